@@ -1,0 +1,45 @@
+# Everything here makes its own virtual environment in .venv on first use.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
+
+.PHONY: leaderboard test test-slow lint format speed clean
+
+leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
+	$(BIN)/python -m benchmarks leaderboard --quick
+
+test: $(VENV)/.dev                   ## the test suite
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+
+test-slow: $(VENV)/.dev              ## the published Monte-Carlo anchors at full size
+	$(BIN)/python -m pytest -m slow -n 2
+
+lint: $(VENV)/.dev                   ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+speed: $(VENV)/.rivals               ## steps per second, beside NumPy and a rival suite
+	$(BIN)/python -m benchmarks speed
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.baselines: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo "Installing into $(VENV) (first time only) ..."
+	@$(INSTALL) ".[baselines]" && touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo "Installing into $(VENV) (first time only) ..."
+	@$(INSTALL) ".[baselines,render,dev]" && touch $@ $(VENV)/.baselines
+
+$(VENV)/.rivals: $(VENV)/.baselines
+	@$(INSTALL) ".[rivals]" && touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
