@@ -1,0 +1,76 @@
+"""A fresh channel realisation for every step: drawn by counter, estimated from pilots, inside one kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.radio.philox import complex_normals
+
+
+@njit(cache=True, error_model="numpy")
+def block_estimates(
+    keys: NDArray[np.uint64],
+    steps: Int,
+    roots: Complex,
+    filters: Complex,
+    pilots: Int,
+    sending: Bool,
+    pilot_power: float,
+    tau_p: int,
+    out: Float,
+) -> None:
+    """MMSE channel estimates of one realisation in each world.
+
+    The realisation depends on (key, step) only, not on the order or number of worlds. Channels are
+    h_kl = R_kl^(1/2) w_kl; pilots are received and filtered as in `cfenvs.radio.estimation`.
+
+    Parameters
+    ----------
+    keys : (E,) uint64 array
+        One for each world and episode.
+    steps : (E,) int array
+    roots : (E, L, K, N, N) array
+        Square roots of the spatial correlation.
+    filters : (E, L, K, N, N) array
+        R Psi^-1, zero for users that send no pilot.
+    pilots : (E, K) int array
+    sending : (E, K) bool array
+        Users that send their pilot.
+    pilot_power : float
+        In mW.
+    tau_p : int
+        Number of pilots and pilot length.
+    out : (E, 1, K, L, N, 2, 4) array
+        Lane 0 is written.
+    """
+    num_worlds, num_access_points, num_users, num_antennas, _ = roots.shape
+    columns = num_users + tau_p
+    draws = np.empty(2 * num_access_points * columns * num_antennas)
+    normals = draws.reshape((num_access_points, columns, num_antennas, 2))
+    received = np.empty((tau_p, num_antennas), np.complex128)
+    amplitude, noise = np.sqrt(pilot_power) * tau_p, np.sqrt(np.float64(tau_p))
+    scale = np.sqrt(pilot_power)
+    for e in range(num_worlds):
+        complex_normals(keys[e], np.uint64(steps[e]), draws)
+        for ap in range(num_access_points):
+            for t in range(tau_p):
+                for n in range(num_antennas):
+                    w = normals[ap, num_users + t, n]
+                    received[t, n] = noise * complex(w[0], w[1])
+            for k in range(num_users):
+                if sending[e, k]:
+                    for a in range(num_antennas):
+                        h = 0j
+                        for n in range(num_antennas):
+                            h += roots[e, ap, k, a, n] * complex(normals[ap, k, n, 0], normals[ap, k, n, 1])
+                        received[pilots[e, k], a] += amplitude * h
+            for k in range(num_users):
+                for a in range(num_antennas):
+                    estimate = 0j
+                    for n in range(num_antennas):
+                        estimate += filters[e, ap, k, a, n] * received[pilots[e, k], n]
+                    out[e, 0, k, ap, a, 0, 0] = scale * estimate.real
+                    out[e, 0, k, ap, a, 1, 0] = scale * estimate.imag

@@ -1,0 +1,27 @@
+"""Small-scale fading: correlated Rayleigh channels from independent normals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfenvs.arrays import Complex
+
+
+def complex_normals(shape: tuple[int, ...], rng: np.random.Generator) -> Complex:
+    """Independent CN(0, 1) of the given shape."""
+    return rng.standard_normal((*shape, 2)).view(np.complex128)[..., 0] * np.sqrt(0.5)
+
+
+def matrix_root(R: Complex) -> Complex:
+    """Hermitian square roots of positive semi-definite matrices, (..., N, N)."""
+    if R.shape[-1] == 1:
+        return np.sqrt(R)
+    values, vectors = np.linalg.eigh(R)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ vectors.conj().swapaxes(-1, -2)
+
+
+def correlate(normals: Complex, root: Complex) -> Complex:
+    """Give independent normals (R, L, N, K) the correlation of `root` (L, K, N, N): h_kl = R_kl^(1/2) w_kl."""
+    if root.shape[-1] == 1:
+        return normals * root[:, :, 0, 0][None, :, None, :]
+    return np.moveaxis(root[None] @ np.moveaxis(normals, -1, 2)[..., None], 2, -1)[..., 0, :]

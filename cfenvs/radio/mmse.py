@@ -1,0 +1,108 @@
+"""Rates of centralised MMSE combining with pilot contamination and imperfect channel knowledge."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cfenvs.arrays import Complex, Float, Int
+from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
+
+
+class MmseBatch:
+    """Held channel estimates of many worlds, and the rates that MMSE combining gets from them.
+
+    Parameters
+    ----------
+    num_worlds, num_realizations, num_access_points, num_antennas, num_users : int
+        E, R, L, N, K. Memory is about 16 E R L N K bytes.
+    """
+
+    def __init__(
+        self, num_worlds: int, num_realizations: int, num_access_points: int, num_antennas: int, num_users: int
+    ) -> None:
+        self.num_realizations = num_realizations
+        groups = -(-num_realizations // 4)
+        self.estimates = np.zeros((num_worlds, groups, num_users, num_access_points, num_antennas, 2, 4))
+        self.errors = np.zeros((num_worlds, num_access_points, num_users, num_antennas, num_antennas), complex)
+
+    @classmethod
+    def of(cls, h_hat: Complex, C: Complex) -> MmseBatch:
+        """One world with the given estimates (R, L, N, K) and error covariances (L, K, N, N)."""
+        h_hat, C = np.asarray(h_hat, complex), np.asarray(C, complex)
+        expected = (h_hat.shape[1], h_hat.shape[3], h_hat.shape[2], h_hat.shape[2]) if h_hat.ndim == 4 else None
+        if C.shape != expected:
+            raise ValueError(
+                f"h_hat has shape {h_hat.shape} and C {C.shape}: must be (R, L, N, K) and (L, K, N, N) of one L, N, K"
+            )
+        batch = cls(1, *h_hat.shape)
+        batch.set(0, h_hat, C)
+        return batch
+
+    def set(self, world: int, h_hat: Complex, C: Complex) -> None:
+        """Hold the estimates (R, L, N, K) and the error covariances (L, K, N, N) of one world."""
+        self.estimates[world] = pack_realizations(h_hat)
+        self.errors[world] = C
+
+    def spectral_efficiencies(self, powers: Float, worlds: Int) -> Float:
+        """Mean of log2(1 + SINR_k) over the realisations.
+
+        Parameters
+        ----------
+        powers : (B, K) array
+            In mW.
+        worlds : (B,) int array
+            The world in which each row of powers is used.
+
+        Returns
+        -------
+        (B, K) array
+        """
+        out = np.empty(powers.shape)
+        powers = np.ascontiguousarray(powers, np.float64)
+        mmse_rates(powers, worlds, self.estimates, self.errors, self.num_realizations, out)
+        return out
+
+    def sinrs(self, powers: Float, worlds: Int) -> Float:
+        """SINR of every realisation, (B, R, K); arguments as `spectral_efficiencies`."""
+        out = np.empty((len(powers), self.num_realizations, powers.shape[1]))
+        powers = np.ascontiguousarray(powers, np.float64)
+        mmse_sinrs(powers, worlds, self.estimates, self.errors, self.num_realizations, out)
+        return out
+
+
+def mmse_sinr(p: ArrayLike, h_hat: Complex, C: Complex) -> Float:
+    """SINR of centralised MMSE combining for each channel realisation.
+
+    SINR_k = p_k h_hat_k^H (sum_{i != k} p_i h_hat_i h_hat_i^H + sum_i p_i C_i + I)^-1 h_hat_k, all access points
+    serving all users.
+
+    Parameters
+    ----------
+    p : (K,) array
+        Powers in mW.
+    h_hat : (R, L, N, K) array
+        Channel estimates.
+    C : (L, K, N, N) array
+        Covariance of the estimation errors.
+
+    Returns
+    -------
+    (R, K) array
+
+    References
+    ----------
+    Demir, Bjornson, Sanguinetti, 2021, Corollary 5.1 with (5.11) in (5.5).
+
+    Examples
+    --------
+    >>> h_hat = np.ones((1, 2, 1, 1), complex)  # one user, two access points, unit gain to each
+    >>> C = np.zeros((2, 1, 1, 1))
+    >>> mmse_sinr([3.0], h_hat, C).round(9).tolist()
+    [[6.0]]
+    """
+    powers = np.asarray(p, float)
+    batch = MmseBatch.of(h_hat, C)
+    if powers.shape != h_hat.shape[-1:]:
+        raise ValueError(f"p has shape {powers.shape}: must be ({h_hat.shape[-1]},), one power per user")
+    return batch.sinrs(powers[None], np.zeros(1, np.int64))[0]

@@ -1,0 +1,84 @@
+"""Which user sends which pilot."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfenvs.arrays import Array, Float, Int
+
+
+def least_contaminated(gains: Float, num_pilots: int) -> Int:
+    """Assign pilots one user after another, each on the pilot with the least interference at its strongest AP.
+
+    Users 0 .. tau_p - 1 get distinct pilots; every later user looks at the access point with its largest gain and takes
+    the pilot whose users so far are weakest there.
+
+    Parameters
+    ----------
+    gains : (L, K) array
+        Large-scale gains beta.
+    num_pilots : int
+        tau_p, the number of orthogonal pilots.
+
+    Returns
+    -------
+    (K,) array of pilot indices from 0
+
+    References
+    ----------
+    Demir, Bjornson, Sanguinetti, 2021, Algorithm 4.1.
+
+    Examples
+    --------
+    >>> least_contaminated(np.array([[1.0, 0.1, 0.9], [0.1, 1.0, 0.2]]), 2).tolist()
+    [0, 1, 1]
+    """
+    num_users = gains.shape[1]
+    pilots = np.arange(num_users)
+    interference = np.zeros((num_pilots, gains.shape[0]))
+    master = gains.argmax(axis=0)
+    for k in range(num_users):
+        if k >= num_pilots:
+            pilots[k] = interference[:, master[k]].argmin()
+        interference[pilots[k]] += gains[:, k]
+    return pilots
+
+
+def balanced_random(num_users: int, num_pilots: int, rng: np.random.Generator) -> Int:
+    """Random assignment in which every pilot serves as many users as any other, up to one; shape (K,)."""
+    return rng.permutation(num_users) % num_pilots
+
+
+def greedy(gains: Float, num_pilots: int, pilot_power: float, rng: np.random.Generator) -> Int:
+    """Start balanced at random, then K times let the user with the lowest rate move to its least contaminated pilot.
+
+    The rate is that of maximum-ratio combining at full power with single-antenna access points; the pilot it moves to
+    has the smallest sum over access points of the gains of the users already on it.
+
+    Parameters
+    ----------
+    gains : (L, K) array
+        Large-scale gains over the noise power, per mW.
+    num_pilots : int
+        tau_p.
+    pilot_power : float
+        In mW.
+    rng : numpy.random.Generator
+
+    References
+    ----------
+    Ngo et al., IEEE TWC 16(3), 2017, Algorithm 1, in the form of Bjornson & Sanguinetti 2020 for their Figure 4.
+    """
+    from cfenvs.radio.uatf import mr_uatf_coefficients, uatf_sinr
+
+    num_users = gains.shape[1]
+    correlation: Array = gains[:, :, None, None]
+    power = np.full(num_users, pilot_power)
+    total = gains.sum(axis=0)
+    pilots = balanced_random(num_users, num_pilots, rng)
+    for _ in range(num_users):
+        worst = uatf_sinr(power, mr_uatf_coefficients(correlation, pilots, pilot_power, num_pilots)).argmin()
+        others = np.arange(num_users) != worst
+        contamination = np.bincount(pilots[others], weights=total[others], minlength=num_pilots)
+        pilots[worst] = contamination.argmin()
+    return pilots

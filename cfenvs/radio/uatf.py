@@ -1,0 +1,233 @@
+"""The use-and-then-forget form: one SINR for every receiver that knows channel statistics only.
+
+    SINR_k(p) = b_k p_k / (sum_i c_ki p_i + s_k)
+
+Demir, Bjornson, Sanguinetti, 2021, equations (5.9) and (7.1). `c[k, i]` is what user i does to user k. Scaling
+(b, c, s) of one user by a factor changes nothing, so s_k = 1 throughout.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cfenvs.arrays import Array, Complex, Float
+from cfenvs.radio.estimation import pilot_filter
+
+Lsfd = Literal["none", "optimal"]
+
+
+class UatfCoefficients(NamedTuple):
+    """Coefficients of the use-and-then-forget SINR, per mW.
+
+    Attributes
+    ----------
+    b : (K,) array
+        Signal.
+    c : (K, K) array
+        `c[k, i]`: effect of user i on user k, the user's own gain uncertainty on the diagonal.
+    s : (K,) array
+        Noise, scaled to one.
+    """
+
+    b: Float
+    c: Float
+    s: Float
+
+    def of(self, users: ArrayLike) -> UatfCoefficients:
+        """The coefficients among a subset of users (indices or mask), all others being silent."""
+        users = np.asarray(users)
+        return UatfCoefficients(self.b[users], self.c[users][:, users], self.s[users])
+
+
+class CombinedMoments(NamedTuple):
+    """Moments of v_kl^H h_il, the channel of user i behind the combiner of user k at access point l.
+
+    Attributes
+    ----------
+    mean : (K, K, L) array
+        E{v_kl^H h_il}, indices k, i, l.
+    variance : (K, K, L) array
+        E{|v_kl^H h_il|^2} - |mean|^2.
+    noise : (K, L) array
+        E{||v_kl||^2}.
+    """
+
+    mean: Complex
+    variance: Float
+    noise: Float
+
+
+def lsfd_weights(moments: CombinedMoments, powers: Float, lsfd: Lsfd) -> Complex:
+    """Large-scale fading decoding weights a_k, (K, L): ones, or the SINR-maximising ones at the given powers.
+
+    References
+    ----------
+    Demir, Bjornson, Sanguinetti, 2021, equation (5.30).
+    """
+    num_users, num_access_points = moments.noise.shape
+    if lsfd == "none":
+        return np.ones((num_users, num_access_points), complex)
+    if lsfd != "optimal":
+        raise ValueError(f"lsfd={lsfd!r}: must be 'none' or 'optimal'")
+    weights = np.zeros((num_users, num_access_points), complex)
+    for k in range(num_users):
+        if not moments.noise[k].any():
+            continue  # sent no pilot: there is nothing to weight
+        spread = moments.mean[k].T * np.sqrt(powers)  # (L, K)
+        own = spread[:, k : k + 1]
+        interference = spread @ spread.conj().T - own @ own.conj().T
+        local = moments.variance[k].T @ powers + moments.noise[k]
+        # Access points that do not hear the user have zero rows everywhere: they get weight zero.
+        heard = moments.noise[k] > 0
+        matrix = (interference + np.diag(local))[np.ix_(heard, heard)]
+        weights[k, heard] = np.linalg.solve(matrix, moments.mean[k, k, heard])
+    return weights
+
+
+def uatf_coefficients(moments: CombinedMoments, weights: Complex) -> UatfCoefficients:
+    """Coefficients from the moments at each access point and the weights between them.
+
+    Access points fade independently, so E{g g^H} is the product of means plus a diagonal of variances
+    (Demir et al. 2021, (5.8), (5.26) to (5.28)).
+
+    Parameters
+    ----------
+    moments : CombinedMoments
+    weights : (K, L) array
+        a_k; `lsfd_weights` makes them.
+    """
+    amplitude = np.einsum("kl,kil->ki", weights.conj(), moments.mean)
+    gain = np.abs(weights) ** 2
+    coherent = np.abs(amplitude) ** 2
+    b = coherent.diagonal().copy()
+    np.fill_diagonal(coherent, 0.0)
+    c = coherent + np.einsum("kl,kil->ki", gain, moments.variance)
+    noise = (gain * moments.noise).sum(axis=1)
+    silent = noise <= 0.0
+    scale = np.where(silent, 0.0, 1.0 / np.where(silent, 1.0, noise))
+    return UatfCoefficients(b * scale, c * scale[:, None], np.ones_like(b))
+
+
+def mr_moments(
+    R: Complex, pilots: ArrayLike, pilot_power: float, tau_p: int, sending: ArrayLike | None = None
+) -> CombinedMoments:
+    """Moments of maximum-ratio combining v_kl = h_hat_kl, in closed form.
+
+    E{v_kl^H h_il} = tr(p tau_p R_kl Psi^-1 R_il) for users on one pilot, else 0; the variance is tr(B_kl R_il).
+    (Demir et al. 2021, Corollary 5.6; with one antenna Ngo et al. 2017, (27).)
+
+    Arguments as `estimation_covariances`.
+    """
+    pilots = np.asarray(pilots)
+    filters = pilot_power * tau_p * pilot_filter(R, pilots, pilot_power, tau_p, sending)  # (L, K, N, N)
+    B = filters @ R
+    num_users = R.shape[1]
+    heard = np.ones(num_users, bool) if sending is None else np.asarray(sending, bool)
+    copilot = (pilots[:, None] == pilots[None, :]) & heard[:, None] & heard[None, :]
+    if R.shape[-1] == 1:
+        beta = R[:, :, 0, 0].real.T  # (K, L)
+        mean: Array = filters[:, :, 0, 0].real.T[:, None, :] * beta[None, :, :]
+        variance = B[:, :, 0, 0].real.T[:, None, :] * beta[None, :, :]
+    else:
+        mean = np.einsum("lkab,liba->kil", filters, R, optimize=True)
+        variance = np.einsum("lkab,liba->kil", B, R, optimize=True).real
+    return CombinedMoments(mean * copilot[:, :, None], variance, np.einsum("lkaa->kl", B).real)
+
+
+def mr_uatf_coefficients(
+    R: Complex,
+    pilots: ArrayLike,
+    pilot_power: float,
+    tau_p: int,
+    lsfd: Lsfd = "none",
+    sending: ArrayLike | None = None,
+) -> UatfCoefficients:
+    """Coefficients of maximum-ratio combining at every access point, in closed form.
+
+    Parameters
+    ----------
+    R : (L, K, N, N) array
+        Spatial correlation, gains over the noise power, per mW.
+    pilots : (K,) array of labels
+        Users with the same label share a pilot.
+    pilot_power : float
+        In mW; also the power at which optimal weights are frozen (all users at it).
+    tau_p : int
+        Pilot length in samples.
+    lsfd : {"none", "optimal"}
+        Large-scale fading decoding between access points: equal weights, or the optimal ones.
+    sending : (K,) bool array, optional
+        Users that send their pilot; all by default. A user that sends none has b = c = 0.
+
+    Returns
+    -------
+    UatfCoefficients
+
+    References
+    ----------
+    Demir, Bjornson, Sanguinetti, 2021, Corollary 5.6 and (5.30); Ngo et al., IEEE TWC 2017, (27).
+
+    Examples
+    --------
+    >>> R = np.array([[0.2, 0.01], [0.03, 0.4]])[:, :, None, None]
+    >>> coefficients = mr_uatf_coefficients(R, pilots=[0, 1], pilot_power=100.0, tau_p=2)
+    >>> uatf_sinr(np.array([100.0, 100.0]), coefficients).round(3).tolist()
+    [0.899, 0.921]
+    """
+    moments = mr_moments(R, pilots, pilot_power, tau_p, sending)
+    # Weights are frozen with every user at full power, whoever sends: a violator interferes at that power too.
+    powers = np.full(R.shape[1], float(pilot_power))
+    return uatf_coefficients(moments, lsfd_weights(moments, powers, lsfd))
+
+
+def lmmse_moments(h_hat: Complex, C: Complex, powers: Float) -> CombinedMoments:
+    """Moments of local MMSE combining at the given powers, by Monte Carlo over channel estimates.
+
+    v_kl = p_k (sum_i p_i (h_hat_il h_hat_il^H + C_il) + I)^-1 h_hat_kl, Demir et al. 2021, (5.29). The expectation over
+    the estimation error is taken exactly, so only the estimates are sampled.
+
+    Parameters
+    ----------
+    h_hat : (R, L, N, K) array
+        Channel estimates.
+    C : (L, K, N, N) array
+        Covariance of the estimation errors.
+    powers : (K,) array
+        In mW.
+    """
+    _, num_access_points, num_antennas, num_users = h_hat.shape
+    mean = np.empty((num_users, num_users, num_access_points), complex)
+    variance = np.empty((num_users, num_users, num_access_points))
+    noise = np.empty((num_users, num_access_points))
+    for l in range(num_access_points):  # noqa: E741  (access point l; one at a time bounds the memory)
+        estimates = h_hat[:, l]
+        error = np.tensordot(powers, C[l], axes=1) + np.eye(num_antennas)
+        scaled = estimates * np.sqrt(powers)
+        v = powers * np.linalg.solve(scaled @ scaled.conj().swapaxes(-1, -2) + error, estimates)
+        g = v.conj().swapaxes(-1, -2) @ estimates  # (R, k, i)
+        mean[:, :, l] = g.mean(axis=0)
+        vv = np.einsum("rak,rbk->kab", v, v.conj(), optimize=True) / len(v)
+        through_error = np.einsum("kab,iba->ki", vv, C[l], optimize=True).real
+        variance[:, :, l] = (np.abs(g) ** 2).mean(axis=0) + through_error - np.abs(mean[:, :, l]) ** 2
+        noise[:, l] = np.einsum("kaa->k", vv).real
+    return CombinedMoments(mean, variance, noise)
+
+
+def uatf_sinr(p: ArrayLike, coefficients: UatfCoefficients) -> Float:
+    """SINR_k = b_k p_k / (sum_i c_ki p_i + s_k).
+
+    Parameters
+    ----------
+    p : (..., K) array
+        Powers in mW.
+    coefficients : UatfCoefficients
+
+    Returns
+    -------
+    (..., K) array
+    """
+    p = np.asarray(p, float)
+    return coefficients.b * p / (p @ coefficients.c.T + coefficients.s)

@@ -1,0 +1,204 @@
+"""Power control: exact optima against brute force, closed forms and each other."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cfenvs.control import (
+    fractional,
+    full,
+    max_min,
+    max_min_discrete,
+    max_min_mmse,
+    rate_feedback,
+    sum_rate_wmmse,
+)
+from cfenvs.control.search import best_continuous, best_discrete
+from cfenvs.radio import UatfCoefficients, estimation_covariances, mmse_sinr, mr_uatf_coefficients, uatf_sinr
+
+from .test_uatf import BETA, PILOTS, PRELOG, g1  # noqa: F401
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def random_uatf(rng, users):
+    gains = 10 ** rng.uniform(-3, 0, (8, users))
+    return mr_uatf_coefficients(gains[:, :, None, None], rng.integers(0, 1 + users // 2, users), 100.0, 1 + users // 2)
+
+
+def random_mmse(rng, users, realizations=8, access_points=6):
+    gains = 10 ** rng.uniform(-3, 0, (access_points, users))
+    _, C = estimation_covariances(gains[:, :, None, None], np.arange(users), 100.0, users)
+    shape = (realizations, access_points, 1, users)
+    normals = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / np.sqrt(2)
+    return normals * np.sqrt(gains - C[:, :, 0, 0])[None, :, None, :], C
+
+
+def mean_rates(p, h_hat, C):
+    return np.log2(1 + mmse_sinr(p, h_hat, C)).mean(axis=0)
+
+
+def spectral_max_min(coefficients, p_max):
+    """Closed form of Miretti, Cavalcante, Stanczak: 1 / max_k rho(M + s e_k^T / p_max)."""
+    M, s = coefficients.c / coefficients.b[:, None], coefficients.s / coefficients.b
+    radii = []
+    for k in range(len(s)):
+        extended = M.copy()
+        extended[:, k] += s / p_max
+        radii.append(np.abs(np.linalg.eigvals(extended)).max())
+    return 1 / max(radii)
+
+
+def test_golden_vector_g1_max_min(g1):  # noqa: F811
+    solution = max_min(g1, 100.0)
+    assert solution.p == pytest.approx([71.19678528, 40.46165836, 100], rel=1e-9)
+    assert solution.value == pytest.approx(0.9917178416463, rel=1e-9)
+    assert PRELOG * np.log2(1 + solution.value) == pytest.approx(0.9840731484835, rel=1e-9)
+
+
+def test_golden_vector_g1_discrete(g1):  # noqa: F811
+    solution = max_min_discrete(lambda p: PRELOG * np.log2(1 + uatf_sinr(p, g1)), [20, 40, 60, 80, 100], 3)
+    assert solution.p.tolist() == [80, 40, 100]
+    assert solution.value == pytest.approx(0.9722050035799, rel=1e-9)
+
+
+def test_golden_vector_g1_sum_rate(g1):  # noqa: F811
+    solution = sum_rate_wmmse(g1, 100.0)
+    assert solution.p == pytest.approx([100, 63.0773, 80.5191], rel=1e-4)
+    assert PRELOG * solution.value == pytest.approx(3.02411865619, rel=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS, users=st.integers(1, 12))
+def test_fixed_point_equals_the_spectral_formula_with_equal_sinrs_and_one_user_at_full_power(seed, users):
+    coefficients = random_uatf(np.random.default_rng(seed), users)
+    solution = max_min(coefficients, 100.0)
+    assert solution.value == pytest.approx(spectral_max_min(coefficients, 100.0), rel=1e-7)
+    assert uatf_sinr(solution.p, coefficients) == pytest.approx(np.full(users, solution.value), rel=1e-9)
+    assert solution.p.max() == 100.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=SEEDS)
+def test_inactive_users_are_silent_and_the_others_are_as_if_alone(seed):
+    rng = np.random.default_rng(seed)
+    coefficients, active = random_uatf(rng, 6), rng.permutation([True, True, True, False, False, True])
+    solution, alone = max_min(coefficients, 100.0, active), max_min(coefficients.of(active), 100.0)
+    assert not solution.p[~active].any()
+    assert solution.p[active] == pytest.approx(alone.p)
+    assert solution.value == pytest.approx(alone.value)
+
+
+def brute_force(value, levels, users):
+    return max((float(value(np.array(p))), p) for p in itertools.product(levels, repeat=users))[0]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS)
+def test_lattice_equals_brute_force_for_mr(seed):
+    coefficients = random_uatf(np.random.default_rng(seed), 5)
+    levels = [0, 1, 5, 25, 50, 100]
+    solution = max_min_discrete(lambda p: uatf_sinr(p, coefficients), levels, 5)
+    best = brute_force(lambda p: uatf_sinr(p, coefficients).min(), levels[1:], 5)
+    assert solution.value == pytest.approx(best, rel=1e-12)
+    assert uatf_sinr(solution.p, coefficients).min() == solution.value
+    assert solution.iterations <= 5 * 4 * 2 + 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lattice_equals_brute_force_for_mmse(seed):
+    h_hat, C = random_mmse(np.random.default_rng(seed), 4)
+    levels = [25, 50, 75, 100]
+    solution = max_min_discrete(lambda p: mean_rates(p, h_hat, C), levels, 4)
+    assert solution.value == pytest.approx(brute_force(lambda p: mean_rates(p, h_hat, C).min(), levels, 4), rel=1e-12)
+
+
+def test_lattice_is_quick_at_40_users():
+    rng = np.random.default_rng(0)
+    coefficients = random_uatf(rng, 40)
+    solution = max_min_discrete(lambda p: uatf_sinr(p, coefficients), 100 * 10 ** (-0.2 * np.arange(16)), 40)
+    assert solution.iterations < 1000
+    assert solution.value <= max_min(coefficients, 100.0).value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_max_min_mmse_has_equal_rates_full_power_and_no_better_neighbour(seed):
+    rng = np.random.default_rng(seed)
+    h_hat, C = random_mmse(rng, 5)
+    solution = max_min_mmse(h_hat, C, 100.0)
+    rates = mean_rates(solution.p, h_hat, C)
+    assert rates == pytest.approx(np.full(5, solution.value), rel=1e-9)
+    assert solution.p.max() == pytest.approx(100.0, rel=1e-12)
+    assert solution.iterations < 60
+    others = np.clip(solution.p * 10 ** rng.normal(0, 0.05, (200, 5)), 0, 100)
+    assert max(mean_rates(p, h_hat, C).min() for p in others) <= solution.value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_three_rounds_of_rate_feedback_come_close_to_the_optimum(seed):
+    h_hat, C = random_mmse(np.random.default_rng(seed), 5)
+    p = full(5, 100.0)
+    for _ in range(3):
+        p = rate_feedback(p, mean_rates(p, h_hat, C), 100.0)
+    assert mean_rates(p, h_hat, C).min() >= 0.97 * max_min_mmse(h_hat, C, 100.0).value
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_sum_rate_is_no_worse_than_full_power_and_the_grid(seed):
+    coefficients = random_uatf(np.random.default_rng(seed), 3)
+    value = sum_rate_wmmse(coefficients, 100.0).value
+
+    def total(p):
+        return np.log2(1 + uatf_sinr(p, coefficients)).sum()
+
+    assert value >= total(full(3, 100.0)) - 1e-9
+    assert value >= brute_force(total, [0, 25, 50, 75, 100], 3) - 1e-6
+
+
+def test_local_search_finds_the_sum_rate_optimum(g1):  # noqa: F811
+    def evaluate(powers):
+        return np.log2(1 + uatf_sinr(powers, g1)).sum(axis=-1)
+
+    assert best_continuous(evaluate, 100.0, [full(3, 100.0)]).value == pytest.approx(sum_rate_wmmse(g1, 100.0).value)
+    levels = [20, 40, 60, 80, 100]
+    exact = brute_force(lambda p: evaluate(p[None])[0], levels, 3)
+    assert best_discrete(evaluate, levels, [full(3, 100.0), np.full(3, 20.0)]).value == pytest.approx(exact)
+
+
+def test_fractional_control_favours_the_weak_under_negative_exponents():
+    assert fractional(BETA, 100.0, 0.0).tolist() == [100, 100, 100]
+    weak_first = fractional(np.array([[1.0, 10.0, 100.0]]), 100.0, -0.5)
+    assert weak_first == pytest.approx([100, 100 / np.sqrt(10), 10])
+    assert fractional(np.array([1.0, 10.0, 100.0]), 100.0, 1.0) == pytest.approx([1, 10, 100])
+    masked = fractional(np.array([1.0, 10.0, 100.0]), 100.0, -1.0, active=np.array([False, True, True]))
+    assert masked == pytest.approx([0, 100, 10])
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+def test_an_impossible_maximum_power_is_refused(g1, bad):  # noqa: F811
+    for algorithm in (max_min, sum_rate_wmmse):
+        with pytest.raises(ValueError, match="p_max"):
+            algorithm(g1, bad)
+
+
+def test_wrong_masks_and_levels_are_refused(g1):  # noqa: F811
+    with pytest.raises(ValueError, match="active"):
+        max_min(g1, 100.0, active=[True, False])
+    with pytest.raises(ValueError, match="levels"):
+        max_min_discrete(lambda p: p, [0.0], 3)
+
+
+def test_nobody_active_gives_nothing(g1):  # noqa: F811
+    nobody = np.zeros(3, bool)
+    assert max_min(g1, 100.0, nobody).value == 0
+    assert sum_rate_wmmse(g1, 100.0, nobody).p.tolist() == [0, 0, 0]
+    assert max_min_discrete(lambda p: p, [1.0], 3, nobody).value == 0
+
+
+def test_a_user_that_cannot_be_heard_holds_the_minimum_at_zero():
+    deaf = UatfCoefficients(np.array([1.0, 0.0]), np.zeros((2, 2)), np.ones(2))
+    assert max_min(deaf, 10.0).value == 0

@@ -1,0 +1,151 @@
+"""The MMSE kernels against the definition of the SINR, written out slowly, and against closed forms."""
+
+import numpy as np
+import pytest
+
+from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
+
+# (worlds, realisations, access points, antennas, users): the smallest; odd numbers of users; realisations that do and
+# do not fill the lanes; unrolled and other numbers of antennas; more antennas than are whitened at a time.
+SHAPES = [
+    (1, 1, 1, 1, 1),
+    (2, 4, 3, 1, 1),
+    (3, 5, 4, 1, 4),
+    (2, 6, 25, 1, 7),
+    (2, 8, 6, 1, 10),
+    (1, 2, 300, 1, 3),
+    (1, 7, 3, 2, 5),
+    (2, 3, 2, 3, 6),
+    (2, 9, 3, 4, 3),
+    (1, 2, 40, 4, 8),
+]
+
+
+def random_worlds(shape, seed=0, spread=1.5):
+    """Powers (E, K), estimates (E, R, L, N, K) and error covariances (E, L, K, N, N) with gains over decades."""
+    worlds, realizations, aps, antennas, users = shape
+    rng = np.random.default_rng(seed)
+
+    def normal(*size):
+        return rng.standard_normal(size) + 1j * rng.standard_normal(size)
+
+    gains = 10 ** rng.uniform(-spread, spread, (worlds, 1, aps, 1, users))
+    h_hat = gains * normal(worlds, realizations, aps, antennas, users)
+    root = normal(worlds, aps, users, antennas, antennas)
+    powers = 10 ** rng.uniform(-1, 2, (worlds, users))
+    return powers, h_hat, root @ root.conj().swapaxes(-1, -2)
+
+
+def kernel_arrays(h_hat, C):
+    return np.stack([pack_realizations(world) for world in h_hat]), np.ascontiguousarray(C)
+
+
+def rates(powers, h_hat, C, worlds=None):
+    worlds = np.arange(len(powers)) if worlds is None else worlds
+    out = np.full(powers.shape, np.nan)
+    mmse_rates(np.ascontiguousarray(powers), worlds, *kernel_arrays(h_hat, C), h_hat.shape[1], out)
+    return out
+
+
+def sinrs(powers, h_hat, C):
+    out = np.full((len(powers), h_hat.shape[1], powers.shape[1]), np.nan)
+    mmse_sinrs(powers, np.arange(len(powers)), *kernel_arrays(h_hat, C), h_hat.shape[1], out)
+    return out
+
+
+def defined_sinrs(powers, h_hat, C):
+    """p_k hh_k^H (sum_{i != k} p_i hh_i hh_i^H + Z)^-1 hh_k, one system of LN equations per user and realisation."""
+    worlds, realizations, aps, antennas, users = h_hat.shape
+    result = np.empty((worlds, realizations, users))
+    for e, r, k in np.ndindex(result.shape):
+        p, h = powers[e], h_hat[e, r].reshape(aps * antennas, users)
+        matrix = np.eye(aps * antennas, dtype=complex)
+        for ap in range(aps):
+            block = slice(ap * antennas, (ap + 1) * antennas)
+            matrix[block, block] += np.einsum("i,imn->mn", p, C[e, ap])
+        for i in set(range(users)) - {k}:
+            matrix += p[i] * np.outer(h[:, i], h[:, i].conj())
+        result[e, r, k] = p[k] * (h[:, k].conj() @ np.linalg.solve(matrix, h[:, k])).real
+    return result
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_sinr_and_rate_follow_the_definition(shape):
+    powers, h_hat, C = random_worlds(shape)
+    expected = defined_sinrs(powers, h_hat, C)
+    np.testing.assert_allclose(sinrs(powers, h_hat, C), expected, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(rates(powers, h_hat, C), np.log2(1 + expected).mean(axis=1), rtol=1e-10, atol=1e-13)
+
+
+def test_sinr_of_fifty_decibels_is_accurate():
+    powers, h_hat, C = random_worlds((2, 4, 12, 1, 6), spread=0.2)
+    h_hat, C = 30 * h_hat, 1e-4 * C
+    expected = defined_sinrs(powers, h_hat, C)
+    assert 10 * np.log10(expected.max()) > 50
+    np.testing.assert_allclose(sinrs(powers, h_hat, C), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("gain", [1e-3, 1e3, 1e12])
+def test_single_user_closed_form_over_many_realizations(gain):
+    """One user: SINR = sum_l p |hh_l|^2 / (1 + p c_l). At the higher gains a plain product of 1 + SINR overflows."""
+    powers, h_hat, C = random_worlds((1, 4003, 3, 1, 1), spread=0.0)
+    h_hat = gain * h_hat
+    weights = powers[0, 0] / (1 + powers[0, 0] * C[0, :, 0, 0, 0].real)
+    expected = np.log2(1 + np.einsum("rl,l->r", np.abs(h_hat[0, :, :, 0, 0]) ** 2, weights)).mean()
+    np.testing.assert_allclose(rates(powers, h_hat, C)[0, 0], expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 4, 1, 5), (1, 5, 3, 2, 6)])
+def test_a_silent_user_has_rate_zero_and_disturbs_nobody(shape):
+    powers, h_hat, C = random_worlds(shape)
+    powers[0, 2] = 0.0
+    others = [k for k in range(shape[-1]) if k != 2]
+    assert rates(powers, h_hat, C)[0, 2] == 0.0
+    assert np.all(sinrs(powers, h_hat, C)[0, :, 2] == 0.0)
+    without = rates(powers[:, others], h_hat[..., others], C[:, :, others])
+    np.testing.assert_allclose(rates(powers, h_hat, C)[:, others], without, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_power_no_rate(shape):
+    powers, h_hat, C = random_worlds(shape)
+    assert np.all(rates(0 * powers, h_hat, C) == 0.0)
+    assert np.all(sinrs(0 * powers, h_hat, C) == 0.0)
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 5, 1, 5), (4, 6, 3, 2, 4)])
+def test_a_row_has_the_same_bits_in_any_batch(shape):
+    _, h_hat, C = random_worlds(shape)
+    rng = np.random.default_rng(1)
+    worlds = rng.integers(shape[0], size=9)
+    powers = rng.uniform(0, 100, (9, shape[-1]))
+    batch = rates(powers, h_hat, C, worlds)
+    for row, world in enumerate(worlds):
+        alone = rates(powers[row : row + 1], h_hat[world : world + 1], C[world : world + 1])
+        assert np.array_equal(alone[0], batch[row])
+
+
+def test_permuting_users_permutes_rates():
+    powers, h_hat, C = random_worlds((2, 6, 5, 2, 7))
+    order = np.random.default_rng(2).permutation(7)
+    permuted = rates(powers[:, order], h_hat[..., order], C[:, :, order])
+    np.testing.assert_allclose(permuted, rates(powers, h_hat, C)[:, order], rtol=1e-12)
+
+
+def test_packing_keeps_every_estimate_and_pads_with_zeros():
+    _, h_hat, _ = random_worlds((1, 6, 3, 2, 5))
+    packed = pack_realizations(h_hat[0])
+    assert packed.shape == (2, 5, 3, 2, 2, 4)
+    assert packed.flags.c_contiguous
+    lanes = packed[..., 0, :] + 1j * packed[..., 1, :]
+    unpacked = lanes.transpose(0, 4, 2, 3, 1).reshape(8, 3, 2, 5)
+    assert np.array_equal(unpacked[:6], h_hat[0])
+    assert not unpacked[6:].any()
+
+
+def test_every_shape_runs_the_same_compilation():
+    for shape in SHAPES:
+        powers, h_hat, C = random_worlds(shape)
+        rates(powers, h_hat, C)
+        sinrs(powers, h_hat, C)
+    assert len(mmse_rates.signatures) == len(mmse_sinrs.signatures) == 1
