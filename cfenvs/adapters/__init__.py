@@ -1,0 +1,1 @@
+"""For frameworks that cannot take the standard faces."""

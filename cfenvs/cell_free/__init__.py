@@ -1,0 +1,32 @@
+"""`CellFreeUplinkPower-v0`: uplink power control in cell-free massive MIMO."""
+
+from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.cell_free.env import (
+    CellFreeUplinkPowerEnv,
+    CellFreeUplinkPowerParallelEnv,
+    CellFreeUplinkPowerParallelVecEnv,
+    CellFreeUplinkPowerVectorEnv,
+    env,
+    parallel_env,
+    parallel_vec_env,
+)
+from cfenvs.cell_free.levels import db_levels, linear_levels
+from cfenvs.cell_free.optimum import Optimum
+from cfenvs.cell_free.presets import PRESETS
+from cfenvs.cell_free.scenario import Scenario
+
+__all__ = [
+    "PRESETS",
+    "CellFreeConfig",
+    "CellFreeUplinkPowerEnv",
+    "CellFreeUplinkPowerParallelEnv",
+    "CellFreeUplinkPowerParallelVecEnv",
+    "CellFreeUplinkPowerVectorEnv",
+    "Optimum",
+    "Scenario",
+    "db_levels",
+    "env",
+    "linear_levels",
+    "parallel_env",
+    "parallel_vec_env",
+]

@@ -1,0 +1,376 @@
+"""The parameters of `CellFreeUplinkPower-v0`, with units and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cfenvs.cell_free.levels import linear_levels
+from cfenvs.core.config import (
+    require,
+    require_choice,
+    require_count,
+    require_number,
+    require_positive,
+)
+from cfenvs.core.objectives import load_objective
+from cfenvs.radio.uatf import Lsfd
+
+MAX_JOINT_ACTIONS = 100_000
+
+RECEIVERS = {
+    "mmse": "centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step",
+    "l-mmse": "local MMSE combining at every access point; statistics by Monte Carlo at reset",
+    "mr": "maximum-ratio combining at every access point, in closed form",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFreeConfig:
+    """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours.
+
+    Network
+    -------
+    access_points, antennas, users : int
+        L; N per access point (half-wavelength uniform linear array); K single-antenna users.
+    side : float
+        Side of the square area in metres; it wraps around.
+    placement : {"grid", "uniform"}
+        Access points on the cell centres of a square grid, or drawn uniformly. Users are always uniform.
+    height : float
+        Of the access points above the users, in metres.
+
+    Propagation
+    -----------
+    path_loss : {"urban-micro", "three-slope"}
+        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is.
+    carrier_ghz, bandwidth, noise_figure_db : float
+        In GHz, Hz, dB.
+    shadowing : {"user-correlated", "two-component", "independent"}
+        `cfenvs.radio.shadowing`; "two-component" applies beyond 50 m only (Ngo et al. 2017).
+    shadowing_std_db, shadowing_decorrelation : float
+        Standard deviation in dB; distance in metres over which the correlation halves.
+    angular_std_deg : float
+        Standard deviation of azimuth and elevation in local scattering, in degrees; matters with several antennas.
+
+    Pilots and data
+    ---------------
+    pilot_length, coherence_length : int
+        tau_p (also the number of orthogonal pilots) and tau_c in samples. The pre-log factor is 1 - tau_p / tau_c.
+    pilot_assignment : {"least-contaminated", "greedy", "random"}
+        `cfenvs.radio.pilots`.
+    max_power : float
+        Maximum data power of a user, and the power of its pilot, in mW. Data power does not change the estimates.
+    pilots_from : {"all", "active"}
+        Who sends pilots: every user, or the active ones; then estimates are made anew from the held channels and pilot
+        noise whenever the active set changes. "active" is refused for `receiver="l-mmse"`.
+
+    Receiver and rate
+    -----------------
+    receiver : {"mmse", "l-mmse", "mr"}
+    lsfd : {None, "none", "optimal"}
+        Large-scale fading decoding, for "l-mmse" (where None means "optimal") and "mr" (None means "none"). Weights are
+        frozen at full power of all users.
+    fading : {"average", "block"}
+        For "mmse": the rate averaged over `realizations` channel estimates held for the episode, or the rate of a fresh
+        realisation at every step.
+    realizations : int
+        R. The average over R = 40 is this environment's utility and its optimum is exact for it, but it is not the
+        ergodic rate: powers optimal for one set of 40 score 0.85 to 0.91 on another set of the same network (R = 200:
+        0.89 to 0.93). Judge policies that see no rates at R >= 400.
+    statistics_realizations : int
+        Channel realisations for the statistics of "l-mmse".
+    utility : {"shannon", "cqi"}
+        log2(1 + SINR), or the efficiency of the highest of the 15 CQI steps that the SINR supports.
+
+    Control
+    -------
+    levels : sequence of float
+        Power levels in mW, rising. `linear_levels` and `db_levels` make grids.
+    include_zero : bool
+        With False, level 0 is left out: index j is the j-th non-zero level, in every face, and inactive users are
+        silent.
+    action_type : {"discrete", "joint", "continuous"}
+        Central face: one level index for each user, one index for all users, or the share of `max_power` of each user.
+        Many agents: a level index ("discrete", "joint"), or a share.
+    observation : {"rates", "rates+gains"}
+    objective : str or Objective
+        "min", "sum", "proportional-fair", `"module:Name"`, or a callable (`cfenvs.core.objectives`).
+    violation_penalty : float
+        Subtracted from the central reward for every inactive user with power, in bit/s/Hz.
+    neighborhood : None, int or float
+        Whose rates an agent sees beside its own: that many nearest other users, or that share (a float) of the K - 1
+        others, rounded half up; None is all.
+    reward_scope : {"global", "neighborhood"}
+        Of many agents: the objective over all active users, or over itself and its active neighbours (0 while
+        inactive).
+    identity : bool
+        Whether an agent's observation ends with a one-hot code of its index.
+
+    Activity and episodes
+    ---------------------
+    activity : {"markov", "static", "toggle"}
+    mean_on_steps, mean_off_steps : float
+        "markov": mean dwell times. A draw that would empty the active set keeps one random user on.
+    active_users : int, optional
+        "static" and "toggle": how many users start active, drawn at random; None is all.
+    toggle_fraction : float
+        "toggle": share of the users that flip, rounded half up.
+    toggle_users : {"any", "join", "leave"}
+        Flip any users, only inactive ones, or only active ones.
+    toggle_step, toggle_episode : int, optional
+        "toggle": flip at this step of every episode, or for good after this many episodes. Exactly one of the two.
+        `reset(seed=...)` restarts the count.
+    resample : {"episode", "never"}
+        Draw a new network at every reset, or only at the first one and at those with a seed.
+    scenario_seed : int or sequence of int, optional
+        Fixes placement, shadowing, pilots and held realisations: one for all worlds, or one for each.
+    episode_length : int
+        Steps until truncation.
+    info_optimum : bool
+        Adds the optimum and the regret of every step to the infos.
+    """
+
+    access_points: int = 25
+    antennas: int = 1
+    users: int = 10
+    side: float = 1000.0
+    placement: str = "grid"
+    height: float = 10.0
+
+    path_loss: str = "urban-micro"
+    carrier_ghz: float = 2.0
+    bandwidth: float = 20e6
+    noise_figure_db: float = 7.0
+    shadowing: str = "user-correlated"
+    shadowing_std_db: float = 4.0
+    shadowing_decorrelation: float = 9.0
+    angular_std_deg: float = 15.0
+
+    pilot_length: int = 5
+    coherence_length: int = 200
+    pilot_assignment: str = "least-contaminated"
+    max_power: float = 100.0
+    pilots_from: str = "all"
+
+    receiver: str = "mmse"
+    lsfd: str | None = None
+    fading: str = "average"
+    realizations: int = 40
+    statistics_realizations: int = 200
+    utility: str = "shannon"
+
+    levels: Sequence[float] = linear_levels(5)
+    include_zero: bool = True
+    action_type: str = "discrete"
+    observation: str = "rates"
+    objective: str | Callable[..., Any] = "min"
+    violation_penalty: float = 0.1
+    neighborhood: float | None = None
+    reward_scope: str = "global"
+    identity: bool = False
+
+    activity: str = "markov"
+    mean_on_steps: float = 50.0
+    mean_off_steps: float = 12.0
+    active_users: int | None = None
+    toggle_fraction: float = 0.2
+    toggle_users: str = "any"
+    toggle_step: int | None = None
+    toggle_episode: int | None = None
+    resample: str = "episode"
+    scenario_seed: int | Sequence[int] | None = None
+    episode_length: int = 50
+    info_optimum: bool = False
+
+    def __post_init__(self) -> None:
+        require_count(
+            self,
+            access_points=1,
+            antennas=1,
+            users=1,
+            pilot_length=1,
+            coherence_length=1,
+            realizations=1,
+            statistics_realizations=2,
+            episode_length=1,
+        )
+        require_positive(self, "side", "carrier_ghz", "bandwidth", "max_power", "mean_on_steps", "mean_off_steps")
+        require_number(
+            self,
+            height=(0, np.inf),
+            shadowing_std_db=(0, np.inf),
+            shadowing_decorrelation=(0, np.inf),
+            angular_std_deg=(0, 90),
+            noise_figure_db=(-100, 100),
+            violation_penalty=(0, np.inf),
+            toggle_fraction=(0, 1),
+            mean_on_steps=(1, np.inf),
+            mean_off_steps=(1, np.inf),
+        )
+        require_choice(
+            self,
+            placement=("grid", "uniform"),
+            path_loss=("urban-micro", "three-slope"),
+            shadowing=("user-correlated", "two-component", "independent"),
+            pilot_assignment=("least-contaminated", "greedy", "random"),
+            pilots_from=("all", "active"),
+            receiver=tuple(RECEIVERS),
+            fading=("average", "block"),
+            utility=("shannon", "cqi"),
+            action_type=("discrete", "joint", "continuous"),
+            observation=("rates", "rates+gains"),
+            reward_scope=("global", "neighborhood"),
+            activity=("markov", "static", "toggle"),
+            toggle_users=("any", "join", "leave"),
+            resample=("episode", "never"),
+        )
+        for name in ("include_zero", "identity", "info_optimum"):
+            require(isinstance(getattr(self, name), bool), name, getattr(self, name), "must be True or False")
+        if self.placement == "grid":
+            per_side = round(self.access_points**0.5)
+            require(
+                per_side**2 == self.access_points,
+                "access_points",
+                self.access_points,
+                'must be a square number with placement="grid"; or choose placement="uniform"',
+            )
+        require(
+            self.pilot_length <= self.coherence_length,
+            "pilot_length",
+            self.pilot_length,
+            f"must not exceed the {self.coherence_length} samples of a coherence block (coherence_length)",
+        )
+        self._check_receiver()
+        self._check_control()
+        self._check_activity()
+        load_objective(self.objective)
+
+    def _check_receiver(self) -> None:
+        require(self.lsfd in (None, "none", "optimal"), "lsfd", self.lsfd, "must be None, 'none' or 'optimal'")
+        require(
+            self.lsfd is None or self.receiver != "mmse",
+            "lsfd",
+            self.lsfd,
+            'is for receivers "l-mmse" and "mr"; the centralised "mmse" has no decoding step to weight',
+        )
+        require(
+            self.fading == "average" or self.receiver == "mmse",
+            "fading",
+            self.fading,
+            'is for receiver "mmse"; "l-mmse" and "mr" know statistics only',
+        )
+        require(
+            self.pilots_from == "all" or self.receiver != "l-mmse",
+            "pilots_from",
+            self.pilots_from,
+            'is not offered for receiver "l-mmse", whose statistics take a Monte Carlo run; use "all"',
+        )
+
+    def _check_control(self) -> None:
+        levels = np.asarray(self.levels, float)
+        rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
+        require(
+            bool(rising and levels[0] >= 0 and 0 < levels[-1] <= self.max_power * (1 + 1e-12)),
+            "levels",
+            self.levels,
+            f"must rise from at least 0 to at most max_power={self.max_power:g} mW, with one level above 0",
+        )
+        object.__setattr__(self, "levels", tuple(levels.tolist()))
+        if self.action_type == "joint":
+            count = len(self.action_levels) ** self.users
+            require(
+                count <= MAX_JOINT_ACTIONS,
+                "action_type",
+                self.action_type,
+                f"would have {count:,} actions, more than {MAX_JOINT_ACTIONS:,}: use 'discrete', one level per user",
+            )
+        hood, others = self.neighborhood, self.users - 1
+        if hood is not None:
+            whole = isinstance(hood, (int, np.integer)) and not isinstance(hood, bool)
+            share = isinstance(hood, (float, np.floating))
+            require(
+                (whole and 0 <= hood <= others) or (share and 0 <= hood <= 1),
+                "neighborhood",
+                hood,
+                f"must be None, a count from 0 to {others}, or a share of the others from 0.0 to 1.0",
+            )
+
+    def _check_activity(self) -> None:
+        if self.active_users is not None:
+            require_count(self, active_users=1)
+            require(
+                self.active_users <= self.users,
+                "active_users",
+                self.active_users,
+                f"must not exceed users={self.users}",
+            )
+        if self.activity == "toggle":
+            steps, episodes = self.toggle_step, self.toggle_episode
+            require(
+                (steps is None) != (episodes is None),
+                "toggle_step",
+                steps,
+                f"exactly one of toggle_step and toggle_episode (now {episodes!r}) must be given",
+            )
+            require_count(self, **({"toggle_step": 0} if episodes is None else {"toggle_episode": 0}))
+            active = self.users if self.active_users is None else self.active_users
+            flips = self.num_toggled
+            if self.toggle_users == "join":
+                require(
+                    flips <= self.users - active,
+                    "toggle_users",
+                    self.toggle_users,
+                    f"{flips} users cannot join while {self.users - active} are inactive: lower active_users",
+                )
+            elif self.toggle_users == "leave":
+                require(
+                    flips < active,
+                    "toggle_users",
+                    self.toggle_users,
+                    f"{flips} of {active} active users cannot leave: one must stay",
+                )
+        seeds = self.scenario_seed
+        if seeds is not None:
+            several = list(seeds) if isinstance(seeds, Sequence | np.ndarray) else [seeds]
+            whole = all(
+                isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0 for seed in several
+            )
+            require(
+                bool(several) and whole, "scenario_seed", seeds, "must be a non-negative integer, or one for each world"
+            )
+            if isinstance(seeds, Sequence | np.ndarray):
+                object.__setattr__(self, "scenario_seed", tuple(int(seed) for seed in several))
+
+    @property
+    def action_levels(self) -> tuple[float, ...]:
+        """Powers in mW by action index."""
+        return tuple(level for level in self.levels if level > 0 or self.include_zero)
+
+    @property
+    def num_neighbors(self) -> int:
+        """How many other users' rates an agent sees."""
+        others = self.users - 1
+        if self.neighborhood is None:
+            return others
+        if isinstance(self.neighborhood, (int, np.integer)):
+            return int(self.neighborhood)
+        return round_half_up(self.neighborhood * others)
+
+    @property
+    def num_toggled(self) -> int:
+        """How many users flip under activity="toggle"."""
+        return round_half_up(self.toggle_fraction * self.users)
+
+    @property
+    def decoding(self) -> Lsfd:
+        """The large-scale fading decoding in use."""
+        return self.lsfd or ("optimal" if self.receiver == "l-mmse" else "none")  # type: ignore[return-value]
+
+
+def round_half_up(value: float) -> int:
+    """Round to the nearest integer, halves upwards; 1e-9 absorbs the error of products such as 0.35 * 10."""
+    return int(np.floor(value + 0.5 + 1e-9))

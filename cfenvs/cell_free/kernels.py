@@ -1,0 +1,90 @@
+"""The per-step bookkeeping of many worlds: one pass where NumPy would take a dozen."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from cfenvs.arrays import Bool, Float, Float32, Int
+
+
+@njit(cache=True, error_model="numpy")
+def settle(
+    rates: Float, powers: Float, active: Bool, prelog: float, tolerance: float, violations: Bool, counts: Int
+) -> None:
+    """From spectral efficiencies to the rates of active users, and to the violations of the others.
+
+    Parameters
+    ----------
+    rates : (E, K) array
+        Spectral efficiencies; overwritten by rates, pre-log factor included, zero for inactive users.
+    powers : (E, K) array
+        In mW.
+    active : (E, K) bool array
+    prelog : float
+    tolerance : float
+        Power in mW above which an inactive user violates.
+    violations : (E, K) bool array
+        Written in place.
+    counts : (E,) int array
+        Violations of each world, written in place.
+    """
+    num_worlds, num_users = rates.shape
+    for e in range(num_worlds):  # arithmetic instead of branches: the loops vectorise
+        count = np.int64(0)
+        for k in range(num_users):
+            rates[e, k] *= prelog * active[e, k]
+        for k in range(num_users):
+            violates = (powers[e, k] > tolerance) & (not active[e, k])
+            violations[e, k] = violates
+            count += np.int64(violates)
+        counts[e] = count
+
+
+@njit(cache=True, error_model="numpy")
+def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> None:
+    """Move every world one step along its activity path.
+
+    Parameters
+    ----------
+    paths : (E, T + 1, K) bool array
+    steps : (E,) int array
+        Overwritten by the new step, at most T.
+    active : (E, K) bool array
+        Written in place: the active set at the new step.
+    truncated : (E,) bool array
+        Written in place: whether the episode is over.
+    """
+    num_worlds, length, num_users = paths.shape
+    for e in range(num_worlds):
+        step = min(steps[e] + 1, length - 1)
+        steps[e] = step
+        truncated[e] = step == length - 1
+        for k in range(num_users):
+            active[e, k] = paths[e, step, k]
+
+
+@njit(cache=True, error_model="numpy")
+def observe_users(active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32) -> None:
+    """Write [d, v, u] of every world to the first 3 K columns of `out` (E, S), rates over `scale` and clipped."""
+    num_worlds, num_users = rates.shape
+    inverse = 1.0 / scale
+    for e in range(num_worlds):  # one loop for each part: each of them vectorises
+        for k in range(num_users):
+            out[e, k] = active[e, k]
+        for k in range(num_users):
+            out[e, num_users + k] = violations[e, k]
+        for k in range(num_users):
+            out[e, 2 * num_users + k] = min(rates[e, k] * inverse, clip)
+
+
+@njit(cache=True, error_model="numpy")
+def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: float, out: Float32) -> None:
+    """Write own rate and those of the neighbours (E, K, J) to the first 1 + J columns of `out` (E, K, D)."""
+    num_worlds, num_users, num_neighbors = neighbors.shape
+    inverse = 1.0 / scale
+    for e in range(num_worlds):
+        for k in range(num_users):
+            out[e, k, 0] = min(rates[e, k] * inverse, clip)
+            for j in range(num_neighbors):
+                out[e, k, 1 + j] = min(rates[e, neighbors[e, k, j]] * inverse, clip)

@@ -1,0 +1,71 @@
+"""The optimum of a situation: exact where an exact algorithm exists, otherwise the best found, and it says which."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float
+from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.cell_free.receivers import Receiver
+from cfenvs.control import PowerSolution, max_min_discrete
+from cfenvs.control.search import best_continuous, best_discrete
+from cfenvs.core.objectives import MinimumRate, Objective
+from cfenvs.radio.spectral_efficiency import prelog
+
+
+class Optimum(NamedTuple):
+    """Best powers for the current drop and active set.
+
+    Inactive users are silent. Values are in the unit of the objective, pre-log factor included.
+
+    Attributes
+    ----------
+    continuous : PowerSolution
+        Over all powers up to the maximum.
+    discrete : PowerSolution
+        Over the non-zero levels for active users.
+    certified : bool
+        Whether both are exact: proven optimal up to a relative 1e-10. If False, at least one is the best found by
+        local search, a lower bound.
+    """
+
+    continuous: PowerSolution
+    discrete: PowerSolution
+    certified: bool
+
+
+def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objective, world: int, active: Bool) -> Optimum:
+    """The optimum of one world with these users active."""
+    scale = prelog(config.pilot_length, config.coherence_length)
+    if not active.any():
+        nothing = PowerSolution(np.zeros(config.users), 0.0, 0)
+        return Optimum(nothing, nothing, True)
+
+    def rates(p: Float) -> Float:
+        return receiver.efficiencies_in(world, p[None])[0] * scale
+
+    def evaluate(powers: Float) -> Float:
+        rates = receiver.efficiencies_in(world, powers) * scale
+        return objective(rates, np.broadcast_to(active, powers.shape), powers)
+
+    if type(objective) is MinimumRate:
+        discrete = max_min_discrete(rates, config.levels, config.users, active)
+        continuous = receiver.max_min(world, active)
+        if receiver.max_min_is_exact:
+            value = continuous.value * scale
+            if config.utility == "cqi":  # the same powers, whose value CQI steps round down
+                value = float(evaluate(continuous.p[None])[0])
+            continuous = continuous._replace(value=value)
+            return Optimum(continuous if value >= discrete.value else discrete, discrete, True)
+        starts = [continuous.p, discrete.p]
+        return Optimum(best_continuous(evaluate, config.max_power, starts, active), discrete, False)
+
+    full = np.where(active, config.max_power, 0.0)
+    starts = [full, *receiver.starting_points(world, active)]
+    # Active users over the non-zero levels, as for the exact optimum.
+    levels = [level for level in config.levels if level > 0]
+    discrete = best_discrete(evaluate, levels, starts, active)
+    continuous = best_continuous(evaluate, config.max_power, [*starts, discrete.p], active)
+    return Optimum(continuous, discrete, False)

@@ -1,0 +1,274 @@
+"""Receivers: from powers to rates, and to the optimum that belongs to them.
+
+A receiver holds what it knows of E worlds (drawn at reset) and evaluates power vectors in any of them. To add one,
+subclass `Receiver`, give it a name in `RECEIVERS` of the configuration and a branch in `make_receiver`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.cell_free.scenario import Scenario
+from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
+from cfenvs.radio import fading
+from cfenvs.radio.block_fading import block_estimates
+from cfenvs.radio.estimation import (
+    estimates_from_pilots,
+    estimation_covariances,
+    pilot_filter,
+    received_pilots,
+)
+from cfenvs.radio.mmse import MmseBatch
+from cfenvs.radio.spectral_efficiency import cqi, cqi_of_rate
+from cfenvs.radio.uatf import (
+    UatfCoefficients,
+    lmmse_moments,
+    lsfd_weights,
+    mr_uatf_coefficients,
+    uatf_coefficients,
+    uatf_sinr,
+)
+from cfenvs.radio.uatf_kernel import UatfBatch
+
+
+class Receiver(ABC):
+    """Rates of E worlds without pre-log factor, in bit/s/Hz."""
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        self.config = config
+        self.num_worlds = num_worlds
+
+    @abstractmethod
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        """Draw and compute what the receiver holds of a new drop; `sending` users send pilots."""
+
+    @abstractmethod
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        """Estimate anew from what is held, with these users sending pilots."""
+
+    @abstractmethod
+    def efficiencies(self, powers: Float) -> Float:
+        """Spectral efficiencies of all worlds; powers (E, K) in mW -> (E, K)."""
+
+    @abstractmethod
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        """Spectral efficiencies in one world; powers (B, K) in mW -> (B, K)."""
+
+    @abstractmethod
+    def max_min(self, world: int, active: Bool) -> PowerSolution:
+        """Powers with the largest minimum of log2(1 + SINR), and that value."""
+
+    def start_fading(self, world: int, rng: np.random.Generator) -> None:  # noqa: B027  (most have none)
+        """Begin an episode of fresh realisations; nothing to do where the rate is an average."""
+
+    def fade(self, steps: Int) -> None:  # noqa: B027
+        """Draw the realisation of each world's step; nothing to do where the rate is an average."""
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        """Whether `max_min` maximises the minimum of `efficiencies` too."""
+        return self.config.utility == "shannon"
+
+    def starting_points(self, world: int, active: Bool) -> list[Float]:
+        """Powers from which a search for other objectives should start."""
+        return [self.max_min(world, active).p]
+
+
+class _StatisticalReceiver(Receiver):
+    """One that reduces to the use-and-then-forget form."""
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._batch = UatfBatch(num_worlds, config.users)
+
+    def efficiencies(self, powers: Float) -> Float:
+        rates = self._batch.spectral_efficiencies(powers)
+        return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        sinr = uatf_sinr(powers, self._batch.get(world))
+        return cqi(sinr) if self.config.utility == "cqi" else np.log2(1.0 + sinr)
+
+    def coefficients(self, world: int) -> UatfCoefficients:
+        """Coefficients of the use-and-then-forget SINR."""
+        return self._batch.get(world)
+
+    def max_min(self, world: int, active: Bool) -> PowerSolution:
+        p, sinr, iterations = max_min(self._batch.get(world), self.config.max_power, active)
+        return PowerSolution(p, float(np.log2(1.0 + sinr)), iterations)
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        return True  # one SINR per user: rounding down to a CQI keeps its order
+
+    def starting_points(self, world: int, active: Bool) -> list[Float]:
+        best = sum_rate_wmmse(self._batch.get(world), self.config.max_power, active)
+        return [*super().starting_points(world, active), best.p]
+
+
+class MaximumRatioReceiver(_StatisticalReceiver):
+    """Maximum-ratio combining in closed form, with or without large-scale fading decoding."""
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        self.set_pilots(world, scenario, sending)
+
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        config = self.config
+        self._batch.set(
+            world,
+            mr_uatf_coefficients(
+                scenario.correlation,
+                scenario.pilots,
+                config.max_power,
+                config.pilot_length,
+                lsfd=config.decoding,
+                sending=sending,
+            ),
+        )
+
+
+class LocalMmseReceiver(_StatisticalReceiver):
+    """Local MMSE combining at full power, statistics by Monte Carlo, with or without large-scale fading decoding."""
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        config = self.config
+        h_hat, C = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
+        powers = np.full(config.users, config.max_power)
+        moments = lmmse_moments(h_hat, C, powers)
+        weights = lsfd_weights(moments, powers, config.decoding)
+        self._batch.set(world, uatf_coefficients(moments, weights))
+
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        raise NotImplementedError("the configuration refuses this combination")
+
+
+class CentralMmseReceiver(Receiver):
+    """Centralised MMSE combining; the rate is the average over estimates held for the episode."""
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._batch = MmseBatch(num_worlds, self._realizations, config.access_points, config.antennas, config.users)
+        self._all = np.arange(num_worlds)
+        self._phases: list[_PilotPhase | None] = [None] * num_worlds
+
+    @property
+    def _realizations(self) -> int:
+        return self.config.realizations
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+        # Channels and pilot noise are kept only where estimates will be made from them again.
+        self._phases[world] = phase if self.config.pilots_from == "active" else None
+        self._batch.set(world, *phase.estimate(scenario, sending))
+
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        phase = self._phases[world]
+        assert phase is not None
+        self._batch.set(world, *phase.estimate(scenario, sending))
+
+    def efficiencies(self, powers: Float) -> Float:
+        return self._evaluate(powers, self._all)
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return self._evaluate(powers, np.full(len(powers), world))
+
+    def _evaluate(self, powers: Float, worlds: Int) -> Float:
+        if self.config.utility == "cqi":
+            return cqi(self._batch.sinrs(powers, worlds)).mean(axis=1)
+        return self._batch.spectral_efficiencies(powers, worlds)
+
+    def max_min(self, world: int, active: Bool) -> PowerSolution:
+        index = np.array([world])
+        return max_min_rates(
+            lambda p: self._batch.spectral_efficiencies(p[None], index)[0],
+            self.config.users,
+            self.config.max_power,
+            active,
+        )
+
+
+class BlockMmseReceiver(CentralMmseReceiver):
+    """Centralised MMSE combining; the rate is that of a fresh realisation at every step."""
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        shape = (num_worlds, config.access_points, config.users, config.antennas, config.antennas)
+        self._roots = np.zeros(shape, complex)
+        self._filters = np.zeros(shape, complex)
+        self._pilots = np.zeros((num_worlds, config.users), np.int64)
+        self._sending = np.ones((num_worlds, config.users), bool)
+        self._keys = np.zeros(num_worlds, np.uint64)
+
+    @property
+    def _realizations(self) -> int:
+        return 1
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        return True  # one SINR per user: rounding down to a CQI keeps its order
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        self._roots[world] = fading.matrix_root(scenario.correlation)
+        self._pilots[world] = scenario.pilots
+        self.set_pilots(world, scenario, sending)
+
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        config = self.config
+        arguments = (scenario.correlation, scenario.pilots, config.max_power, config.pilot_length, sending)
+        self._filters[world] = pilot_filter(*arguments)
+        self._batch.errors[world] = estimation_covariances(*arguments)[1]
+        self._sending[world] = sending
+
+    def start_fading(self, world: int, rng: np.random.Generator) -> None:
+        self._keys[world] = rng.integers(2**64, dtype=np.uint64)
+
+    def fade(self, steps: Int) -> None:
+        config = self.config
+        block_estimates(
+            self._keys,
+            steps,
+            self._roots,
+            self._filters,
+            self._pilots,
+            self._sending,
+            config.max_power,
+            config.pilot_length,
+            self._batch.estimates,
+        )
+
+
+class _PilotPhase:
+    """Channels and pilot noise of several realisations, from which estimates are made."""
+
+    def __init__(self, config: CellFreeConfig, channels: Complex, noise: Complex) -> None:
+        self._config, self._channels, self._noise = config, channels, noise
+
+    @classmethod
+    def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> _PilotPhase:
+        shape = (count, config.access_points, config.antennas)
+        normals = fading.complex_normals((*shape, config.users), rng)
+        channels = fading.correlate(normals, fading.matrix_root(scenario.correlation))
+        return cls(config, channels, fading.complex_normals((*shape, config.pilot_length), rng))
+
+    def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
+        """Estimates (R, L, N, K) and the covariance of their errors (L, K, N, N)."""
+        power, length = self._config.max_power, self._config.pilot_length
+        received = received_pilots(self._channels, self._noise, scenario.pilots, power, length, sending)
+        filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
+        h_hat = estimates_from_pilots(received, filters, scenario.pilots, power)
+        return h_hat, estimation_covariances(scenario.correlation, scenario.pilots, power, length, sending)[1]
+
+
+def make_receiver(config: CellFreeConfig, num_worlds: int) -> Receiver:
+    """The receiver that the configuration names."""
+    if config.receiver == "mr":
+        return MaximumRatioReceiver(config, num_worlds)
+    if config.receiver == "l-mmse":
+        return LocalMmseReceiver(config, num_worlds)
+    if config.fading == "block":
+        return BlockMmseReceiver(config, num_worlds)
+    return CentralMmseReceiver(config, num_worlds)

@@ -1,0 +1,211 @@
+"""E worlds of the cell-free uplink: powers in, rates and the next active sets out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cfenvs.arrays import Array, Bool, Float, Int
+from cfenvs.cell_free.activity import Activity
+from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.cell_free.kernels import advance, settle
+from cfenvs.cell_free.optimum import Optimum, find_optimum
+from cfenvs.cell_free.receivers import make_receiver
+from cfenvs.cell_free.scenario import Scenario, draw_scenario
+from cfenvs.core.errors import closest
+from cfenvs.core.objectives import load_objective
+from cfenvs.core.simulator import Simulator
+from cfenvs.radio.spectral_efficiency import prelog
+
+VIOLATION_SHARE = 1e-3
+"""Share of the maximum power above which an inactive user with a continuous action counts as a violation."""
+
+
+class Transmission(NamedTuple):
+    """The command of a step: data powers in mW (E, K), and the power above which an inactive user violates."""
+
+    powers: Float
+    tolerance: float
+
+
+class CellFreeSimulator(Simulator):
+    """E worlds of the cell-free uplink.
+
+    Attributes
+    ----------
+    active : (E, K) bool array
+        Active users in the current situation.
+    acted_active : (E, K) bool array
+        Active users in the situation that the last step acted in.
+    powers, rates : (E, K) arrays
+        Data powers in mW of the last step, and the rates that they gave in bit/s/Hz, pre-log factor included; zero
+        after a reset. Rates of inactive users are zero.
+    violations : (E, K) bool array
+        Inactive users that transmitted in the last step; their number is in `violation_counts` (E,).
+    objective_values : (E,) array
+        The objective of the last step, without penalty.
+    steps : (E,) int array
+        Steps since the reset.
+    scenarios : list of Scenario
+        The current drop of each world.
+    """
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        self.config = config
+        self.num_worlds = num_worlds
+        shape = (num_worlds, config.users)
+        self.objective = load_objective(config.objective)
+        self.receiver = make_receiver(config, num_worlds)
+        self.prelog = prelog(config.pilot_length, config.coherence_length)
+        self.scenarios: list[Scenario | None] = [None] * num_worlds
+        self.neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
+        self.gains_db = np.zeros((*shape, config.access_points + 1))
+        self.active = np.ones(shape, bool)
+        self.acted_active = self.active
+        self.violations = np.zeros(shape, bool)
+        self.violation_counts = np.zeros(num_worlds, np.int64)
+        self.powers = np.zeros(shape)
+        self.rates = np.zeros(shape)
+        self.objective_values = np.zeros(num_worlds)
+        self.optimum_values = np.zeros(num_worlds)
+        self.steps = np.zeros(num_worlds, np.int64)
+        self.terminated = np.zeros(num_worlds, bool)
+        self.truncated = np.zeros(num_worlds, bool)
+        self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
+        self._activity = Activity(config, num_worlds)
+        self._optima: list[dict[bytes, Optimum]] = [{} for _ in range(num_worlds)]
+        self._scenario_seeds = self._spread_scenario_seeds()
+
+    def _spread_scenario_seeds(self) -> tuple[int | None, ...]:
+        seeds = self.config.scenario_seed
+        if seeds is None or isinstance(seeds, int | np.integer):
+            return (seeds,) * self.num_worlds
+        if len(seeds) != self.num_worlds:
+            raise ValueError(
+                f"scenario_seed has {len(seeds)} entries: must be one integer, or one for each of "
+                f"{self.num_worlds} worlds"
+            )
+        return tuple(seeds)
+
+    def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
+        for key in options:
+            # Options of wrappers pass through here, so only what looks like a slip is refused.
+            if key != "active" and "did you mean" in closest(str(key), ["active"]):
+                raise ValueError(f"unknown option {key!r}: did you mean 'active'?")
+        if "active" in options:
+            self._initial_active(options["active"], worlds)
+
+    def _initial_active(self, given: Any, worlds: Int) -> Bool:
+        """The option `active` as (n, K): one set for all these worlds, or one for each of the E worlds."""
+        active = np.asarray(given)
+        num_users = self.config.users
+        allowed = f"must be a bool array of shape ({num_users},)"
+        if self.num_worlds > 1:
+            allowed += f" or ({self.num_worlds}, {num_users})"
+        if active.dtype != bool or active.shape not in ((num_users,), (self.num_worlds, num_users)):
+            raise ValueError(f"options['active'] has shape {active.shape} and type {active.dtype}: {allowed}")
+        chosen = np.broadcast_to(active, (self.num_worlds, num_users))[worlds]
+        if not chosen.any(axis=1).all():
+            raise ValueError("options['active'] has no active user: at least one must be active in every world")
+        return chosen
+
+    def reset(
+        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
+    ) -> None:
+        initial = self._initial_active(options["active"], worlds) if "active" in options else None
+        for i, world in enumerate(worlds):
+            rng, fresh = generators[i], bool(seeded[i])
+            drop = self._scenario_generator(world, rng, fresh)
+            if drop is not None:
+                scenario = draw_scenario(self.config, drop)
+                self.scenarios[world] = scenario
+                self.neighbors[world] = scenario.nearest[:, : self.config.num_neighbors]
+                self.gains_db[world] = _gains_db(scenario)
+            chosen = None if initial is None else initial[i]
+            self._activity.draw(world, rng, fresh, chosen, self._paths[world])
+            active = self._paths[world, 0]
+            scenario = self._scenario(world)
+            if drop is not None:
+                self.receiver.prepare(world, scenario, drop, self._sending(active))
+            elif self.config.pilots_from == "active":
+                self.receiver.set_pilots(world, scenario, self._sending(active))
+            self.receiver.start_fading(world, rng)
+            self._optima[world].clear()
+        self.steps[worlds] = 0
+        self.active = self.active.copy()
+        self.active[worlds] = self._paths[worlds, 0]
+        for name in ("powers", "rates", "violations", "violation_counts", "objective_values", "optimum_values"):
+            setattr(self, name, _zeroed(getattr(self, name), worlds))
+        self.terminated[worlds] = False
+        self.truncated[worlds] = False
+        self.receiver.fade(self.steps)
+
+    def _scenario_generator(self, world: int, rng: np.random.Generator, fresh: bool) -> np.random.Generator | None:
+        """Where the drop of a new episode is drawn from; None if the one at hand stays."""
+        seed = self._scenario_seeds[world]
+        if seed is not None:
+            return np.random.default_rng(seed) if self.scenarios[world] is None else None
+        return rng if fresh or self.config.resample == "episode" or self.scenarios[world] is None else None
+
+    def _scenario(self, world: int) -> Scenario:
+        scenario = self.scenarios[world]
+        assert scenario is not None
+        return scenario
+
+    def _sending(self, active: Bool) -> Bool:
+        return active if self.config.pilots_from == "active" else np.ones_like(active)
+
+    def step(self, command: Transmission) -> None:
+        powers, tolerance = command
+        active = self.active
+        if not self.config.include_zero:
+            powers = powers * active
+        # New arrays every step: what an earlier step handed out stays as it was.
+        self.powers = powers
+        self.rates = self.receiver.efficiencies(powers)
+        self.violations, self.violation_counts = np.empty(active.shape, bool), np.empty(self.num_worlds, np.int64)
+        settle(self.rates, powers, active, self.prelog, tolerance, self.violations, self.violation_counts)
+        self.acted_active = active
+        self.objective_values = self.objective(self.rates, active, powers)
+        if self.config.info_optimum:
+            self.optimum_values = np.array([self._reference(world) for world in range(self.num_worlds)])
+        self.active = np.empty_like(active)
+        advance(self._paths, self.steps, self.active, self.truncated)
+        if self.config.pilots_from == "active":
+            for world in np.flatnonzero((self.active != active).any(axis=1)).tolist():
+                self.receiver.set_pilots(world, self._scenario(world), self.active[world])
+                self._optima[world].clear()
+        self.receiver.fade(self.steps)
+        if self.config.fading == "block":
+            for optima in self._optima:
+                optima.clear()
+
+    def optimum(self, world: int) -> Optimum:
+        """The optimum of a world's current situation: its drop, realisation and active set. Cached."""
+        if self.scenarios[world] is None:
+            raise ValueError("there is no situation to optimise before the first reset()")
+        active = self.active[world]
+        key = active.tobytes()
+        cache = self._optima[world]
+        if key not in cache:
+            cache[key] = find_optimum(self.config, self.receiver, self.objective, world, active)
+        return cache[key]
+
+    def _reference(self, world: int) -> float:
+        optimum = self.optimum(world)
+        return (optimum.continuous if self.config.action_type == "continuous" else optimum.discrete).value
+
+
+def _gains_db(scenario: Scenario) -> Float:
+    """Large-scale gains in dB over the noise at 1 mW, (K, 1 + L): the sum over access points, then each."""
+    gains = scenario.gains.T
+    return 10.0 * np.log10(np.column_stack([gains.sum(axis=1), gains]))
+
+
+def _zeroed(array: Array, worlds: Int) -> Array:
+    """A copy with the rows of some worlds zero: what was handed out before must not change."""
+    array = array.copy()
+    array[worlds] = 0
+    return array

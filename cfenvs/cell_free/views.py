@@ -1,0 +1,195 @@
+"""What a central agent and what single users see of the cell-free uplink, and how they act on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+
+from cfenvs.arrays import Bool, Float, Float32
+from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users
+from cfenvs.cell_free.simulator import VIOLATION_SHARE, CellFreeSimulator, Transmission
+from cfenvs.core.errors import check_indices, check_shares
+from cfenvs.core.simulator import AgentsView, Arrays, View
+
+RATE_SCALE = 5.0
+"""Rates in observations are in units of 5 bit/s/Hz, a typical rate of the presets, ..."""
+RATE_CLIP = 4.0
+"""... clipped at 20 bit/s/Hz, which no user of the presets reaches."""
+GAIN_OFFSET_DB = -20.0
+GAIN_SCALE_DB = 20.0
+"""Gains in observations are (gain in dB over the noise at 1 mW + 20) / 20: order one over a square kilometre, ..."""
+GAIN_CLIP = 4.0
+"""... clipped at -100 and 60 dB."""
+
+
+class CentralView(View):
+    """The CPU: sees everything, sets every user's power."""
+
+    def __init__(self, simulator: CellFreeSimulator) -> None:
+        self._simulator = simulator
+        config = simulator.config
+        self._config = config
+        self._shape = (simulator.num_worlds, config.users)
+        self._levels = np.array(config.action_levels)
+        self.single_observation_space = central_observation_space(config)
+        self.single_action_space: gym.Space[Any]
+        if config.action_type == "continuous":
+            self.single_action_space = Box(0.0, 1.0, (config.users,), np.float32)
+        elif config.action_type == "joint":
+            self.single_action_space = Discrete(len(self._levels) ** config.users)
+            self._digits = len(self._levels) ** np.arange(config.users)[::-1]
+        else:
+            self.single_action_space = MultiDiscrete([len(self._levels)] * config.users)
+
+    def command(self, actions: Any) -> Transmission:
+        config, levels = self._config, self._levels
+        if config.action_type == "continuous":
+            shares = check_shares(actions, self._shape)
+            return Transmission(shares * config.max_power, VIOLATION_SHARE * config.max_power)
+        if config.action_type == "joint":
+            joint = check_indices(actions, self._shape[:1], len(levels) ** config.users)
+            return Transmission(levels[joint[:, None] // self._digits % len(levels)], 0.0)
+        # take() with a mode is several times faster than indexing; the range has been checked.
+        return Transmission(levels.take(check_indices(actions, self._shape, len(levels)), mode="clip"), 0.0)
+
+    def observe(self, out: Float32) -> None:
+        observe_centrally(self._simulator, out)
+
+    def reward(self) -> Float:
+        simulator = self._simulator
+        return simulator.objective_values - self._config.violation_penalty * simulator.violation_counts
+
+    def outcome(self) -> Arrays:
+        simulator = self._simulator
+        infos: Arrays = {
+            "rates": simulator.rates,
+            "powers": simulator.powers,
+            "objective": simulator.objective_values,
+            "violations": simulator.violation_counts,
+        }
+        if self._config.info_optimum:
+            infos["optimum"] = simulator.optimum_values
+            infos["regret"] = simulator.optimum_values - simulator.objective_values
+        return infos
+
+
+class UsersView(AgentsView):
+    """One agent for each user: sees rates of its neighbourhood, sets its own power."""
+
+    def __init__(self, simulator: CellFreeSimulator) -> None:
+        self._simulator = simulator
+        config = simulator.config
+        self._config = config
+        num_users = config.users
+        self.agents = tuple(f"user_{k}" for k in range(num_users))
+        self._levels = np.array(config.action_levels)
+        continuous = config.action_type == "continuous"
+        self._shape = (simulator.num_worlds, num_users)
+        self.single_action_space: gym.Space[Any] = (
+            Box(0.0, 1.0, (1,), np.float32) if continuous else Discrete(len(self._levels))
+        )
+        num_rates = 1 + config.num_neighbors
+        low, high = [np.zeros(num_rates)], [np.full(num_rates, RATE_CLIP)]
+        if config.observation == "rates+gains":
+            low.append(np.full(1 + config.access_points, -GAIN_CLIP))
+            high.append(np.full(1 + config.access_points, GAIN_CLIP))
+        if config.identity:
+            low.append(np.zeros(num_users))
+            high.append(np.ones(num_users))
+        self.single_observation_space = Box(
+            np.concatenate(low).astype(np.float32), np.concatenate(high).astype(np.float32)
+        )
+        self.state_space = central_observation_space(config)
+        self._num_rates = num_rates
+        self._members = np.zeros((*self._shape, num_users), bool)
+
+    def may_act(self) -> Bool:
+        return self._simulator.active
+
+    def command(self, actions: Any) -> Transmission:
+        config, active = self._config, self._simulator.active
+        if config.action_type == "continuous":
+            actions = np.asarray(actions)
+            shape = (*self._shape, 1)
+            if actions.shape == shape:
+                actions = np.where(active[..., None], actions, 0.0)
+            shares = check_shares(actions, shape)
+            return Transmission(shares[..., 0] * config.max_power * active, 0.0)
+        actions = np.asarray(actions)
+        if actions.shape == self._shape and actions.dtype.kind in "iu":
+            actions = np.where(active, actions, 0)
+        indices = check_indices(actions, self._shape, len(self._levels))
+        return Transmission(self._levels.take(indices, mode="clip") * active, 0.0)
+
+    def observe(self, out: Float32) -> None:
+        simulator, config = self._simulator, self._config
+        observe_neighborhoods(simulator.rates, simulator.neighbors, RATE_SCALE, RATE_CLIP, out)
+        start = self._num_rates
+        if config.observation == "rates+gains":
+            stop = start + 1 + config.access_points
+            out[..., start:stop] = _scaled_gains(simulator.gains_db)
+            start = stop
+        if config.identity:
+            out[..., start:] = np.eye(config.users)
+
+    def reward(self) -> Float:
+        simulator, config = self._simulator, self._config
+        if config.reward_scope == "global":
+            return np.repeat(simulator.objective_values[:, None], config.users, axis=1)
+        members = self._members
+        members[:] = np.eye(config.users, dtype=bool)
+        np.put_along_axis(members, simulator.neighbors, True, axis=2)
+        members &= simulator.acted_active[:, None, :]
+        shape = members.shape
+        rates = np.broadcast_to(simulator.rates[:, None, :], shape)
+        powers = np.broadcast_to(simulator.powers[:, None, :], shape)
+        return np.asarray(simulator.objective(rates, members, powers) * simulator.acted_active)
+
+    def situation(self) -> Arrays:
+        """Who is active; an inactive user's mask allows the first action only, which stands for none."""
+        active = self._simulator.active
+        if self._config.action_type == "continuous":  # Gymnasium's Box takes no mask
+            return {"active": active.copy()}
+        mask = np.repeat(active[..., None].astype(np.int8), len(self._levels), axis=2)
+        mask[..., 0] = 1
+        return {"active": active.copy(), "action_mask": mask}
+
+    def outcome(self) -> Arrays:
+        simulator = self._simulator
+        infos: Arrays = {"rate": simulator.rates, "power": simulator.powers}
+        if self._config.info_optimum:
+            regret = simulator.optimum_values - simulator.objective_values
+            infos["regret"] = np.repeat(regret[:, None], self._config.users, axis=1)
+        return infos
+
+    def state(self) -> Float32:
+        out = np.empty((self._shape[0], *self.state_space.shape), np.float32)
+        observe_centrally(self._simulator, out)
+        return out
+
+
+def central_observation_space(config: CellFreeConfig) -> Box:
+    """Bounds of [d, v, u] and, with gains, of the K (1 + L) gains."""
+    num_users = config.users
+    high = [np.ones(2 * num_users), np.full(num_users, RATE_CLIP)]
+    low = [np.zeros(3 * num_users)]
+    if config.observation == "rates+gains":
+        high.append(np.full(num_users * (1 + config.access_points), GAIN_CLIP))
+        low.append(-high[-1])
+    return Box(np.concatenate(low).astype(np.float32), np.concatenate(high).astype(np.float32))
+
+
+def observe_centrally(simulator: CellFreeSimulator, out: Float32) -> None:
+    """Write the central observation of all worlds, (E, S)."""
+    observe_users(simulator.active, simulator.violations, simulator.rates, RATE_SCALE, RATE_CLIP, out)
+    if simulator.config.observation == "rates+gains":
+        num_worlds = simulator.num_worlds
+        out[:, 3 * simulator.config.users :] = _scaled_gains(simulator.gains_db).reshape(num_worlds, -1)
+
+
+def _scaled_gains(gains_db: Float) -> Float:
+    return np.clip((gains_db - GAIN_OFFSET_DB) / GAIN_SCALE_DB, -GAIN_CLIP, GAIN_CLIP)

@@ -1,0 +1,1 @@
+"""The four faces of a system: scalar and vector (Gymnasium), Parallel (PettingZoo) and batched multi-agent."""

@@ -1,0 +1,129 @@
+"""A system with one world as a `pettingzoo.ParallelEnv`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils.seeding import np_random
+from pettingzoo import ParallelEnv
+
+from cfenvs.arrays import Array, Float32
+from cfenvs.core.errors import InvalidAction, check_keys
+from cfenvs.core.rendering import METADATA, RenderMixin
+from cfenvs.core.simulator import Arrays, System
+from cfenvs.core.worlds import Worlds
+
+_WORLD = np.zeros(1, np.int64)
+Dicts = dict[str, Any]
+
+
+class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
+    """One world, many agents; dicts are made from the simulator's arrays at this edge and nowhere else.
+
+    The agent set is fixed for an episode. `infos[agent]["action_mask"]` says who may act; what another agent sends, or
+    does not send, is ignored. All agents end together.
+    """
+
+    system: ClassVar[System]
+
+    def __init__(self, *, preset: str = "default", render_mode: str | None = None, **overrides: Any) -> None:
+        self._setup_rendering(render_mode)
+        self.config = self.system.configure(preset, overrides)
+        self.simulator = self.system.simulator(self.config, 1)
+        self._view = self.system.agents(self.simulator)
+        self._worlds = Worlds(self.simulator, self._view)
+        self.metadata = {**METADATA, "name": self.system.name, "is_parallelizable": True}
+        self.possible_agents = list(self._view.agents)
+        self.agents: list[str] = []
+        self.state_space = self._view.state_space
+        # One space object for each agent: each samples from a generator of its own.
+        self.observation_spaces = {
+            agent: deepcopy(self._view.single_observation_space) for agent in self.possible_agents
+        }
+        self.action_spaces = {agent: deepcopy(self._view.single_action_space) for agent in self.possible_agents}
+        self._shape = (1, len(self.possible_agents), *self._view.single_observation_space.shape)
+        space = self._view.single_action_space
+        self._no_action = np.zeros(space.shape or (), space.dtype)
+        self._generator: np.random.Generator | None = None
+
+    def observation_space(self, agent: str) -> gym.Space[Any]:
+        """The observation space of an agent, always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gym.Space[Any]:
+        """The action space of an agent, always the same object."""
+        return self.action_spaces[agent]
+
+    def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Dicts, Dicts]:
+        """Start an episode; `options` are those of the system's page."""
+        options = dict(options or {})
+        self.simulator.check_options(options, _WORLD)
+        fresh = seed is not None or self._generator is None
+        if fresh:
+            self._generator, _ = np_random(seed)
+        assert self._generator is not None
+        self._worlds.reset(_WORLD, [self._generator], np.array([fresh]), options)
+        self.agents = list(self.possible_agents)
+        self._after_reset()
+        return self._observations(), self._infos(self._view.situation())
+
+    def step(self, actions: Mapping[str, Any]) -> tuple[Dicts, Dicts, Dicts, Dicts, Dicts]:
+        """Apply the actions of all agents at once."""
+        agents = self.possible_agents
+        self._worlds.step(self._stack(actions))
+        rewards = dict(zip(agents, self._view.reward()[0].tolist(), strict=True))
+        terminated, truncated = bool(self.simulator.terminated[0]), bool(self.simulator.truncated[0])
+        infos = self._infos({**self._view.situation(), **self._view.outcome()})
+        if terminated or truncated:
+            self.agents = []
+        self._after_step()
+        return (
+            self._observations(),
+            rewards,
+            dict.fromkeys(agents, terminated),
+            dict.fromkeys(agents, truncated),
+            infos,
+        )
+
+    def state(self) -> Float32:
+        """The central agent's observation, (S,)."""
+        return self._view.state()[0]
+
+    def optimum(self) -> Any:
+        """Optimum of the current situation; see the page of the system."""
+        return self.simulator.optimum(0)
+
+    @property
+    def scenario(self) -> Any:
+        """The current drop; None before the first reset."""
+        return self.simulator.scenarios[0]
+
+    def _stack(self, actions: Mapping[str, Any]) -> Array:
+        if len(actions) != len(self.possible_agents):
+            check_keys(actions, self.possible_agents, "agent")
+            may_act = self._view.may_act()[0]
+            missing = [
+                agent
+                for agent, acts in zip(self.possible_agents, may_act, strict=True)
+                if acts and agent not in actions
+            ]
+            if missing:
+                raise InvalidAction(f"no action for {', '.join(missing)}: every agent that may act must send one")
+        try:
+            return np.asarray([actions.get(agent, self._no_action) for agent in self.possible_agents])[None]
+        except (ValueError, AttributeError) as error:
+            raise InvalidAction(f"actions must map each agent to an action of its space: {error}") from None
+
+    def _observations(self) -> Dicts:
+        return dict(zip(self.possible_agents, self._worlds.observations(self._shape)[0], strict=True))
+
+    def _infos(self, arrays: Arrays) -> Dicts:
+        names = list(arrays)
+        rows = zip(*(array[0] for array in arrays.values()), strict=True)
+        return {
+            agent: dict(zip(names, row, strict=True)) for agent, row in zip(self.possible_agents, rows, strict=True)
+        }

@@ -1,0 +1,111 @@
+"""The Parallel face of n worlds as arrays: what multi-agent learners train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from cfenvs.arrays import Bool, Float, Float32
+from cfenvs.core.config import require
+from cfenvs.core.simulator import System
+from cfenvs.core.worlds import AutoresetWorlds, Seed
+
+
+class ParallelVecFace:
+    """E worlds of A agents each, as arrays. World i seeded s is bit for bit the Parallel face seeded s + i.
+
+    Parameters
+    ----------
+    num_envs : int
+        E.
+    autoreset_mode, copy, preset, **overrides
+        As for the vector environment.
+
+    Attributes
+    ----------
+    possible_agents : list of str
+        Names along the agent axis.
+    single_observation_space, single_action_space : gymnasium.Space
+        Of one agent in one world.
+    observation_space, action_space : gymnasium.Space
+        Batched over worlds and agents: (E, A, ...).
+    """
+
+    system: ClassVar[System]
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
+        preset: str = "default",
+        **overrides: Any,
+    ) -> None:
+        require(isinstance(num_envs, (int, np.integer)) and num_envs > 0, "num_envs", num_envs, "must be at least 1")
+        self.num_envs = int(num_envs)
+        self.config = self.system.configure(preset, overrides)
+        self.simulator = self.system.simulator(self.config, self.num_envs)
+        self._view = self.system.agents(self.simulator)
+        self.possible_agents = list(self._view.agents)
+        self.num_agents = len(self.possible_agents)
+        self.single_observation_space = self._view.single_observation_space
+        self.single_action_space = self._view.single_action_space
+        self.observation_space = self._batched(self.single_observation_space)
+        self.action_space = self._batched(self.single_action_space)
+        self.state_space = self._view.state_space
+        shape = (self.num_envs, self.num_agents, *self.single_observation_space.shape)
+        self._worlds = AutoresetWorlds(self.simulator, self._view, shape, autoreset_mode, copy)
+        self.metadata = {"name": self.system.name, "autoreset_mode": self._worlds.mode}
+
+    def reset(self, *, seed: Seed = None, options: Mapping[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
+        """Start new episodes, in all worlds or in those of `options["reset_mask"]`.
+
+        Returns
+        -------
+        observations : (E, A, D) array
+        infos : dict of arrays
+            `action_mask` (E, A, ...) among them; every array `x` has a mask `_x` of the worlds that it speaks of.
+        """
+        return self._worlds.reset(seed, options)
+
+    def step(self, actions: Any) -> tuple[Float32, Float, Bool, Bool, dict[str, Any]]:
+        """Apply the actions of all agents in all worlds.
+
+        Parameters
+        ----------
+        actions : (E, A, ...) array
+            Actions of agents that may not act are ignored.
+
+        Returns
+        -------
+        observations : (E, A, D) array
+        rewards : (E, A) array
+        terminations, truncations : (E,) bool arrays
+            All agents of a world end together.
+        infos : dict of arrays
+        """
+        return self._worlds.step(np.asarray(actions))
+
+    def state(self) -> Float32:
+        """The central view of each world, (E, S)."""
+        return self._view.state()
+
+    def optimum(self) -> tuple[Any, ...]:
+        """Optimum of the current situation in each world; see the page of the system."""
+        return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
+
+    @property
+    def scenarios(self) -> tuple[Any, ...]:
+        """The current drop of each world."""
+        return tuple(self.simulator.scenarios)
+
+    def close(self) -> None:
+        """Nothing is held open; for code that closes every environment."""
+
+    def _batched(self, space: Any) -> Any:
+        return batch_space(batch_space(space, self.num_agents), self.num_envs)

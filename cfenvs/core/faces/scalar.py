@@ -1,0 +1,75 @@
+"""A system with one world as a `gymnasium.Env`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+
+from cfenvs.arrays import Float32
+from cfenvs.core.rendering import METADATA, RenderMixin
+from cfenvs.core.simulator import Arrays, System
+from cfenvs.core.worlds import Worlds
+
+_WORLD = np.zeros(1, np.int64)
+
+
+class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
+    """One world, one central agent. Subclasses name the `system`; their docstring is its page."""
+
+    system: ClassVar[System]
+    metadata: dict[str, Any] = METADATA
+
+    def __init__(self, *, preset: str = "default", render_mode: str | None = None, **overrides: Any) -> None:
+        self._setup_rendering(render_mode)
+        self.config = self.system.configure(preset, overrides)
+        self.simulator = self.system.simulator(self.config, 1)
+        self._view = self.system.central(self.simulator)
+        self._worlds = Worlds(self.simulator, self._view)
+        self.observation_space: gym.spaces.Box = self._view.single_observation_space  # type: ignore[assignment]
+        self.action_space = self._view.single_action_space
+        self._shape = (1, *self._view.single_observation_space.shape)
+        self._seeded = False
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
+        """Start an episode; `options` are those of the system's page."""
+        options = dict(options or {})
+        self.simulator.check_options(options, _WORLD)
+        super().reset(seed=seed)
+        fresh = seed is not None or not self._seeded
+        self._worlds.reset(_WORLD, [self.np_random], np.array([fresh]), options)
+        self._seeded = True
+        self._after_reset()
+        return self._worlds.observations(self._shape)[0], _first(self._view.situation())
+
+    def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+        """Apply an action in the situation last observed."""
+        self._worlds.step(np.asarray(action)[None])
+        simulator = self.simulator
+        info = _first(self._view.situation())
+        info.update(_first(self._view.outcome()))
+        self._after_step()
+        return (
+            self._worlds.observations(self._shape)[0],
+            float(self._view.reward()[0]),
+            bool(simulator.terminated[0]),
+            bool(simulator.truncated[0]),
+            info,
+        )
+
+    def optimum(self) -> Any:
+        """Optimum of the current situation; see the page of the system."""
+        return self.simulator.optimum(0)
+
+    @property
+    def scenario(self) -> Any:
+        """The current drop: positions, gains and what else the system draws; None before the first reset."""
+        return self.simulator.scenarios[0]
+
+
+def _first(arrays: Arrays) -> dict[str, Any]:
+    return {name: array[0] for name, array in arrays.items()}

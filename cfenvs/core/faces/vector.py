@@ -1,0 +1,97 @@
+"""A system with n worlds as a native `gymnasium.vector.VectorEnv`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from cfenvs.arrays import Array, Bool, Float, Float32
+from cfenvs.core.config import require
+from cfenvs.core.rendering import METADATA, RenderMixin
+from cfenvs.core.simulator import System
+from cfenvs.core.worlds import AutoresetWorlds, Seed
+
+
+class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
+    """E worlds, one central agent each, stepped by one kernel call.
+
+    Parameters
+    ----------
+    num_envs : int
+        E.
+    autoreset_mode : gymnasium.vector.AutoresetMode or str
+        "NextStep" (default), "SameStep" or "Disabled", as in Gymnasium.
+    copy : bool
+        Whether observations are new arrays. With False they are one buffer that the next step overwrites.
+    render_mode : str, optional
+        `render` returns a tuple of frames, one for each world.
+    preset, **overrides
+        As for the scalar environment.
+    """
+
+    system: ClassVar[System]
+    metadata: dict[str, Any] = METADATA
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
+        preset: str = "default",
+        render_mode: str | None = None,
+        **overrides: Any,
+    ) -> None:
+        require(isinstance(num_envs, (int, np.integer)) and num_envs > 0, "num_envs", num_envs, "must be at least 1")
+        self._setup_rendering(render_mode)
+        self.num_envs = int(num_envs)
+        self.config = self.system.configure(preset, overrides)
+        self.simulator = self.system.simulator(self.config, self.num_envs)
+        view = self.system.central(self.simulator)
+        self.single_observation_space = view.single_observation_space
+        self.single_action_space = view.single_action_space
+        self.observation_space = batch_space(view.single_observation_space, self.num_envs)
+        self.action_space = batch_space(view.single_action_space, self.num_envs)
+        shape = (self.num_envs, *view.single_observation_space.shape)
+        self._worlds = AutoresetWorlds(self.simulator, view, shape, autoreset_mode, copy)
+        self.metadata = {**METADATA, "autoreset_mode": self._worlds.mode}
+
+    def reset(  # type: ignore[override]
+        self, *, seed: Seed = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
+        """Start new episodes, in all worlds or in those of `options["reset_mask"]`.
+
+        An integer seed gives world i the seed `seed + i`; a list gives each world its own, None leaving it as it is.
+        """
+        result = self._worlds.reset(seed, options)
+        self._after_reset()
+        return result
+
+    def step(self, actions: Any) -> tuple[Float32, Float, Bool, Bool, dict[str, Any]]:
+        """Apply one action in each world."""
+        result = self._worlds.step(actions)
+        self._after_step()
+        return result
+
+    def optimum(self) -> tuple[Any, ...]:
+        """Optimum of the current situation in each world; see the page of the system."""
+        return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
+
+    @property
+    def scenarios(self) -> tuple[Any, ...]:
+        """The current drop of each world."""
+        return tuple(self.simulator.scenarios)
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator | None, ...]:  # type: ignore[override]
+        """The generator of each world; None before its first reset."""
+        return tuple(self._worlds.generators)
+
+    @property
+    def np_random_seed(self) -> tuple[int | None, ...]:  # type: ignore[override]
+        """The seed of each world; None before its first reset."""
+        return tuple(self._worlds.seeds)

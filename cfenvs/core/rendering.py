@@ -1,0 +1,131 @@
+"""Frames and windows: what all systems share. Each system draws on a pygame surface of its own size."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pygame
+
+    from cfenvs.core.simulator import System
+
+METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 10}
+
+
+class Renderer(ABC):
+    """Draws worlds of a simulator. Subclasses implement `draw`.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Width and height of a frame in pixels.
+    """
+
+    size: ClassVar[tuple[int, int]]
+
+    def __init__(self, simulator: Any) -> None:
+        self.simulator = simulator
+        self.pygame = import_pygame()
+        self.pygame.font.init()
+        self.surface: pygame.Surface = self.pygame.Surface(self.size)
+        self._window: pygame.Surface | None = None
+        self._clock: Any = None
+
+    @abstractmethod
+    def draw(self, world: int) -> None:
+        """Draw one world on `self.surface`."""
+
+    def frame(self, world: int) -> NDArray[np.uint8]:
+        """One world as an image, (height, width, 3)."""
+        self.draw(world)
+        # Not `surfarray`: its views have been seen to leave the surface locked.
+        pixels = self.pygame.image.tobytes(self.surface, "RGB")
+        return np.frombuffer(pixels, np.uint8).reshape(self.size[1], self.size[0], 3).copy()
+
+    def show(self, fps: int) -> None:
+        """Draw world 0 in a window, at most `fps` times a second."""
+        pygame = self.pygame
+        if self._window is None:
+            pygame.display.init()
+            self._window = pygame.display.set_mode(self.size)
+            self._clock = pygame.time.Clock()
+        self.draw(0)
+        self._window.blit(self.surface, (0, 0))
+        pygame.event.pump()
+        pygame.display.flip()
+        self._clock.tick(fps)
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self.pygame.display.quit()
+            self._window = None
+
+
+def import_pygame() -> Any:
+    """pygame, without its greeting; or an error that says how to get it."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    try:
+        import pygame
+    except ImportError as error:
+        raise gym.error.DependencyNotInstalled('pygame is needed to render: pip install "cfenvs[render]"') from error
+    return pygame
+
+
+class RenderMixin:
+    """`render` and `close` of a face; the renderer is made at the first frame and never pickled."""
+
+    system: ClassVar[System]
+    simulator: Any
+    metadata: dict[str, Any]
+    render_mode: str | None
+    _renderer: Renderer | None = None
+
+    def _setup_rendering(self, render_mode: str | None) -> None:
+        if render_mode is not None and render_mode not in METADATA["render_modes"]:
+            allowed = ", ".join(map(repr, METADATA["render_modes"]))
+            raise ValueError(f"render_mode={render_mode!r}: must be None or one of {allowed}")
+        self.render_mode = render_mode
+
+    def render(self) -> Any:
+        """The current situation and the last outcome: an (H, W, 3) uint8 array, or None where a window shows it.
+
+        A vector environment returns a tuple with the frame of each world.
+        """
+        if self.render_mode is None:
+            gym.logger.warn('render() does nothing: give make() a render_mode, such as "rgb_array"')
+            return None
+        if self.simulator.scenarios[0] is None:
+            raise gym.error.ResetNeeded("call reset() before render()")
+        if self._renderer is None:
+            self._renderer = self.system.renderer(self.simulator)
+        if self.render_mode == "human":
+            self._renderer.show(self.metadata["render_fps"])
+            return None
+        if hasattr(self, "num_envs"):
+            return tuple(self._renderer.frame(world) for world in range(self.num_envs))
+        return self._renderer.frame(0)
+
+    def close(self, **kwargs: Any) -> None:
+        """Close the window, if there is one."""
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+        super().close(**kwargs)  # type: ignore[misc]
+
+    def _after_reset(self) -> None:
+        if self.render_mode == "human":
+            self.render()
+
+    def _after_step(self) -> None:
+        if self.render_mode == "human":
+            self.render()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_renderer": None}

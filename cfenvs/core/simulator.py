@@ -1,0 +1,139 @@
+"""What a simulated system has to provide so that the four faces can show it.
+
+A `Simulator` holds E worlds as arrays and knows nothing of Gymnasium or PettingZoo. A `View` turns what a face is given
+into commands for it, and its arrays into observations, rewards and infos. Each system has one simulator and two views,
+one for a central agent and one for many; a `System` ties them together.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from cfenvs.arrays import Array, Bool, Float, Float32, Int
+
+Arrays = dict[str, Array]
+
+
+class Simulator(ABC):
+    """E worlds of one system.
+
+    Attributes
+    ----------
+    num_worlds : int
+    terminated, truncated : (E,) bool arrays
+        How the last step left each world.
+    """
+
+    num_worlds: int
+    terminated: Bool
+    truncated: Bool
+
+    @abstractmethod
+    def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
+        """Raise if a reset of these worlds with these options would fail; change nothing."""
+
+    @abstractmethod
+    def reset(
+        self,
+        worlds: Int,
+        generators: Sequence[np.random.Generator],
+        seeded: Bool,
+        options: Mapping[str, Any],
+    ) -> None:
+        """Start a new episode in some worlds.
+
+        Parameters
+        ----------
+        worlds : (n,) int array
+            Which.
+        generators : n generators
+            Each world's own; every random draw of the episode comes from it.
+        seeded : (n,) bool array
+            Whether the generator is new: what is held over episodes starts afresh.
+        options : mapping
+            Checked by `check_options` before.
+        """
+
+    @abstractmethod
+    def step(self, command: Any) -> None:
+        """Advance all worlds. A world that has finished may be stepped; what it then shows is meaningless."""
+
+
+class View(ABC):
+    """One way to look at a simulator and act on it. Arrays have a leading axis E."""
+
+    single_observation_space: gym.spaces.Box
+    single_action_space: gym.Space[Any]
+
+    @abstractmethod
+    def command(self, actions: Any) -> Any:
+        """Check actions and translate them for `Simulator.step`; raise `InvalidAction` and change nothing otherwise."""
+
+    @abstractmethod
+    def observe(self, out: Float32) -> None:
+        """Write the observations of all worlds."""
+
+    @abstractmethod
+    def reward(self) -> Float:
+        """Rewards of the last step, a new array."""
+
+    def situation(self) -> Arrays:
+        """Infos that describe what the next action meets, after a reset and after a step: new arrays by name."""
+        return {}
+
+    def outcome(self) -> Arrays:
+        """Infos on what the last step brought, after a step only: arrays by name that are never written again."""
+        return {}
+
+
+class AgentsView(View):
+    """A view of many agents: the arrays of observations, rewards and infos have axes (E, A, ...).
+
+    The two spaces are those of a single agent; all agents of a system have the same.
+    """
+
+    agents: tuple[str, ...]
+    state_space: gym.spaces.Box
+
+    @abstractmethod
+    def may_act(self) -> Bool:
+        """Whose next action counts, (E, A)."""
+
+    @abstractmethod
+    def state(self) -> Float32:
+        """The central view of all worlds, (E, S)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A simulated system and everything the faces need to show it.
+
+    Attributes
+    ----------
+    name : str
+        The id, such as "CellFreeUplinkPower-v0".
+    configure : callable
+        (name of a preset, overrides) to a configuration.
+    simulator : callable
+        (configuration, number of worlds) to a `Simulator`.
+    central, agents : callables
+        A simulator to a `View` and to an `AgentsView`.
+    renderer : callable
+        A simulator to a `cfenvs.core.rendering.Renderer`; called at the first frame.
+    presets : mapping
+        Overrides by name of preset.
+    """
+
+    name: str
+    configure: Callable[[str, Mapping[str, Any]], Any]
+    simulator: Callable[[Any, int], Any]
+    central: Callable[[Any], View]
+    agents: Callable[[Any], AgentsView]
+    renderer: Callable[[Any], Any]
+    presets: Mapping[str, Mapping[str, Any]]

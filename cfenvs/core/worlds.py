@@ -1,0 +1,213 @@
+"""Worlds with their generators behind a view: seeding, stepping, and the three autoreset modes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode
+
+from cfenvs.arrays import Bool, Float, Float32, Int
+from cfenvs.core.simulator import Arrays, Simulator, View
+
+Seed = int | Sequence[int | None] | None
+
+
+class Worlds:
+    """E worlds, stepped together and reset one by one. All four faces stand on this.
+
+    Parameters
+    ----------
+    simulator : Simulator
+    view : View
+    """
+
+    def __init__(self, simulator: Simulator, view: View) -> None:
+        self.simulator = simulator
+        self.view = view
+        self.num_worlds = simulator.num_worlds
+        self._running = np.zeros(self.num_worlds, bool)
+        self._all_running = False
+
+    def reset(
+        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
+    ) -> None:
+        """Start a new episode in some worlds; arguments as `Simulator.reset`."""
+        self.simulator.reset(worlds, generators, seeded, options)
+        self._running[worlds] = True
+        self._all_running = bool(self._running.all())
+
+    def step(self, actions: Any, idle: Bool | None = None) -> None:
+        """Check the actions, then advance all worlds.
+
+        `idle` worlds have finished and are about to be reset: they are carried along.
+
+        Raises
+        ------
+        gymnasium.error.ResetNeeded
+            Before the first reset, and after the end of an episode.
+        InvalidAction
+            In either case nothing has changed.
+        """
+        if not self._all_running:
+            waiting = ~self._running if idle is None else ~self._running & ~idle
+            if waiting.any():
+                raise gym.error.ResetNeeded(
+                    "call reset() before step()"
+                    if self.num_worlds == 1
+                    else f"reset() is needed before step() in worlds {np.flatnonzero(waiting).tolist()}"
+                )
+        command = self.view.command(actions)
+        self.simulator.step(command)
+        finished = self.simulator.terminated | self.simulator.truncated
+        if finished.any():
+            self._running &= ~finished
+            self._all_running = False
+
+    def observations(self, shape: tuple[int, ...]) -> Float32:
+        """Observations of all worlds in a new array."""
+        out = np.empty(shape, np.float32)
+        self.view.observe(out)
+        return out
+
+
+class AutoresetWorlds:
+    """Worlds that Gymnasium's autoreset modes restart, each from its own generator.
+
+    World i seeded s is bit for bit the scalar environment seeded s + i, in every mode.
+
+    Parameters
+    ----------
+    simulator : Simulator
+    view : View
+    observation_shape : tuple of int
+        Including the leading axis E.
+    autoreset_mode : gymnasium.vector.AutoresetMode or str
+    copy : bool
+        Whether every observation is a new array. If False, one buffer is written again and again.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        view: View,
+        observation_shape: tuple[int, ...],
+        autoreset_mode: AutoresetMode | str,
+        copy: bool,
+    ) -> None:
+        self._worlds = Worlds(simulator, view)
+        self._simulator, self._view = simulator, view
+        self.num_worlds = simulator.num_worlds
+        try:
+            self.mode = AutoresetMode(autoreset_mode)
+        except ValueError:
+            allowed = ", ".join(repr(mode.value) for mode in AutoresetMode)
+            raise ValueError(f"autoreset_mode={autoreset_mode!r}: must be one of {allowed}") from None
+        self._shape = observation_shape
+        self._buffer = None if copy else np.empty(observation_shape, np.float32)
+        self._due = np.zeros(self.num_worlds, bool)
+        self._any_due = False
+        self._ones = np.ones(self.num_worlds, bool)
+        self.generators: list[np.random.Generator | None] = [None] * self.num_worlds
+        self.seeds: list[int | None] = [None] * self.num_worlds
+
+    def reset(self, seed: Seed, options: Mapping[str, Any] | None) -> tuple[Float32, dict[str, Any]]:
+        """Start new episodes in all worlds, or in those of `options["reset_mask"]`."""
+        options = dict(options or {})
+        mask = self._reset_mask(options.pop("reset_mask", None))
+        worlds = np.flatnonzero(mask)
+        self._simulator.check_options(options, worlds)
+        seeds = self._spread(seed)
+        fresh = {i: np_random(seeds[i]) for i in worlds if seeds[i] is not None or self.generators[i] is None}
+        for i, (generator, actual) in fresh.items():
+            self.generators[i], self.seeds[i] = generator, actual
+        self._restart(worlds, np.array([i in fresh for i in worlds]), options)
+        self._due[worlds] = False
+        self._any_due = bool(self._due.any())
+        return self._observe(), self._infos(self._view.situation(), mask)
+
+    def step(self, actions: Any) -> tuple[Float32, Float, Bool, Bool, dict[str, Any]]:
+        """Advance all worlds, and restart those that the mode says."""
+        due = self._due
+        some_due = self._any_due and self.mode is AutoresetMode.NEXT_STEP
+        self._worlds.step(actions, due if some_due else None)
+        reward = self._view.reward()
+        terminated, truncated = self._simulator.terminated.copy(), self._simulator.truncated.copy()
+        stepped = self._ones
+        if some_due:
+            stepped = ~due
+            reward[due] = 0.0
+            terminated[due] = False
+            truncated[due] = False
+        outcome = self._view.outcome()
+        finished = terminated | truncated
+        self._any_due = bool(finished.any())
+        self._due = finished
+        infos: dict[str, Any] = {}
+        if self.mode is AutoresetMode.SAME_STEP and self._any_due:
+            infos = self._final(finished, {**self._view.situation(), **outcome})
+            stepped = ~finished
+            self._restart(np.flatnonzero(finished), np.zeros(int(finished.sum()), bool), {})
+        elif some_due:
+            self._restart(np.flatnonzero(due), np.zeros(int(due.sum()), bool), {})
+        infos.update(self._infos(outcome, stepped))
+        infos.update(self._infos(self._view.situation(), self._ones))
+        return self._observe(), reward, terminated, truncated, infos
+
+    def _restart(self, worlds: Int, seeded: Bool, options: Mapping[str, Any]) -> None:
+        generators = [self.generators[i] for i in worlds]
+        self._worlds.reset(worlds, generators, seeded, options)  # type: ignore[arg-type]
+
+    def _observe(self) -> Float32:
+        if self._buffer is None:
+            return self._worlds.observations(self._shape)
+        self._view.observe(self._buffer)
+        return self._buffer
+
+    def _infos(self, arrays: Arrays, mask: Bool) -> dict[str, Any]:
+        """Arrays with the masks that say which worlds they speak of, zero elsewhere, as Gymnasium's vector envs do."""
+        infos: dict[str, Any] = {}
+        everywhere = mask is self._ones
+        if everywhere or mask.any():
+            for name, array in arrays.items():
+                if not everywhere:
+                    array[~mask] = 0
+                infos[name], infos[f"_{name}"] = array, mask.copy()
+        return infos
+
+    def _final(self, finished: Bool, infos: Arrays) -> dict[str, Any]:
+        observations = self._worlds.observations(self._shape)
+        final_obs = np.full(self.num_worlds, None, dtype=object)
+        for i in np.flatnonzero(finished):
+            final_obs[i] = observations[i]
+        copies = {name: array.copy() for name, array in infos.items()}
+        return {
+            "final_obs": final_obs,
+            "_final_obs": finished.copy(),
+            "final_info": self._infos(copies, finished),
+            "_final_info": finished.copy(),
+        }
+
+    def _reset_mask(self, mask: Any) -> Bool:
+        if mask is None:
+            return self._ones
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_worlds,):
+            raise ValueError(f"options['reset_mask']={mask!r}: must be a bool array of shape ({self.num_worlds},)")
+        if not mask.any():
+            raise ValueError("options['reset_mask'] selects no world: at least one entry must be True")
+        return mask.copy()
+
+    def _spread(self, seed: Seed) -> list[int | None]:
+        if seed is None:
+            return [None] * self.num_worlds
+        if isinstance(seed, (int, np.integer)):
+            return [int(seed) + i for i in range(self.num_worlds)]
+        seeds = list(seed)
+        if len(seeds) != self.num_worlds:
+            raise ValueError(
+                f"seed has {len(seeds)} entries: must be one integer, or one entry for each of {self.num_worlds} worlds"
+            )
+        return seeds
