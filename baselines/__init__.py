@@ -1,0 +1,1 @@
+"""Reference algorithms, one readable file each. They use only what a stranger could use."""

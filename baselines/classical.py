@@ -1,0 +1,150 @@
+"""Classical power control as policies: what every learner has to be compared with.
+
+Each acts on many worlds at once. What one knows beyond its observation, it takes from the environment in `begin`, and
+its `information` says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Array, Bool, Float
+from cfenvs.control import fractional, rate_feedback
+from cfenvs.radio import prelog
+
+
+class RandomPolicy:
+    """Uniform over the action space."""
+
+    name = "random"
+    information = "none"
+
+    def begin(self, env: Any) -> None:
+        """Seed a copy of the action space."""
+        self._space = env.action_space
+        self._space.seed(0)
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """A fresh draw in every world."""
+        return self._space.sample()  # type: ignore[no-any-return]
+
+
+class _PowerPolicy:
+    """One that sets the share of full power of every active user."""
+
+    name: str
+    information: str
+    action_type = "continuous"
+
+    def begin(self, env: Any) -> None:
+        """Remember the environment's public parameters."""
+        self._config = env.config
+
+    def _active(self, observations: Array) -> Bool:
+        """d(t), the first K entries of the central observation."""
+        return observations[:, : self._config.users] > 0.5
+
+
+class FullPower(_PowerPolicy):
+    """Every active user at full power: the best response of a user that looks at its own rate only."""
+
+    name = "full power"
+    information = "decentralised"
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Full power for the active."""
+        return self._active(observations).astype(float)
+
+
+class Fractional(_PowerPolicy):
+    """Fractional control by total large-scale gains; needs those and the largest of them."""
+
+    information = "decentralised"
+
+    def __init__(self, exponent: float = -0.5) -> None:
+        self.exponent = exponent
+        self.name = f"fractional ({exponent:g})"
+
+    def begin(self, env: Any) -> None:
+        """Take the gains of each drop."""
+        super().begin(env)
+        self._gains = [scenario.gains for scenario in env.scenarios]
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Shares among the active users."""
+        active = self._active(observations)
+        return np.array([fractional(g, 1.0, self.exponent, a) for g, a in zip(self._gains, active, strict=True)])
+
+
+class RateFeedback(_PowerPolicy):
+    """A few rounds of the rate-feedback fixed point after every change of the active set.
+
+    A user that joins starts at full power, those that stay keep theirs; every step is one round, until `rounds` have
+    passed since the last change. Needs own measured rate and one broadcast number.
+    """
+
+    information = "decentralised"
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+        self.name = f"rate feedback ({rounds} round{'s' if rounds > 1 else ''})"
+
+    def begin(self, env: Any) -> None:
+        """Start at full power."""
+        super().begin(env)
+        self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
+        shape = (env.num_envs, self._config.users)
+        self._before = np.zeros(shape, bool)
+        self._shares = np.ones(shape)
+        self._left = np.zeros(shape[0], np.int64)
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """One round where rounds are left, else the powers at hand."""
+        active = self._active(observations)
+        if "rates" in infos:
+            due = (self._left > 0)[:, None]
+            rates: Float = infos["rates"] / self._prelog
+            self._shares = np.where(due, rate_feedback(self._shares, rates, 1.0, self._before), self._shares)
+            self._left -= 1
+        changed = (active != self._before).any(axis=1)
+        self._left[changed] = self.rounds
+        self._shares = np.where(active, np.where(self._before, self._shares, 1.0), 0.0)
+        # Somebody must be at full power, also when the user that was has left.
+        self._shares /= self._shares.max(axis=1, keepdims=True)
+        self._before = active
+        return self._shares
+
+
+class _Optimum:
+    """The exact optimum of every situation, from the environment itself."""
+
+    information = "oracle"
+
+    def begin(self, env: Any) -> None:
+        """Keep the environment: it solves each situation when asked."""
+        self._env = env
+
+
+class ContinuousOptimum(_Optimum):
+    """The best powers: the reference of normalised scores."""
+
+    name = "optimum (continuous)"
+    action_type = "continuous"
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Shares of the continuous optimum."""
+        return np.array([optimum.continuous.p for optimum in self._env.optimum()]) / self._env.config.max_power
+
+
+class DiscreteOptimum(_Optimum):
+    """The best power levels."""
+
+    name = "optimum (levels)"
+    action_type = "discrete"
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Level indices of the discrete optimum."""
+        powers = np.array([optimum.discrete.p for optimum in self._env.optimum()])
+        return np.searchsorted(np.array(self._env.config.action_levels), powers)

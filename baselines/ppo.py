@@ -1,0 +1,120 @@
+"""Proximal policy optimisation by Stable-Baselines3 on the native vector environment.
+
+    python -m baselines.ppo --steps 500000 --seed 1
+
+trains on networks drawn anew for every episode, and saves the policy under `runs/`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from tqdm import tqdm
+
+from cfenvs.adapters.sb3 import SB3VecEnv
+from cfenvs.arrays import Array
+
+
+@dataclass
+class Args:
+    """Parameters of a run."""
+
+    env_id: str = "CellFreeUplinkPower-v0"
+    """The environment."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Its keyword arguments."""
+    steps: int = 300_000
+    """Environment steps to train for."""
+    seed: int = 0
+    """Of networks, weights and exploration."""
+    num_envs: int = 64
+    """Worlds stepped together."""
+    rollout: int = 50
+    """Steps of each world between updates: one episode."""
+    batch_size: int = 800
+    """Transitions in a gradient step."""
+    epochs: int = 6
+    """Passes over a rollout."""
+    learning_rate: float = 1e-3
+    """Of Adam, falling linearly to zero."""
+    gamma: float = 0.0
+    """Discount. Powers do not change the next situation, so that looking ahead only adds noise."""
+    hidden: int = 128
+    """Units in each of two layers of policy and value."""
+    log_dir: str | None = None
+    """Where TensorBoard logs go; none by default."""
+
+
+class TrainedPolicy:
+    """A trained model as a policy of `cfenvs.evaluation`, acting greedily."""
+
+    name = "PPO"
+    information = "central"
+    action_type = "discrete"
+
+    def __init__(self, model: PPO, training_time: float, training_steps: int) -> None:
+        self.model = model
+        self.training_time = training_time
+        self.training_steps = training_steps
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """The most probable action in every world."""
+        return self.model.predict(observations, deterministic=True)[0]
+
+
+def train(args: Args, progress: bool = True) -> TrainedPolicy:
+    """Train on fresh networks; two runs with the same arguments give the same policy."""
+    torch.set_num_threads(1)
+    env = gym.make_vec(args.env_id, args.num_envs, autoreset_mode="SameStep", **args.env_kwargs)
+    model = PPO(
+        "MlpPolicy",
+        SB3VecEnv(env),
+        n_steps=args.rollout,
+        batch_size=args.batch_size,
+        n_epochs=args.epochs,
+        learning_rate=lambda left: args.learning_rate * left,
+        gamma=args.gamma,
+        seed=args.seed * args.num_envs,  # worlds take consecutive seeds: runs share none
+        policy_kwargs={"net_arch": [args.hidden, args.hidden]},
+        tensorboard_log=args.log_dir,
+        device="cpu",
+    )
+    start = time.perf_counter()
+    with tqdm(total=args.steps, desc=f"PPO, seed {args.seed}", unit=" steps", disable=not progress) as bar:
+        model.learn(args.steps, callback=_Progress(bar))
+    return TrainedPolicy(model, time.perf_counter() - start, model.num_timesteps)
+
+
+class _Progress(BaseCallback):
+    def __init__(self, bar: Any) -> None:
+        super().__init__()
+        self._bar = bar
+
+    def _on_step(self) -> bool:
+        self._bar.update(self.num_timesteps - self._bar.n)
+        return True
+
+    def _on_rollout_end(self) -> None:
+        rewards = self.model.rollout_buffer.rewards  # type: ignore[attr-defined]
+        self._bar.set_postfix(reward=f"{float(np.mean(rewards)):.3f}")
+
+
+def main(args: Args) -> None:
+    """Train and save."""
+    policy = train(args)
+    path = Path("runs") / f"ppo-{args.env_id}-{args.seed}.zip"
+    policy.model.save(path)
+    print(f"trained in {policy.training_time:.0f} s; saved {path}; parameters {asdict(args)}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

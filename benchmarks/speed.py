@@ -1,0 +1,245 @@
+"""Steps per second on one thread, with actions drawn beforehand: the environments, NumPy twins, and a rival suite."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+import cfenvs.cell_free
+from benchmarks import numpy_twin
+from cfenvs.cell_free.presets import PRESETS
+
+ID = "CellFreeUplinkPower-v0"
+BLOCKS = 15
+"""Timed blocks in a row; the table shows their median and range."""
+BLOCK_SECONDS = 0.1
+
+
+class Row(NamedTuple):
+    """One line of the table: rates of `BLOCKS` blocks."""
+
+    name: str
+    unit: str
+    per_second: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.per_second))
+
+
+def time_blocks(name: str, run: Callable[[], object], amount: int, unit: str = "world-steps") -> Row:
+    """Call `run`, which does `amount` units of work, in blocks of a tenth of a second."""
+    run()
+    start = time.perf_counter()
+    run()
+    calls = max(1, int(BLOCK_SECONDS / max(time.perf_counter() - start, 1e-9)))
+    rates = []
+    for _ in range(BLOCKS):
+        start = time.perf_counter()
+        for _ in range(calls):
+            run()
+        rates.append(calls * amount / (time.perf_counter() - start))
+    return Row(name, unit, tuple(rates))
+
+
+def vector(name: str, num_envs: int, **kwargs: Any) -> Row:
+    """Steps alone: the episode is longer than the measurement."""
+    env = gym.make_vec(ID, num_envs, episode_length=4000, **kwargs)
+    env.reset(seed=0)
+    actions = env.action_space.sample()
+    steps = max(1, 2048 // num_envs)
+
+    def run() -> None:
+        for _ in range(steps):
+            env.step(actions)
+
+    return time_blocks(name, run, steps * num_envs)
+
+
+def vector_with_resets(name: str, num_envs: int, **kwargs: Any) -> Row:
+    """Whole episodes of the default length, each on a new network."""
+    env = gym.make_vec(ID, num_envs, autoreset_mode="SameStep", **kwargs)
+    env.reset(seed=0)
+    actions = env.action_space.sample()
+    length = env.config.episode_length  # type: ignore[attr-defined]
+
+    def run() -> None:
+        for _ in range(length):
+            env.step(actions)
+
+    return time_blocks(name, run, length * num_envs)
+
+
+def scalar(name: str, **kwargs: Any) -> Row:
+    """Through `gym.make` with its default wrappers."""
+    env = gym.make(ID, episode_length=100_000, **kwargs)
+    env.reset(seed=0)
+    action = env.action_space.sample()
+
+    def run() -> None:
+        for _ in range(100):
+            env.step(action)
+
+    return time_blocks(name, run, 100, "steps")
+
+
+def parallel(name: str, **kwargs: Any) -> Row:
+    """Cycles of the PettingZoo face: one action of every agent."""
+    env = cfenvs.cell_free.parallel_env(episode_length=100_000, **kwargs)
+    env.reset(seed=0)
+    actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+
+    def run() -> None:
+        for _ in range(50):
+            env.step(actions)
+
+    return time_blocks(name, run, 50, "cycles")
+
+
+def parallel_vec(name: str, num_envs: int, **kwargs: Any) -> Row:
+    """World-steps of the batched multi-agent face."""
+    env = cfenvs.cell_free.parallel_vec_env(num_envs, episode_length=4000, **kwargs)
+    env.reset(seed=0)
+    actions = env.action_space.sample()
+
+    def run() -> None:
+        for _ in range(10):
+            env.step(actions)
+
+    return time_blocks(name, run, 10 * num_envs)
+
+
+def resets(name: str, **kwargs: Any) -> Row:
+    """New networks."""
+    env = gym.make(ID, **kwargs)
+    return time_blocks(name, env.reset, 1, "resets")
+
+
+def mmse_twin(num_envs: int) -> Row:
+    """The mathematics of the default preset's step in plain batched NumPy."""
+    rng = np.random.default_rng(0)
+    h_hat = rng.standard_normal((num_envs, 40, 25, 10, 2)).view(complex)[..., 0]
+    error, powers = rng.random((num_envs, 25, 10)), rng.uniform(0, 100, (num_envs, 10))
+    return time_blocks("NumPy twin of mmse, K=10", lambda: numpy_twin.mmse_rates(powers, h_hat, error), num_envs)
+
+
+def uatf_twin(num_envs: int, users: int) -> Row:
+    """The rates of a statistical receiver in plain batched NumPy."""
+    rng = np.random.default_rng(0)
+    b, c = rng.random((num_envs, users)), rng.random((num_envs, users, users))
+    powers = rng.uniform(0, 100, (num_envs, users))
+    name = f"NumPy twin of mr, K={users}, E={num_envs}"
+    return time_blocks(name, lambda: numpy_twin.uatf_rates(powers, b, c), num_envs)
+
+
+def rivals() -> Iterator[Row]:
+    """mobile-env, the best-known suite of the field, if it is installed (extra `rivals`)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import mobile_env  # noqa: F401  (registers its ids)
+        except ImportError:
+            print('mobile-env is not installed: pip install -c constraints.txt ".[rivals]" to compare with it')
+            return
+        logging.disable(logging.WARNING)
+        for size, users in (("small", 5), ("medium", 15), ("large", 30)):
+            env = gym.make(f"mobile-{size}-central-v0", disable_env_checker=True)
+            env.reset(seed=0)
+            action = env.action_space.sample()
+
+            def run(env: gym.Env[Any, Any] = env, action: Any = action) -> None:
+                _, _, terminated, truncated, _ = env.step(action)
+                if terminated or truncated:
+                    env.reset()
+
+            yield time_blocks(f"mobile-env {size}, {users} users (gym.make)", run, 1, "steps")
+        logging.disable(logging.NOTSET)
+
+
+def rows() -> list[Callable[[], Row]]:
+    """What is timed, in the order of the table."""
+    mr: dict[str, Any] = {"receiver": "mr"}
+    return [
+        lambda: vector("mr, K=20, E=1024", 1024, users=20, **mr),
+        lambda: vector_with_resets("mr, K=20, E=1024, with resets", 1024, users=20, **mr),
+        lambda: vector("mr, K=10, E=1024", 1024, **mr),
+        lambda: vector_with_resets("mr, K=10, E=1024, with resets", 1024, **mr),
+        lambda: vector("mr, K=20, E=64", 64, users=20, **mr),
+        lambda: vector("mr, K=10, E=64", 64, **mr),
+        lambda: uatf_twin(1024, 20),
+        lambda: uatf_twin(1024, 10),
+        lambda: vector("mmse (default), K=10, E=64", 64),
+        lambda: vector_with_resets("mmse (default), K=10, E=64, with resets", 64),
+        lambda: vector("mmse, block fading, K=10, E=64", 64, fading="block"),
+        lambda: mmse_twin(64),
+        lambda: parallel_vec("agents as arrays, mr, K=20, E=64", 64, users=20, **mr),
+        lambda: scalar("gym.make, mr, K=10", **mr),
+        lambda: scalar("gym.make, mmse (default)"),
+        lambda: parallel("Parallel, mr, K=20", users=20, **mr),
+        lambda: resets("reset, mmse (default)"),
+        lambda: resets("reset, mr, K=20", users=20, **mr),
+    ]
+
+
+def memory(preset: str) -> int:
+    """Bytes that one more world of a preset takes."""
+    return _array_bytes(2, preset) - _array_bytes(1, preset)
+
+
+def _array_bytes(num_envs: int, preset: str) -> int:
+    env = gym.make_vec(ID, num_envs, preset=preset)
+    env.reset(seed=0)
+    seen: dict[int, int] = {}
+
+    def visit(value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            base = value if value.base is None else value.base
+            seen[id(base)] = getattr(base, "nbytes", value.nbytes)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item)
+        elif type(value).__module__.startswith("cfenvs.") and id(value) not in seen:
+            seen[id(value)] = 0
+            names = getattr(value, "__slots__", None) or vars(value)
+            for name in names:
+                visit(getattr(value, name))
+
+    visit(env.simulator)  # type: ignore[attr-defined]
+    return sum(seen.values())
+
+
+def main() -> None:
+    """Time everything and print the table: medians, ranges, and ratios from this one run."""
+    table = Table(title="one thread, cached actions")
+    for head in ("row", "median", "least", "most", "unit"):
+        table.add_column(head, justify="left" if head in ("row", "unit") else "right")
+    done: dict[str, Row] = {}
+    for make in tqdm(rows(), desc="timing"):
+        row = make()
+        done[row.name] = row
+    for row in rivals():
+        done[row.name] = row
+    for row in done.values():
+        numbers = (row.median, min(row.per_second), max(row.per_second))
+        table.add_row(row.name, *(f"{x:,.0f}" for x in numbers), f"{row.unit}/s")
+    Console(width=None if Console().is_terminal else 120).print(table)
+    ratio("kernel and face over NumPy, mmse", done["mmse (default), K=10, E=64"], done["NumPy twin of mmse, K=10"])
+    for name, row in done.items():
+        if name.startswith("mobile-env"):
+            ratio(f"gym.make of cfenvs (mmse) over {name.split(' (')[0]}", done["gym.make, mmse (default)"], row)
+    for preset in PRESETS:
+        print(f"memory of a world, preset {preset}: {memory(preset) / 1e6:.2f} MB")
+
+
+def ratio(name: str, row: Row, other: Row) -> None:
+    """Print the ratio of two medians."""
+    print(f"{name}: {row.median / other.median:.1f} x")
