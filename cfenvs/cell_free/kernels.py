@@ -42,8 +42,8 @@ def settle(
 
 
 @njit(cache=True, error_model="numpy")
-def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> None:
-    """Move every world one step along its activity path.
+def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> bool:
+    """Move every world one step along its activity path; whether an episode is over in any.
 
     Parameters
     ----------
@@ -56,12 +56,15 @@ def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> None:
         Written in place: whether the episode is over.
     """
     num_worlds, length, num_users = paths.shape
+    some_end = False
     for e in range(num_worlds):
         step = min(steps[e] + 1, length - 1)
         steps[e] = step
         truncated[e] = step == length - 1
+        some_end |= step == length - 1
         for k in range(num_users):
             active[e, k] = paths[e, step, k]
+    return some_end
 
 
 @njit(cache=True, error_model="numpy")

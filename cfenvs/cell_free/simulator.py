@@ -157,7 +157,7 @@ class CellFreeSimulator(Simulator):
     def _sending(self, active: Bool) -> Bool:
         return active if self.config.pilots_from == "active" else np.ones_like(active)
 
-    def step(self, command: Transmission) -> None:
+    def step(self, command: Transmission) -> bool:
         powers, tolerance = command
         active = self.active
         if not self.config.include_zero:
@@ -172,7 +172,7 @@ class CellFreeSimulator(Simulator):
         if self.config.info_optimum:
             self.optimum_values = np.array([self._reference(world) for world in range(self.num_worlds)])
         self.active = np.empty_like(active)
-        advance(self._paths, self.steps, self.active, self.truncated)
+        some_end = advance(self._paths, self.steps, self.active, self.truncated)
         if self.config.pilots_from == "active":
             for world in np.flatnonzero((self.active != active).any(axis=1)).tolist():
                 self.receiver.set_pilots(world, self._scenario(world), self.active[world])
@@ -181,6 +181,7 @@ class CellFreeSimulator(Simulator):
         if self.config.fading == "block":
             for optima in self._optima:
                 optima.clear()
+        return bool(some_end)
 
     def optimum(self, world: int) -> Optimum:
         """The optimum of a world's current situation: its drop, realisation and active set. Cached."""

@@ -61,8 +61,11 @@ class Simulator(ABC):
         """
 
     @abstractmethod
-    def step(self, command: Any) -> None:
-        """Advance all worlds. A world that has finished may be stepped; what it then shows is meaningless."""
+    def step(self, command: Any) -> bool:
+        """Advance all worlds, and say whether an episode has ended in any of them.
+
+        A world that has finished may be stepped; what it then shows is meaningless.
+        """
 
 
 class View(ABC):

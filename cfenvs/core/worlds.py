@@ -40,8 +40,8 @@ class Worlds:
         self._running[worlds] = True
         self._all_running = bool(self._running.all())
 
-    def step(self, actions: Any, idle: Bool | None = None) -> None:
-        """Check the actions, then advance all worlds.
+    def step(self, actions: Any, idle: Bool | None = None) -> bool:
+        """Check the actions, then advance all worlds, and say whether an episode has ended in any of them.
 
         `idle` worlds have finished and are about to be reset: they are carried along.
 
@@ -61,11 +61,11 @@ class Worlds:
                     else f"reset() is needed before step() in worlds {np.flatnonzero(waiting).tolist()}"
                 )
         command = self.view.command(actions)
-        self.simulator.step(command)
-        finished = self.simulator.terminated | self.simulator.truncated
-        if finished.any():
-            self._running &= ~finished
+        some_end = self.simulator.step(command)
+        if some_end:
+            self._running &= ~(self.simulator.terminated | self.simulator.truncated)
             self._all_running = False
+        return some_end
 
     def observations(self, shape: tuple[int, ...]) -> Float32:
         """Observations of all worlds in a new array."""
@@ -133,7 +133,7 @@ class AutoresetWorlds:
         """Advance all worlds, and restart those that the mode says."""
         due = self._due
         some_due = self._any_due and self.mode is AutoresetMode.NEXT_STEP
-        self._worlds.step(actions, due if some_due else None)
+        some_end = self._worlds.step(actions, due if some_due else None)
         reward = self._view.reward()
         terminated, truncated = self._simulator.terminated.copy(), self._simulator.truncated.copy()
         stepped = self._ones
@@ -144,7 +144,7 @@ class AutoresetWorlds:
             truncated[due] = False
         outcome = self._view.outcome()
         finished = terminated | truncated
-        self._any_due = bool(finished.any())
+        self._any_due = some_end and bool(finished.any())
         self._due = finished
         infos: dict[str, Any] = {}
         if self.mode is AutoresetMode.SAME_STEP and self._any_due:

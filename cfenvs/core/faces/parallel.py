@@ -12,7 +12,8 @@ from gymnasium.utils.seeding import np_random
 from pettingzoo import ParallelEnv
 
 from cfenvs.arrays import Array, Float32
-from cfenvs.core.errors import InvalidAction, check_keys
+from cfenvs.core.actions import InvalidAction
+from cfenvs.core.errors import check_keys
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, System
 from cfenvs.core.worlds import Worlds
@@ -122,8 +123,9 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         return dict(zip(self.possible_agents, self._worlds.observations(self._shape)[0], strict=True))
 
     def _infos(self, arrays: Arrays) -> Dicts:
-        names = list(arrays)
-        rows = zip(*(array[0] for array in arrays.values()), strict=True)
+        # Plain numbers where there is one for each agent: faster than NumPy's, and what JSON and loggers like.
+        columns = [array[0].tolist() if array.ndim == 2 else list(array[0]) for array in arrays.values()]
+        rows = zip(*columns, strict=True)
         return {
-            agent: dict(zip(names, row, strict=True)) for agent, row in zip(self.possible_agents, rows, strict=True)
+            agent: dict(zip(arrays, row, strict=True)) for agent, row in zip(self.possible_agents, rows, strict=True)
         }
