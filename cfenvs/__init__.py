@@ -1,7 +1,19 @@
 """cfenvs: reinforcement-learning environments for wireless resource control, with exact optima."""
 
-from cfenvs.registration import register_all
+import importlib
+
+from cfenvs.registration import IDS, register_all
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "warmup"]
 
 register_all()
+
+
+def warmup() -> None:
+    """Compile every kernel, or load it from the cache on disk: seconds the first time, less than one afterwards.
+
+    Without it the first reset or step that needs a kernel waits for its compilation.
+    """
+    for package, _ in IDS.values():
+        importlib.import_module(package).warmup()

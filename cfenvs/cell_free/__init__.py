@@ -9,6 +9,7 @@ from cfenvs.cell_free.env import (
     env,
     parallel_env,
     parallel_vec_env,
+    warmup,
 )
 from cfenvs.cell_free.levels import db_levels, linear_levels
 from cfenvs.cell_free.optimum import Optimum
@@ -29,4 +30,5 @@ __all__ = [
     "linear_levels",
     "parallel_env",
     "parallel_vec_env",
+    "warmup",
 ]

@@ -62,6 +62,23 @@ parallel_env = CellFreeUplinkPowerParallelEnv
 parallel_vec_env = CellFreeUplinkPowerParallelVecEnv
 
 
+def warmup() -> None:
+    """Run every kernel once."""
+    variants: tuple[dict[str, Any], ...] = (
+        {"receiver": "mr", "objective": "sum"},
+        {"receiver": "mmse", "utility": "cqi"},
+        {"receiver": "mmse", "fading": "block"},
+    )
+    for variant in variants:
+        vector = CellFreeUplinkPowerVectorEnv(2, users=2, access_points=1, **variant)
+        vector.reset(seed=0)
+        vector.step(vector.action_space.sample())
+        vector.optimum()
+        agents = CellFreeUplinkPowerParallelVecEnv(2, users=2, access_points=1, **variant)
+        agents.reset(seed=0)
+        agents.step(agents.action_space.sample())
+
+
 def env(**kwargs: Any) -> AECEnv[Any, Any, Any]:
     """The Parallel face as an AEC environment."""
     return parallel_to_aec(parallel_env(**kwargs))

@@ -15,6 +15,17 @@ class InvalidAction(gymnasium.error.InvalidAction, ValueError):  # noqa: N818  (
     """An action of the wrong shape, type or range. The environment is as it was before."""
 
 
+def check_shape(actions: Any, shape: tuple[int, ...] | None) -> Array:
+    """Actions as an array of the given shape."""
+    try:
+        array = np.asarray(actions)
+    except ValueError as error:  # a ragged list
+        raise InvalidAction(f"action is no array: {error}") from None
+    if array.shape != shape:
+        raise InvalidAction(f"action has shape {array.shape}: must be {shape}")
+    return array
+
+
 def check_indices(actions: Any, shape: tuple[int, ...], count: int) -> Int:
     """Actions as an integer array of the given shape with entries 0 .. count - 1."""
     array = _integers(actions, shape, count)
@@ -46,9 +57,7 @@ def take_levels(actions: Any, levels: Float, acting: Bool) -> Float:
 
 def check_shares(actions: Any, shape: tuple[int, ...]) -> Float:
     """Actions as a float array of the given shape with entries in [0, 1]."""
-    array = _as_array(actions)
-    if array.shape != shape:
-        raise InvalidAction(f"action has shape {array.shape}: must be {shape}")
+    array = check_shape(actions, shape)
     if array.dtype.kind not in "fiu":
         raise InvalidAction(f"action has type {array.dtype}: must be numbers from 0 to 1")
     # A NaN fails both comparisons.
@@ -72,9 +81,7 @@ def _take_levels(actions: Int, levels: Float, acting: Bool, out: Float) -> bool:
 
 
 def _integers(actions: Any, shape: tuple[int, ...], count: int) -> Int:
-    array = _as_array(actions)
-    if array.shape != shape:
-        raise InvalidAction(f"action has shape {array.shape}: must be {shape}")
+    array = check_shape(actions, shape)
     if array.dtype.kind not in "iu":
         raise InvalidAction(f"action has type {array.dtype}: must be integers from 0 to {count - 1}")
     return np.ascontiguousarray(array, np.int64)  # one layout: one compiled signature
@@ -82,10 +89,3 @@ def _integers(actions: Any, shape: tuple[int, ...], count: int) -> Int:
 
 def _refuse_index(array: Array, wrong: Bool, count: int) -> None:
     raise InvalidAction(f"action contains {array[wrong].flat[0]}: must be integers from 0 to {count - 1}")
-
-
-def _as_array(actions: Any) -> Array:
-    try:
-        return np.asarray(actions)
-    except ValueError as error:  # a ragged list
-        raise InvalidAction(f"action is no array: {error}") from None

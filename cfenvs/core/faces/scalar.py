@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Float32
+from cfenvs.core.actions import check_shape
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, System
 from cfenvs.core.worlds import Worlds
@@ -48,7 +49,7 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
         """Apply an action in the situation last observed."""
-        self._worlds.step(np.asarray(action)[None])
+        self._worlds.step(check_shape(action, self.action_space.shape)[None])
         simulator = self.simulator
         info = _first(self._view.situation())
         info.update(_first(self._view.outcome()))

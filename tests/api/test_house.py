@@ -1,0 +1,140 @@
+"""Rules of the house: import directions, light imports, one compiled signature for each kernel, the registries."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pettingzoo
+import pytest
+from numba.core.caching import NullCache
+from numba.core.dispatcher import Dispatcher
+
+import cfenvs
+from cfenvs.registration import IDS
+
+ROOT = Path(__file__).parents[2]
+
+SYSTEMS = {"cell_free"}
+ALLOWED = {
+    "arrays": set(),
+    "radio": {"arrays"},
+    "control": {"arrays", "radio"},
+    "core": {"arrays"},
+    "registration": set(),
+    "adapters": {"arrays", "core"},
+    "evaluation": {"arrays", "core"},
+    **{system: {"arrays", "radio", "control", "core"} for system in SYSTEMS},
+}
+"""What each part of `cfenvs` may import from the others."""
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_imports_point_one_way(part):
+    folder = ROOT / "cfenvs" / part
+    for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]:
+        for module in imported(path):
+            names = module.split(".")
+            if names[0] == "cfenvs" and len(names) > 1:
+                assert names[1] in ALLOWED[part] | {part}, f"{path.relative_to(ROOT)} imports {module}"
+            assert names[0] not in {"baselines", "benchmarks", "tests"}, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_every_part_has_a_rule():
+    parts = {path.stem for path in (ROOT / "cfenvs").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert parts - {"__init__", "__main__", "__pycache__", "py"} == set(ALLOWED)
+
+
+def test_baselines_do_not_know_benchmarks_and_neither_touches_private_attributes():
+    for folder in ("baselines", "benchmarks", "examples"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert folder == "benchmarks" or not any(m.startswith("benchmarks") for m in imported(path))
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                    own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+                    own |= isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "super"
+                    assert own, f"{path.relative_to(ROOT)}:{node.lineno} touches {node.attr}"
+
+
+def test_importing_is_light():
+    """No heavy library comes with the package, nor with an environment that is not rendered."""
+    code = (
+        "import sys, cfenvs, gymnasium as gym; gym.make('CellFreeUplinkPower-v0').reset(seed=0);"
+        "print(sorted({'torch', 'matplotlib', 'pygame', 'stable_baselines3', 'tensorboard'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_importing_is_quick():
+    """Beyond what Gymnasium itself takes."""
+    code = "import gymnasium, time; t = time.perf_counter(); import cfenvs; print(time.perf_counter() - t)"
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout) for _ in range(3)
+    ]
+    assert min(times) < 0.5
+
+
+def test_each_kernel_compiles_once():
+    """After every case of the faces' tests has run, no kernel has a second signature."""
+    from tests.systems import CASES
+
+    for case in CASES:
+        env = gym.make_vec(case.id, 2, **case.kwargs)
+        env.reset(seed=0)
+        env.step(env.action_space.sample())
+        env.optimum()
+        batched = case.package.parallel_vec_env(2, **case.kwargs)
+        batched.reset(seed=0)
+        batched.step(batched.action_space.sample())
+    seen = 0
+    for module in pkgutil.walk_packages(cfenvs.__path__, "cfenvs."):
+        if module.name.startswith(("cfenvs.adapters", "cfenvs.__main__")) or "render" in module.name:
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, Dispatcher) and not isinstance(value._cache, NullCache):
+                assert len(value.signatures) <= 1, f"{module.name}.{name}: {value.signatures}"
+                seen += 1
+    assert seen > 5
+
+
+def test_warmup_compiles_everything_that_a_step_needs():
+    code = (
+        "import time, cfenvs, gymnasium as gym; cfenvs.warmup(); env = gym.make('CellFreeUplinkPower-v0');"
+        "env.reset(seed=0); t = time.perf_counter(); env.step(env.action_space.sample()); env.unwrapped.optimum();"
+        "print(time.perf_counter() - t)"
+    )
+    assert float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout) < 0.1
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_id_is_registered_with_both(name):
+    assert gym.spec(name).max_episode_steps is None  # the simulator truncates
+    parallel = pettingzoo.make("parallel", f"cfenvs/{name}")
+    assert isinstance(parallel, pettingzoo.ParallelEnv)
+    assert isinstance(pettingzoo.make("aec", f"cfenvs/{name}"), pettingzoo.AECEnv)
+
+
+def test_the_list_of_environments():
+    out = subprocess.run([sys.executable, "-m", "cfenvs"], capture_output=True, text=True).stdout
+    for word in (*IDS, "book-100x4", "l-mmse", cfenvs.__version__):
+        assert word in out
+
+
+def test_a_world_seeded_like_a_list_of_integers_is_the_same():
+    """NumPy integers are seeds too."""
+    env = gym.make_vec("CellFreeUplinkPower-v0", 2, receiver="mr")
+    a, _ = env.reset(seed=np.int64(3))
+    b, _ = env.reset(seed=3)
+    assert (a == b).all()
