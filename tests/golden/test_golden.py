@@ -1,0 +1,45 @@
+"""A stored trajectory of each id: a change here is a change that a policy sees or earns, and asks for a new version.
+
+`python -m tests.golden.test_golden` writes the file anew, for use with such a new version only.
+"""
+
+import json
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import cfenvs  # noqa: F401  (registers the environments)
+
+STORE = Path(__file__).parent / "trajectories.json"
+CASES = {
+    "CellFreeUplinkPower-v0": {},
+    "CellFreeUplinkPower-v0 small block": {"preset": "small", "fading": "block"},
+    "CellFreeUplinkPower-v0 ngo": {"preset": "ngo"},
+    "CellFreeUplinkPower-v0 l-mmse": {"preset": "small", "receiver": "l-mmse", "antennas": 2, "placement": "uniform"},
+}
+
+
+def trajectory(name):
+    env = gym.make(name.split()[0], **CASES[name])
+    rng = np.random.default_rng(0)
+    observations = [env.reset(seed=2026)[0]]
+    rewards = []
+    for _ in range(4):
+        observation, reward, *_ = env.step(rng.integers(1, env.action_space.nvec))
+        observations.append(observation)
+        rewards.append(reward)
+    return {"observations": [o.astype(float).tolist() for o in observations], "rewards": rewards}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(name):
+    stored, got = json.loads(STORE.read_text())[name], trajectory(name)
+    # Not to the bit: logarithms and LAPACK differ between platforms in the last digits.
+    assert got["rewards"] == pytest.approx(stored["rewards"], rel=1e-7, abs=1e-12)
+    np.testing.assert_allclose(got["observations"], stored["observations"], rtol=1e-5, atol=1e-7)
+
+
+if __name__ == "__main__":
+    STORE.write_text(json.dumps({name: trajectory(name) for name in CASES}, indent=1) + "\n")
