@@ -8,6 +8,8 @@ from scipy.stats import trim_mean
 from cfenvs.arrays import Float
 
 RESAMPLES = 2000
+CHUNK = 100
+"""Resamples drawn at once: bounds the memory."""
 
 
 def normalised_scores(reward: Float, random: Float, reference: Float) -> Float:
@@ -50,11 +52,11 @@ def interval(scores: Float, *, confidence: float = 0.95, seed: int = 0) -> tuple
     scores = np.atleast_2d(scores)
     rng = np.random.default_rng(seed)
     num_seeds, num_scenarios = scores.shape
-    means = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        rows = rng.integers(num_seeds, size=num_seeds)
-        columns = rng.integers(num_scenarios, size=num_scenarios)
-        means[i] = interquartile_mean(scores[rows][:, columns])
+    means: list[Float] = []
+    for _ in range(RESAMPLES // CHUNK):
+        rows = rng.integers(num_seeds, size=(CHUNK, num_seeds, 1))
+        columns = rng.integers(num_scenarios, size=(CHUNK, 1, num_scenarios))
+        means.append(trim_mean(scores[rows, columns].reshape(CHUNK, -1), proportiontocut=0.25, axis=1))
     tail = 50.0 * (1.0 - confidence)
-    low, high = np.percentile(means, [tail, 100.0 - tail])
+    low, high = np.percentile(np.concatenate(means), [tail, 100.0 - tail])
     return float(low), float(high)
