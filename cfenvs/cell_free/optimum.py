@@ -27,7 +27,7 @@ class Optimum(NamedTuple):
     discrete : PowerSolution
         Over the non-zero levels for active users.
     certified : bool
-        Whether both are exact: proven optimal up to a relative 1e-10. If False, at least one is the best found by
+        Whether both are exact: proven optimal up to a relative 1e-12. If False, at least one is the best found by
         local search, a lower bound.
     """
 
@@ -58,9 +58,10 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
             if config.utility == "cqi":  # the same powers, whose value CQI steps round down
                 value = float(evaluate(continuous.p[None])[0])
             continuous = continuous._replace(value=value)
-            return Optimum(continuous if value >= discrete.value else discrete, discrete, True)
+            return Optimum(_better(continuous, discrete), discrete, True)
         starts = [continuous.p, discrete.p]
-        return Optimum(best_continuous(evaluate, config.max_power, starts, active), discrete, False)
+        continuous = best_continuous(evaluate, config.max_power, starts, active)
+        return Optimum(_better(continuous, discrete), discrete, False)
 
     full = np.where(active, config.max_power, 0.0)
     starts = [full, *receiver.starting_points(world, active)]
@@ -68,4 +69,9 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     levels = [level for level in config.levels if level > 0]
     discrete = best_discrete(evaluate, levels, starts, active)
     continuous = best_continuous(evaluate, config.max_power, [*starts, discrete.p], active)
-    return Optimum(continuous, discrete, False)
+    return Optimum(_better(continuous, discrete), discrete, False)
+
+
+def _better(continuous: PowerSolution, discrete: PowerSolution) -> PowerSolution:
+    """Levels are powers too: the continuous optimum is never below the discrete one, not even by a rounding."""
+    return continuous if continuous.value >= discrete.value else discrete

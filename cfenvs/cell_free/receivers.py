@@ -18,7 +18,7 @@ from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.estimation import (
     estimates_from_pilots,
-    estimation_covariances,
+    filtered_covariances,
     pilot_filter,
     received_pilots,
 )
@@ -218,9 +218,9 @@ class BlockMmseReceiver(CentralMmseReceiver):
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
         config = self.config
-        arguments = (scenario.correlation, scenario.pilots, config.max_power, config.pilot_length, sending)
-        self._filters[world] = pilot_filter(*arguments)
-        self._batch.errors[world] = estimation_covariances(*arguments)[1]
+        R, power, length = scenario.correlation, config.max_power, config.pilot_length
+        self._filters[world] = pilot_filter(R, scenario.pilots, power, length, sending)
+        self._batch.errors[world] = filtered_covariances(R, self._filters[world], power, length)[1]
         self._sending[world] = sending
 
     def start_fading(self, world: int, rng: np.random.Generator) -> None:
@@ -260,7 +260,7 @@ class _PilotPhase:
         received = received_pilots(self._channels, self._noise, scenario.pilots, power, length, sending)
         filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
         h_hat = estimates_from_pilots(received, filters, scenario.pilots, power)
-        return h_hat, estimation_covariances(scenario.correlation, scenario.pilots, power, length, sending)[1]
+        return h_hat, filtered_covariances(scenario.correlation, filters, power, length)[1]
 
 
 def make_receiver(config: CellFreeConfig, num_worlds: int) -> Receiver:

@@ -59,7 +59,7 @@ class CellFreeSimulator(Simulator):
         self.objective = load_objective(config.objective)
         self.receiver = make_receiver(config, num_worlds)
         self.prelog = prelog(config.pilot_length, config.coherence_length)
-        self.scenarios: list[Scenario | None] = [None] * num_worlds
+        self.scenarios: list[Any] = [None] * num_worlds
         self.neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
         self.gains_db = np.zeros((*shape, config.access_points + 1))
         self.active = np.ones(shape, bool)

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Float
-from cfenvs.control.max_min import max_min
+from cfenvs.control.fixed_point import max_min
 from cfenvs.control.solution import PowerSolution, active_mask, check_maximum_power, spread
 from cfenvs.radio.uatf import UatfCoefficients, uatf_sinr
 

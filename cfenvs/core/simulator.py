@@ -26,11 +26,14 @@ class Simulator(ABC):
     Attributes
     ----------
     num_worlds : int
+    scenarios : list
+        The current drop of each world; None before its first reset.
     terminated, truncated : (E,) bool arrays
         How the last step left each world.
     """
 
     num_worlds: int
+    scenarios: list[Any]
     terminated: Bool
     truncated: Bool
 
@@ -66,6 +69,10 @@ class Simulator(ABC):
 
         A world that has finished may be stepped; what it then shows is meaningless.
         """
+
+    @abstractmethod
+    def optimum(self, world: int) -> Any:
+        """The optimum of a world's current situation, exact or saying that it is not."""
 
 
 class View(ABC):
@@ -135,7 +142,7 @@ class System:
 
     name: str
     configure: Callable[[str, Mapping[str, Any]], Any]
-    simulator: Callable[[Any, int], Any]
+    simulator: Callable[[Any, int], Simulator]
     central: Callable[[Any], View]
     agents: Callable[[Any], AgentsView]
     renderer: Callable[[Any], Any]

@@ -56,7 +56,8 @@ def interval(scores: Float, *, confidence: float = 0.95, seed: int = 0) -> tuple
     for _ in range(RESAMPLES // CHUNK):
         rows = rng.integers(num_seeds, size=(CHUNK, num_seeds, 1))
         columns = rng.integers(num_scenarios, size=(CHUNK, 1, num_scenarios))
-        means.append(trim_mean(scores[rows, columns].reshape(CHUNK, -1), proportiontocut=0.25, axis=1))
+        samples = scores[rows, columns].reshape(CHUNK, -1)
+        means.append(np.asarray(trim_mean(samples, proportiontocut=0.25, axis=1)))
     tail = 50.0 * (1.0 - confidence)
     low, high = np.percentile(np.concatenate(means), [tail, 100.0 - tail])
     return float(low), float(high)

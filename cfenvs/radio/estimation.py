@@ -82,7 +82,13 @@ def estimation_covariances(
     >>> (B / R).ravel().round(3).tolist(), (C / R).ravel().round(3).tolist()
     ([0.87, 0.087], [0.13, 0.913])
     """
-    B = pilot_power * tau_p * (pilot_filter(R, pilots, pilot_power, tau_p, sending) @ R)
+    return filtered_covariances(R, pilot_filter(R, pilots, pilot_power, tau_p, sending), pilot_power, tau_p)
+
+
+def filtered_covariances(R: Complex, filters: Complex, pilot_power: float, tau_p: int) -> tuple[Complex, Complex]:
+    """B and C of `estimation_covariances` from `pilot_filter`'s result, for those who need both."""
+    # With one antenna a product of numbers: matmul would call BLAS for each.
+    B = pilot_power * tau_p * (filters * R if R.shape[-1] == 1 else filters @ R)
     return B, R - B
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +28,9 @@ class Links(NamedTuple):
     elevation: Float
 
 
+@lru_cache
 def grid_positions(count: int, side: float) -> Float:
-    """Centres of the cells of a square grid.
+    """Centres of the cells of a square grid, as a read-only array.
 
     Parameters
     ----------
@@ -56,7 +58,9 @@ def grid_positions(count: int, side: float) -> Float:
         raise ValueError(f"count={count}: a square grid needs a square number, such as {per_side**2}")
     centres = (np.arange(per_side) + 0.5) * (side / per_side)
     x, y = np.meshgrid(centres, centres)
-    return np.column_stack([x.ravel(), y.ravel()])
+    positions = np.column_stack([x.ravel(), y.ravel()])
+    positions.setflags(write=False)
+    return positions
 
 
 def uniform_positions(count: int, side: float, rng: np.random.Generator) -> Float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from cfenvs.arrays import Array, Float, Int
 
@@ -33,14 +34,19 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
     >>> least_contaminated(np.array([[1.0, 0.1, 0.9], [0.1, 1.0, 0.2]]), 2).tolist()
     [0, 1, 1]
     """
-    num_users = gains.shape[1]
+    return _least_contaminated(np.ascontiguousarray(gains), num_pilots)
+
+
+@njit(cache=True, error_model="numpy")
+def _least_contaminated(gains: Float, num_pilots: int) -> Int:
+    num_access_points, num_users = gains.shape
     pilots = np.arange(num_users)
-    interference = np.zeros((num_pilots, gains.shape[0]))
-    master = gains.argmax(axis=0)
+    interference = np.zeros((num_access_points, num_pilots))
     for k in range(num_users):
         if k >= num_pilots:
-            pilots[k] = interference[:, master[k]].argmin()
-        interference[pilots[k]] += gains[:, k]
+            pilots[k] = interference[gains[:, k].argmax()].argmin()
+        for ap in range(num_access_points):
+            interference[ap, pilots[k]] += gains[ap, k]
     return pilots
 
 

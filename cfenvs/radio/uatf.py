@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Array, Complex, Float
-from cfenvs.radio.estimation import pilot_filter
+from cfenvs.radio.estimation import filtered_covariances, pilot_filter
 
 Lsfd = Literal["none", "optimal"]
 
@@ -69,10 +69,10 @@ def lsfd_weights(moments: CombinedMoments, powers: Float, lsfd: Lsfd) -> Complex
     """
     num_users, num_access_points = moments.noise.shape
     if lsfd == "none":
-        return np.ones((num_users, num_access_points), complex)
+        return np.ones((num_users, num_access_points), moments.mean.dtype)
     if lsfd != "optimal":
         raise ValueError(f"lsfd={lsfd!r}: must be 'none' or 'optimal'")
-    weights = np.zeros((num_users, num_access_points), complex)
+    weights = np.zeros((num_users, num_access_points), moments.mean.dtype)
     for k in range(num_users):
         if not moments.noise[k].any():
             continue  # sent no pilot: there is nothing to weight
@@ -99,12 +99,12 @@ def uatf_coefficients(moments: CombinedMoments, weights: Complex) -> UatfCoeffic
     weights : (K, L) array
         a_k; `lsfd_weights` makes them.
     """
-    amplitude = np.einsum("kl,kil->ki", weights.conj(), moments.mean)
+    amplitude = (moments.mean @ weights.conj()[:, :, None])[..., 0]  # (k, i)
     gain = np.abs(weights) ** 2
     coherent = np.abs(amplitude) ** 2
     b = coherent.diagonal().copy()
     np.fill_diagonal(coherent, 0.0)
-    c = coherent + np.einsum("kl,kil->ki", gain, moments.variance)
+    c = coherent + (moments.variance @ gain[:, :, None])[..., 0]
     noise = (gain * moments.noise).sum(axis=1)
     silent = noise <= 0.0
     scale = np.where(silent, 0.0, 1.0 / np.where(silent, 1.0, noise))
@@ -122,8 +122,9 @@ def mr_moments(
     Arguments as `estimation_covariances`.
     """
     pilots = np.asarray(pilots)
-    filters = pilot_power * tau_p * pilot_filter(R, pilots, pilot_power, tau_p, sending)  # (L, K, N, N)
-    B = filters @ R
+    filters = pilot_filter(R, pilots, pilot_power, tau_p, sending)
+    B, _ = filtered_covariances(R, filters, pilot_power, tau_p)
+    filters = pilot_power * tau_p * filters
     num_users = R.shape[1]
     heard = np.ones(num_users, bool) if sending is None else np.asarray(sending, bool)
     copilot = (pilots[:, None] == pilots[None, :]) & heard[:, None] & heard[None, :]

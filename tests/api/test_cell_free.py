@@ -260,6 +260,41 @@ def test_pilots_from_the_active_users_only_leave_the_others_without_estimate():
     assert info["rates"][active] == pytest.approx(rates[active])
 
 
+def test_estimates_are_made_anew_from_held_channels_when_the_active_set_changes():
+    from cfenvs.cell_free.receivers import _PilotPhase
+    from cfenvs.cell_free.scenario import draw_scenario
+
+    env = make(
+        pilots_from="active", activity="toggle", toggle_step=1, toggle_users="leave", scenario_seed=3, antennas=2
+    )
+    env.reset(seed=0)
+    env.step([4] * 5)
+    active = env.simulator.active[0]
+    assert active.sum() == 4
+    rng = np.random.default_rng(3)
+    scenario = draw_scenario(env.config, rng)
+    h_hat, C = _PilotPhase.draw(env.config, 40, scenario, rng).estimate(scenario, active)
+    info = env.step([4, 3, 2, 1, 1])[4]
+    expected = 0.985 * np.log2(1 + mmse_sinr(info["powers"], h_hat, C)).mean(axis=0)
+    assert info["rates"] == pytest.approx(expected * active, rel=1e-12)
+
+
+@pytest.mark.parametrize("antennas", [1, 2])
+def test_block_fading_has_the_law_of_the_held_estimates(antennas):
+    """Over many steps the rates average to those of many held realisations of the same network."""
+    kwargs = {"activity": "static", "antennas": antennas, "scenario_seed": 3}
+    steps = 4000
+    block = make(fading="block", episode_length=steps, **kwargs)
+    block.reset(seed=0)
+    instantaneous = np.array([block.step([4, 4, 3, 2, 1])[4]["rates"] for _ in range(steps)])
+    held = make(realizations=steps, **kwargs)
+    held.reset(seed=0)
+    error = instantaneous.std(axis=0) * np.sqrt(2 / steps)
+    assert (np.abs(instantaneous.mean(axis=0) - held.step([4, 4, 3, 2, 1])[4]["rates"]) < 4 * error).all()
+    correlation = np.corrcoef(instantaneous[:-1, 0], instantaneous[1:, 0])[0, 1]
+    assert abs(correlation) < 4 / np.sqrt(steps)
+
+
 def test_cqi_rounds_down_to_the_table():
     env = make(receiver="mr", utility="cqi", activity="static")
     twin = make(receiver="mr", activity="static")

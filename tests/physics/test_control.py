@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfenvs.cell_free.presets import configure_cell_free
+from cfenvs.cell_free.scenario import draw_scenario
 from cfenvs.control import (
     fractional,
     full,
@@ -90,6 +92,21 @@ def test_inactive_users_are_silent_and_the_others_are_as_if_alone(seed):
     assert not solution.p[~active].any()
     assert solution.p[active] == pytest.approx(alone.p)
     assert solution.value == pytest.approx(alone.value)
+
+
+def test_powers_are_exact_where_noise_hardly_matters():
+    """The slowest case known: maximum ratio, 400 access points. Against the Perron vector of the spectral formula."""
+    config = configure_cell_free("book-400x1", {"receiver": "mr"})
+    scenario = draw_scenario(config, np.random.default_rng(0))
+    coefficients = mr_uatf_coefficients(scenario.correlation, scenario.pilots, 100.0, config.pilot_length)
+    solution = max_min(coefficients, 100.0)
+    binding = int(solution.p.argmax())
+    extended = coefficients.c / coefficients.b[:, None]
+    extended[:, binding] += coefficients.s / coefficients.b / 100.0
+    values, vectors = np.linalg.eig(extended)
+    perron = np.abs(vectors[:, values.real.argmax()])
+    assert solution.p == pytest.approx(100.0 * perron / perron[binding], rel=1e-9)
+    assert solution.iterations > 1000
 
 
 def brute_force(value, levels, users):
