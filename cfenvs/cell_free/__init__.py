@@ -12,9 +12,9 @@ from cfenvs.cell_free.env import (
     warmup,
 )
 from cfenvs.cell_free.levels import db_levels, linear_levels
-from cfenvs.cell_free.optimum import Optimum
 from cfenvs.cell_free.presets import PRESETS
 from cfenvs.cell_free.scenario import Scenario
+from cfenvs.control import Optimum
 
 __all__ = [
     "PRESETS",

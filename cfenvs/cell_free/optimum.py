@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.receivers import Receiver
-from cfenvs.control import PowerSolution, max_min_discrete
+from cfenvs.control import Optimum, PowerSolution, max_min_discrete
 from cfenvs.control.search import best_continuous, best_discrete
 from cfenvs.core.objectives import MinimumRate, Objective
 from cfenvs.radio.spectral_efficiency import prelog
-
-
-class Optimum(NamedTuple):
-    """Best powers for the current drop and active set.
-
-    Inactive users are silent. Values are in the unit of the objective, pre-log factor included.
-
-    Attributes
-    ----------
-    continuous : PowerSolution
-        Over all powers up to the maximum.
-    discrete : PowerSolution
-        Over the non-zero levels for active users.
-    certified : bool
-        Whether both are exact: proven optimal up to a relative 1e-12. If False, at least one is the best found by
-        local search, a lower bound.
-    """
-
-    continuous: PowerSolution
-    discrete: PowerSolution
-    certified: bool
 
 
 def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objective, world: int, active: Bool) -> Optimum:
@@ -58,10 +35,10 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
             if config.utility == "cqi":  # the same powers, whose value CQI steps round down
                 value = float(evaluate(continuous.p[None])[0])
             continuous = continuous._replace(value=value)
-            return Optimum(_better(continuous, discrete), discrete, True)
+            return Optimum.of(continuous, discrete, certified=True)
         starts = [continuous.p, discrete.p]
         continuous = best_continuous(evaluate, config.max_power, starts, active)
-        return Optimum(_better(continuous, discrete), discrete, False)
+        return Optimum.of(continuous, discrete, certified=False)
 
     full = np.where(active, config.max_power, 0.0)
     starts = [full, *receiver.starting_points(world, active)]
@@ -69,9 +46,4 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     levels = [level for level in config.levels if level > 0]
     discrete = best_discrete(evaluate, levels, starts, active)
     continuous = best_continuous(evaluate, config.max_power, [*starts, discrete.p], active)
-    return Optimum(_better(continuous, discrete), discrete, False)
-
-
-def _better(continuous: PowerSolution, discrete: PowerSolution) -> PowerSolution:
-    """Levels are powers too: the continuous optimum is never below the discrete one, not even by a rounding."""
-    return continuous if continuous.value >= discrete.value else discrete
+    return Optimum.of(continuous, discrete, certified=False)

@@ -11,9 +11,10 @@ from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.cell_free.activity import Activity
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
-from cfenvs.cell_free.optimum import Optimum, find_optimum
+from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import Scenario, draw_scenario
+from cfenvs.control import Optimum
 from cfenvs.core.errors import closest
 from cfenvs.core.objectives import load_objective
 from cfenvs.core.simulator import Simulator

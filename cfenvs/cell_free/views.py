@@ -13,17 +13,8 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users
 from cfenvs.cell_free.simulator import VIOLATION_SHARE, CellFreeSimulator, Transmission
 from cfenvs.core.actions import check_indices, check_shares, take_levels
+from cfenvs.core.scaling import GAIN_CLIP, RATE_CLIP, RATE_SCALE, scaled_gains
 from cfenvs.core.simulator import AgentsView, Arrays, View
-
-RATE_SCALE = 5.0
-"""Rates in observations are in units of 5 bit/s/Hz, a typical rate of the presets, ..."""
-RATE_CLIP = 4.0
-"""... clipped at 20 bit/s/Hz, which no user of the presets reaches."""
-GAIN_OFFSET_DB = -20.0
-GAIN_SCALE_DB = 20.0
-"""Gains in observations are (gain in dB over the noise at 1 mW + 20) / 20: order one over a square kilometre, ..."""
-GAIN_CLIP = 4.0
-"""... clipped at -100 and 60 dB."""
 
 
 class CentralView(View):
@@ -127,7 +118,7 @@ class UsersView(AgentsView):
         start = self._num_rates
         if config.observation == "rates+gains":
             stop = start + 1 + config.access_points
-            out[..., start:stop] = _scaled_gains(simulator.gains_db)
+            out[..., start:stop] = scaled_gains(simulator.gains_db)
             start = stop
         if config.identity:
             out[..., start:] = np.eye(config.users)
@@ -184,8 +175,4 @@ def observe_centrally(simulator: CellFreeSimulator, out: Float32) -> None:
     observe_users(simulator.active, simulator.violations, simulator.rates, RATE_SCALE, RATE_CLIP, out)
     if simulator.config.observation == "rates+gains":
         num_worlds = simulator.num_worlds
-        out[:, 3 * simulator.config.users :] = _scaled_gains(simulator.gains_db).reshape(num_worlds, -1)
-
-
-def _scaled_gains(gains_db: Float) -> Float:
-    return np.clip((gains_db - GAIN_OFFSET_DB) / GAIN_SCALE_DB, -GAIN_CLIP, GAIN_CLIP)
+        out[:, 3 * simulator.config.users :] = scaled_gains(simulator.gains_db).reshape(num_worlds, -1)

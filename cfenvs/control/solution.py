@@ -28,6 +28,32 @@ class PowerSolution(NamedTuple):
     iterations: int
 
 
+class Optimum(NamedTuple):
+    """Best powers for a situation: the current drop and active set.
+
+    Inactive users are silent. Values are in the unit of the objective, pre-log factor included.
+
+    Attributes
+    ----------
+    continuous : PowerSolution
+        Over all powers up to the maximum.
+    discrete : PowerSolution
+        Over the non-zero power levels of active users; the continuous one where the system has no levels.
+    certified : bool
+        Whether both are exact: proven optimal up to a relative 1e-12. If False, at least one is the best found by
+        local search, a lower bound.
+    """
+
+    continuous: PowerSolution
+    discrete: PowerSolution
+    certified: bool
+
+    @classmethod
+    def of(cls, continuous: PowerSolution, discrete: PowerSolution, *, certified: bool) -> Optimum:
+        """Both optima. Levels are powers too: the continuous one is never below the other, not even by a rounding."""
+        return cls(continuous if continuous.value >= discrete.value else discrete, discrete, certified)
+
+
 def active_mask(active: ArrayLike | None, num_users: int) -> Bool:
     """`active` as a (K,) mask, all users by default."""
     if active is None:

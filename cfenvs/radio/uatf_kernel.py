@@ -24,10 +24,16 @@ class UatfBatch:
     Parameters
     ----------
     num_worlds, num_users : int
+    gains, counts : (J,) arrays, optional
+        Streams of a user: `counts[j]` of them have `gains[j]` times its SINR. One of gain 1 by default.
     """
 
-    def __init__(self, num_worlds: int, num_users: int) -> None:
+    def __init__(
+        self, num_worlds: int, num_users: int, gains: Float | None = None, counts: Float | None = None
+    ) -> None:
         self.num_worlds = num_worlds
+        self.gains = np.ones(1) if gains is None else np.asarray(gains, float)
+        self.counts = np.ones(len(self.gains)) if counts is None else np.asarray(counts, float)
         lanes = min(LANES, num_worlds)
         groups = -(-num_worlds // lanes)
         self.b = np.zeros((groups, num_users, lanes))
@@ -46,15 +52,16 @@ class UatfBatch:
         return UatfCoefficients(b, self.c[group, :, :, lane].copy(), np.ones_like(b))
 
     def spectral_efficiencies(self, powers: Float) -> Float:
-        """log2(1 + SINR) of every user in every world; powers (E, K) in mW -> (E, K)."""
+        """Sum of log2(1 + gain SINR) over the streams of every user in every world; powers (E, K) in mW -> (E, K)."""
         out = np.empty(powers.shape)
-        uatf_spectral_efficiencies(np.ascontiguousarray(powers, np.float64), self.b, self.c, out)
+        powers = np.ascontiguousarray(powers, np.float64)
+        uatf_spectral_efficiencies(powers, self.b, self.c, self.gains, self.counts, out)
         return out
 
 
 @njit(cache=True, error_model="numpy")
-def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, out: Float) -> None:
-    """log2(1 + b_k p_k / (sum_i c_ki p_i + 1)) for all worlds.
+def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float) -> None:
+    """sum_j counts_j log2(1 + gains_j SINR_k), SINR_k = b_k p_k / (sum_i c_ki p_i + 1), for all worlds.
 
     Parameters
     ----------
@@ -63,13 +70,15 @@ def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, out: Float) ->
     b : (G, K, W) array
     c : (G, K, K, W) array
         World e stands in group e // W, lane e % W.
+    gains, counts : (J,) arrays
+        The streams of a user.
     out : (E, K) array
         Written in place.
     """
     num_worlds, num_users = powers.shape
     groups, _, _, lanes = c.shape
     p = np.zeros((num_users, lanes))
-    interference = np.empty(lanes)
+    interference, sinr, total = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for g in range(groups):
         first = g * lanes
         width = min(lanes, num_worlds - first)
@@ -93,6 +102,11 @@ def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, out: Float) ->
                 i += 1
             signal, own = b[g, k], p[k]
             for e in range(lanes):
-                interference[e] = log2_1p(signal[e] * own[e] / interference[e])
+                sinr[e] = signal[e] * own[e] / interference[e]
+                total[e] = 0.0
+            for j in range(gains.size):
+                gain, count = gains[j], counts[j]
+                for e in range(lanes):
+                    total[e] += count * log2_1p(gain * sinr[e])
             for e in range(width):
-                out[first + e, k] = interference[e]
+                out[first + e, k] = total[e]

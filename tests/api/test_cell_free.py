@@ -8,7 +8,7 @@ import pytest
 
 import cfenvs.cell_free
 from cfenvs.cell_free.presets import configure_cell_free
-from cfenvs.cell_free.views import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
+from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
 from cfenvs.radio import cqi, mmse_sinr, mr_uatf_coefficients, uatf_sinr
 from tests.physics.test_control import brute_force
 
