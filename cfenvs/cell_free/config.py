@@ -16,6 +16,7 @@ from cfenvs.core.config import (
     require_number,
     require_positive,
 )
+from cfenvs.core.drops import RESAMPLE, check_scenario_seed
 from cfenvs.core.objectives import load_objective
 from cfenvs.radio.uatf import Lsfd
 
@@ -226,7 +227,7 @@ class CellFreeConfig:
             reward_scope=("global", "neighborhood"),
             activity=("markov", "static", "toggle"),
             toggle_users=("any", "join", "leave"),
-            resample=("episode", "never"),
+            resample=RESAMPLE,
         )
         for name in ("include_zero", "identity", "info_optimum"):
             require(isinstance(getattr(self, name), bool), name, getattr(self, name), "must be True or False")
@@ -333,17 +334,7 @@ class CellFreeConfig:
                     self.toggle_users,
                     f"{flips} of {active} active users cannot leave: one must stay",
                 )
-        seeds = self.scenario_seed
-        if seeds is not None:
-            several = list(seeds) if isinstance(seeds, Sequence | np.ndarray) else [seeds]
-            whole = all(
-                isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0 for seed in several
-            )
-            require(
-                bool(several) and whole, "scenario_seed", seeds, "must be a non-negative integer, or one for each world"
-            )
-            if isinstance(seeds, Sequence | np.ndarray):
-                object.__setattr__(self, "scenario_seed", tuple(int(seed) for seed in several))
+        check_scenario_seed(self)
 
     @property
     def action_levels(self) -> tuple[float, ...]:

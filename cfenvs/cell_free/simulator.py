@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfenvs.arrays import Array, Bool, Float, Int
+from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.activity import Activity
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
@@ -15,9 +15,10 @@ from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import Scenario, draw_scenario
 from cfenvs.control import Optimum
-from cfenvs.core.errors import closest
+from cfenvs.core.drops import Drops
+from cfenvs.core.errors import check_options
 from cfenvs.core.objectives import load_objective
-from cfenvs.core.simulator import Simulator
+from cfenvs.core.simulator import Simulator, zeroed
 from cfenvs.radio.spectral_efficiency import prelog
 
 VIOLATION_SHARE = 1e-3
@@ -77,24 +78,10 @@ class CellFreeSimulator(Simulator):
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = Activity(config, num_worlds)
         self._optima: list[dict[bytes, Optimum]] = [{} for _ in range(num_worlds)]
-        self._scenario_seeds = self._spread_scenario_seeds()
-
-    def _spread_scenario_seeds(self) -> tuple[int | None, ...]:
-        seeds = self.config.scenario_seed
-        if seeds is None or isinstance(seeds, int | np.integer):
-            return (seeds,) * self.num_worlds
-        if len(seeds) != self.num_worlds:
-            raise ValueError(
-                f"scenario_seed has {len(seeds)} entries: must be one integer, or one for each of "
-                f"{self.num_worlds} worlds"
-            )
-        return tuple(seeds)
+        self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
-        for key in options:
-            # Options of wrappers pass through here, so only what looks like a slip is refused.
-            if key != "active" and "did you mean" in closest(str(key), ["active"]):
-                raise ValueError(f"unknown option {key!r}: did you mean 'active'?")
+        check_options(options, ["active"])
         if "active" in options:
             self._initial_active(options["active"], worlds)
 
@@ -118,7 +105,7 @@ class CellFreeSimulator(Simulator):
         initial = self._initial_active(options["active"], worlds) if "active" in options else None
         for i, world in enumerate(worlds):
             rng, fresh = generators[i], bool(seeded[i])
-            drop = self._scenario_generator(world, rng, fresh)
+            drop = self._drops.generator(world, rng, fresh)
             if drop is not None:
                 scenario = draw_scenario(self.config, drop)
                 self.scenarios[world] = scenario
@@ -138,17 +125,10 @@ class CellFreeSimulator(Simulator):
         self.active = self.active.copy()
         self.active[worlds] = self._paths[worlds, 0]
         for name in ("powers", "rates", "violations", "violation_counts", "objective_values", "optimum_values"):
-            setattr(self, name, _zeroed(getattr(self, name), worlds))
+            setattr(self, name, zeroed(getattr(self, name), worlds))
         self.terminated[worlds] = False
         self.truncated[worlds] = False
         self.receiver.fade(self.steps)
-
-    def _scenario_generator(self, world: int, rng: np.random.Generator, fresh: bool) -> np.random.Generator | None:
-        """Where the drop of a new episode is drawn from; None if the one at hand stays."""
-        seed = self._scenario_seeds[world]
-        if seed is not None:
-            return np.random.default_rng(seed) if self.scenarios[world] is None else None
-        return rng if fresh or self.config.resample == "episode" or self.scenarios[world] is None else None
 
     def _scenario(self, world: int) -> Scenario:
         scenario = self.scenarios[world]
@@ -204,10 +184,3 @@ def _gains_db(scenario: Scenario) -> Float:
     """Large-scale gains in dB over the noise at 1 mW, (K, 1 + L): the sum over access points, then each."""
     gains = scenario.gains.T
     return 10.0 * np.log10(np.column_stack([gains.sum(axis=1), gains]))
-
-
-def _zeroed(array: Array, worlds: Int) -> Array:
-    """A copy with the rows of some worlds zero: what was handed out before must not change."""
-    array = array.copy()
-    array[worlds] = 0
-    return array

@@ -24,3 +24,11 @@ def check_keys(given: Mapping[str, Any], allowed: Iterable[str], what: str) -> N
     for key in given:
         if key not in allowed:
             raise UnknownKeyError(f"unknown {what} {key!r}: {closest(str(key), allowed)}")
+
+
+def check_options(options: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse reset options that look like a slip; those of wrappers pass."""
+    known = list(known)
+    for key in options:
+        if key not in known and "did you mean" in closest(str(key), known):
+            raise UnknownKeyError(f"unknown option {key!r}: {closest(str(key), known)}")

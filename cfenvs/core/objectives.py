@@ -63,10 +63,32 @@ class ProportionalFairness:
         return np.asarray(np.where(count > 0, np.exp(logarithms / np.maximum(count, 1)), 0.0))
 
 
+class EnergyEfficiency:
+    """The sum of the rates over the power spent: transmit power of all users plus a constant circuit power.
+
+    Parameters
+    ----------
+    circuit_power : float
+        In mW.
+
+    Notes
+    -----
+    The value is in bit/s/Hz per watt, that is bit/J/Hz.
+    """
+
+    def __init__(self, circuit_power: float = 1000.0) -> None:
+        self.circuit_power = circuit_power
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        spent = (powers.sum(axis=-1) + self.circuit_power) / 1e3
+        return np.asarray((rates * active).sum(axis=-1) / spent)
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
     "min": MinimumRate,
     "sum": SumRate,
     "proportional-fair": ProportionalFairness,
+    "energy-efficiency": EnergyEfficiency,
 }
 
 
