@@ -13,6 +13,7 @@ from cfenvs.core.config import (
     require,
     require_choice,
     require_count,
+    require_levels,
     require_number,
     require_positive,
 )
@@ -47,11 +48,12 @@ class CellFreeConfig:
     Propagation
     -----------
     path_loss : {"urban-micro", "three-slope"}
-        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is.
+        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no shadowing
+        within 50 m.
     carrier_ghz, bandwidth, noise_figure_db : float
         In GHz, Hz, dB.
     shadowing : {"user-correlated", "two-component", "independent"}
-        `cfenvs.radio.shadowing`; "two-component" applies beyond 50 m only (Ngo et al. 2017).
+        `cfenvs.radio.shadowing`.
     shadowing_std_db, shadowing_decorrelation : float
         Standard deviation in dB; distance in metres over which the correlation halves.
     angular_std_deg : float
@@ -272,15 +274,7 @@ class CellFreeConfig:
         )
 
     def _check_control(self) -> None:
-        levels = np.asarray(self.levels, float)
-        rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
-        require(
-            bool(rising and levels[0] >= 0 and 0 < levels[-1] <= self.max_power * (1 + 1e-12)),
-            "levels",
-            self.levels,
-            f"must rise from at least 0 to at most max_power={self.max_power:g} mW, with one level above 0",
-        )
-        object.__setattr__(self, "levels", tuple(levels.tolist()))
+        require_levels(self)
         if self.action_type == "joint":
             count = len(self.action_levels) ** self.users
             require(

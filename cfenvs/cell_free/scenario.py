@@ -12,7 +12,7 @@ from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.correlation import local_scattering
 
 UNSHADOWED_DISTANCE = 50.0
-"""Metres within which two-component shadowing does not apply (Ngo et al. 2017, Section V)."""
+"""Metres within which the three-slope model has no shadowing (Ngo et al. 2017, below (52))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,14 @@ def _shadowing_db(
     std, decorrelation = config.shadowing_std_db, config.shadowing_decorrelation
     if config.shadowing == "independent":
         decorrelation = 0.0
-    if config.shadowing != "two-component":
-        return shadowing.user_correlated_shadowing_db(between_users, config.access_points, std, decorrelation, rng)
-    between_access_points = geometry.pairwise_distance(access_points, config.side)
-    draw = shadowing.two_component_shadowing_db(between_access_points, between_users, std, decorrelation, rng)
-    return np.where(links.distance * np.cos(links.elevation) > UNSHADOWED_DISTANCE, draw, 0.0)
+    if config.shadowing == "two-component":
+        between_access_points = geometry.pairwise_distance(access_points, config.side)
+        draw = shadowing.two_component_shadowing_db(between_access_points, between_users, std, decorrelation, rng)
+    else:
+        draw = shadowing.user_correlated_shadowing_db(between_users, config.access_points, std, decorrelation, rng)
+    if config.path_loss == "three-slope":
+        return np.where(links.distance * np.cos(links.elevation) > UNSHADOWED_DISTANCE, draw, 0.0)
+    return draw
 
 
 def _assign_pilots(config: CellFreeConfig, gains: Float, rng: np.random.Generator) -> Int:
