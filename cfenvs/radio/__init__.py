@@ -7,6 +7,7 @@ environments. Axis order is (E, R, L, N, K): worlds, realisations, access points
 from cfenvs.radio.correlation import local_scattering
 from cfenvs.radio.estimation import estimates_from_pilots, estimation_covariances, received_pilots
 from cfenvs.radio.mmse import MmseBatch, mmse_sinr
+from cfenvs.radio.plane_wave import plane_wave_variances
 from cfenvs.radio.spectral_efficiency import CQI_EFFICIENCY, cqi, prelog, shannon
 from cfenvs.radio.uatf import (
     UatfCoefficients,
@@ -17,6 +18,7 @@ from cfenvs.radio.uatf import (
     uatf_coefficients,
     uatf_sinr,
 )
+from cfenvs.radio.xl_mimo import xl_lmmse_se, xl_mr_se
 
 __all__ = [
     "CQI_EFFICIENCY",
@@ -31,9 +33,12 @@ __all__ = [
     "mmse_sinr",
     "mr_moments",
     "mr_uatf_coefficients",
+    "plane_wave_variances",
     "prelog",
     "received_pilots",
     "shannon",
     "uatf_coefficients",
     "uatf_sinr",
+    "xl_lmmse_se",
+    "xl_mr_se",
 ]

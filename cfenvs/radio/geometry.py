@@ -78,8 +78,8 @@ def wrap(offset: Float, side: float) -> Float:
 
 
 def pairwise_distance(positions: Float, side: float) -> Float:
-    """Wrap-around distances in metres between all pairs of positions; (K, 2) -> (K, K)."""
-    offset = wrap(positions[:, None, :] - positions[None, :, :], side)
+    """Wrap-around distances in metres between all pairs of positions; (..., K, 2) -> (..., K, K)."""
+    offset = wrap(positions[..., :, None, :] - positions[..., None, :, :], side)
     return np.hypot(offset[..., 0], offset[..., 1])
 
 
@@ -89,7 +89,7 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
     Parameters
     ----------
     access_points : (L, 2) array
-    users : (K, 2) array
+    users : (..., K, 2) array
         Positions in metres.
     side : float
         Side of the square area in metres.
@@ -99,7 +99,7 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
     Returns
     -------
     Links
-        Each of its arrays has shape (L, K).
+        Each of its arrays has shape (..., L, K).
 
     Examples
     --------
@@ -107,7 +107,7 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
     >>> round(float(links.distance[0, 0]), 9), round(float(links.azimuth[0, 0]), 6)
     (10.0, 3.141593)
     """
-    offset = wrap(users[None, :, :] - access_points[:, None, :], side)
+    offset = wrap(users[..., None, :, :] - access_points[:, None, :], side)
     distance = np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2 + height**2)
     # A user exactly below an access point of height 0 has no elevation; a millimetre is closer than any model holds.
     distance = np.maximum(distance, 1e-3)

@@ -12,7 +12,7 @@ def correlated_normals(distance: Float, decorrelation: float, columns: int, rng:
 
     Parameters
     ----------
-    distance : (K, K) array
+    distance : (..., K, K) array
         Distances between positions in metres. Wrap-around distances are allowed: the correlation matrix is then not
         guaranteed positive semi-definite, and its negative eigenvalues (rounding size for sides of many
         decorrelation distances) are set to zero.
@@ -23,13 +23,13 @@ def correlated_normals(distance: Float, decorrelation: float, columns: int, rng:
 
     Returns
     -------
-    (K, columns) array
+    (..., K, columns) array
 
     References
     ----------
     Bjornson & Sanguinetti, IEEE TWC 19(1), 2020, (40): E{F_kl F_il} = sigma^2 2^(-delta_ki / 9 m).
     """
-    normals = rng.standard_normal((len(distance), columns))
+    normals = rng.standard_normal((*distance.shape[:-1], columns))
     if decorrelation == 0.0:
         return normals
     correlation = np.exp2(-distance / decorrelation)
@@ -37,19 +37,19 @@ def correlated_normals(distance: Float, decorrelation: float, columns: int, rng:
         factor = np.linalg.cholesky(correlation)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(correlation)
-        factor = vectors * np.sqrt(np.maximum(values, 0.0))
+        factor = vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
     return factor @ normals
 
 
 def user_correlated_shadowing_db(
     user_distance: Float, num_access_points: int, std_db: float, decorrelation: float, rng: np.random.Generator
 ) -> Float:
-    """Shadowing that is correlated over users and independent over access points, (L, K), in dB.
+    """Shadowing that is correlated over users and independent over access points, (..., L, K), in dB.
 
-    `user_distance` (K, K), in metres; `std_db` in dB; `decorrelation` in metres, 9 in the sources
+    `user_distance` (..., K, K), in metres; `std_db` in dB; `decorrelation` in metres, 9 in the sources
     (Demir et al. 2021, (2.17); Bjornson & Sanguinetti 2020, (40)).
     """
-    return std_db * correlated_normals(user_distance, decorrelation, num_access_points, rng).T
+    return std_db * correlated_normals(user_distance, decorrelation, num_access_points, rng).swapaxes(-1, -2)
 
 
 def two_component_shadowing_db(
