@@ -31,7 +31,7 @@ class RandomPolicy:
         return self._space.sample()  # type: ignore[no-any-return]
 
 
-class _PowerPolicy:
+class PowerPolicy:
     """One that sets the share of full power of every active user."""
 
     name: str
@@ -42,12 +42,14 @@ class _PowerPolicy:
         """Remember the environment's public parameters."""
         self._config = env.config
 
-    def _active(self, observations: Array) -> Bool:
-        """d(t), the first K entries of the central observation."""
+    def active(self, observations: Array) -> Bool:
+        """Who is active: d(t), the first K entries of the central observation, where the system has activity."""
+        if not hasattr(self._config, "activity"):
+            return np.ones((len(observations), self._config.users), bool)
         return observations[:, : self._config.users] > 0.5
 
 
-class FullPower(_PowerPolicy):
+class FullPower(PowerPolicy):
     """Every active user at full power: the best response of a user that looks at its own rate only."""
 
     name = "full power"
@@ -55,10 +57,10 @@ class FullPower(_PowerPolicy):
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Full power for the active."""
-        return self._active(observations).astype(float)
+        return self.active(observations).astype(float)
 
 
-class Fractional(_PowerPolicy):
+class Fractional(PowerPolicy):
     """Fractional control by total large-scale gains; needs those and the largest of them."""
 
     information = "decentralised"
@@ -74,11 +76,11 @@ class Fractional(_PowerPolicy):
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares among the active users."""
-        active = self._active(observations)
+        active = self.active(observations)
         return np.array([fractional(g, 1.0, self.exponent, a) for g, a in zip(self._gains, active, strict=True)])
 
 
-class RateFeedback(_PowerPolicy):
+class RateFeedback(PowerPolicy):
     """A few rounds of the rate-feedback fixed point after every change of the active set.
 
     A user that joins starts at full power, those that stay keep theirs; every step is one round, until `rounds` have
@@ -102,7 +104,7 @@ class RateFeedback(_PowerPolicy):
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""
-        active = self._active(observations)
+        active = self.active(observations)
         if "rates" in infos:
             due = (self._left > 0)[:, None]
             rates: Float = infos["rates"] / self._prelog
@@ -130,8 +132,10 @@ class _Optimum:
 class ContinuousOptimum(_Optimum):
     """The best powers: the reference of normalised scores."""
 
-    name = "optimum (continuous)"
     action_type = "continuous"
+
+    def __init__(self, name: str = "optimum (continuous)") -> None:
+        self.name = name
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares of the continuous optimum."""

@@ -59,7 +59,6 @@ class TrainedPolicy:
 
     name = "PPO"
     information = "central"
-    action_type = "discrete"
 
     def __init__(self, model: PPO, training_time: float, training_steps: int) -> None:
         self.model = model

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from baselines import classical, ppo
+from baselines import classical, ppo, xl_classical
 from cfenvs.evaluation import (
     Policy,
     Protocol,
@@ -25,44 +26,90 @@ from cfenvs.evaluation import (
 PROTOCOLS = Path(__file__).parent / "protocols"
 RANKED_SEEDS = 10
 """Training seeds that a learner needs to be ranked."""
-RANDOM, REFERENCE = classical.RandomPolicy.name, classical.ContinuousOptimum.name
+RANDOM = classical.RandomPolicy.name
 
-CLASSICAL: tuple[Callable[[], Policy], ...] = (
-    classical.RandomPolicy,
-    classical.FullPower,
-    lambda: classical.Fractional(-0.5),
-    lambda: classical.RateFeedback(rounds=1),
-    lambda: classical.RateFeedback(rounds=3),
-    classical.DiscreteOptimum,
-    classical.ContinuousOptimum,
+
+class Board(NamedTuple):
+    """What is compared on one system."""
+
+    name: str
+    classical: tuple[Callable[[], Policy], ...]
+    reference: str
+    """The row at score one."""
+    unit: str
+    """Of the objective."""
+
+
+BOARDS = (
+    Board(
+        "cell-free",
+        (
+            classical.RandomPolicy,
+            classical.FullPower,
+            lambda: classical.Fractional(-0.5),
+            lambda: classical.RateFeedback(rounds=1),
+            lambda: classical.RateFeedback(rounds=3),
+            classical.DiscreteOptimum,
+            classical.ContinuousOptimum,
+        ),
+        "optimum (continuous)",
+        "min rate, bit/s/Hz",
+    ),
+    Board(
+        "xl-mimo",
+        (
+            classical.RandomPolicy,
+            classical.FullPower,
+            lambda: classical.Fractional(-0.5),
+            lambda: classical.Fractional(-1.0),
+            xl_classical.fair,
+            xl_classical.wmmse,
+            lambda: classical.ContinuousOptimum("best found"),
+        ),
+        "best found",
+        "sum SE, bit/s/Hz",
+    ),
 )
 
 
 def main(quick: bool = False, out: Path = Path("runs/leaderboard")) -> None:
-    """Train, evaluate, rank, and print the table.
+    """Train, evaluate, rank, and print a table for each system.
 
     Args:
-        quick: The protocol that takes minutes instead of hours.
-        out: Folder for the results, one JSON file for each algorithm and seed, and the table as Markdown.
+        quick: The protocols that take minutes instead of hours.
+        out: Folder for the results, one JSON file for each algorithm and seed, and the tables as Markdown.
     """
-    protocol = Protocol.load(PROTOCOLS / f"cell-free-{'quick' if quick else 'standard'}.toml")
-    rows: dict[str, list[Result]] = {}
-    total = len(CLASSICAL) + protocol.seeds
+    protocols = {
+        board.name: Protocol.load(PROTOCOLS / f"{board.name}-{'quick' if quick else 'standard'}.toml")
+        for board in BOARDS
+    }
+    total = sum(len(board.classical) + protocols[board.name].seeds for board in BOARDS)
+    console = Console(width=None if Console().is_terminal else 160)
     with tqdm(total=total, desc="evaluating", unit=" run") as bar:
-        for policy, seed in _policies(protocol):
-            bar.set_postfix_str(policy.name)
-            result = evaluate(policy, protocol, seed=seed)
-            write_result(result, out / f"{_file_name(policy.name)}-{seed}.json")
-            rows.setdefault(policy.name, []).append(result)
-            bar.update()
-    table = rank(rows)
-    _print(table, protocol)
-    (out / "leaderboard.md").write_text(markdown(table))
-    print(f"\nResults and table: {out}")
+        tables = [_run(board, protocols[board.name], out / board.name, bar) for board in BOARDS]
+    for board, table in zip(BOARDS, tables, strict=True):
+        console.print(_view(table, protocols[board.name]))
+        (out / board.name / "leaderboard.md").write_text(markdown(table))
+    print(
+        "score: (reward - random) / (reference - random) on each network; the reference has 1.\n"
+        f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds.\n\n"
+        f"Results and tables: {out}"
+    )
 
 
-def _policies(protocol: Protocol) -> Iterator[tuple[Policy, int]]:
-    for make in CLASSICAL:
+def _run(board: Board, protocol: Protocol, out: Path, bar: Any) -> list[dict[str, str]]:
+    rows: dict[str, list[Result]] = {}
+    for policy, seed in _policies(board, protocol):
+        bar.set_postfix_str(f"{board.name}: {policy.name}")
+        result = evaluate(policy, protocol, seed=seed)
+        write_result(result, out / f"{_file_name(policy.name)}-{seed}.json")
+        rows.setdefault(policy.name, []).append(result)
+        bar.update()
+    return rank(rows, board.reference, board.unit)
+
+
+def _policies(board: Board, protocol: Protocol) -> Iterator[tuple[Policy, int]]:
+    for make in board.classical:
         yield make(), 0
     for seed in range(protocol.seeds):
         args = ppo.Args(env_id=protocol.env_id, env_kwargs=dict(protocol.env_kwargs))
@@ -70,13 +117,13 @@ def _policies(protocol: Protocol) -> Iterator[tuple[Policy, int]]:
         yield ppo.train(args), seed
 
 
-def rank(rows: dict[str, list[Result]]) -> list[dict[str, str]]:
+def rank(rows: dict[str, list[Result]], reference: str, unit: str) -> list[dict[str, str]]:
     """The table, best score first: one dict of cells for each algorithm.
 
-    Scores are normalised scenario by scenario between the random policy and the continuous optimum, which have to be
-    among the rows.
+    Scores are normalised scenario by scenario between the random policy and the reference, which have to be among the
+    rows.
     """
-    low, high = rows[RANDOM][0], rows[REFERENCE][0]
+    low, high = rows[RANDOM][0], rows[reference][0]
     scored = []
     for name, results in rows.items():
         scores = np.array([normalised_scores(r.reward, low.reward, high.reward) for r in results])
@@ -96,9 +143,9 @@ def rank(rows: dict[str, list[Result]]) -> list[dict[str, str]]:
                 "algorithm": name,
                 "information": results[0].information,
                 "score (IQM)": f"{score:.3f}",
-                "95 %": "" if name in (RANDOM, REFERENCE) else f"{least:.3f} .. {most:.3f}",
-                "min rate, bit/s/Hz": f"{objective.mean():.3f}",
-                "share of optimum": f"{np.mean(objective / high.objective):.3f}",
+                "95 %": "" if name in (RANDOM, reference) else f"{least:.3f} .. {most:.3f}",
+                unit: f"{objective.mean():.3f}",
+                "share of reference": f"{np.mean(objective / high.objective):.3f}",
                 "violations a step": f"{np.mean([r.violations for r in results]):.2f}",
                 "decision, us": f"{1e6 * np.mean([r.decision_time for r in results]):.1f}",
                 "training, s": f"{np.mean([r.training_time for r in results]):.0f}" if trained else "",
@@ -115,17 +162,13 @@ def markdown(table: list[dict[str, str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _print(table: list[dict[str, str]], protocol: Protocol) -> None:
+def _view(table: list[dict[str, str]], protocol: Protocol) -> Table:
     view = Table(title=f"{protocol.env_id}: {protocol.num_scenarios} held-out networks")
     for head in table[0]:
         view.add_column(head, justify="left" if head in ("algorithm", "information") else "right")
     for row in table:
         view.add_row(*row.values())
-    Console(width=None if Console().is_terminal else 160).print(view)
-    print(
-        "score: (reward - random) / (optimum - random) on each network; 1 is the exact continuous optimum.\n"
-        f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds."
-    )
+    return view
 
 
 def _file_name(name: str) -> str:

@@ -17,8 +17,12 @@ from tqdm import tqdm
 import cfenvs.cell_free
 from benchmarks import numpy_twin
 from cfenvs.cell_free.presets import PRESETS
+from cfenvs.radio.plane_wave import array_correlation
+from cfenvs.xl_mimo.presets import PRESETS as XL_PRESETS
+from cfenvs.xl_mimo.presets import configure_xl_mimo
+from cfenvs.xl_mimo.scenario import draw_scenario
 
-ID = "CellFreeUplinkPower-v0"
+CELL_FREE, XL_MIMO = "CellFreeUplinkPower-v0", "XLMIMOPower-v0"
 BLOCKS = 15
 """Timed blocks in a row; the table shows their median and range."""
 BLOCK_SECONDS = 0.1
@@ -51,9 +55,9 @@ def time_blocks(name: str, run: Callable[[], object], amount: int, unit: str = "
     return Row(name, unit, tuple(rates))
 
 
-def vector(name: str, num_envs: int, **kwargs: Any) -> Row:
+def vector(name: str, num_envs: int, env_id: str = CELL_FREE, length: int = 4000, **kwargs: Any) -> Row:
     """Steps alone: the episode is longer than the measurement."""
-    env = gym.make_vec(ID, num_envs, episode_length=4000, **kwargs)
+    env = gym.make_vec(env_id, num_envs, episode_length=length, **kwargs)
     env.reset(seed=0)
     actions = env.action_space.sample()
     steps = max(1, 2048 // num_envs)
@@ -65,9 +69,9 @@ def vector(name: str, num_envs: int, **kwargs: Any) -> Row:
     return time_blocks(name, run, steps * num_envs)
 
 
-def vector_with_resets(name: str, num_envs: int, **kwargs: Any) -> Row:
+def vector_with_resets(name: str, num_envs: int, env_id: str = CELL_FREE, **kwargs: Any) -> Row:
     """Whole episodes of the default length, each on a new network."""
-    env = gym.make_vec(ID, num_envs, autoreset_mode="SameStep", **kwargs)
+    env = gym.make_vec(env_id, num_envs, autoreset_mode="SameStep", **kwargs)
     env.reset(seed=0)
     actions = env.action_space.sample()
     length = env.config.episode_length  # type: ignore[attr-defined]
@@ -79,9 +83,9 @@ def vector_with_resets(name: str, num_envs: int, **kwargs: Any) -> Row:
     return time_blocks(name, run, length * num_envs)
 
 
-def scalar(name: str, **kwargs: Any) -> Row:
+def scalar(name: str, env_id: str = CELL_FREE, **kwargs: Any) -> Row:
     """Through `gym.make` with its default wrappers."""
-    env = gym.make(ID, episode_length=100_000, **kwargs)
+    env = gym.make(env_id, episode_length=100_000, **kwargs)
     env.reset(seed=0)
     action = env.action_space.sample()
 
@@ -120,7 +124,7 @@ def parallel_vec(name: str, num_envs: int, **kwargs: Any) -> Row:
 
 def resets(name: str, **kwargs: Any) -> Row:
     """New networks."""
-    env = gym.make(ID, **kwargs)
+    env = gym.make(CELL_FREE, **kwargs)
     return time_blocks(name, env.reset, 1, "resets")
 
 
@@ -139,6 +143,21 @@ def uatf_twin(num_envs: int, users: int) -> Row:
     powers = rng.uniform(0, 100, (num_envs, users))
     name = f"NumPy twin of mr, K={users}, E={num_envs}"
     return time_blocks(name, lambda: numpy_twin.uatf_rates(powers, b, c), num_envs)
+
+
+def xl_monte_carlo(combiner: str) -> Row:
+    """The literature's way to one step of XL-MIMO: 400 channel realisations."""
+    config = configure_xl_mimo("large", {})
+    scenario = draw_scenario(config, np.random.default_rng(0))
+    roots = []
+    for (rows_, columns), spacing in ((config.bs_array, config.bs_spacing), (config.ue_array, config.ue_spacing)):
+        values, vectors = np.linalg.eigh(array_correlation(rows_, columns, spacing, config.correlation))
+        roots.append((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T)
+    powers = np.full(config.users, config.max_power * config.antenna_share)
+    arguments = (powers, scenario.gains, roots[0], roots[1], combiner, 400)
+    start = time.perf_counter()
+    numpy_twin.xl_monte_carlo(*arguments)
+    return Row(f"XL Monte Carlo, 400 draws, {combiner}", "world-steps", (1 / (time.perf_counter() - start),))
 
 
 def rivals() -> Iterator[Row]:
@@ -168,6 +187,8 @@ def rivals() -> Iterator[Row]:
 def rows() -> list[Callable[[], Row]]:
     """What is timed, in the order of the table."""
     mr: dict[str, Any] = {"receiver": "mr"}
+    xl: dict[str, Any] = {"env_id": XL_MIMO, "preset": "large"}
+    walking = {**xl, "mobility": "random-waypoint"}
     return [
         lambda: vector("mr, K=20, E=1024", 1024, users=20, **mr),
         lambda: vector_with_resets("mr, K=20, E=1024, with resets", 1024, users=20, **mr),
@@ -187,16 +208,27 @@ def rows() -> list[Callable[[], Row]]:
         lambda: parallel("Parallel, mr, K=20", users=20, **mr),
         lambda: resets("reset, mmse (default)"),
         lambda: resets("reset, mr, K=20", users=20, **mr),
+        lambda: vector("XL mr, M=20, K=10, E=64", 64, **xl),
+        lambda: vector_with_resets("XL mr, M=20, K=10, E=64, with resets", 64, **xl),
+        lambda: vector("XL l-mmse, M=20, K=10, E=64", 64, receiver="l-mmse", **xl),
+        lambda: vector("XL mr, walking, E=64", 64, length=1000, **walking),
+        lambda: vector(
+            "XL l-mmse, walking, E=64", 64, length=1000, mobility="random-waypoint", receiver="l-mmse", **xl
+        ),
+        lambda: vector_with_resets("XL mr, walking, E=64, with resets", 64, **walking),
+        lambda: scalar("gym.make, XL mr", XL_MIMO),
+        lambda: xl_monte_carlo("mr"),
+        lambda: xl_monte_carlo("l-mmse"),
     ]
 
 
-def memory(preset: str) -> int:
+def memory(env_id: str, preset: str) -> int:
     """Bytes that one more world of a preset takes."""
-    return _array_bytes(2, preset) - _array_bytes(1, preset)
+    return _array_bytes(env_id, 2, preset) - _array_bytes(env_id, 1, preset)
 
 
-def _array_bytes(num_envs: int, preset: str) -> int:
-    env = gym.make_vec(ID, num_envs, preset=preset)
+def _array_bytes(env_id: str, num_envs: int, preset: str) -> int:
+    env = gym.make_vec(env_id, num_envs, preset=preset)
     env.reset(seed=0)
     seen: dict[int, int] = {}
 
@@ -236,8 +268,12 @@ def main() -> None:
     for name, row in done.items():
         if name.startswith("mobile-env"):
             ratio(f"gym.make of cfenvs (mmse) over {name.split(' (')[0]}", done["gym.make, mmse (default)"], row)
-    for preset in PRESETS:
-        print(f"memory of a world, preset {preset}: {memory(preset) / 1e6:.2f} MB")
+    for receiver in ("mr", "l-mmse"):
+        fast, slow = done[f"XL {receiver}, M=20, K=10, E=64"], done[f"XL Monte Carlo, 400 draws, {receiver}"]
+        ratio(f"closed form over Monte Carlo, XL {receiver}", fast, slow)
+    for env_id, presets in ((CELL_FREE, PRESETS), (XL_MIMO, XL_PRESETS)):
+        for preset in presets:
+            print(f"memory of a world, {env_id}, preset {preset}: {memory(env_id, preset) / 1e6:.3f} MB")
 
 
 def ratio(name: str, row: Row, other: Row) -> None:

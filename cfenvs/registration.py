@@ -7,6 +7,7 @@ import gymnasium as gym
 IDS: dict[str, tuple[str, str]] = {
     # id: (package, prefix of its classes)
     "CellFreeUplinkPower-v0": ("cfenvs.cell_free", "CellFreeUplinkPower"),
+    "XLMIMOPower-v0": ("cfenvs.xl_mimo", "XLMIMOPower"),
 }
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cfenvs.cell_free
+import cfenvs.xl_mimo
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,12 @@ def _cell_free(name: str, **kwargs: Any) -> Case:
     return Case(f"cell-free-{name}", "CellFreeUplinkPower-v0", cfenvs.cell_free, {"episode_length": 8, **kwargs})
 
 
+def _xl_mimo(name: str, **kwargs: Any) -> Case:
+    return Case(f"xl-mimo-{name}", "XLMIMOPower-v0", cfenvs.xl_mimo, {"episode_length": 8, **kwargs})
+
+
+_LEVELS = [0.0, 2.0, 20.0, 200.0]
+
 CASES = [
     _cell_free("default"),
     _cell_free("small-joint", preset="small", action_type="joint", objective="sum"),
@@ -29,5 +36,12 @@ CASES = [
     _cell_free("mmse-active", preset="small", antennas=2, pilots_from="active", mean_on_steps=4, neighborhood=0.5),
     _cell_free("toggle-join", receiver="mr", activity="toggle", toggle_step=3, active_users=6, toggle_users="join"),
     _cell_free("fixed", receiver="mr", scenario_seed=7, utility="cqi", objective="proportional-fair"),
+    _xl_mimo("default"),
+    _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),
+    _xl_mimo("l-mmse-levels", receiver="l-mmse", levels=_LEVELS, action_type="discrete", min_share=0.001),
+    _xl_mimo("walking", mobility="random-waypoint", correlation="sinc", power_constraint="per-antenna"),
+    _xl_mimo("walking-l-mmse", mobility="random-waypoint", receiver="l-mmse", users=3, objective="energy-efficiency"),
+    _xl_mimo("near", preset="near-field", bs_array=[6, 6], visibility_window=[3, 3], users=3, scenario_seed=2),
+    _xl_mimo("best-found", info_optimum=True, users=3, objective="proportional-fair"),
 ]
 IDS = [case.name for case in CASES]

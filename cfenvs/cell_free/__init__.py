@@ -1,6 +1,6 @@
 """`CellFreeUplinkPower-v0`: uplink power control in cell-free massive MIMO."""
 
-from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.cell_free.config import RECEIVERS, CellFreeConfig
 from cfenvs.cell_free.env import (
     CellFreeUplinkPowerEnv,
     CellFreeUplinkPowerParallelEnv,
@@ -18,6 +18,7 @@ from cfenvs.control import Optimum
 
 __all__ = [
     "PRESETS",
+    "RECEIVERS",
     "CellFreeConfig",
     "CellFreeUplinkPowerEnv",
     "CellFreeUplinkPowerParallelEnv",

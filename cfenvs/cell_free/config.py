@@ -48,8 +48,8 @@ class CellFreeConfig:
     Propagation
     -----------
     path_loss : {"urban-micro", "three-slope"}
-        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no shadowing
-        within 50 m.
+        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
+        shadowing within 50 m.
     carrier_ghz, bandwidth, noise_figure_db : float
         In GHz, Hz, dB.
     shadowing : {"user-correlated", "two-component", "independent"}

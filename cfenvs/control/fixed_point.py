@@ -120,7 +120,12 @@ def max_min_mmse(h_hat: Complex, C: Complex, p_max: float, active: ArrayLike | N
 
 
 def max_min_rates(
-    rate: Callable[[Float], Float], num_users: int, p_max: float, active: ArrayLike | None = None
+    rate: Callable[[Float], Float],
+    num_users: int,
+    p_max: float,
+    active: ArrayLike | None = None,
+    *,
+    streams: float = 1.0,
 ) -> PowerSolution:
     """Max-min powers for mean rates of MMSE combining, given as a function of the powers.
 
@@ -136,6 +141,8 @@ def max_min_rates(
     p_max : float
         In mW.
     active : (K,) bool array, optional
+    streams : float
+        How many streams of about equal SINR the rate of a user adds up; only the acceleration uses it.
 
     Returns
     -------
@@ -148,7 +155,7 @@ def max_min_rates(
         return PowerSolution(np.zeros(num_users), 0.0, 0)
     p = np.where(mask, float(p_max), 0.0)
     best, best_value = p, 0.0
-    gap_before = np.inf
+    accelerate, gap_before = True, np.inf
     for iteration in range(1, MAX_ITERATIONS + 1):
         u = rate(p)
         ratio = p[mask] / np.where(u[mask] > 0, u[mask], np.nan)
@@ -160,8 +167,8 @@ def max_min_rates(
         gap = u[mask].max() / value - 1.0
         if gap <= TOLERANCE:
             break
-        # The accelerated step as long as it at least halves the gap in two rounds, then the one with the proof.
-        accelerate = gap < 0.75 * gap_before
+        # The accelerated step as long as it shrinks the gap well, then the one with the proof for good.
+        accelerate = accelerate and gap < 0.9 * gap_before
         gap_before = gap
-        p = rate_feedback(p, u, p_max, mask) if accelerate else spread(ratio / ratio.max() * p_max, mask)
+        p = rate_feedback(p, u / streams, p_max, mask) if accelerate else spread(ratio / ratio.max() * p_max, mask)
     return PowerSolution(best, best_value, iteration)

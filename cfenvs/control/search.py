@@ -58,9 +58,15 @@ def best_discrete(
 
 
 def best_continuous(
-    evaluate: Evaluate, p_max: float, starts: Iterable[Float], active: ArrayLike | None = None
+    evaluate: Evaluate,
+    p_max: float,
+    starts: Iterable[Float],
+    active: ArrayLike | None = None,
+    *,
+    p_min: float = 0.0,
+    gradient: Callable[[Float], Float | None] | None = None,
 ) -> PowerSolution:
-    """L-BFGS-B with a numerical gradient from several starts; never worse than the best start.
+    """L-BFGS-B from several starts; never worse than the best start.
 
     Parameters
     ----------
@@ -69,28 +75,39 @@ def best_continuous(
     p_max : float
         Maximum power in mW.
     starts : arrays of shape (K,)
+        Each is first moved into the bounds.
     active : (K,) bool array, optional
         Users that are searched over; the others stay silent.
+    p_min : float
+        Minimum power of the users that are searched over, in mW.
+    gradient : callable, optional
+        Maps powers (K,) to the gradient (K,), or to None where it has none; differences are used then.
     """
     best = PowerSolution(np.zeros(0), -np.inf, 0)
     evaluations = 0
+    lowest = p_min / p_max
     for start in starts:
         mask = active_mask(active, len(start))
         count = int(mask.sum())
 
         def negative(shares: Float, mask: Bool = mask, count: int = count) -> tuple[float, Float]:
+            p = np.zeros(len(mask))
+            p[mask] = p_max * shares
+            slope = None if gradient is None else gradient(p)
+            if slope is not None:
+                return -float(evaluate(p[None])[0]), -p_max * slope[mask]
             steps = np.where(shares > 0.5, -DIFFERENCE, DIFFERENCE)
             points = np.zeros((count + 1, len(mask)))
             points[:, mask] = p_max * np.vstack([shares, shares + np.diag(steps)])
             values = evaluate(points)
             return -float(values[0]), -(values[1:] - values[0]) / steps
 
-        shares = np.where(mask, start / p_max, 0.0)[mask]
-        found = minimize(negative, shares, jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * count)
-        evaluations += int(found.nfev) * (count + 1)
+        shares = np.clip(start[mask] / p_max, lowest, 1.0)
+        found = minimize(negative, shares, jac=True, method="L-BFGS-B", bounds=[(lowest, 1.0)] * count)
+        evaluations += int(found.nfev)
         for candidate in (shares, found.x):
             p = np.zeros(len(mask))
-            p[mask] = p_max * np.clip(candidate, 0.0, 1.0)
+            p[mask] = p_max * np.clip(candidate, lowest, 1.0)
             value = float(evaluate(p[None])[0])
             if value > best.value:
                 best = PowerSolution(p, value, 0)

@@ -83,3 +83,16 @@ def require_positive(config: Any, *names: str) -> None:
         value = getattr(config, field)
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         require(number and np.isfinite(value) and value > 0, field, value, "must be a number above 0")
+
+
+def require_levels(config: Any) -> None:
+    """The field `levels` must rise from at least 0 to at most `max_power`; it becomes a tuple."""
+    levels = np.asarray(config.levels, float)
+    rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
+    require(
+        bool(rising and levels[0] >= 0 and 0 < levels[-1] <= config.max_power * (1 + 1e-12)),
+        "levels",
+        config.levels,
+        f"must rise from at least 0 to at most max_power={config.max_power:g} mW, with one level above 0",
+    )
+    object.__setattr__(config, "levels", tuple(levels.tolist()))

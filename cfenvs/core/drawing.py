@@ -1,4 +1,4 @@
-"""Anti-aliased marks, text and scales for figures on pygame surfaces."""
+"""Anti-aliased marks, text and scales on pygame surfaces."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from cfenvs.arrays import Float
 
 if TYPE_CHECKING:
     import pygame
 
 Colour = tuple[int, int, int]
-Float = NDArray[np.float64]
+
+PAPER: Colour = (255, 255, 255)
+AREA: Colour = (247, 248, 250)
+RULE: Colour = (226, 229, 234)
+FRAME: Colour = (186, 192, 201)
+LINK: Colour = (206, 211, 219)
+SITE: Colour = (163, 172, 186)
+POWER: Colour = (140, 150, 166)
+QUIET: Colour = (112, 121, 134)
+INK: Colour = (27, 33, 43)
+REFERENCE: Colour = (213, 94, 0)
+ALARM: Colour = (196, 22, 72)
+
+SMALL, BODY, LARGE = 17, 19, 36
 
 _VIRIDIS = np.array(
     [
@@ -127,6 +141,14 @@ class Pen:
         """A dashed horizontal line."""
         for x in range(round(left), round(right), dash + 4):
             self.bar(x, y - width // 2, min(dash, right - x), width, colour)
+
+    def span(self, start: float, end: float, y: float) -> int:
+        """A length with a tick at either end; returns its start in whole pixels."""
+        start, end = round(start), round(end)
+        self.bar(start, y - 1, end - start, 2, QUIET)
+        for x in (start, end - 2):
+            self.bar(x, y - 4, 2, 8, QUIET)
+        return start
 
     def _make_word(self, words: str, size: int, colour: Colour, halo: Colour | None) -> pygame.Surface:
         # Written four times as large: at the final size, hinting distorts and spaces out the letters.

@@ -120,7 +120,7 @@ class AutoresetWorlds:
         mask = self._reset_mask(options.pop("reset_mask", None))
         worlds = np.flatnonzero(mask)
         self._simulator.check_options(options, worlds)
-        seeds = self._spread(seed)
+        seeds = spread_seed(seed, self.num_worlds)
         fresh = {i: np_random(seeds[i]) for i in worlds if seeds[i] is not None or self.generators[i] is None}
         for i, (generator, actual) in fresh.items():
             self.generators[i], self.seeds[i] = generator, actual
@@ -200,14 +200,14 @@ class AutoresetWorlds:
             raise ValueError("options['reset_mask'] selects no world: at least one entry must be True")
         return mask.copy()
 
-    def _spread(self, seed: Seed) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_worlds
-        if isinstance(seed, (int, np.integer)):
-            return [int(seed) + i for i in range(self.num_worlds)]
-        seeds = list(seed)
-        if len(seeds) != self.num_worlds:
-            raise ValueError(
-                f"seed has {len(seeds)} entries: must be one integer, or one entry for each of {self.num_worlds} worlds"
-            )
-        return seeds
+
+def spread_seed(seed: Seed, num_worlds: int) -> list[int | None]:
+    """One seed for each world: consecutive ones from an integer, the entries of a list, or None for all."""
+    if seed is None:
+        return [None] * num_worlds
+    if isinstance(seed, (int, np.integer)):
+        return [int(seed) + i for i in range(num_worlds)]
+    seeds = list(seed)
+    if len(seeds) != num_worlds:
+        raise ValueError(f"seed has {len(seeds)} entries: must be one integer, or one for each of {num_worlds} worlds")
+    return seeds

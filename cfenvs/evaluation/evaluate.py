@@ -55,13 +55,14 @@ def evaluate(policy: Policy, protocol: Protocol, *, seed: int = 0) -> Result:
     """
     env = protocol.make(getattr(policy, "action_type", None))
     observations, infos = env.reset(seed=protocol.first_scenario)
+    start = time.perf_counter()
     if hasattr(policy, "begin"):
         policy.begin(env)
+    deciding = time.perf_counter() - start
     num_worlds = env.num_envs
     totals = {name: np.zeros(num_worlds) for name in ("reward", "objective", "violations")}
     running = np.ones(num_worlds, bool)
     steps = np.zeros(num_worlds, np.int64)
-    deciding = 0.0
     while running.any():
         start = time.perf_counter()
         actions = policy.act(observations, infos)

@@ -38,7 +38,7 @@ class Result:
     reward, objective, violations : (num_scenarios,) arrays
         Means over the steps of an episode: the reward, the objective without penalties, the number of violations.
     decision_time : float
-        Seconds for one decision in one world, all scenarios deciding together.
+        Seconds for one decision in one world, all scenarios deciding together; what `begin` takes is shared out.
     training_time, training_steps : float, int
         Seconds and environment steps spent on learning.
     provenance : dict

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-import sys
+from importlib.util import find_spec
 
 import gymnasium as gym
 import numpy as np
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parametrize("case", CASES, ids=IDS)
 
 
 def test_gymnasium_check_env(case):
-    check_env(gym.make(case.id, **case.kwargs).unwrapped, skip_render_check="pygame" not in sys.modules)
+    check_env(gym.make(case.id, **case.kwargs).unwrapped, skip_render_check=find_spec("pygame") is None)
 
 
 def test_pettingzoo_parallel_api(case):

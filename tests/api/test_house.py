@@ -19,7 +19,7 @@ from cfenvs.registration import IDS
 
 ROOT = Path(__file__).parents[2]
 
-SYSTEMS = {"cell_free"}
+SYSTEMS = {"cell_free", "xl_mimo"}
 ALLOWED = {
     "arrays": set(),
     "radio": {"arrays"},
@@ -128,7 +128,7 @@ def test_every_id_is_registered_with_both(name):
 
 def test_the_list_of_environments():
     out = subprocess.run([sys.executable, "-m", "cfenvs"], capture_output=True, text=True).stdout
-    for word in (*IDS, "book-100x4", "l-mmse", cfenvs.__version__):
+    for word in (*IDS, "book-100x4", "near-field", "l-mmse", cfenvs.__version__):
         assert word in out
 
 

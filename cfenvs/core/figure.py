@@ -1,0 +1,276 @@
+"""The figure that systems share: numbers above, a map on the left, bars on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float
+from cfenvs.core.drawing import (
+    ALARM,
+    AREA,
+    BODY,
+    FRAME,
+    INK,
+    LARGE,
+    PAPER,
+    POWER,
+    QUIET,
+    RAMP,
+    REFERENCE,
+    RULE,
+    SITE,
+    SMALL,
+    Colour,
+    Pen,
+    nice_axis,
+    nice_length,
+)
+from cfenvs.core.objectives import EnergyEfficiency, MinimumRate, ProportionalFairness, SumRate
+
+if TYPE_CHECKING:
+    pass
+
+SIZE = (1000, 560)
+MAP = (28, 96, 412)
+"""Left, top and side of the map in pixels."""
+LEFT, RIGHT = 516, 976
+RATES = (122, 404)
+POWERS = (440, 484)
+"""Top and bottom of the two bar charts in pixels."""
+KEYS = MAP[1] + MAP[2] + 26
+"""Height of the line that explains the marks."""
+
+MAX_LABELLED = 24
+"""Users above which labels would hide the map."""
+
+UNIT = "bit/s/Hz"
+NAMES: dict[type, tuple[str, str]] = {
+    MinimumRate: ("Guaranteed {}", UNIT),
+    SumRate: ("Sum {}", UNIT),
+    ProportionalFairness: ("Geometric mean {}", UNIT),
+    EnergyEfficiency: ("Energy efficiency", "bit/J/Hz"),
+}
+"""Objectives with what a user gets, such as a rate, and their units."""
+
+
+class Reference(NamedTuple):
+    """The optimum of a situation, and whether it is proven."""
+
+    value: float
+    certified: bool
+
+
+class Figure:
+    """The parts of a frame that systems share.
+
+    Parameters
+    ----------
+    pen : Pen
+    objective, given : Objective, Any
+        What is maximised, and what the configuration calls it.
+    noun : str
+        What the bars show of each user, such as "rate".
+    right : int
+        Right end of the bar charts in pixels.
+    """
+
+    def __init__(self, pen: Pen, objective: Any, given: Any, noun: str, right: int = RIGHT) -> None:
+        self.pen = pen
+        self.right = right
+        name = given.split(":")[-1] if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
+        name, self._unit = NAMES.get(type(objective), (name, ""))
+        self._name = name.format(noun)
+        # The others have no place on the axis of one user's rate.
+        self._on_axis = type(objective) in (MinimumRate, ProportionalFairness)
+        height = RATES[1] - RATES[0]
+        self._colour_key = pen.pygame.Surface((6, height))  # along the axis of the rates
+        for y, shade in enumerate(_shades(1 - np.arange(height) / height)):
+            self._colour_key.fill(RAMP[shade], (0, y, 6, 1))
+
+    def axis(self, *reaches: float, reference: Reference | None) -> tuple[float, float]:
+        """`nice_axis` of the largest, and of the reference if it is drawn."""
+        return nice_axis(max(*reaches, reference.value if reference and self._on_axis else 0.0))
+
+    def header(
+        self, step: int, steps: int, other: tuple[str, str, str], value: float, reference: Reference | None
+    ) -> None:
+        """Numbers: the step, another one as (label, value, unit), the objective's value, and its reference."""
+        pen = self.pen
+        self._number(MAP[0], "Step", f"{step}", f"of {steps}")
+        self._number(MAP[0] + 150, *other)
+        x = LEFT + (26 if self._on_axis else 0)
+        if self._on_axis:
+            pen.bar(LEFT, 33, 18, 2, INK)
+        self._number(x, self._name, *(_shown(value, self._unit) if step else ("\u2013", "")))
+        if reference is None:
+            return
+        x += 188
+        if self._on_axis:
+            pen.dashes(x - 26, x - 8, 34, REFERENCE, dash=7)
+        self._number(x, "Optimum" if reference.certified else "Best found", *_shown(reference.value, self._unit))
+        if step and reference.value > 0:
+            self._number(x + 150, "Achieved", f"{100 * value / reference.value:.0f}", "%")
+
+    def _number(self, x: int, label: str, value: str, unit: str) -> None:
+        self.pen.text(label, BODY, QUIET, midleft=(x, 34))
+        box = self.pen.text(value, LARGE, INK, midleft=(x, 62))
+        if unit:
+            self.pen.text(unit, BODY, QUIET, bottomleft=(box.right + 6, box.bottom - 3))
+
+    def ground(self, lines: Iterable[tuple[Any, Any, Colour]]) -> None:
+        """The empty map, and lines (start, end, colour) cut off at its edges."""
+        pen = self.pen
+        left, top, side = MAP
+        pen.bar(left, top, side, side, AREA)
+        pen.surface.set_clip((left, top, side, side))
+        for start, end, colour in lines:
+            pen.pygame.draw.aaline(pen.surface, colour, start, end)
+        pen.surface.set_clip(None)
+        pen.pygame.draw.rect(pen.surface, FRAME, (left - 1, top - 1, side + 2, side + 2), 1)
+
+    def users(
+        self,
+        points: Float,
+        labels: Float,
+        shares: Float | None,
+        colours: list[Colour],
+        active: Bool | None = None,
+        alarms: Bool | None = None,
+    ) -> None:
+        """Discs whose area shows the share of the maximum power, or is equal where there is none yet; and labels."""
+        pen, count = self.pen, len(points)
+        smallest, largest = _radii(count)
+        if shares is None:
+            colours, radii = [POWER] * count, np.full(count, smallest + 2)
+        else:
+            radii = np.sqrt(smallest**2 + (largest**2 - smallest**2) * shares)
+        # Large ones first, so that none is hidden.
+        for k in np.argsort(-radii, kind="stable").tolist():
+            x, y = points[k]
+            if active is None or active[k]:
+                pen.disc(x, y, radii[k], colours[k], PAPER, 1.0)
+            else:
+                self.silent(x, y, max(radii[k], smallest + 1), alarms is not None and bool(alarms[k]))
+        if count <= MAX_LABELLED:
+            for k, place in enumerate(labels.tolist()):
+                pen.text(str(k), SMALL, INK if active is None or active[k] else SITE, AREA, center=place)
+
+    def silent(self, x: float, y: float, radius: float, alarm: bool) -> None:
+        """An inactive user: a ring, with a red rim and a dot if it transmits."""
+        self.pen.disc(x, y, radius, PAPER, ALARM if alarm else SITE, 2.0 if alarm else 1.5)
+        if alarm and radius >= 5.5:
+            self.pen.disc(x, y, 2.0, ALARM)
+
+    def scale(self, side: float) -> None:
+        """The scale bar of a map of so many metres."""
+        length = nice_length(side / 6)
+        end, y = MAP[0] + MAP[2], MAP[1] - 14
+        start = self.pen.span(end - length / side * MAP[2], end, y)
+        self.pen.text(f"{length:g} m", SMALL, QUIET, midright=(start - 8, y))
+
+    def rates(
+        self,
+        title: str,
+        rates: Float,
+        colours: list[Colour],
+        axis: tuple[float, float],
+        value: float | None,
+        reference: Reference | None,
+    ) -> None:
+        """Bars over the users, with lines at the objective and its reference if they are on the axis of one user."""
+        pen = self.pen
+        top, bottom = RATES
+        end, step = axis
+        scale = (bottom - top) / end
+        pen.text(title, SMALL, QUIET, midleft=(LEFT, top - 14))
+        for tick in np.arange(0, end + step / 2, step):
+            y = bottom - tick * scale
+            pen.bar(LEFT, y, self.right - LEFT, 1, RULE if tick else FRAME)
+            pen.text(f"{tick:g}", SMALL, QUIET, midright=(LEFT - 16, y))
+        pen.surface.blit(self._colour_key, (LEFT - 11, top))
+        lefts, width = self._columns(len(rates))
+        for k, (x, rate) in enumerate(zip(lefts, rates.tolist(), strict=True)):
+            if rate > 0:
+                pen.bar(x, round(bottom - rate * scale), width, bottom - round(bottom - rate * scale), colours[k])
+        if not self._on_axis:
+            return
+        if value is not None:
+            pen.bar(LEFT, bottom - value * scale - 1, self.right - LEFT, 2, INK)
+        if reference is not None:
+            pen.dashes(LEFT, self.right, bottom - reference.value * scale, REFERENCE)
+
+    def powers(
+        self,
+        title: str,
+        ends: tuple[str, str],
+        heights: Float,
+        active: Bool | None = None,
+        alarms: Bool | None = None,
+    ) -> None:
+        """Bars over the users of heights in [0, 1], between ends with these names, and the users' numbers."""
+        pen = self.pen
+        top, bottom = POWERS
+        lefts, width = self._columns(len(heights))
+        pen.text(title, SMALL, QUIET, midleft=(LEFT, top - 12))
+        for height, words in enumerate(ends):
+            y = bottom - height * (bottom - top)
+            pen.bar(LEFT, y, self.right - LEFT, 1, RULE if height else FRAME)
+            pen.text(words, SMALL, QUIET, midright=(LEFT - 16, y))
+        pitch = lefts[1] - lefts[0] if len(lefts) > 1 else self.right - LEFT
+        every = next((n for n in (1, 5, 10, 20, 50, 100) if n * pitch >= (18 if n == 1 else 24)), 500)
+        for k, (x, share) in enumerate(zip(lefts, heights.tolist(), strict=True)):
+            if share > 0:
+                height = max(round(share * (bottom - top)), 1)
+                pen.bar(x, bottom - height, width, height, POWER if alarms is None or not alarms[k] else ALARM)
+            if k % every == 0:
+                colour = QUIET if active is None or active[k] or every > 1 else FRAME
+                pen.text(str(k), SMALL, colour, midtop=(x + width / 2, bottom + 6))
+        pen.text("User", SMALL, QUIET, topright=(LEFT - 16, bottom + 6))
+
+    def _columns(self, count: int) -> tuple[list[int], int]:
+        """Left ends and width in pixels of `count` bars."""
+        room = self.right - LEFT
+        pitch = float(room // count) if count <= room else room / count
+        start = LEFT + (room - pitch * count) / 2
+        width = max(1, min(round(0.72 * pitch), 36))
+        return [round(start + pitch * k + (pitch - width) / 2) for k in range(count)], width
+
+
+def on_map(positions: Float, side: float) -> Float:
+    """Pixels (..., 2) of positions in metres on a square of this side, whose second axis points up."""
+    left, top, pixels = MAP
+    return np.asarray(np.array([left, top + pixels]) + np.array([1, -1]) * pixels / side * positions)
+
+
+def wrapped_lines(start: Float, end: Float) -> list[tuple[Float, Float]]:
+    """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges."""
+    wrap = MAP[2] * np.rint((end - start) / MAP[2])
+    # What leaves the map at one edge, or at two, enters it again at the opposite ones.
+    return [(start + shift, end - wrap + shift) for shift in {(x, y) for x in (0.0, wrap[0]) for y in (0.0, wrap[1])}]
+
+
+def colours_of(rates: Float, end: float) -> list[Colour]:
+    """Colours of rates on an axis from 0 to `end`."""
+    return [RAMP[i] for i in _shades(rates / end)]
+
+
+def site_size(count: int) -> int:
+    """Size in pixels of the mark of one of so many stations."""
+    return 12 if count <= 36 else 9 if count <= 144 else 7
+
+
+def _shades(shares: Any) -> Any:
+    """Indices into the ramp. The root spends more of it on low rates, which decide the guaranteed rate."""
+    return np.rint(np.sqrt(shares) * (len(RAMP) - 1)).astype(int)
+
+
+def _radii(num_users: int) -> tuple[float, float]:
+    """Radius in pixels of a silent user and of one at full power."""
+    return (4.0, 14.0) if num_users <= MAX_LABELLED else (3.0, 11.0) if num_users <= 60 else (2.5, 8.0)
+
+
+def _shown(value: float, unit: str) -> tuple[str, str]:
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}", unit

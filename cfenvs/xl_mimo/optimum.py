@@ -1,0 +1,67 @@
+"""The best powers found for a situation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfenvs.arrays import Float
+from cfenvs.control import Optimum, fractional
+from cfenvs.control.search import best_continuous, best_discrete
+from cfenvs.core.objectives import MinimumRate, Objective, SumRate
+from cfenvs.xl_mimo.config import XLMIMOConfig
+from cfenvs.xl_mimo.receivers import Receiver
+
+RANDOM_STARTS = 2
+"""Beside full power, fractional control, max-min and, under MR, WMMSE; from a fixed seed."""
+
+
+def is_exact(config: XLMIMOConfig, receiver: Receiver, objective: Objective) -> bool:
+    """Whether the optimum is proven: the minimum rate under a receiver with exact max-min, without floor and levels."""
+    fair = type(objective) is MinimumRate and receiver.max_min_is_exact
+    return fair and config.smallest_share == 0 and config.levels is None
+
+
+def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective, world: int, gains: Float) -> Optimum:
+    """Best found by multi-start local search; exact for the minimum rate under MR without floor and levels.
+
+    Parameters
+    ----------
+    gains : (M, K) array
+        Current large-scale gains.
+
+    Returns
+    -------
+    Optimum
+        `p` in the meaning of `max_power`: of a user, or of one antenna.
+    """
+    share, p_max, everybody = config.antenna_share, config.max_power, np.ones(config.users, bool)
+
+    def evaluate(powers: Float) -> Float:
+        rates = receiver.efficiencies_in(world, powers * share)
+        total = powers * share * config.ue_antennas
+        return objective(rates, np.broadcast_to(everybody, powers.shape), total)
+
+    def gradient(p: Float) -> Float | None:
+        jacobian = receiver.jacobian(world, p * share) if type(objective) is SumRate else None
+        return None if jacobian is None else jacobian.sum(axis=0) * share
+
+    fair = receiver.max_min(world, p_max * share)
+    fair = fair._replace(p=fair.p / share)
+    exact = is_exact(config, receiver, objective)
+    starts = [
+        np.full(config.users, p_max),
+        fractional(gains, p_max, -0.5),
+        fractional(gains, p_max, -1.0),
+        *(p / share for p in receiver.starting_points(world, p_max * share)),
+        *(p_max * np.random.default_rng(0).random((RANDOM_STARTS, config.users))),
+    ]
+    continuous = (
+        fair
+        if exact
+        else best_continuous(evaluate, p_max, starts, p_min=p_max * config.smallest_share, gradient=gradient)
+    )
+    if config.levels is None:
+        return Optimum.of(continuous, continuous, certified=exact)
+    levels = [max(level, config.min_share * p_max) for level in config.levels]
+    discrete = best_discrete(evaluate, levels, [*starts, continuous.p])
+    return Optimum.of(continuous, discrete, certified=False)

@@ -1,0 +1,200 @@
+"""Receivers: from the powers of antennas to spectral efficiencies, their gradients, and the max-min optimum."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import partial
+
+import numpy as np
+
+from cfenvs.arrays import Complex, Float, Int
+from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
+from cfenvs.radio import geometry
+from cfenvs.radio.near_field import matrix_spectral_efficiencies, planar_array, spherical_wave, xl_mr_matrices
+from cfenvs.radio.plane_wave import array_correlation, array_eigenvalues
+from cfenvs.radio.uatf import uatf_sinr
+from cfenvs.radio.uatf_kernel import UatfBatch
+from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_spectral_efficiencies
+from cfenvs.radio.xl_mimo import modes
+from cfenvs.radio.xl_mr_kernel import xl_mr_coefficients_batch
+from cfenvs.xl_mimo.config import XLMIMOConfig
+from cfenvs.xl_mimo.scenario import Scenario
+
+SPEED_OF_LIGHT = 299_792_458.0
+
+
+class Receiver(ABC):
+    """Spectral efficiencies of E worlds in bit/s/Hz. Powers are those of one antenna of each user, in mW."""
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        self.config = config
+        self.num_worlds = num_worlds
+        (self._bs_x, self._bs_y), (self._ue_x, self._ue_y) = config.bs_array, config.ue_array
+        self.bs_eigenvalues = array_eigenvalues(self._bs_x, self._bs_y, config.bs_spacing, config.correlation)
+        self.ue_eigenvalues = array_eigenvalues(self._ue_x, self._ue_y, config.ue_spacing, config.correlation)
+
+    def prepare(self, world: int, scenario: Scenario) -> None:  # noqa: B027  (closed forms need the gains only)
+        """Compute what a new drop needs beyond its gains."""
+
+    @abstractmethod
+    def follow(self, gains: Float) -> None:
+        """Take over the current large-scale gains of all worlds, (E, M, K)."""
+
+    @abstractmethod
+    def efficiencies(self, powers: Float) -> Float:
+        """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
+
+    @abstractmethod
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
+
+    def jacobian(self, world: int, p: Float) -> Float | None:
+        """D SE_k / d p_l at one power vector, (K, K); None where only differences give it."""
+        return None
+
+    @abstractmethod
+    def max_min(self, world: int, p_max: float) -> PowerSolution:
+        """Powers with the largest minimum spectral efficiency, and that value."""
+
+    def _efficiencies_at(self, world: int, p: Float) -> Float:
+        return self.efficiencies_in(world, p[None])[0]
+
+    max_min_is_exact = False
+    """Whether `max_min` is proven to be global."""
+
+    def starting_points(self, world: int, p_max: float) -> list[Float]:
+        """Powers from which a search for other objectives should start."""
+        return [self.max_min(world, p_max).p]
+
+
+class MaximumRatioReceiver(Receiver):
+    """Maximum-ratio combining in closed form."""
+
+    max_min_is_exact = True
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        gains, counts = modes(self.ue_eigenvalues)
+        self._batch = UatfBatch(num_worlds, config.users, gains, counts)
+        self._gains, self._counts = gains, counts
+        squares = float((self.bs_eigenvalues**2).sum())
+        self._coupling = config.ue_antennas * squares / config.bs_antennas
+
+    def follow(self, gains: Float) -> None:
+        batch = self._batch
+        xl_mr_coefficients_batch(gains, float(self.config.bs_antennas), self._coupling, batch.b, batch.c)
+
+    def efficiencies(self, powers: Float) -> Float:
+        return self._batch.spectral_efficiencies(powers)
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
+
+    def _of_sinr(self, sinr: Float) -> Float:
+        return (np.log2(1.0 + sinr[..., None] * self._gains) * self._counts).sum(axis=-1)
+
+    def jacobian(self, world: int, p: Float) -> Float:
+        b, c, s = self._batch.get(world)
+        interference = c @ p + s
+        sinr = b * p / interference
+        slope = (self._counts * self._gains / (1.0 + sinr[:, None] * self._gains)).sum(axis=1) / np.log(2.0)
+        return slope[:, None] * (np.diag(b / interference) - (sinr / interference)[:, None] * c)
+
+    def max_min(self, world: int, p_max: float) -> PowerSolution:
+        # Every user has the same streams, so that the smallest SINR has the smallest efficiency.
+        p, sinr, iterations = max_min(self._batch.get(world), p_max)
+        return PowerSolution(p, float(self._of_sinr(np.array(sinr))), iterations)
+
+    def starting_points(self, world: int, p_max: float) -> list[Float]:
+        best = sum_rate_wmmse(self._batch.get(world), p_max)
+        return [*super().starting_points(world, p_max), best.p]
+
+
+class LocalMmseReceiver(Receiver):
+    """Local MMSE combining by its deterministic equivalent."""
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._snr = np.zeros((num_worlds, config.base_stations, config.users))
+        self._eigenvalues = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
+        self._all = np.arange(num_worlds)
+
+    def follow(self, gains: Float) -> None:
+        self._snr[:] = gains
+
+    def efficiencies(self, powers: Float) -> Float:
+        return self._evaluate(powers, self._all)
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return self._evaluate(powers, np.full(len(powers), world))
+
+    def _evaluate(self, powers: Float, worlds: Int) -> Float:
+        out = np.empty(powers.shape)
+        powers = np.ascontiguousarray(powers, np.float64)
+        lmmse_spectral_efficiencies(powers, worlds, self._snr, *self._eigenvalues, out)
+        return out
+
+    def jacobian(self, world: int, p: Float) -> Float:
+        num_users = len(p)
+        efficiencies, jacobian = np.empty(num_users), np.empty((num_users, num_users))
+        lmmse_gradient(np.ascontiguousarray(p), self._snr[world], *self._eigenvalues, efficiencies, jacobian)
+        return jacobian
+
+    def max_min(self, world: int, p_max: float) -> PowerSolution:
+        streams = float(np.count_nonzero(self.ue_eigenvalues > 1e-9))
+        rate = partial(self._efficiencies_at, world)
+        return max_min_rates(rate, self.config.users, p_max, streams=streams)
+
+
+class NearFieldReceiver(Receiver):
+    """Maximum-ratio combining with a spherical-wave line of sight and visibility windows, by exact moments."""
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        nothing = np.zeros(0, complex)
+        # Lists: how many streams can be told apart is found out with the moments.
+        self._moments: list[tuple[Complex, Complex, Complex]] = [(nothing, nothing, nothing)] * num_worlds
+        self._receive = array_correlation(self._bs_x, self._bs_y, config.bs_spacing, config.correlation)
+        self._transmit = array_correlation(self._ue_x, self._ue_y, config.ue_spacing, config.correlation)
+
+    def prepare(self, world: int, scenario: Scenario) -> None:
+        config = self.config
+        kappa = np.full(scenario.gains.shape, config.rician_factor)
+        self._moments[world] = xl_mr_matrices(
+            scenario.gains, kappa, self._line_of_sight(scenario), scenario.visible, self._receive, self._transmit, 1.0
+        )
+
+    def _line_of_sight(self, scenario: Scenario) -> Complex:
+        """Unit-modulus responses (M, K, N_r, N_s); all arrays lie flat, base stations `height` above the users."""
+        config = self.config
+        wavelength = SPEED_OF_LIGHT / (1e9 * config.carrier_ghz)
+        offset = geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.side) / wavelength
+        receive = planar_array(self._bs_x, self._bs_y, config.bs_spacing)
+        transmit = planar_array(self._ue_x, self._ue_y, config.ue_spacing)
+        los = np.empty((*offset.shape[:2], len(receive), len(transmit)), complex)
+        for m, k in np.ndindex(offset.shape[:2]):
+            centre = np.array([*offset[m, k], -config.height / wavelength])
+            los[m, k] = spherical_wave(receive, transmit + centre)
+        return los
+
+    def follow(self, gains: Float) -> None:
+        """Nothing moves here: the moments were computed with the drop."""
+
+    def efficiencies(self, powers: Float) -> Float:
+        rows = [self.efficiencies_in(world, powers[world : world + 1])[0] for world in range(self.num_worlds)]
+        return np.array(rows)
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return matrix_spectral_efficiencies(powers, *self._moments[world])
+
+    def max_min(self, world: int, p_max: float) -> PowerSolution:
+        streams = float(np.count_nonzero(self.ue_eigenvalues > 1e-9))
+        rate = partial(self._efficiencies_at, world)
+        return max_min_rates(rate, self.config.users, p_max, streams=streams)
+
+
+def make_receiver(config: XLMIMOConfig, num_worlds: int) -> Receiver:
+    """The receiver that the configuration names."""
+    if config.near_field:
+        return NearFieldReceiver(config, num_worlds)
+    return (MaximumRatioReceiver if config.receiver == "mr" else LocalMmseReceiver)(config, num_worlds)

@@ -1,0 +1,124 @@
+"""E worlds of cell-free XL-MIMO: powers in, spectral efficiencies and the next positions out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float, Int
+from cfenvs.control import Optimum
+from cfenvs.core.drops import Drops
+from cfenvs.core.errors import check_options
+from cfenvs.core.objectives import EnergyEfficiency, load_objective
+from cfenvs.core.simulator import Simulator, zeroed
+from cfenvs.xl_mimo.config import XLMIMOConfig
+from cfenvs.xl_mimo.optimum import find_optimum
+from cfenvs.xl_mimo.receivers import make_receiver
+from cfenvs.xl_mimo.scenario import draw_scenario, walk
+
+
+class XLMIMOSimulator(Simulator):
+    """E worlds of cell-free XL-MIMO.
+
+    Attributes
+    ----------
+    gains : (E, M, K) array
+        Current large-scale gains over the noise power, per mW.
+    positions : (E, K, 2) array
+        Current positions of the users in metres.
+    powers : (E, K) array
+        Powers of the last step in mW, in the meaning of `max_power`; zero after a reset.
+    rates : (E, K) array
+        Spectral efficiencies of the last step in bit/s/Hz; zero after a reset.
+    objective_values, optimum_values : (E,) arrays
+        Of the last step; the second with `info_optimum` only.
+    steps : (E,) int array
+        Steps since the reset.
+    position_paths, gain_paths : (E, T + 1, K, 2) and (E, T + 1, M, K) arrays
+        Of the episode, with walking users only: what they are before each step, and after the last.
+    """
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        self.config = config
+        self.num_worlds = num_worlds
+        self.objective = load_objective(config.objective)
+        if config.objective == "energy-efficiency":
+            self.objective = EnergyEfficiency(config.circuit_power)
+        self.receiver = make_receiver(config, num_worlds)
+        shape = (num_worlds, config.users)
+        self.scenarios: list[Any] = [None] * num_worlds
+        self.gains = np.ones((num_worlds, config.base_stations, config.users))
+        self.positions = np.zeros((*shape, 2))
+        self.powers = np.zeros(shape)
+        self.rates = np.zeros(shape)
+        self.objective_values = np.zeros(num_worlds)
+        self.optimum_values = np.zeros(num_worlds)
+        self.steps = np.zeros(num_worlds, np.int64)
+        self.terminated = np.zeros(num_worlds, bool)
+        self.truncated = np.zeros(num_worlds, bool)
+        self._everybody = np.ones(shape, bool)
+        self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
+        self._optima: list[Optimum | None] = [None] * num_worlds
+        self._moving = config.mobility != "static"
+        if self._moving:
+            length = config.episode_length + 1
+            self.gain_paths = np.ones((num_worlds, length, *self.gains.shape[1:]))
+            self.position_paths = np.zeros((num_worlds, length, config.users, 2))
+            self._all = np.arange(num_worlds)
+
+    def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
+        check_options(options, [])
+
+    def reset(
+        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
+    ) -> None:
+        self.gains, self.positions = self.gains.copy(), self.positions.copy()
+        for world, rng, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True):
+            drop = self._drops.generator(world, rng, fresh)
+            if drop is not None:
+                self.scenarios[world] = draw_scenario(self.config, drop)
+                self.receiver.prepare(world, self.scenarios[world])
+            scenario = self.scenarios[world]
+            self.gains[world], self.positions[world] = scenario.gains, scenario.users
+            if self._moving:
+                self.position_paths[world], self.gain_paths[world] = walk(self.config, scenario, rng)
+            self._optima[world] = None
+        self.receiver.follow(self.gains)
+        self.steps[worlds] = 0
+        for name in ("powers", "rates", "objective_values", "optimum_values"):
+            setattr(self, name, zeroed(getattr(self, name), worlds))
+        self.terminated[worlds] = False
+        self.truncated[worlds] = False
+
+    def step(self, command: Float) -> bool:
+        config = self.config
+        self.powers = command
+        per_antenna = command * config.antenna_share
+        self.rates = self.receiver.efficiencies(per_antenna)
+        self.objective_values = self.objective(self.rates, self._everybody, per_antenna * config.ue_antennas)
+        if config.info_optimum:
+            self.optimum_values = np.array([self._reference(world) for world in range(self.num_worlds)])
+        self.steps = np.minimum(self.steps + 1, config.episode_length)
+        self.truncated = self.steps >= config.episode_length
+        if self._moving:
+            self.gains = self.gain_paths[self._all, self.steps]
+            self.positions = self.position_paths[self._all, self.steps]
+            self.receiver.follow(self.gains)
+            self._optima = [None] * self.num_worlds
+        return bool(self.truncated.any())
+
+    def optimum(self, world: int) -> Optimum:
+        """The best found for a world's current situation, cached until users move."""
+        if self.scenarios[world] is None:
+            raise ValueError("there is no situation to optimise before the first reset()")
+        found = self._optima[world]
+        if found is None:
+            found = find_optimum(self.config, self.receiver, self.objective, world, self.gains[world])
+            self._optima[world] = found
+        return found
+
+    def _reference(self, world: int) -> float:
+        optimum = self.optimum(world)
+        return (optimum.discrete if self.config.action_type == "discrete" else optimum.continuous).value
