@@ -40,14 +40,25 @@ class Row(NamedTuple):
         return float(np.median(self.per_second))
 
 
-def time_blocks(name: str, run: Callable[[], object], amount: int, unit: str = "world-steps") -> Row:
-    """Call `run`, which does `amount` units of work, in blocks of a tenth of a second."""
+def time_blocks(
+    name: str,
+    run: Callable[[], object],
+    amount: int,
+    unit: str = "world-steps",
+    prepare: Callable[[], object] = lambda: None,
+    most_calls: int = 1_000_000,
+) -> Row:
+    """Call `run`, which does `amount` units of work, in blocks of a tenth of a second.
+
+    `prepare` is called before each block and not timed; a block has at most `most_calls` calls.
+    """
     run()
     start = time.perf_counter()
     run()
-    calls = max(1, int(BLOCK_SECONDS / max(time.perf_counter() - start, 1e-9)))
+    calls = min(max(1, int(BLOCK_SECONDS / max(time.perf_counter() - start, 1e-9))), most_calls)
     rates = []
     for _ in range(BLOCKS):
+        prepare()
         start = time.perf_counter()
         for _ in range(calls):
             run()
@@ -56,7 +67,7 @@ def time_blocks(name: str, run: Callable[[], object], amount: int, unit: str = "
 
 
 def vector(name: str, num_envs: int, env_id: str = CELL_FREE, length: int = 4000, **kwargs: Any) -> Row:
-    """Steps alone: the episode is longer than the measurement."""
+    """Steps alone: a block ends before the episode does."""
     env = gym.make_vec(env_id, num_envs, episode_length=length, **kwargs)
     env.reset(seed=0)
     actions = env.action_space.sample()
@@ -66,7 +77,7 @@ def vector(name: str, num_envs: int, env_id: str = CELL_FREE, length: int = 4000
         for _ in range(steps):
             env.step(actions)
 
-    return time_blocks(name, run, steps * num_envs)
+    return time_blocks(name, run, steps * num_envs, prepare=env.reset, most_calls=length // steps - 1)
 
 
 def vector_with_resets(name: str, num_envs: int, env_id: str = CELL_FREE, **kwargs: Any) -> Row:
@@ -119,7 +130,7 @@ def parallel_vec(name: str, num_envs: int, **kwargs: Any) -> Row:
         for _ in range(10):
             env.step(actions)
 
-    return time_blocks(name, run, 10 * num_envs)
+    return time_blocks(name, run, 10 * num_envs, prepare=env.reset, most_calls=399)
 
 
 def resets(name: str, **kwargs: Any) -> Row:
@@ -262,7 +273,7 @@ def main() -> None:
         done[row.name] = row
     for row in done.values():
         numbers = (row.median, min(row.per_second), max(row.per_second))
-        table.add_row(row.name, *(f"{x:,.0f}" for x in numbers), f"{row.unit}/s")
+        table.add_row(row.name, *(f"{x:,.0f}" if x >= 10 else f"{x:.3g}" for x in numbers), f"{row.unit}/s")
     Console(width=None if Console().is_terminal else 120).print(table)
     ratio("kernel and face over NumPy, mmse", done["mmse (default), K=10, E=64"], done["NumPy twin of mmse, K=10"])
     for name, row in done.items():
@@ -278,4 +289,5 @@ def main() -> None:
 
 def ratio(name: str, row: Row, other: Row) -> None:
     """Print the ratio of two medians."""
-    print(f"{name}: {row.median / other.median:.1f} x")
+    factor = row.median / other.median
+    print(f"{name}: {factor:,.1f} x" if factor < 1000 else f"{name}: {factor:,.0f} x")
