@@ -13,6 +13,11 @@ from cfenvs.core.objectives import MinimumRate, Objective
 from cfenvs.radio.spectral_efficiency import prelog
 
 
+def is_exact(receiver: Receiver, objective: Objective) -> bool:
+    """Whether the optimum is proven, and not the best found."""
+    return type(objective) is MinimumRate and receiver.max_min_is_exact
+
+
 def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objective, world: int, active: Bool) -> Optimum:
     """The optimum of one world with these users active."""
     scale = prelog(config.pilot_length, config.coherence_length)
@@ -30,7 +35,7 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     if type(objective) is MinimumRate:
         discrete = max_min_discrete(rates, config.levels, config.users, active)
         continuous = receiver.max_min(world, active)
-        if receiver.max_min_is_exact:
+        if is_exact(receiver, objective):
             value = continuous.value * scale
             if config.utility == "cqi":  # the same powers, whose value CQI steps round down
                 value = float(evaluate(continuous.p[None])[0])

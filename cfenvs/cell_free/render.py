@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.cell_free.optimum import find_optimum
+from cfenvs.cell_free.optimum import find_optimum, is_exact
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.core.drawing import LINK, PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, place_labels
@@ -25,7 +25,6 @@ from cfenvs.core.figure import (
     site_size,
     wrapped_lines,
 )
-from cfenvs.core.objectives import MinimumRate
 from cfenvs.core.rendering import Renderer
 
 MAX_LINKED = 12
@@ -90,7 +89,7 @@ class CellFreeRenderer(Renderer):
         config = simulator.config
         drop, active, begun = self._drop(world), self._shown_active(world), simulator.steps[world] > 0
         if begun and config.info_optimum:
-            certified = type(simulator.objective) is MinimumRate and simulator.receiver.max_min_is_exact
+            certified = is_exact(simulator.receiver, simulator.objective)
             return Reference(float(simulator.optimum_values[world]), certified)
         if not begun or (config.fading == "average" and (active == simulator.active[world]).all()):
             optimum = simulator.optimum(world)

@@ -19,6 +19,11 @@ def test_gymnasium_check_env(case):
     check_env(gym.make(case.id, **case.kwargs).unwrapped, skip_render_check=find_spec("pygame") is None)
 
 
+def test_stable_baselines_check_env(case):
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    checker.check_env(gym.make(case.id, **case.kwargs), warn=False)
+
+
 def test_pettingzoo_parallel_api(case):
     parallel_api_test(case.package.parallel_env(**case.kwargs), num_cycles=30)
 

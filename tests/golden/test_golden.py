@@ -18,6 +18,9 @@ CASES = {
     "CellFreeUplinkPower-v0 small block": {"preset": "small", "fading": "block"},
     "CellFreeUplinkPower-v0 ngo": {"preset": "ngo"},
     "CellFreeUplinkPower-v0 l-mmse": {"preset": "small", "receiver": "l-mmse", "antennas": 2, "placement": "uniform"},
+    "XLMIMOPower-v0": {},
+    "XLMIMOPower-v0 walking l-mmse": {"mobility": "random-waypoint", "receiver": "l-mmse", "preset": "large"},
+    "XLMIMOPower-v0 near": {"preset": "near-field", "bs_array": [8, 8], "visibility_window": [5, 5]},
 }
 
 
@@ -27,7 +30,9 @@ def trajectory(name):
     observations = [env.reset(seed=2026)[0]]
     rewards = []
     for _ in range(4):
-        observation, reward, *_ = env.step(rng.integers(1, env.action_space.nvec))
+        space = env.action_space
+        action = rng.integers(1, space.nvec) if isinstance(space, gym.spaces.MultiDiscrete) else rng.random(space.shape)
+        observation, reward, *_ = env.step(action)
         observations.append(observation)
         rewards.append(reward)
     return {"observations": [o.astype(float).tolist() for o in observations], "rewards": rewards}
