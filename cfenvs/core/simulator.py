@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
+from cfenvs.core.threads import one_thread
 
 Arrays = dict[str, Array]
 
@@ -154,3 +155,8 @@ class System:
     agents: Callable[[Any], AgentsView]
     renderer: Callable[[Any], Any]
     presets: Mapping[str, Mapping[str, Any]]
+
+    def build(self, config: Any, num_worlds: int) -> Any:
+        """A simulator whose numbers do not depend on how many threads the machine has."""
+        with one_thread():
+            return self.simulator(config, num_worlds)

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from cfenvs.arrays import Bool, Float, Float32, Int
 from cfenvs.core.simulator import Arrays, Simulator, View
+from cfenvs.core.threads import one_thread
 
 Seed = int | Sequence[int | None] | None
 
@@ -36,7 +37,8 @@ class Worlds:
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         """Start a new episode in some worlds; arguments as `Simulator.reset`."""
-        self.simulator.reset(worlds, generators, seeded, options)
+        with one_thread():
+            self.simulator.reset(worlds, generators, seeded, options)
         self._running[worlds] = True
         self._all_running = bool(self._running.all())
 

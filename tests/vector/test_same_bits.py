@@ -1,5 +1,9 @@
 """One simulator under all faces: whole episodes agree bit for bit, whatever the number of worlds."""
 
+import os
+import subprocess
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -147,3 +151,25 @@ def test_seeds_may_be_given_one_by_one_and_none_leaves_a_world_going():
     assert env.np_random[1].bit_generator.state != state
     with pytest.raises(ValueError, match="2 worlds"):
         env.reset(seed=[1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("id_", "kwargs"),
+    [
+        ("CellFreeUplinkPower-v0", {"preset": "book-100x4", "receiver": "l-mmse"}),
+        ("XLMIMOPower-v0", {"preset": "near-field", "bs_array": [16, 16]}),
+    ],
+)
+def test_the_number_of_threads_changes_no_bit(id_, kwargs):
+    code = (
+        "import hashlib, gymnasium as gym, numpy as np, cfenvs;"
+        f"env = gym.make_vec({id_!r}, 2, **{kwargs!r}); o, _ = env.reset(seed=0); env.action_space.seed(0);"
+        "rates = env.step(env.action_space.sample())[4]['rates'];"
+        "print(hashlib.sha256(o.tobytes() + rates.tobytes()).hexdigest())"
+    )
+    digests = set()
+    for threads in ("1", "2"):
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+        digests.add(done.stdout)
+    assert len(digests) == 1

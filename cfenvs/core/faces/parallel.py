@@ -34,7 +34,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
     def __init__(self, *, preset: str = "default", render_mode: str | None = None, **overrides: Any) -> None:
         self._setup_rendering(render_mode)
         self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.simulator(self.config, 1)
+        self.simulator = self.system.build(self.config, 1)
         self._view = self.system.agents(self.simulator)
         self._worlds = Worlds(self.simulator, self._view)
         self.metadata = {**METADATA, "name": self.system.name, "is_parallelizable": True}

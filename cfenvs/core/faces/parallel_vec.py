@@ -49,7 +49,7 @@ class ParallelVecFace:
         require(isinstance(num_envs, (int, np.integer)) and num_envs > 0, "num_envs", num_envs, "must be at least 1")
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.simulator(self.config, self.num_envs)
+        self.simulator = self.system.build(self.config, self.num_envs)
         self._view = self.system.agents(self.simulator)
         self.possible_agents = list(self._view.agents)
         self.num_agents = len(self.possible_agents)

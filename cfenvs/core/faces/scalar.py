@@ -26,7 +26,7 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
     def __init__(self, *, preset: str = "default", render_mode: str | None = None, **overrides: Any) -> None:
         self._setup_rendering(render_mode)
         self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.simulator(self.config, 1)
+        self.simulator = self.system.build(self.config, 1)
         self._view = self.system.central(self.simulator)
         self._worlds = Worlds(self.simulator, self._view)
         self.observation_space: gym.spaces.Box = self._view.single_observation_space  # type: ignore[assignment]

@@ -50,7 +50,7 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         self._setup_rendering(render_mode)
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.simulator(self.config, self.num_envs)
+        self.simulator = self.system.build(self.config, self.num_envs)
         view = self.system.central(self.simulator)
         self.single_observation_space = view.single_observation_space
         self.single_action_space = view.single_action_space
