@@ -47,4 +47,5 @@ def test_golden(name):
 
 
 if __name__ == "__main__":
-    STORE.write_text(json.dumps({name: trajectory(name) for name in CASES}, indent=1) + "\n")
+    lines = [f"{json.dumps(name)}: {json.dumps(trajectory(name))}" for name in CASES]
+    STORE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
