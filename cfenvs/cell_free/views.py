@@ -13,6 +13,7 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users
 from cfenvs.cell_free.simulator import VIOLATION_SHARE, CellFreeSimulator, Transmission
 from cfenvs.core.actions import check_indices, check_shares, take_levels
+from cfenvs.core.outcomes import central_outcome, for_every_user, users_outcome
 from cfenvs.core.scaling import GAIN_CLIP, RATE_CLIP, RATE_SCALE, scaled_gains
 from cfenvs.core.simulator import AgentsView, Arrays, View
 
@@ -56,16 +57,7 @@ class CentralView(View):
 
     def outcome(self) -> Arrays:
         simulator = self._simulator
-        infos: Arrays = {
-            "rates": simulator.rates,
-            "powers": simulator.powers,
-            "objective": simulator.objective_values,
-            "violations": simulator.violation_counts,
-        }
-        if self._config.info_optimum:
-            infos["optimum"] = simulator.optimum_values
-            infos["regret"] = simulator.optimum_values - simulator.objective_values
-        return infos
+        return {**central_outcome(simulator), "violations": simulator.violation_counts}
 
 
 class UsersView(AgentsView):
@@ -126,7 +118,7 @@ class UsersView(AgentsView):
     def reward(self) -> Float:
         simulator, config = self._simulator, self._config
         if config.reward_scope == "global":
-            return np.repeat(simulator.objective_values[:, None], config.users, axis=1)
+            return for_every_user(simulator, simulator.objective_values)
         members = self._members
         members[:] = np.eye(config.users, dtype=bool)
         np.put_along_axis(members, simulator.neighbors, True, axis=2)
@@ -146,12 +138,7 @@ class UsersView(AgentsView):
         return {"active": active.copy(), "action_mask": mask}
 
     def outcome(self) -> Arrays:
-        simulator = self._simulator
-        infos: Arrays = {"rate": simulator.rates, "power": simulator.powers}
-        if self._config.info_optimum:
-            regret = simulator.optimum_values - simulator.objective_values
-            infos["regret"] = np.repeat(regret[:, None], self._config.users, axis=1)
-        return infos
+        return users_outcome(self._simulator)
 
     def state(self) -> Float32:
         out = np.empty((self._shape[0], *self.state_space.shape), np.float32)

@@ -10,6 +10,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.actions import check_shares, take_levels
+from cfenvs.core.outcomes import central_outcome, for_every_user, users_outcome
 from cfenvs.core.scaling import GAIN_CLIP, scaled_gains
 from cfenvs.core.simulator import AgentsView, Arrays, View
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -47,16 +48,7 @@ class CentralView(View):
         return self._simulator.objective_values.copy()
 
     def outcome(self) -> Arrays:
-        simulator = self._simulator
-        infos: Arrays = {
-            "rates": simulator.rates,
-            "powers": simulator.powers,
-            "objective": simulator.objective_values,
-        }
-        if self._config.info_optimum:
-            infos["optimum"] = simulator.optimum_values
-            infos["regret"] = simulator.optimum_values - simulator.objective_values
-        return infos
+        return central_outcome(self._simulator)
 
 
 class UsersView(AgentsView):
@@ -97,7 +89,7 @@ class UsersView(AgentsView):
         simulator = self._simulator
         if self._config.reward_scope == "own":
             return simulator.rates.copy()
-        return np.repeat(simulator.objective_values[:, None], self._config.users, axis=1)
+        return for_every_user(simulator, simulator.objective_values)
 
     def situation(self) -> Arrays:
         if self._config.levels is None:  # Gymnasium's Box takes no mask
@@ -106,12 +98,7 @@ class UsersView(AgentsView):
         return {"active": self._everybody.copy(), "action_mask": mask}
 
     def outcome(self) -> Arrays:
-        simulator = self._simulator
-        infos: Arrays = {"rate": simulator.rates, "power": simulator.powers}
-        if self._config.info_optimum:
-            regret = simulator.optimum_values - simulator.objective_values
-            infos["regret"] = np.repeat(regret[:, None], self._config.users, axis=1)
-        return infos
+        return users_outcome(self._simulator)
 
     def state(self) -> Float32:
         gains_db = 10.0 * np.log10(self._simulator.gains)
