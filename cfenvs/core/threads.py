@@ -17,6 +17,7 @@ def one_thread() -> AbstractContextManager[Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> with one_thread():
     ...     product = np.ones((2, 2)) @ np.ones((2, 2))
     """
