@@ -14,8 +14,8 @@ from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
 
 HELD_OUT = 1_000_000
-"""Scenario seeds from here on are for evaluation. Training draws scenarios from seeds of its own worlds, which reach a
-drop by another path, so that no drop of an evaluation is ever trained on."""
+"""Scenario seeds from here on are for evaluation. A world seeded s meets in its first episode the network of scenario
+seed s: train with seeds below this number, and no network of an evaluation is ever trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
