@@ -43,7 +43,7 @@ def sums(kwargs, worlds):
 
 @pytest.mark.parametrize(("kwargs", "reference", "drops"), ROWS, ids=lambda x: str(x) if isinstance(x, dict) else None)
 def test_means_of_the_reference(kwargs, reference, drops):
-    worlds = {"dense": 12, "large": 40}.get(kwargs.get("preset"), 50)  # as the best found takes its time
+    worlds = {"dense": 8, "large": 20}.get(kwargs.get("preset"), 30)  # the best found takes its time
     found = sums(kwargs, worlds)
     for name, expected in reference.items():
         values = found[name]
