@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cfenvs.arrays import Complex, Float
+from cfenvs.arrays import Array, Complex, Float
 
 
 def mmse_rates(powers: Float, h_hat: Complex, error: Float) -> Float:
@@ -33,7 +33,7 @@ def uatf_rates(powers: Float, b: Float, c: Float) -> Float:
     return np.log2(1.0 + b * powers / (np.matmul(c, powers[..., None])[..., 0] + 1.0))
 
 
-def xl_monte_carlo(powers: Float, beta: Float, receive: Float, transmit: Float, combiner: str, count: int) -> Float:
+def xl_monte_carlo(powers: Float, beta: Float, receive: Array, transmit: Array, combiner: str, count: int) -> Float:
     """Sum SE of cell-free XL-MIMO by the Monte Carlo of the literature: equation (8) of arXiv 2302.09290 as it stands.
 
     Parameters

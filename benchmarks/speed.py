@@ -17,6 +17,7 @@ from tqdm import tqdm
 import cfenvs.cell_free
 from benchmarks import numpy_twin
 from cfenvs.cell_free.presets import PRESETS
+from cfenvs.radio.fading import matrix_root
 from cfenvs.radio.plane_wave import array_correlation
 from cfenvs.xl_mimo.presets import PRESETS as XL_PRESETS
 from cfenvs.xl_mimo.presets import configure_xl_mimo
@@ -162,12 +163,10 @@ def xl_monte_carlo(combiner: str) -> Row:
     scenario = draw_scenario(config, np.random.default_rng(0))
     roots = []
     for (rows_, columns), spacing in ((config.bs_array, config.bs_spacing), (config.ue_array, config.ue_spacing)):
-        values, vectors = np.linalg.eigh(array_correlation(rows_, columns, spacing, config.correlation))
-        roots.append((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.conj().T)
+        roots.append(matrix_root(array_correlation(rows_, columns, spacing, config.correlation)))
     powers = np.full(config.users, config.max_power * config.antenna_share)
-    arguments = (powers, scenario.gains, roots[0], roots[1], combiner, 400)
     start = time.perf_counter()
-    numpy_twin.xl_monte_carlo(*arguments)
+    numpy_twin.xl_monte_carlo(powers, scenario.gains, roots[0], roots[1], combiner, 400)
     return Row(f"XL Monte Carlo, 400 draws, {combiner}", "world-steps", (1 / (time.perf_counter() - start),))
 
 

@@ -19,6 +19,7 @@ from cfenvs.core.drops import Drops
 from cfenvs.core.errors import check_options
 from cfenvs.core.objectives import load_objective
 from cfenvs.core.simulator import Simulator, zeroed
+from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.radio.spectral_efficiency import prelog
 
 VIOLATION_SHARE = 1e-3
@@ -183,4 +184,4 @@ class CellFreeSimulator(Simulator):
 def _gains_db(scenario: Scenario) -> Float:
     """Large-scale gains in dB over the noise at 1 mW, (K, 1 + L): the sum over access points, then each."""
     gains = scenario.gains.T
-    return 10.0 * np.log10(np.column_stack([gains.sum(axis=1), gains]))
+    return linear_to_db(np.column_stack([gains.sum(axis=1), gains]))

@@ -26,7 +26,7 @@ where noise hardly matters: at this gap they were right to 2e-10 in the worst pr
 """
 
 MAX_ITERATIONS = 100_000
-"""Nearly noise-free maximum-ratio cases take some 2000 iterations; more than this is a defect, not a hard case."""
+"""Nearly noise-free maximum-ratio cases take some 2500 iterations; more than this is a defect, not a hard case."""
 
 
 def max_min(coefficients: UatfCoefficients, p_max: float, active: ArrayLike | None = None) -> PowerSolution:

@@ -58,8 +58,8 @@ def rate_feedback(p: ArrayLike, rates: ArrayLike, p_max: float, active: ArrayLik
 
     p <- p / (2^u - 1), scaled so that the largest power is p_max: every user divides its power by the SINR that its
     measured rate stands for, and one number, the largest result, is broadcast. The fixed point has equal rates and
-    one user at full power, which is the max-min optimum; three rounds from full power come to within half a percent
-    of it on the networks tried. Convergence was observed, not proved.
+    one user at full power, which is the max-min optimum; three rounds from full power reach 0.997 of it on average
+    and 0.967 at worst on 40 networks of the presets `default` and `small`. Convergence was observed, not proved.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def cqi_of_rate(rate: ArrayLike) -> Float:
 
 @njit(cache=True, error_model="numpy", inline="always")
 def log2_1p(x: float) -> float:
-    """log2(1 + x) for x >= 0 in plain arithmetic, so that loops over it vectorise; 2e-16 relative to 1 + x.
+    """log2(1 + x) for x >= 0 in plain arithmetic, so that loops over it vectorise; right to 5e-16 relative.
 
     1 + x = 2^e m with m in [sqrt(1/2), sqrt(2)), then the series of artanh((m - 1) / (m + 1)).
     """

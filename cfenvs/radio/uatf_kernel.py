@@ -15,7 +15,7 @@ from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.uatf import UatfCoefficients
 
 LANES = 64
-"""Worlds in a group: 64 keep a row of every array in the first-level cache at 40 users."""
+"""Worlds in a group: the powers of 64 worlds with 40 users take 20 KiB, which first-level caches hold."""
 
 
 class UatfBatch:

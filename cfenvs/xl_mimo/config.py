@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.constants import speed_of_light
 
 from cfenvs.core.config import (
     require,
@@ -213,6 +214,11 @@ class XLMIMOConfig:
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
+
+    @property
+    def wavelength(self) -> float:
+        """In metres."""
+        return speed_of_light / (1e9 * self.carrier_ghz)
 
     @property
     def bs_antennas(self) -> int:

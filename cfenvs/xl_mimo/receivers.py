@@ -20,8 +20,6 @@ from cfenvs.radio.xl_mr_kernel import xl_mr_coefficients_batch
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.scenario import Scenario
 
-SPEED_OF_LIGHT = 299_792_458.0
-
 
 class Receiver(ABC):
     """Spectral efficiencies of E worlds in bit/s/Hz. Powers are those of one antenna of each user, in mW."""
@@ -167,13 +165,12 @@ class NearFieldReceiver(Receiver):
     def _line_of_sight(self, scenario: Scenario) -> Complex:
         """Unit-modulus responses (M, K, N_r, N_s); all arrays lie flat, base stations `height` above the users."""
         config = self.config
-        wavelength = SPEED_OF_LIGHT / (1e9 * config.carrier_ghz)
-        offset = geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.side) / wavelength
+        offset = geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.side) / config.wavelength
         receive = planar_array(self._bs_x, self._bs_y, config.bs_spacing)
         transmit = planar_array(self._ue_x, self._ue_y, config.ue_spacing)
         los = np.empty((*offset.shape[:2], len(receive), len(transmit)), complex)
         for m, k in np.ndindex(offset.shape[:2]):
-            centre = np.array([*offset[m, k], -config.height / wavelength])
+            centre = np.array([*offset[m, k], -config.height / config.wavelength])
             los[m, k] = spherical_wave(receive, transmit + centre)
         return los
 

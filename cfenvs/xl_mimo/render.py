@@ -27,7 +27,7 @@ from cfenvs.core.figure import (
 )
 from cfenvs.core.rendering import Renderer
 from cfenvs.xl_mimo.optimum import is_exact
-from cfenvs.xl_mimo.receivers import SPEED_OF_LIGHT, make_receiver
+from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 
@@ -225,7 +225,7 @@ class XLMIMORenderer(Renderer):
                 pen.bar(*place, mark, mark, SEEN if dark[i, j] else SITE)
             y += round(size[1] * pitch) + 34
         length = nice_length(max(reach / 4, min(reach / 2, 1.0)))
-        centimetres = length * SPEED_OF_LIGHT / (1e7 * config.carrier_ghz)
+        centimetres = 100.0 * length * config.wavelength
         pen.text(f"{length:g} \u03bb = {centimetres:.3g} cm", SMALL, QUIET, midleft=(0, y - 4))
         pen.span(0, length * scale, y + 13)
         return image

@@ -13,6 +13,7 @@ from cfenvs.core.actions import check_shares, take_levels
 from cfenvs.core.outcomes import central_outcome, for_every_user, users_outcome
 from cfenvs.core.scaling import GAIN_CLIP, scaled_gains
 from cfenvs.core.simulator import AgentsView, Arrays, View
+from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 
@@ -41,7 +42,7 @@ class CentralView(View):
     def observe(self, out: Float32) -> None:
         if self._gains is not self._simulator.gains:  # the simulator replaces the array when anything changes
             self._gains = self._simulator.gains
-            self._scaled = scaled_gains(10.0 * np.log10(self._gains)).astype(np.float32)
+            self._scaled = scaled_gains(linear_to_db(self._gains)).astype(np.float32)
         out[:] = self._scaled
 
     def reward(self) -> Float:
@@ -82,7 +83,7 @@ class UsersView(AgentsView):
             self._gains = self._simulator.gains
             strongest_first = -np.sort(-self._gains.swapaxes(1, 2), axis=2)
             total = self._gains.sum(axis=1)[..., None]
-            self._scaled = scaled_gains(10.0 * np.log10(np.concatenate([total, strongest_first], axis=2)))
+            self._scaled = scaled_gains(linear_to_db(np.concatenate([total, strongest_first], axis=2)))
         out[:] = self._scaled
 
     def reward(self) -> Float:
@@ -101,7 +102,7 @@ class UsersView(AgentsView):
         return users_outcome(self._simulator)
 
     def state(self) -> Float32:
-        gains_db = 10.0 * np.log10(self._simulator.gains)
+        gains_db = linear_to_db(self._simulator.gains)
         return scaled_gains(gains_db).reshape(self._shape[0], -1).astype(np.float32)
 
 
@@ -112,5 +113,5 @@ def powers_of(config: XLMIMOConfig, actions: Any, everybody: Bool) -> Float:
         return np.maximum(powers, config.min_share * config.max_power)
     shares = check_shares(actions, everybody.shape)
     if config.power_scale == "db":
-        shares = 10.0 ** ((shares - 1.0) * (config.power_range_db / 10.0))
+        shares = db_to_linear((shares - 1.0) * config.power_range_db)
     return config.max_power * np.maximum(shares, config.min_share)
