@@ -8,6 +8,7 @@ IDS: dict[str, tuple[str, str]] = {
     # id: (package, prefix of its classes)
     "CellFreeUplinkPower-v0": ("cfenvs.cell_free", "CellFreeUplinkPower"),
     "XLMIMOPower-v0": ("cfenvs.xl_mimo", "XLMIMOPower"),
+    "RISAuction-v0": ("cfenvs.ris_auction", "RISAuction"),
 }
 
 

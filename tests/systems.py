@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cfenvs.cell_free
+import cfenvs.ris_auction
 import cfenvs.xl_mimo
 
 
@@ -21,6 +22,10 @@ def _cell_free(name: str, **kwargs: Any) -> Case:
 
 def _xl_mimo(name: str, **kwargs: Any) -> Case:
     return Case(f"xl-mimo-{name}", "XLMIMOPower-v0", cfenvs.xl_mimo, {"episode_length": 8, **kwargs})
+
+
+def _ris_auction(name: str, **kwargs: Any) -> Case:
+    return Case(f"ris-auction-{name}", "RISAuction-v0", cfenvs.ris_auction, kwargs)
 
 
 _LEVELS = [0.0, 2.0, 20.0, 200.0]
@@ -43,5 +48,13 @@ CASES = [
     _xl_mimo("walking-l-mmse", mobility="random-waypoint", receiver="l-mmse", users=3, objective="energy-efficiency"),
     _xl_mimo("near", preset="near-field", bs_array=[6, 6], visibility_window=[3, 3], users=3, scenario_seed=2),
     _xl_mimo("best-found", info_optimum=True, users=3, objective="proportional-fair"),
+    _ris_auction("default", surfaces=6, increment=0.01),
+    _ris_auction("published", preset="gambling2024", surfaces=7, opponents="straightforward", resample="never"),
+    _ris_auction("cellfree-market", preset="cellfree", surfaces=5, auctions_per_episode=3, opponents="random"),
+    _ris_auction("three", preset="three-operators", seat=1, opponents=["always", "distance"], information="demand"),
+    _ris_auction("demand", change="demand", auctions_per_episode=2, budget_renewal=False, fairness_indicator=True),
+    _ris_auction("fcc", activity="eligibility", closing="simultaneous", pricing="per-item-clock", max_rounds=7),
+    _ris_auction("reoffer", unsold_rule="reoffer", start_price=0.02, increment_rule="percentage", increment=0.3),
+    _ris_auction("complements", preset="complements", activity="off", information="excess", scenario_seed=3, alpha=2.0),
 ]
 IDS = [case.name for case in CASES]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pygame
 
 Colour = tuple[int, int, int]
+Corners = tuple[tuple[float, float], ...]
 
 PAPER: Colour = (255, 255, 255)
 AREA: Colour = (247, 248, 250)
@@ -28,6 +29,9 @@ REFERENCE: Colour = (213, 94, 0)
 ALARM: Colour = (196, 22, 72)
 
 SMALL, BODY, LARGE = 17, 19, 36
+
+FINE = 4
+"""Points per pixel and direction at which the coverage of polygons is sampled."""
 
 _VIRIDIS = np.array(
     [
@@ -49,6 +53,16 @@ RAMP: list[Colour] = [
     tuple(round(float(np.interp(x, np.arange(10), _VIRIDIS[:, c]))) for c in range(3)) for x in np.linspace(0, 9, 48)
 ]
 """A sequential scale that rises evenly in lightness and is safe for the colour-blind."""
+
+CATEGORIES: list[Colour] = [
+    (0, 114, 178),
+    (230, 159, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (213, 94, 0),
+    (86, 180, 233),
+]
+"""Colours of things without an order, safe for the colour-blind: Okabe & Ito, "Color Universal Design", 2008."""
 
 
 def nice_axis(reach: float) -> tuple[float, float]:
@@ -99,6 +113,34 @@ def place_labels(points: Float, obstacles: Float, box: tuple[int, int, int]) -> 
     return np.array(places)
 
 
+def regular(count: int, turn: float) -> Corners:
+    """A regular polygon of the area of a disc of radius 0.9, a corner being `turn` degrees clockwise from the top."""
+    angles = np.deg2rad(turn + 360 / count * np.arange(count))
+    radius = 0.9 * np.sqrt(np.pi / (count / 2 * np.sin(2 * np.pi / count)))
+    return tuple((float(radius * np.sin(angle)), float(-radius * np.cos(angle))) for angle in angles)
+
+
+def oblong(degrees: int, half_length: float, half_width: float) -> Corners:
+    """A rectangle whose long side is turned so far counterclockwise from pointing right."""
+    cos, sin = float(np.cos(np.deg2rad(degrees % 180))), float(np.sin(np.deg2rad(degrees % 180)))
+    sides = (
+        (half_length, half_width),
+        (half_length, -half_width),
+        (-half_length, -half_width),
+        (-half_length, half_width),
+    )
+    return tuple((cos * a + sin * b, -sin * a + cos * b) for a, b in sides)
+
+
+def scaled(shape: Corners, size: float) -> Corners:
+    """A shape of so many times the size."""
+    return tuple((size * x, size * y) for x, y in shape)
+
+
+SHAPES = [regular(*shape) for shape in ((3, 0), (4, 45), (3, 60), (4, 0), (6, 0), (3, 90), (3, 30))]
+"""Marks that tell things apart where colours do not: one more than there are categories, so 42 pairs differ."""
+
+
 class Pen:
     """Draws on one surface. Marks and words are made once and kept.
 
@@ -110,8 +152,11 @@ class Pen:
         self.surface = surface
         self._word: Callable[..., pygame.Surface] = lru_cache(2048)(self._make_word)
         self._disc: Callable[..., pygame.Surface] = lru_cache(4096)(self._make_disc)
+        self._ring: Callable[..., pygame.Surface] = lru_cache(512)(self._make_ring)
         self._font = lru_cache(None)(lambda size: pygame.font.Font(None, size))
         self._triangle = lru_cache(None)(self._make_triangle)
+        self._polygon: Callable[..., pygame.Surface] = lru_cache(4096)(self._make_polygon)
+        self._wedge: Callable[..., pygame.Surface] = lru_cache(512)(self._make_wedge)
 
     def text(
         self, words: str, size: int, colour: Colour, halo: Colour | None = None, **place: tuple[float, float]
@@ -127,11 +172,28 @@ class Pen:
         image = self._disc(round(2 * radius) / 2, fill, edge, width)
         self.surface.blit(image, image.get_rect(center=(round(x), round(y))))
 
+    def ring(self, x: float, y: float, radius: float, colour: Colour, width: float = 1.0) -> None:
+        """The edge of a disc of this radius; what is inside stays."""
+        image = self._ring(round(2 * radius) / 2, colour, width)
+        self.surface.blit(image, image.get_rect(center=(round(x), round(y))))
+
     def triangles(self, points: Float, size: int, colour: Colour) -> None:
         """Upright triangles around points (n, 2)."""
         image = self._triangle(size, colour)
         corners = np.rint(points - np.array(image.get_size()) / 2).astype(int).tolist()
         self.surface.blits([(image, corner) for corner in corners], False)
+
+    def polygon(
+        self, x: float, y: float, corners: Corners, fill: Colour, edge: Colour | None = None, width: float = 1.0
+    ) -> None:
+        """A convex polygon with corners around (x, y), with an edge inside if that has a colour."""
+        image = self._polygon(corners, fill, edge, width)
+        self.surface.blit(image, image.get_rect(center=(round(x), round(y))))
+
+    def wedge(self, x: float, y: float, radius: float, share: float, colour: Colour) -> None:
+        """What a clock's hand has passed over after a share of its turn, from 12 o'clock on."""
+        image = self._wedge(radius, round(360 * min(max(share, 0.0), 1.0)), colour)
+        self.surface.blit(image, image.get_rect(center=(round(x), round(y))))
 
     def bar(self, left: float, top: float, width: float, height: float, colour: Colour) -> None:
         """A filled rectangle."""
@@ -167,17 +229,35 @@ class Pen:
         return self._sprite(around, letters, colour, halo)
 
     def _make_disc(self, radius: float, fill: Colour, edge: Colour | None, width: float) -> pygame.Surface:
-        reach = int(np.ceil(radius)) + 1
-        offsets = np.arange(-reach, reach + 1)
-        distance = np.hypot(offsets[:, None], offsets)
-        outer = np.clip(radius + 0.5 - distance, 0, 1)
-        inner = np.clip(radius + 0.5 - width - distance, 0, 1)
+        outer, inner = _disc_coverage(radius, width)
         return self._sprite(outer, inner, fill, edge or fill)
+
+    def _make_ring(self, radius: float, colour: Colour, width: float) -> pygame.Surface:
+        outer, inner = _disc_coverage(radius, width)
+        return self._sprite(outer - inner, outer - inner, colour, colour)
 
     def _make_triangle(self, size: int, colour: Colour) -> pygame.Surface:
         y, x = (np.mgrid[: 8 * size, : 8 * size] + 0.5) / (8 * size)
         inside = (y < 0.94) & (np.abs(x - 0.5) < 0.5 * (y - 0.07) / 0.87)
         coverage = _block_mean(inside.astype(float), 8)
+        return self._sprite(coverage, coverage, colour, colour)
+
+    def _make_polygon(self, corners: Corners, fill: Colour, edge: Colour | None, width: float) -> pygame.Surface:
+        points = np.array(corners, float)
+        x, y = _fine_grid(np.abs(points).max())
+        sides = np.roll(points, -1, axis=0) - points
+        turn = np.sign(sides[0, 0] * sides[1, 1] - sides[0, 1] * sides[1, 0])
+        depth = np.full((x.size, y.size), np.inf)  # to the nearest side
+        for (x0, y0), (dx, dy) in zip(points, sides, strict=True):
+            depth = np.minimum(depth, turn * (dx * (y - y0) - dy * (x - x0)) / np.hypot(dx, dy))
+        outer = _block_mean(np.clip(FINE * depth + 0.5, 0, 1), FINE)
+        inner = _block_mean(np.clip(FINE * (depth - width) + 0.5, 0, 1), FINE) if edge else outer
+        return self._sprite(outer, inner, fill, edge or fill)
+
+    def _make_wedge(self, radius: float, degrees: int, colour: Colour) -> pygame.Surface:
+        x, y = _fine_grid(radius)
+        inside = (np.hypot(x, y) <= radius) & (np.rad2deg(np.arctan2(x, -y)) % 360 < degrees)
+        coverage = _block_mean(inside.astype(float), FINE)
         return self._sprite(coverage, coverage, colour, colour)
 
     def _sprite(self, outer: Float, inner: Float, core: Colour, rim: Colour) -> pygame.Surface:
@@ -187,6 +267,21 @@ class Pen:
         data = np.rint(rgba).astype(np.uint8).tobytes()
         image: pygame.Surface = self.pygame.image.frombytes(data, outer.shape[::-1], "RGBA")
         return image
+
+
+def _disc_coverage(radius: float, width: float) -> tuple[Float, Float]:
+    """Shares of pixels that a disc covers, with its edge of this width and without it."""
+    reach = int(np.ceil(radius)) + 1
+    offsets = np.arange(-reach, reach + 1)
+    distance = np.hypot(offsets[:, None], offsets)
+    return np.clip(radius + 0.5 - distance, 0, 1), np.clip(radius + 0.5 - width - distance, 0, 1)
+
+
+def _fine_grid(reach: float) -> tuple[Float, Float]:
+    """Offsets from the middle of a sprite, FINE by FINE to a pixel and as far as `reach`: x in a row, y in a column."""
+    pixels = int(np.ceil(reach)) + 1
+    offsets = (np.arange(FINE * (2 * pixels + 1)) + 0.5) / FINE - (pixels + 0.5)
+    return offsets, offsets[:, None]
 
 
 def _block_mean(coverage: Float, factor: int) -> Float:

@@ -63,8 +63,64 @@ class Reference(NamedTuple):
     certified: bool
 
 
-class Figure:
-    """The parts of a frame that systems share.
+class Layout:
+    """The parts of a frame that all systems share.
+
+    Parameters
+    ----------
+    pen : Pen
+    right : int
+        Right end of the charts in pixels.
+    """
+
+    def __init__(self, pen: Pen, right: int = RIGHT) -> None:
+        self.pen = pen
+        self.right = right
+
+    def number(self, x: float, label: str, value: str, unit: str = "") -> None:
+        """One of the numbers above."""
+        self.pen.text(label, BODY, QUIET, midleft=(x, 34))
+        box = self.pen.text(value, LARGE, INK, midleft=(x, 62))
+        if unit:
+            self.pen.text(unit, BODY, QUIET, bottomleft=(box.right + 6, box.bottom - 3))
+
+    def ground(self, lines: Iterable[tuple[Any, Any, Colour]]) -> None:
+        """The empty map, and lines (start, end, colour) cut off at its edges."""
+        pen = self.pen
+        left, top, side = MAP
+        pen.bar(left, top, side, side, AREA)
+        pen.surface.set_clip((left, top, side, side))
+        for start, end, colour in lines:
+            pen.pygame.draw.aaline(pen.surface, colour, start, end)
+        pen.surface.set_clip(None)
+        pen.pygame.draw.rect(pen.surface, FRAME, (left - 1, top - 1, side + 2, side + 2), 1)
+
+    def scale(self, side: float) -> None:
+        """The scale bar of a map of so many metres."""
+        length = nice_length(side / 6)
+        end, y = MAP[0] + MAP[2], MAP[1] - 14
+        start = self.pen.span(end - length / side * MAP[2], end, y)
+        self.pen.text(f"{length:g} m", SMALL, QUIET, midright=(start - 8, y))
+
+    def columns(self, count: int) -> tuple[list[int], int]:
+        """Left ends and width in pixels of `count` bars."""
+        room = self.right - LEFT
+        pitch = float(room // count) if count <= room else room / count
+        start = LEFT + (room - pitch * count) / 2
+        width = max(1, min(round(0.72 * pitch), 36))
+        return [round(start + pitch * k + (pitch - width) / 2) for k in range(count)], width
+
+    def numbers(self, lefts: list[int], width: int, y: float, colours: list[Colour] | None = None) -> None:
+        """Numbers of columns under them, as many as there is room for; the colours are used if that is all of them."""
+        pitch = lefts[1] - lefts[0] if len(lefts) > 1 else self.right - LEFT
+        every = next((n for n in (1, 5, 10, 20, 50, 100) if n * pitch >= (18 if n == 1 else 24)), 500)
+        for k in range(0, len(lefts), every):
+            colour = colours[k] if colours is not None and every == 1 else QUIET
+            self.pen.text(str(k), SMALL, colour, midtop=(lefts[k] + width / 2, y))
+
+
+class Figure(Layout):
+    """The frame of systems that set powers: an objective above, and bars over the users on the right.
 
     Parameters
     ----------
@@ -78,8 +134,7 @@ class Figure:
     """
 
     def __init__(self, pen: Pen, objective: Any, given: Any, noun: str, right: int = RIGHT) -> None:
-        self.pen = pen
-        self.right = right
+        super().__init__(pen, right)
         name = given.split(":")[-1] if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
         name, self._unit = NAMES.get(type(objective), (name, ""))
         self._name = name.format(noun)
@@ -99,37 +154,20 @@ class Figure:
     ) -> None:
         """Numbers: the step, another one as (label, value, unit), the objective's value, and its reference."""
         pen = self.pen
-        self._number(MAP[0], "Step", f"{step}", f"of {steps}")
-        self._number(MAP[0] + 150, *other)
+        self.number(MAP[0], "Step", f"{step}", f"of {steps}")
+        self.number(MAP[0] + 150, *other)
         x = LEFT + (26 if self._on_axis else 0)
         if self._on_axis:
             pen.bar(LEFT, 33, 18, 2, INK)
-        self._number(x, self._name, *(_shown(value, self._unit) if step else ("\u2013", "")))
+        self.number(x, self._name, *(_shown(value, self._unit) if step else ("\u2013", "")))
         if reference is None:
             return
         x += 188
         if self._on_axis:
             pen.dashes(x - 26, x - 8, 34, REFERENCE, dash=7)
-        self._number(x, "Optimum" if reference.certified else "Best found", *_shown(reference.value, self._unit))
+        self.number(x, "Optimum" if reference.certified else "Best found", *_shown(reference.value, self._unit))
         if step and reference.value > 0:
-            self._number(x + 150, "Achieved", f"{100 * value / reference.value:.0f}", "%")
-
-    def _number(self, x: int, label: str, value: str, unit: str) -> None:
-        self.pen.text(label, BODY, QUIET, midleft=(x, 34))
-        box = self.pen.text(value, LARGE, INK, midleft=(x, 62))
-        if unit:
-            self.pen.text(unit, BODY, QUIET, bottomleft=(box.right + 6, box.bottom - 3))
-
-    def ground(self, lines: Iterable[tuple[Any, Any, Colour]]) -> None:
-        """The empty map, and lines (start, end, colour) cut off at its edges."""
-        pen = self.pen
-        left, top, side = MAP
-        pen.bar(left, top, side, side, AREA)
-        pen.surface.set_clip((left, top, side, side))
-        for start, end, colour in lines:
-            pen.pygame.draw.aaline(pen.surface, colour, start, end)
-        pen.surface.set_clip(None)
-        pen.pygame.draw.rect(pen.surface, FRAME, (left - 1, top - 1, side + 2, side + 2), 1)
+            self.number(x + 150, "Achieved", f"{100 * value / reference.value:.0f}", "%")
 
     def users(
         self,
@@ -164,13 +202,6 @@ class Figure:
         if alarm and radius >= 5.5:
             self.pen.disc(x, y, 2.0, ALARM)
 
-    def scale(self, side: float) -> None:
-        """The scale bar of a map of so many metres."""
-        length = nice_length(side / 6)
-        end, y = MAP[0] + MAP[2], MAP[1] - 14
-        start = self.pen.span(end - length / side * MAP[2], end, y)
-        self.pen.text(f"{length:g} m", SMALL, QUIET, midright=(start - 8, y))
-
     def rates(
         self,
         title: str,
@@ -191,7 +222,7 @@ class Figure:
             pen.bar(LEFT, y, self.right - LEFT, 1, RULE if tick else FRAME)
             pen.text(f"{tick:g}", SMALL, QUIET, midright=(LEFT - 16, y))
         pen.surface.blit(self._colour_key, (LEFT - 11, top))
-        lefts, width = self._columns(len(rates))
+        lefts, width = self.columns(len(rates))
         for k, (x, rate) in enumerate(zip(lefts, rates.tolist(), strict=True)):
             if rate > 0:
                 pen.bar(x, round(bottom - rate * scale), width, bottom - round(bottom - rate * scale), colours[k])
@@ -213,30 +244,19 @@ class Figure:
         """Bars over the users of heights in [0, 1], between ends with these names, and the users' numbers."""
         pen = self.pen
         top, bottom = POWERS
-        lefts, width = self._columns(len(heights))
+        lefts, width = self.columns(len(heights))
         pen.text(title, SMALL, QUIET, midleft=(LEFT, top - 12))
         for height, words in enumerate(ends):
             y = bottom - height * (bottom - top)
             pen.bar(LEFT, y, self.right - LEFT, 1, RULE if height else FRAME)
             pen.text(words, SMALL, QUIET, midright=(LEFT - 16, y))
-        pitch = lefts[1] - lefts[0] if len(lefts) > 1 else self.right - LEFT
-        every = next((n for n in (1, 5, 10, 20, 50, 100) if n * pitch >= (18 if n == 1 else 24)), 500)
         for k, (x, share) in enumerate(zip(lefts, heights.tolist(), strict=True)):
             if share > 0:
                 height = max(round(share * (bottom - top)), 1)
                 pen.bar(x, bottom - height, width, height, POWER if alarms is None or not alarms[k] else ALARM)
-            if k % every == 0:
-                colour = QUIET if active is None or active[k] or every > 1 else FRAME
-                pen.text(str(k), SMALL, colour, midtop=(x + width / 2, bottom + 6))
+        colours = None if active is None else [QUIET if is_active else FRAME for is_active in active.tolist()]
+        self.numbers(lefts, width, bottom + 6, colours)
         pen.text("User", SMALL, QUIET, topright=(LEFT - 16, bottom + 6))
-
-    def _columns(self, count: int) -> tuple[list[int], int]:
-        """Left ends and width in pixels of `count` bars."""
-        room = self.right - LEFT
-        pitch = float(room // count) if count <= room else room / count
-        start = LEFT + (room - pitch * count) / 2
-        width = max(1, min(round(0.72 * pitch), 36))
-        return [round(start + pitch * k + (pitch - width) / 2) for k in range(count)], width
 
 
 def on_map(positions: Float, side: float) -> Float:

@@ -92,3 +92,29 @@ def three_slope_gain_db(distance: Float, carrier_ghz: float = 1.9) -> Float:
     far = -35.0 * np.log10(np.maximum(d, d1))
     near = -15.0 * np.log10(d1) - 20.0 * np.log10(np.clip(d, d0, d1))
     return -three_slope_constant_db(carrier_ghz) + np.where(d > d1, far, near)
+
+
+def log_distance_gain_db(distance: Float, exponent: Float | float, wavelength: float, reference: float) -> Float:
+    """Path gain in dB that falls with a power of the distance, from free space at a reference distance on.
+
+    Parameters
+    ----------
+    distance : array
+        In metres; what is nearer than the reference counts as being there.
+    exponent : array or float
+        Path-loss exponent.
+    wavelength, reference : float
+        In metres.
+
+    References
+    ----------
+    Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024: 2.5 m, exponents 2 and
+    3.75.
+
+    Examples
+    --------
+    >>> float(log_distance_gain_db(np.array(2.5), 2.0, 3e8 / 26e9, 2.5).round(2))
+    -68.7
+    """
+    free_space = -20.0 * np.log10(4.0 * np.pi * reference / wavelength)
+    return free_space - 10.0 * exponent * np.log10(np.maximum(distance, reference) / reference)

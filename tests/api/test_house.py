@@ -19,7 +19,7 @@ from cfenvs.registration import IDS
 
 ROOT = Path(__file__).parents[2]
 
-SYSTEMS = {"cell_free", "xl_mimo"}
+SYSTEMS = {"cell_free", "xl_mimo", "ris_auction"}
 ALLOWED = {
     "arrays": set(),
     "radio": {"arrays"},

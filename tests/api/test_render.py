@@ -5,7 +5,7 @@ import pickle
 import sys
 import time
 import warnings
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import gymnasium as gym
 import numpy as np
@@ -13,12 +13,17 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import cfenvs  # noqa: F401  (registers the environments)
+from cfenvs.core.drawing import AREA, CATEGORIES, PAPER, SHAPES
 from cfenvs.core.figure import on_map
 
 pytest.importorskip("pygame")
 
-CELL_FREE, XL_MIMO = "CellFreeUplinkPower-v0", "XLMIMOPower-v0"
-SMALL = {CELL_FREE: {"preset": "small"}, XL_MIMO: {"base_stations": 4, "users": 5}}
+CELL_FREE, XL_MIMO, AUCTION = "CellFreeUplinkPower-v0", "XLMIMOPower-v0", "RISAuction-v0"
+SMALL = {
+    CELL_FREE: {"preset": "small"},
+    XL_MIMO: {"base_stations": 4, "users": 5},
+    AUCTION: {"surfaces": 8, "users": 4, "increment": 0.01, "opponents": "random"},
+}
 WALKING = {"system": XL_MIMO, "mobility": "random-waypoint", "speed": 30.0}
 RESTLESS = {"preset": "small", "mean_on_steps": 3.0, "mean_off_steps": 2.0}
 
@@ -36,7 +41,8 @@ def make(mode="rgb_array", system=CELL_FREE, **kwargs):
     return env
 
 
-both = pytest.mark.parametrize("system", SMALL)
+both = pytest.mark.parametrize("system", [CELL_FREE, XL_MIMO])
+all_of_them = pytest.mark.parametrize("system", SMALL)
 
 
 def rollout(env, steps=12):
@@ -49,7 +55,7 @@ def rollout(env, steps=12):
         yield observation, reward, info["rates"], info["objective"]
 
 
-@both
+@all_of_them
 def test_frame_is_an_image_of_the_declared_size(system):
     env = make(system=system)
     frame = env.render()
@@ -59,7 +65,7 @@ def test_frame_is_an_image_of_the_declared_size(system):
     assert frame.mean() > 230  # near-white paper
 
 
-@both
+@all_of_them
 def test_equal_episodes_give_equal_frames_and_earlier_frames_stay(system):
     first, second = make(system=system), make(system=system)
     before = first.render()
@@ -200,7 +206,7 @@ def test_custom_objective_has_its_own_name():
     assert env.render().shape == (560, 1000, 3)  # a smoke test: negative values, no unit, no line on the axis
 
 
-@both
+@all_of_them
 def test_each_world_has_its_frame(system):
     envs = gym.make_vec(system, num_envs=3, render_mode="rgb_array", **SMALL[system])
     envs.reset(seed=1)
@@ -211,7 +217,7 @@ def test_each_world_has_its_frame(system):
     envs.close()
 
 
-@both
+@all_of_them
 def test_an_env_that_has_rendered_can_be_copied(system):
     env = make(system=system)
     env.step(env.action_space.sample())
@@ -238,37 +244,250 @@ def test_window_opens_and_closes():
     env.close()
 
 
-@both
+@all_of_them
 def test_video_is_recorded(tmp_path, system):
     pytest.importorskip("moviepy")
-    env = gym.make(system, render_mode="rgb_array", episode_length=5, **SMALL[system])
+    length = {} if system == AUCTION else {"episode_length": 5}
+    env = gym.make(system, render_mode="rgb_array", **length, **SMALL[system])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of moviepy
         env = gym.wrappers.RecordVideo(env, str(tmp_path), episode_trigger=lambda episode: True, disable_logger=True)
         env.reset(seed=1)
         done = False
         while not done:
-            done = env.step(env.action_space.sample())[3]
+            done = any(env.step(env.action_space.sample())[2:4])
         env.close()
     assert [path.stat().st_size > 1000 for path in tmp_path.glob("*.mp4")] == [True]
 
 
-@both
+@all_of_them
 def test_gymnasium_checker_finds_nothing(system):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(gym.make(system, render_mode="rgb_array", **SMALL[system]).unwrapped)
 
 
-@pytest.mark.parametrize("kwargs", [{"preset": "default"}, {"system": XL_MIMO, "preset": "large"}, WALKING])
+def bid(env, steps):
+    """Random bids of seat 0 for at most so many rounds; says after each how far the frame has come."""
+    env.action_space.seed(2)
+    for _ in range(steps):
+        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        yield env.render()
+        if terminated or truncated:
+            return
+
+
+def colour_at(frame, place):
+    x, y = np.rint(place).astype(int)
+    return tuple(frame[y, x].tolist())
+
+
+MARKETS = [
+    {"opponents": "greedy"},
+    {"unsold_rule": "drop", "elements": 1000, "surface_array": "circular"},
+    {"closing": "simultaneous", "activity": "off", "pricing": "per-item-clock", "max_rounds": 6},
+    {"operators": 6, "auctions_per_episode": 3, "budget_renewal": False, "budgets": [0.5, 1, 1, 1, 1, 2]},
+    {"change": "demand", "auctions_per_episode": 2, "budget_rule": "penalty", "budgets": 0.04},
+    {"unsold_rule": "reoffer", "increment_rule": "percentage", "start_price": 0.02, "increment": 0.3},
+]
+
+
+@pytest.mark.parametrize("kwargs", MARKETS)
+def test_a_rendered_auction_equals_an_unrendered_one(kwargs):
+    shown, plain = make(system=AUCTION, **kwargs), make(mode=None, system=AUCTION, **kwargs)
+    shown.render()
+    plain.action_space.seed(2)
+    for _ in bid(shown, 30):
+        plain.step(plain.action_space.sample())
+        for name in ("bids", "rewards", "marginals", "utilities", "costs"):
+            np.testing.assert_array_equal(getattr(shown.simulator, name), getattr(plain.simulator, name))
+    assert shown.np_random.bit_generator.state == plain.np_random.bit_generator.state
+
+
+def test_surfaces_have_the_colours_of_their_owners():
+    """Planar ones at their middle; what is on offer is empty there."""
+    env = make(system=AUCTION, users=1, base_stations=1, side=400.0)
+    frame = env.render()
+    assert all(colour_at(frame, place) == PAPER for place in env._renderer.surface_places(0))
+    seen = set()
+    for frame in bid(env, 30):
+        places, states = env._renderer.surface_places(0), env._renderer.states(0)
+        for place, state, owner in zip(places, states, env.simulator.auction.owner[0], strict=True):
+            assert (state == "sold") == (owner >= 0)
+            if state != "unsold":
+                assert colour_at(frame, place) == (CATEGORIES[owner] if state == "sold" else PAPER)
+            seen.add((state, int(owner)))
+    assert seen >= {("offered", -1), ("sold", 0), ("sold", 1)}
+
+
+@pytest.mark.parametrize("kwargs", MARKETS)
+def test_cells_show_the_bids_of_the_last_round_of_the_auction_at_hand(kwargs):
+    env = make(system=AUCTION, **kwargs)
+    counted = 0
+    for frame in chain([env.render()], bid(env, 30)):
+        bids = env._renderer.bids(0)
+        for (o, s), made in np.ndenumerate(bids):
+            left, top, width, height = env._renderer.cell(o, s)
+            cell = frame[top : top + height, left : left + width]
+            assert (cell == (CATEGORIES[o] if made else AREA)).all()
+        if env.simulator.auction.rounds[0]:
+            np.testing.assert_array_equal(bids, env.simulator.bids[0])
+            counted += bids.sum()
+        else:
+            assert not bids.any()
+    assert counted > 0
+
+
+def test_a_ring_marks_what_several_have_bid_for():
+    for opponents, ringed in (("always", True), ("silent", False)):
+        env = make(system=AUCTION, surfaces=1, users=1, base_stations=1, side=400.0, opponents=opponents)
+        before = env.render()
+        ((x, y),) = np.rint(env._renderer.surface_places(0)).astype(int)
+        env.step(np.ones(1, int))
+        changed = (env.render() != before).any(axis=2)
+        assert changed[y - 12, x] == changed[y + 12, x] == ringed
+
+
+def test_what_nobody_wants_is_unsold_and_crossed_out():
+    env = make(system=AUCTION, opponents="silent", side=400.0, users=1, base_stations=1)
+    env.render()
+    env.step(np.zeros(8, int))
+    frame = env.render()
+    assert env._renderer.states(0) == ["unsold"] * 8
+    assert all(colour_at(frame, place) != PAPER for place in env._renderer.surface_places(0))
+
+
+def test_an_auction_that_is_cut_off_leaves_things_unsold():
+    env = make(system=AUCTION, max_rounds=1, opponents="always", activity="off")
+    env.render()
+    env.step(np.ones(8, int))
+    assert env.simulator.truncated[0]
+    owned = env.simulator.auction.owner[0] >= 0
+    assert not owned.all()
+    assert env._renderer.states(0) == np.where(owned, "sold", "unsold").tolist()
+
+
+def test_bars_are_as_long_as_what_has_been_paid():
+    stay = np.array([[1, 2, 3, 4, 0, 0, 2, 1], [0, 1, 2, 3, 1, 2, 3, 2]])  # rounds in which each bids for a surface
+    rounds = [0]
+    env = make(
+        system=AUCTION,
+        opponents=lambda observations, masks, rng: masks & (stay[1] > rounds[0]),
+        increment=0.05,
+        budgets=[0.5, 1.0],
+    )
+    for rounds[0] in range(4):
+        env.step(stay[0] > rounds[0])
+    frame = env.render()
+    assert env.simulator.terminated[0]
+    np.testing.assert_allclose(env.simulator.auction.paid[0], [0.0, 0.05, 0.1, 0.15, 0.0, 0.0, 0.1, 0.05])
+    auction, cell = env.simulator.auction, env._renderer.cell
+
+    def pixels(part, operator):
+        return int((part == CATEGORIES[operator]).all(axis=2).sum())
+
+    # Of each surface: its price, in the chart above its cells; along the left edge, where the owner's mark is not.
+    heights = []
+    for s, owner in enumerate(auction.owner[0]):
+        left, top, _, _ = cell(0, s)
+        heights.append(pixels(frame[122 : top - 30, left : left + 1], owner))
+    assert heights[3] > 40
+    np.testing.assert_allclose(heights, auction.paid[0] / 0.15 * heights[3], atol=3)  # a price line may lie on one
+    # Of each operator: the share of its budget, in the lower left chart.
+    _, top, _, height = cell(1, 0)
+    money = frame[top + height + 30 : 509, 516:636]
+    lengths = [pixels(money, operator) for operator in range(2)]
+    assert lengths[0] / lengths[1] == pytest.approx(0.6 / 0.15, rel=0.05)
+
+
+def test_under_simultaneous_closing_surfaces_are_held_until_the_end():
+    env = make(system=AUCTION, closing="simultaneous", activity="off", opponents="silent")
+    env.render()
+    env.step(np.ones(8, int))
+    wanted = env.simulator.bids[0, 0]
+    states = np.array(env._renderer.states(0))
+    assert wanted.any()
+    assert (states[wanted] == "held").all()
+    env.step(np.zeros(8, int))
+    assert env.simulator.terminated[0]
+    assert (np.array(env._renderer.states(0))[wanted] == "sold").all()
+
+
+def test_the_next_auction_begins_with_everything_on_offer_and_moved_users():
+    env = make(system=AUCTION, auctions_per_episode=2, movement=30.0)
+    last = env.render()
+    for frame in bid(env, 30):
+        if env.simulator.valuation.auction[0] == 1:
+            assert env._renderer.states(0) == ["offered"] * 8
+            assert not env._renderer.bids(0).any()
+            assert (frame[96:508, 28:440] != last[96:508, 28:440]).any()
+            return
+        last = frame
+    raise AssertionError("the first auction has not ended")
+
+
+@pytest.mark.parametrize("kwargs", [{"auctions_per_episode": 2}, {"operators": 3}, {"surfaces": 20, "users": 3}])
+def test_reference_is_the_largest_welfare_of_the_auction_at_hand(kwargs):
+    env = make(system=AUCTION, **kwargs)
+    auctions = set()
+    for _ in chain([env.render()], bid(env, 30)):
+        value, certified = env._renderer.reference(0)
+        assert certified == (env.config.surfaces <= 12)
+        assert value == pytest.approx(env.optimum().value, rel=1e-9 if certified else 0.02)
+        assert value <= env.optimum().value * (1 + 1e-9)
+        auctions.add(value)
+    assert len(auctions) == env.config.auctions_per_episode
+
+
+def test_new_budgets_in_the_same_network_are_drawn_anew():
+    env, unseen = (make(system=AUCTION, resample="never") for _ in range(2))
+    env.render()
+    for twin in (env, unseen):
+        twin.reset(options={"budgets": [2.0, 0.5]})
+    np.testing.assert_array_equal(env.render(), unseen.render())
+
+
+def test_marks_of_operators_differ_in_shape_where_colours_repeat():
+    pairs = {(o % len(CATEGORIES), o % len(SHAPES)) for o in range(42)}
+    assert len(pairs) == 42
+    assert len(set(SHAPES)) == len(SHAPES)
+    assert len(set(CATEGORIES)) == len(CATEGORIES)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"operators": 1, "surfaces": 1, "users": 1, "base_stations": 1},
+        {"operators": 6, "surfaces": 40, "users": 10},
+        {"operators": 12, "surfaces": 150, "users": 30, "base_stations": 9, "increment": 0.3},
+        {"preset": "cellfree"},
+        {"preset": "complements"},
+        {"surface_jitter": 60.0, "station_jitter": 200.0},
+        *MARKETS,
+    ],
+)
+def test_whatever_its_size_an_auction_fits(kwargs):
+    env = make(system=AUCTION, **kwargs)
+    for frame in (env.render(), *bid(env, 8)):
+        margins = (frame[:, :10], frame[:, -10:], frame[:15], frame[-10:])
+        assert all((margin == 255).all() for margin in margins)
+
+
+DEFAULT = {"surfaces": 20, "users": 10, "increment": 0.05, "opponents": "greedy"}
+FAST = [{"preset": "default"}, {"system": XL_MIMO, "preset": "large"}, WALKING, {"system": AUCTION, **DEFAULT}]
+
+
+@pytest.mark.parametrize("kwargs", FAST)
 def test_thirty_frames_a_second_and_more(kwargs):
     env = make(**kwargs)
     env.render()  # makes fonts and marks
     actions = [env.action_space.sample() for _ in range(20)]
     spent = 0.0
     for action in actions:
-        env.step(action)
-        start = time.perf_counter()
+        _, _, terminated, truncated, _ = env.step(action)
+        start = time.process_time()  # others may be busy on the same machine
         env.render()
-        spent += time.perf_counter() - start
+        spent += time.process_time() - start
+        if terminated or truncated:
+            env.reset()
     assert len(actions) / spent > 30

@@ -20,6 +20,9 @@ CASES = {
     "CellFreeUplinkPower-v0 l-mmse": {"preset": "small", "receiver": "l-mmse", "antennas": 2, "placement": "uniform"},
     "XLMIMOPower-v0": {},
     "XLMIMOPower-v0 walking l-mmse": {"mobility": "random-waypoint", "receiver": "l-mmse", "preset": "large"},
+    "RISAuction-v0": {},
+    "RISAuction-v0 published": {"preset": "gambling2024", "opponents": "straightforward"},
+    "RISAuction-v0 cellfree": {"preset": "cellfree", "auctions_per_episode": 2},
     "XLMIMOPower-v0 near": {"preset": "near-field", "bs_array": [8, 8], "visibility_window": [5, 5]},
 }
 
@@ -32,9 +35,11 @@ def trajectory(name):
     for _ in range(4):
         space = env.action_space
         action = rng.integers(1, space.nvec) if isinstance(space, gym.spaces.MultiDiscrete) else rng.random(space.shape)
-        observation, reward, *_ = env.step(action)
+        observation, reward, terminated, *_ = env.step(action)
         observations.append(observation)
         rewards.append(reward)
+        if terminated:
+            break
     return {"observations": [o.astype(float).tolist() for o in observations], "rewards": rewards}
 
 

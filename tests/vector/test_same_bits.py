@@ -107,10 +107,11 @@ def test_a_seed_determines_everything_and_without_one_episodes_go_on(case):
         env.action_space.seed(3)
         yield env.reset(seed=5)
         for _ in range(2):
-            truncated = False
-            while not truncated:
-                *step, truncated, info = env.step(env.action_space.sample())
-                yield *step, truncated, info
+            over = False
+            while not over:
+                *step, terminated, truncated, info = env.step(env.action_space.sample())
+                over = terminated or truncated
+                yield *step, terminated, truncated, info
             yield env.reset()
 
     for first, second in zip(episodes(), episodes(), strict=True):

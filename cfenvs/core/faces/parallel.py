@@ -49,6 +49,8 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         self._shape = (1, len(self.possible_agents), *self._view.single_observation_space.shape)
         space = self._view.single_action_space
         self._no_action = np.zeros(space.shape or (), space.dtype)
+        # Gymnasium's MultiDiscrete samples with a tuple of masks, Discrete with an array.
+        self._mask_in_parts = isinstance(space, gym.spaces.MultiDiscrete)
         self._generator: np.random.Generator | None = None
 
     def observation_space(self, agent: str) -> gym.Space[Any]:
@@ -125,6 +127,11 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
     def _infos(self, arrays: Arrays) -> Dicts:
         # Plain numbers where there is one for each agent: faster than NumPy's, and what JSON and loggers like.
         columns = [array[0].tolist() if array.ndim == 2 else list(array[0]) for array in arrays.values()]
+        if self._mask_in_parts:
+            columns = [
+                list(map(tuple, column)) if name == "action_mask" else column
+                for name, column in zip(arrays, columns, strict=True)
+            ]
         rows = zip(*columns, strict=True)
         return {
             agent: dict(zip(arrays, row, strict=True)) for agent, row in zip(self.possible_agents, rows, strict=True)

@@ -51,7 +51,7 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
         self.simulator = self.system.build(self.config, self.num_envs)
-        view = self.system.central(self.simulator)
+        self._view = view = self.system.central(self.simulator)
         self.single_observation_space = view.single_observation_space
         self.single_action_space = view.single_action_space
         self.observation_space = batch_space(view.single_observation_space, self.num_envs)

@@ -1,0 +1,100 @@
+"""Reconfigurable surfaces: array products in closed form, phase quantisation, lines of sight.
+
+A surface of M elements that steers towards a user adds M amplitudes, so that the power of its path grows as M^2. One
+whose phases are set for somebody else adds M powers. What a surface that is set for one direction does to another is
+the product |a^H a'| of its responses in the two directions, which needs no sum over elements.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import j0, jv
+
+from cfenvs.arrays import Array, Float
+
+NEGLIGIBLE = 30.0
+"""Bessel functions below exp(-30) are not evaluated: J_M(z) falls like exp(-M (2 - 2 z / M)^1.5 / 3) below z = M."""
+
+
+def circular_product(elements: int, angle: Float, other: Float) -> Float:
+    r"""\|a(angle)^H a(other)\| of a uniform circular array with half a wavelength of arc between its elements.
+
+    By the Jacobi-Anger expansion, up to Bessel functions of order 2 M and more,
+
+        M \|J_0(z) + 2 J_M(z) cos(M (angle + other) / 2)\|,    z = M \|sin((angle - other) / 2)\|,
+
+    for an even number M of elements, the first at angle 0.
+
+    Parameters
+    ----------
+    elements : int
+        M, even, at least 32: below, the terms left out are no longer negligible.
+    angle, other : arrays
+        Azimuths in radians, broadcast against each other.
+
+    Examples
+    --------
+    >>> float(circular_product(1000, np.array(0.3), np.array(0.3)))
+    1000.0
+    """
+    z = np.abs(elements * np.sin((angle - other) / 2.0))
+    total = j0(z)
+    late = z > elements * (1.0 - 0.5 * (3.0 * NEGLIGIBLE / elements) ** (2.0 / 3.0))
+    if late.any():
+        mean = np.broadcast_to((angle + other) / 2.0, z.shape)[late]
+        total = np.array(total)
+        total[late] += 2.0 * jv(elements, z[late]) * np.cos(elements * mean)
+    return elements * np.abs(total)
+
+
+def linear_product(antennas: int, sine: Float, other: Float) -> Float:
+    r"""\|a^H a'\| of a uniform linear array with half a wavelength between its antennas: the Dirichlet kernel.
+
+    Parameters
+    ----------
+    antennas : int
+        N.
+    sine, other : arrays
+        Sines of the two directions against broadside.
+
+    Examples
+    --------
+    >>> linear_product(4, np.array([0.2, 0.5]), np.array([0.2, 0.0])).round(12).tolist()
+    [4.0, 0.0]
+    """
+    x = np.pi * (sine - other) / 2.0
+    denominator = np.sin(x)
+    aligned = np.abs(denominator) < 1e-9
+    ratio = np.sin(antennas * x) / np.where(aligned, 1.0, denominator)
+    return np.where(aligned, float(antennas), np.abs(ratio))
+
+
+def planar_product(side: int, orientation: Float, angle: Float, other: Float) -> Float:
+    r"""\|a(angle)^H a(other)\| of an upright square array, half a wavelength apart, for two directions in the plane.
+
+    Parameters
+    ----------
+    side : int
+        Elements along each side: M = side^2.
+    orientation : array
+        Azimuth of its normal in radians.
+    angle, other : arrays
+        Azimuths in radians.
+    """
+    return side * linear_product(side, np.sin(angle - orientation), np.sin(other - orientation))
+
+
+def phase_efficiency(bits: int | None) -> float:
+    """Share of the coherent power that phases of b bits keep: sinc^2(2^-b); 1 for continuous phases.
+
+    Examples
+    --------
+    >>> [round(float(10 * np.log10(phase_efficiency(b))), 2) for b in (1, 2, 3)]
+    [-3.92, -0.91, -0.22]
+    """
+    return 1.0 if bits is None else float(np.sinc(2.0**-bits) ** 2)
+
+
+def line_of_sight_probability(distance: Float, decay: float) -> Array:
+    """exp(-d / decay): distances in metres."""
+    return np.exp(-distance / decay)

@@ -1,0 +1,63 @@
+"""`RISAuction-v0`: operators bid for reconfigurable surfaces in an ascending auction."""
+
+from cfenvs.ris_auction.auction import Auction, Round, draw_ties
+from cfenvs.ris_auction.bidders import (
+    BIDDERS,
+    AlwaysBid,
+    Bidder,
+    Greedy,
+    NearestSurfaces,
+    RandomBidder,
+    Silent,
+    Straightforward,
+)
+from cfenvs.ris_auction.config import RISAuctionConfig
+from cfenvs.ris_auction.env import (
+    RISAuctionEnv,
+    RISAuctionParallelEnv,
+    RISAuctionParallelVecEnv,
+    RISAuctionVectorEnv,
+    env,
+    parallel_env,
+    parallel_vec_env,
+    warmup,
+)
+from cfenvs.ris_auction.play import Outcomes, play
+from cfenvs.ris_auction.presets import PRESETS
+from cfenvs.ris_auction.rates import macroscopic_rates, utility
+from cfenvs.ris_auction.rules import Rules
+from cfenvs.ris_auction.scenario import Scenario
+from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.welfare import EfficientAllocation
+
+__all__ = [
+    "BIDDERS",
+    "PRESETS",
+    "AlwaysBid",
+    "Auction",
+    "Bidder",
+    "EfficientAllocation",
+    "Greedy",
+    "NearestSurfaces",
+    "Outcomes",
+    "RISAuctionConfig",
+    "RISAuctionEnv",
+    "RISAuctionParallelEnv",
+    "RISAuctionParallelVecEnv",
+    "RISAuctionVectorEnv",
+    "RandomBidder",
+    "Round",
+    "Rules",
+    "Scenario",
+    "Seat",
+    "Silent",
+    "Straightforward",
+    "draw_ties",
+    "env",
+    "macroscopic_rates",
+    "parallel_env",
+    "parallel_vec_env",
+    "play",
+    "utility",
+    "warmup",
+]

@@ -1,0 +1,191 @@
+"""Bidders that need no training: opponents of the central faces, and rows that learners are compared with.
+
+A bidder is called with what an operator observes in E worlds and returns bids (E, S). One that needs more than the
+observation, such as the operator's own valuation of bundles, has a method `attach`, which is called once with its
+`Seat`. A plain function of the same arguments is a bidder too.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from cfenvs.arrays import Array, Bool, Float, Float32
+from cfenvs.core.config import load_object, require
+from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.streams import Streams
+
+
+class Bidder(Protocol):
+    """Maps observations (E, D), masks (E, S) of the bids that count, and a source of randomness to bids (E, S)."""
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Array: ...
+
+
+class Seated:
+    """A bidder that knows more of its operator than it observes."""
+
+    seat: Seat
+
+    def attach(self, seat: Seat) -> None:
+        """Take a seat."""
+        self.seat = seat
+
+
+class Greedy(Seated):
+    """Bids for every surface that alone is worth more than the price, the best first, as far as the budget goes.
+
+    Parameters
+    ----------
+    shade : float
+        Bids as if values were this much of what they are. Demand reduction, against rivals that give up early. With
+        budgets other than 1, `shade=1 / budget` is the published heuristic, which compares U with the price itself.
+
+    References
+    ----------
+    Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024.
+    """
+
+    def __init__(self, shade: float = 1.0) -> None:
+        require(shade > 0, "shade", shade, "must be above 0")
+        self.shade = shade
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
+        seen = observations[:, : self.seat.surfaces].astype(float)
+        values = seen * (self.shade * self.seat.value_scale)
+        prices = self.seat.prices
+        return _affordable(masks & (values > prices), values, prices, self.seat.budget)
+
+
+class Straightforward(Seated):
+    """Bids for the bundle of largest value minus price, built surface by surface.
+
+    From what it owns, it adds the surface that adds most to the set so far, while that is more than the price and the
+    budget lasts. Where surfaces are substitutes this is close to the best bundle; a greedy bidder buys more than it
+    needs there, since it takes each surface for the only one.
+
+    Parameters
+    ----------
+    shade : float
+        As for `Greedy`.
+
+    References
+    ----------
+    Straightforward bidding: P. Milgrom, "Putting Auction Theory to Work: The Simultaneous Ascending Auction", JPE
+    108(2), 2000.
+    """
+
+    def __init__(self, shade: float = 1.0) -> None:
+        require(shade > 0, "shade", shade, "must be above 0")
+        self.shade = shade
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
+        seat = self.seat
+        worlds = np.arange(len(masks))
+        prices, budget = seat.prices, seat.budget.copy()
+        bundle, bids = seat.owned.copy(), np.zeros(masks.shape, bool)
+        going = masks.any(axis=1)
+        while going.any():
+            surplus = np.where(masks & ~bids, self.shade * seat.worth(bundle) - prices, -np.inf)
+            best = surplus.argmax(axis=1)
+            going &= (surplus[worlds, best] > 0) & (prices[worlds, best] <= budget)
+            rows, columns = worlds[going], best[going]
+            bids[rows, columns] = bundle[rows, columns] = True
+            budget[rows] -= prices[rows, columns]
+        return bids
+
+
+class NearestSurfaces(Seated):
+    """Bids for the surfaces nearest to its users, as far as the budget goes, at whatever price.
+
+    Parameters
+    ----------
+    count : int, optional
+        How many; by default a fair share, S over the number of operators.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = count
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
+        distances = self.seat.distances
+        count = self.seat.fair_share if self.count is None else self.count
+        nearest = np.argsort(np.argsort(distances, axis=1, kind="stable"), axis=1) < count
+        return _affordable(masks & nearest, -distances, self.seat.prices, self.seat.budget)
+
+
+class RandomBidder:
+    """Bids for each surface that it may bid for with some probability."""
+
+    def __init__(self, probability: float = 0.5) -> None:
+        require(0 <= probability <= 1, "probability", probability, "must be from 0 to 1")
+        self.probability = probability
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
+        return masks & (rng.random(masks.shape) < self.probability)
+
+
+class AlwaysBid:
+    """Bids for everything that it may bid for."""
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
+        return masks
+
+
+class Silent:
+    """Bids for nothing."""
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
+        return np.zeros_like(masks)
+
+
+BIDDERS: dict[str, Callable[[], Any]] = {
+    "greedy": Greedy,
+    "straightforward": Straightforward,
+    "distance": NearestSurfaces,
+    "random": RandomBidder,
+    "always": AlwaysBid,
+    "silent": Silent,
+}
+
+
+def load_bidder(reference: Any) -> Any:
+    """The bidder that a name of `BIDDERS`, a "module:Name" string or a callable stands for.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if isinstance(reference, str) and ":" not in reference:
+        known = ", ".join(map(repr, BIDDERS))
+        require(reference in BIDDERS, "opponents", reference, f'must be one of {known}, a "module:Name", or a callable')
+        return BIDDERS[reference]()
+    bidder = load_object(reference)
+    require(callable(bidder), "opponents", reference, "must be a name, a 'module:Name', or a callable")
+    return bidder
+
+
+def seat_bidders(references: Any, count: int) -> list[Any]:
+    """One bidder for each of `count` seats, from one reference for all or a sequence of them.
+
+    Those that take a seat are copied, so that one object may stand for several seats and several environments.
+    """
+    several = isinstance(references, Sequence) and not isinstance(references, str)
+    entries = list(references) if several else [references] * count
+    require(len(entries) == count, "opponents", references, f"must be one, or one for each of the {count} other seats")
+    bidders = [load_bidder(entry) for entry in entries]
+    return [copy.copy(bidder) if hasattr(bidder, "attach") else bidder for bidder in bidders]
+
+
+def _affordable(bids: Bool, priority: Float, prices: Float, budget: Float) -> Bool:
+    """The bids of largest priority whose prices together stay within the budget."""
+    order = np.argsort(np.where(bids, -priority, np.inf), axis=1, kind="stable")
+    wanted = np.take_along_axis(bids, order, axis=1)
+    spent = np.cumsum(np.where(wanted, np.take_along_axis(prices, order, axis=1), 0.0), axis=1)
+    kept = np.zeros_like(bids)
+    np.put_along_axis(kept, order, wanted & (spent <= budget[:, None] * (1.0 + 1e-12)), axis=1)
+    return kept

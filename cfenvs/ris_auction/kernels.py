@@ -1,0 +1,181 @@
+"""Utilities, and what each further surface would add to them: the fast way, for many worlds and operators.
+
+Worlds are taken one after another, in a fixed order of operations. With alpha = 1 rates are summed as the logarithm of
+a product over users, which takes one logarithm for each surface instead of one for each user and surface.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from cfenvs.arrays import Bool, Float, Int
+
+GROUP = 8
+"""Users whose 1 + SINR are multiplied before a logarithm is taken: the product of eight overflows above 380 dB only."""
+
+
+@njit(cache=True, error_model="numpy")
+def cellular_values(
+    coefficients: Float,
+    wanting: Bool,
+    base: Float,
+    auction: Int,
+    first: int,
+    owned: Bool,
+    exponent: float,
+    utilities: Float,
+    marginals: Float,
+) -> None:
+    """Utilities and marginal values of cellular operators.
+
+    Parameters
+    ----------
+    coefficients : (E, T, O, U, 3, S + 1) array
+        Of `cfenvs.ris_auction.rates.cellular_coefficients`, for each auction of an episode.
+    wanting : (E, T, O, U) bool array
+        Users that count.
+    base : (E, T, O) array
+        Sum of r^exponent without any surface.
+    auction : (E,) int array
+        Which of the T auctions each world is in.
+    first : int
+        The operator that row 0 of `owned` speaks of; the others follow.
+    owned : (E, n, S) bool array
+    exponent : float
+        1 / alpha.
+    utilities : (E, n) array
+        Written.
+    marginals : (E, n, S) array
+        Written: U(owned + s) - U(owned), 0 for what is owned.
+    """
+    worlds, operators, items = owned.shape
+    users = coefficients.shape[3]
+    one, product, total = np.empty(3), np.empty(items + 1), np.empty(items + 1)
+    for e in range(worlds):
+        t = auction[e]
+        for i in range(operators):
+            o = first + i
+            product[:], total[:] = 1.0, 0.0
+            count = 0
+            for u in range(users):
+                if not wanting[e, t, o, u]:
+                    continue
+                c = coefficients[e, t, o, u]
+                for k in range(3):
+                    one[k] = c[k, 0]
+                    for s in range(items):
+                        if owned[e, i, s]:
+                            one[k] += c[k, s + 1]
+                a, d, n = one[0], one[1], one[2] + 1.0
+                if exponent == 1.0:
+                    product[0] *= 1.0 + (a * a + d) / n
+                    for s in range(items):
+                        b = a + c[0, s + 1]
+                        product[s + 1] *= 1.0 + (b * b + (d + c[1, s + 1])) / (n + c[2, s + 1])
+                    count += 1
+                    if count % GROUP == 0:
+                        total += np.log2(product)
+                        product[:] = 1.0
+                else:
+                    total[0] += np.log2(1.0 + (a * a + d) / n) ** exponent
+                    for s in range(items):
+                        b = a + c[0, s + 1]
+                        sinr = (b * b + (d + c[1, s + 1])) / (n + c[2, s + 1])
+                        total[s + 1] += np.log2(1.0 + sinr) ** exponent
+            if exponent == 1.0:
+                total += np.log2(product)
+            _differences(total, base[e, t, o], owned[e, i], utilities[e], marginals[e, i], i)
+
+
+@njit(cache=True, error_model="numpy")
+def joint_values(
+    received: Float,
+    gained: Float,
+    amplitude: Float,
+    products: Float,
+    anchor: Int,
+    wanting: Bool,
+    base: Float,
+    auction: Int,
+    first: int,
+    owned: Bool,
+    exponent: float,
+    utilities: Float,
+    marginals: Float,
+) -> None:
+    """Utilities and marginal values of cell-free operators.
+
+    Parameters
+    ----------
+    received, gained, amplitude : (E, T, O, U, A), (E, T, O, U, S) and (E, T, O, U, S) arrays
+    products, anchor : (E, O, S, S) and (E, O, S) arrays
+        Of `cfenvs.ris_auction.rates.joint_coefficients`.
+    wanting, base, auction, first, owned, exponent, utilities, marginals
+        As for `cellular_values`.
+    """
+    worlds, operators, items = owned.shape
+    users, points = received.shape[3:]
+    power, total, change = np.empty(points), np.empty(items + 1), np.empty(items)
+    for e in range(worlds):
+        t = auction[e]
+        for i in range(operators):
+            o = first + i
+            total[:] = 0.0
+            for u in range(users):
+                if not wanting[e, t, o, u]:
+                    continue
+                g, alone = amplitude[e, t, o, u], gained[e, t, o, u]
+                power[:] = received[e, t, o, u]
+                for s in range(items):
+                    with_others = 0.0
+                    for r in range(items):
+                        if owned[e, i, r]:
+                            with_others += g[r] * products[e, o, s, r]
+                    change[s] = alone[s] + 2.0 * g[s] * with_others
+                    if owned[e, i, s]:
+                        power[anchor[e, o, s]] += alone[s] + g[s] * with_others
+                field = 0.0
+                for a in range(points):
+                    field += np.sqrt(power[a])
+                total[0] += np.log2(1.0 + field * field) ** exponent
+                for s in range(items):
+                    before = power[anchor[e, o, s]]
+                    changed = field - np.sqrt(before) + np.sqrt(before + change[s])
+                    total[s + 1] += np.log2(1.0 + changed * changed) ** exponent
+            _differences(total, base[e, t, o], owned[e, i], utilities[e], marginals[e, i], i)
+
+
+@njit(cache=True, error_model="numpy")
+def cellular_subset_sums(low: Float, high: Float, exponent: float, sums: Float) -> None:
+    """Sum over users of r^exponent for every pair of a set of the first surfaces and a set of the last ones.
+
+    Parameters
+    ----------
+    low, high : (U, 3, L) and (U, 3, H) arrays
+        Totals of the coefficients over either set, the constants in `low`.
+    exponent : float
+    sums : (H, L) array
+        Written.
+    """
+    users, product = low.shape[0], np.empty(low.shape[2])
+    for h in range(high.shape[2]):
+        sums[h, :], product[:] = 0.0, 1.0
+        for u in range(users):
+            amplitude, diffuse, interference = high[u, 0, h], high[u, 1, h], high[u, 2, h] + 1.0
+            for i in range(product.size):
+                a = amplitude + low[u, 0, i]
+                product[i] *= 1.0 + (a * a + (diffuse + low[u, 1, i])) / (interference + low[u, 2, i])
+            if exponent != 1.0:
+                sums[h] += np.log2(product) ** exponent
+                product[:] = 1.0
+            elif (u + 1) % GROUP == 0 or u == users - 1:
+                sums[h] += np.log2(product)
+                product[:] = 1.0
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _differences(total: Float, base: float, owned: Bool, utilities: Float, marginals: Float, i: int) -> None:
+    utilities[i] = total[0] / base - 1.0 if owned.any() else 0.0  # where rounding would say 1e-16
+    for s in range(owned.size):
+        marginals[s] = 0.0 if owned[s] else (total[s + 1] - total[0]) / base

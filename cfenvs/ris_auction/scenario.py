@@ -1,0 +1,157 @@
+"""One drop: where operators, users and surfaces are, and the gains between them, in each auction of an episode.
+
+Drawn for many worlds at once: each world's numbers come from its own generator, and what is made of them is a function
+of these alone, element by element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.special import ndtr
+
+from cfenvs.arrays import Array, Bool, Float
+from cfenvs.radio import path_loss, surfaces
+from cfenvs.radio.geometry import grid_positions
+from cfenvs.ris_auction.config import RISAuctionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A drop, for T auctions. Gains are those between isotropic antennas, and not over the noise.
+
+    Attributes
+    ----------
+    stations : (O, B, 2) array
+        Positions of each operator's base stations in metres.
+    surfaces : (S, 2) array
+    orientations : (S,) array
+        Azimuths of the surfaces' normals in radians.
+    users : (T, O, U, 2) array
+    beta_ub : (T, O, U, B) array
+        Between users and the stations of their operator.
+    beta_rb : (O, S, B) array
+        Between surfaces and stations.
+    beta_ur : (T, O, U, S) array
+        Between users and surfaces, times the gain of a surface's element over an isotropic one.
+    k_ub, k_ur : (T, O, U, B) and (T, O, U, S) arrays
+        Rician factors.
+    wanting : (T, O, U) bool array
+        Users that want service.
+    """
+
+    stations: Float
+    surfaces: Float
+    orientations: Float
+    users: Float
+    beta_ub: Float
+    beta_rb: Float
+    beta_ur: Float
+    k_ub: Float
+    k_ur: Float
+    wanting: Bool
+
+    def __getitem__(self, world: int) -> Scenario:
+        """One of several that were drawn together and have a leading axis."""
+        return Scenario(**{field.name: getattr(self, field.name)[world] for field in fields(self)})
+
+
+def draw_scenarios(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -> Scenario:
+    """Draw a drop from each of n generators: one scenario whose arrays have a leading axis n."""
+    o, u, b, s, t = config.operators, config.users, config.base_stations, config.surfaces, config.auctions_per_episode
+    moves = t if config.change == "movement" else 1
+    links = b + 2 * s  # of a user: shadowing to stations and to surfaces, and whether it sees the surfaces
+    uniform = _draws(
+        [generator.random for generator in generators],
+        (o, _cells(b)), (_cells(s),), (s,), (o, u, 2), (o, u, b), (t, o, u),
+    )  # fmt: skip
+    station_cells, surface_cells, facing, start, block, demand = uniform
+    normal = _draws(
+        [generator.standard_normal for generator in generators],
+        (o, b, 2), (s, 2), (o, s, b), (moves, o, u, 2), (moves, o, u, links),
+    )  # fmt: skip
+    station_offset, surface_offset, shadow_rb, steps, link_normals = normal
+
+    stations = _in_cells(station_cells, b, config.side) + config.station_jitter * station_offset
+    places = _in_cells(surface_cells, s, config.side) + config.surface_jitter * surface_offset
+    users = _walk(config.side * start, config.movement * steps, config.side)
+    link_normals = _evolve(users, link_normals, config.decorrelation)
+    wanting = np.ones(demand.shape, bool)
+    if config.change == "demand" and t > 1:
+        wanting = demand < config.active_share
+        wanting |= demand == demand.min(axis=-1, keepdims=True)  # at least one
+    if moves < t:
+        users, link_normals = np.repeat(users, t, axis=1), np.repeat(link_normals, t, axis=1)
+
+    def gain(distance: Float, exponent: Array | float, normals: Float) -> Float:
+        gain_db = path_loss.log_distance_gain_db(distance, exponent, config.wavelength, config.reference_distance)
+        return path_loss.db_to_linear(gain_db + config.shadowing_std_db * normals)
+
+    to_stations = users[:, :, :, :, None, :] - stations[:, None, :, None, :, :]
+    to_surfaces = _length(users[:, :, :, :, None, :] - places[:, None, None, None, :, :])
+    direct = _length(to_stations) if config.direct_distance == "euclidean" else np.abs(to_stations).sum(axis=-1)
+    beta_ub = gain(direct, config.nlos_exponent, link_normals[..., :b])
+    beta_ub *= np.where(block < config.blockage_probability, path_loss.db_to_linear(-config.blockage_db), 1.0)[:, None]
+    sees = ndtr(link_normals[..., b + s :]) < surfaces.line_of_sight_probability(to_surfaces, config.los_decay)
+    exponent = np.where(sees, config.los_exponent, config.nlos_exponent)
+    between = _length(places[:, None, :, None, :] - stations[:, :, None, :, :])
+    return Scenario(
+        stations=stations,
+        surfaces=places,
+        orientations=2.0 * np.pi * facing,
+        users=users,
+        beta_ub=beta_ub,
+        beta_rb=gain(between, config.los_exponent, shadow_rb),
+        beta_ur=gain(to_surfaces, exponent, link_normals[..., b : b + s])
+        * path_loss.db_to_linear(config.element_gain_db),
+        k_ub=np.full(beta_ub.shape, config.rician_nlos),
+        k_ur=np.where(sees, config.rician_los, config.rician_nlos),
+        wanting=wanting,
+    )
+
+
+def _draws(sources: Sequence[object], *shapes: tuple[int, ...]) -> list[Float]:
+    """Arrays (n, *shape) of numbers from n sources, each called once."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    flat = np.array([source(sum(sizes)) for source in sources])  # type: ignore[operator]
+    parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
+    return [np.ascontiguousarray(part).reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _cells(count: int) -> int:
+    """Cells of the smallest square grid that has room for so many."""
+    return int(np.ceil(count**0.5)) ** 2
+
+
+def _in_cells(uniforms: Float, count: int, side: float) -> Float:
+    """Centres of distinct random cells, (..., count, 2), the order of uniforms (..., cells) choosing them."""
+    chosen = np.argsort(uniforms, axis=-1, kind="stable")[..., :count]
+    return grid_positions(_cells(count), side)[chosen] - side / 2.0
+
+
+def _walk(start: Float, steps: Float, side: float) -> Float:
+    """Positions (n, T, O, U, 2), reflected at the border; the first step is not taken."""
+    paths = np.empty_like(steps)
+    paths[:, 0] = start - side / 2.0
+    for t in range(1, steps.shape[1]):
+        folded = (paths[:, t - 1] + steps[:, t] + side / 2.0) % (2.0 * side)
+        paths[:, t] = np.minimum(folded, 2.0 * side - folded) - side / 2.0
+    return paths
+
+
+def _evolve(users: Float, normals: Float, decorrelation: float) -> Float:
+    """Standard normals of the links of users (n, T, O, U, 2), whose correlation halves with each decorrelation walked.
+
+    `normals` (n, T, O, U, links) are independent.
+    """
+    for t in range(1, normals.shape[1]):
+        walked = _length(users[:, t] - users[:, t - 1])[..., None]
+        kept = np.exp2(-walked / decorrelation)
+        normals[:, t] = kept * normals[:, t - 1] + np.sqrt(1.0 - kept**2) * normals[:, t]
+    return normals
+
+
+def _length(offset: Float) -> Float:
+    return np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2)

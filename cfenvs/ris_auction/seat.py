@@ -1,0 +1,72 @@
+"""What an operator knows about itself beyond its observation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float
+from cfenvs.ris_auction.simulator import RISAuctionSimulator
+
+
+class Seat:
+    """One operator's own business in E worlds: what a bidder may look at, and nothing of its rivals.
+
+    Amounts of money are shares of the operator's budget at the start of the auction.
+
+    Parameters
+    ----------
+    simulator : RISAuctionSimulator
+    operator : int
+
+    Attributes
+    ----------
+    surfaces : int
+        S.
+    fair_share : int
+        S over the number of operators, rounded up.
+    value_scale : float
+        Observed marginal values times this are shares of the budget.
+    """
+
+    def __init__(self, simulator: RISAuctionSimulator, operator: int) -> None:
+        config = simulator.config
+        self._simulator, self._operator = simulator, operator
+        self.surfaces = config.surfaces
+        self.fair_share = -(-config.surfaces // config.operators)
+        self.value_scale = config.scale_of_values
+
+    @property
+    def owned(self) -> Bool:
+        """What the operator has won, or holds, (E, S)."""
+        return self._simulator.auction.owner == self._operator
+
+    @property
+    def prices(self) -> Float:
+        """Current prices, (E, S)."""
+        return self._simulator.auction.prices / self._full
+
+    @property
+    def budget(self) -> Float:
+        """What is left of the budget, (E,)."""
+        return (self._simulator.auction.budgets[:, self._operator, None] / self._full)[:, 0]
+
+    @property
+    def distances(self) -> Float:
+        """Mean distance of the operator's users to each surface in metres, (E, S)."""
+        out = np.empty((self._simulator.num_worlds, self.surfaces))
+        for world, scenario in enumerate(self._simulator.scenarios):
+            assert scenario is not None
+            users = scenario.users[self._simulator.valuation.auction[world], self._operator]
+            offset = users[:, None, :] - scenario.surfaces
+            out[world] = np.hypot(offset[..., 0], offset[..., 1]).mean(axis=0)
+        return out
+
+    def worth(self, owned: Bool) -> Float:
+        """What each further surface would add to sets (E, S) of surfaces, (E, S)."""
+        simulator, o = self._simulator, self._operator
+        _, marginals = simulator.valuation.values(owned[:, None, :], first=o)
+        return marginals[:, 0] * simulator.worth[:, o, None] / self._full
+
+    @property
+    def _full(self) -> Float:
+        return self._simulator.full_budgets[:, self._operator, None]

@@ -1,0 +1,180 @@
+"""E worlds of the RIS auction: bids in, payments, utilities and the next values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float, Int
+from cfenvs.core.config import require
+from cfenvs.core.drops import Drops
+from cfenvs.core.errors import check_options
+from cfenvs.core.simulator import Simulator, zeroed
+from cfenvs.ris_auction.auction import NOBODY, Auction, draw_ties
+from cfenvs.ris_auction.config import RISAuctionConfig, as_numbers
+from cfenvs.ris_auction.scenario import Scenario, draw_scenarios
+from cfenvs.ris_auction.streams import Streams
+from cfenvs.ris_auction.valuation import make_valuation
+from cfenvs.ris_auction.welfare import EfficientAllocation, efficient_allocation
+
+
+class RISAuctionSimulator(Simulator):
+    """E worlds of O operators and S surfaces.
+
+    Attributes
+    ----------
+    auction : Auction
+        The rules at work: owners, prices, budgets.
+    valuation : Valuation
+        What surfaces are worth.
+    streams : list of O Streams
+        Randomness for the bidder in each seat.
+    marginals : (E, O, S) array
+        U(owned + s) - U(owned).
+    mask : (E, O, S) bool array
+        Bids that would count in the coming round, one by one.
+    full_budgets : (E, O) array
+        At the start of the episode.
+    worth : (E, O) array
+        c_V: money for one unit of utility.
+    bids : (E, O, S) bool array
+        Those that counted in the last round.
+    clock : (E, S) array
+        Prices of the last round.
+    owner : (E, S) int array
+        Who owned what after the last round, before a next auction has made all surfaces free again; -1 is nobody.
+    utilities, costs : (E, O) arrays
+        U, and what has been paid, in the auction of the last round.
+    payments, rewards : (E, O) arrays
+        Of the last round.
+    refused : (E, O) int array
+        Bids of the last round that were not allowed.
+    """
+
+    def __init__(self, config: RISAuctionConfig, num_worlds: int) -> None:
+        self.config = config
+        self.num_worlds = num_worlds
+        self.valuation = make_valuation(config, num_worlds)
+        self.auction = Auction(config.rules, num_worlds, config.operators, config.surfaces)
+        self.streams = [Streams(num_worlds) for _ in range(config.operators)]
+        self.scenarios: list[Scenario | None] = [None] * num_worlds
+        seats, values = (num_worlds, config.operators), (num_worlds, config.operators, config.surfaces)
+        self.full_budgets = np.ones(seats)
+        self.worth = np.ones(seats)
+        self.marginals, self.mask = np.zeros(values), np.zeros(values, bool)
+        self.bids, self.clock = np.zeros(values, bool), np.zeros((num_worlds, config.surfaces))
+        self.utilities, self.costs = np.zeros(seats), np.zeros(seats)
+        self.payments, self.rewards = np.zeros(seats), np.zeros(seats)
+        self.refused = np.zeros(seats, np.int64)
+        self.owner = np.full((num_worlds, config.surfaces), NOBODY)
+        self.terminated = np.zeros(num_worlds, bool)
+        self.truncated = np.zeros(num_worlds, bool)
+        self._level = np.zeros(seats)  # utility that the next gain is counted from
+        self._new_auction = np.zeros(num_worlds, bool)
+        ties = (num_worlds, config.auctions_per_episode, config.surfaces)
+        self._order, self._luck = np.zeros(ties, np.int64), np.zeros(ties)
+        self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
+        self._optima: list[tuple[Any, EfficientAllocation] | None] = [None] * num_worlds
+
+    def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
+        check_options(options, ["budgets"])
+        if "budgets" in options:
+            budgets = as_numbers(options["budgets"])
+            fits = budgets.shape == (self.config.operators,) and budgets.dtype.kind in "iuf"
+            require(
+                bool(fits and (np.isfinite(budgets) & (budgets > 0)).all()),
+                "options['budgets']",
+                options["budgets"],
+                f"must be a number above 0 for each of the {self.config.operators} operators",
+            )
+            self.config.check_rounds(float(budgets.max()))
+
+    def reset(
+        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
+    ) -> None:
+        config = self.config
+        drops = [self._drops.generator(*which) for which in zip(worlds.tolist(), generators, seeded, strict=True)]
+        fresh = np.array([drop is not None for drop in drops])
+        if fresh.any():
+            drawn = draw_scenarios(config, [drop for drop in drops if drop is not None])
+            self.valuation.prepare(worlds[fresh], drawn)
+            for i, world in enumerate(worlds[fresh].tolist()):
+                self.scenarios[world], self._optima[world] = drawn[i], None
+        for auction in range(config.auctions_per_episode):
+            self._order[worlds, auction], self._luck[worlds, auction] = draw_ties(generators, config.surfaces)
+        keys = np.array([generator.integers(2**63, size=config.operators) for generator in generators])
+        for stream, of_seat in zip(self.streams, keys.T, strict=True):
+            stream.start(worlds, of_seat)
+        self.valuation.auction[worlds] = 0
+        self._begin(worlds, np.asarray(options.get("budgets", config.budget_of_each), float))
+        for name in ("bids", "clock", "utilities", "costs", "payments", "rewards", "refused", "_new_auction"):
+            setattr(self, name, zeroed(getattr(self, name), worlds))
+        self.owner = self.owner.copy()
+        self.owner[worlds] = NOBODY
+        self.terminated[worlds] = False
+        self.truncated[worlds] = False
+        _, self.marginals = self.valuation.values(self.auction.owned)
+        self.mask = self.auction.permitted() & (self.marginals > 0)
+
+    def step(self, command: Bool) -> bool:
+        config, auction = self.config, self.auction
+        self.bids, self.clock = command, auction.prices
+        refused = command & ~self.mask
+        outcome = auction.play(command, self.marginals, self.marginals > 0)
+        utilities, marginals = self.valuation.values(auction.owned)
+        before = auction.owner.copy()
+        late = auction.settle(marginals > 0)
+        if (auction.owner != before).any():  # items may go to previous bidders for nothing
+            utilities, marginals = self.valuation.values(auction.owned)
+        self.bids, self.refused = outcome.bids, refused.sum(axis=2)
+        self.payments = outcome.payments + late
+        self.rewards = self.worth * (utilities - self._level) - config.aggressiveness * self.payments
+        if config.budget_rule == "penalty":
+            forbidden = np.where(refused, self.clock[:, None, :], 0.0).sum(axis=2)
+            self.rewards -= config.penalty * forbidden + (config.penalty - 1.0) * outcome.overshoot
+        self.utilities, self._level = utilities, utilities
+        self.costs = np.where(self._new_auction[:, None], 0.0, self.costs) + self.payments
+        self.owner = auction.owner.copy()
+        self._new_auction = auction.closed & (self.valuation.auction + 1 < config.auctions_per_episode)
+        self.terminated = auction.closed & ~self._new_auction
+        self.truncated = auction.cut_off & ~auction.closed
+        if self._new_auction.any():
+            again = np.flatnonzero(self._new_auction)
+            self.valuation.auction[again] += 1
+            self._begin(again, self.full_budgets[again] if config.budget_renewal else auction.budgets[again])
+            _, marginals = self.valuation.values(auction.owned)
+        self.marginals = marginals
+        self.mask = auction.permitted() & (marginals > 0)
+        return bool(self.terminated.any() or self.truncated.any())
+
+    @property
+    def current_utilities(self) -> Float:
+        """U of what operators own in the auction at hand, (E, O)."""
+        return self._level
+
+    def optimum(self, world: int) -> EfficientAllocation:
+        """The efficient allocation of all surfaces in a world's current auction, whatever has been sold already."""
+        if self.scenarios[world] is None:
+            raise ValueError("there is no auction to optimise before the first reset()")
+        situation = (int(self.valuation.auction[world]), tuple(self.worth[world].tolist()))
+        known = self._optima[world]
+        if known is None or known[0] != situation:
+            known = (situation, efficient_allocation(self.valuation, world, self.worth[world]))
+            self._optima[world] = known
+        return known[1]
+
+    def _begin(self, worlds: Int, budgets: Float) -> None:
+        """Start the auction in which `valuation.auction` says that some worlds are."""
+        config, index = self.config, self.valuation.auction[worlds]
+        if (index == 0).all():
+            self.full_budgets[worlds] = budgets
+            if config.improvement_value == "all":
+                # Without the largest of a few, users that no surface reaches would make every value infinite.
+                value = np.maximum(self.valuation.full[worlds, 0], 1e-9)
+            else:
+                value = np.full((worlds.size, config.operators), float(config.improvement_value))
+            self.worth[worlds] = self.full_budgets[worlds] / value
+        self.auction.start(worlds, budgets, self._order[worlds, index], self._luck[worlds, index])
+        self._level = zeroed(self._level, worlds)

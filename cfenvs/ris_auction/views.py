@@ -1,0 +1,159 @@
+"""What operators see of the auction, and how they bid: one of them against given opponents, or all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box, MultiDiscrete
+
+from cfenvs.arrays import Array, Bool, Float, Float32
+from cfenvs.core.actions import check_indices
+from cfenvs.core.simulator import AgentsView, Arrays, View
+from cfenvs.ris_auction.bidders import seat_bidders
+from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.simulator import RISAuctionSimulator
+
+
+class OperatorsView(AgentsView):
+    """One agent for each operator."""
+
+    def __init__(self, simulator: RISAuctionSimulator) -> None:
+        config = simulator.config
+        self._simulator, self._config = simulator, config
+        self.agents = tuple(f"operator_{o}" for o in range(config.operators))
+        self._shape = (simulator.num_worlds, config.operators, config.surfaces)
+        items = config.surfaces
+        self._clocks = 1 if config.pricing == "uniform-clock" else items
+        size = items + self._clocks + 1
+        size += items * (config.information != "private") + config.fairness_indicator
+        size += config.auctions_per_episode > 1
+        self.single_observation_space = Box(0.0, 1.0, (size,), np.float32)
+        self.single_action_space: gym.Space[Any] = MultiDiscrete([2] * items)
+        self.state_space = Box(0.0, 1.0, (config.operators * size,), np.float32)
+
+    def may_act(self) -> Bool:
+        return np.asarray(self._simulator.mask.any(axis=2))
+
+    def command(self, actions: Any) -> Bool:
+        return bids_of(actions, self._shape, self.may_act())
+
+    def observe(self, out: Float32) -> None:
+        simulator, config, auction = self._simulator, self._config, self._simulator.auction
+        items, full = config.surfaces, simulator.full_budgets[..., None]
+        values = simulator.marginals * (simulator.worth[..., None] / full / config.scale_of_values)
+        out[..., :items] = np.where(simulator.mask, np.minimum(values, 1.0), 0.0)
+        stop = items + self._clocks
+        out[..., items:stop] = np.minimum(auction.prices[:, None, : self._clocks] / full, 1.0)
+        out[..., stop] = np.clip(auction.budgets / simulator.full_budgets, 0.0, 1.0)
+        stop += 1
+        if config.information != "private":
+            demand = auction.demand[:, None, :]
+            share = demand / config.operators if config.information == "demand" else np.minimum(demand, 2) / 2
+            out[..., stop : stop + items] = share
+            stop += items
+        if config.fairness_indicator:
+            out[..., stop] = simulator.valuation.rate_shares(simulator.current_utilities)
+            stop += 1
+        if config.auctions_per_episode > 1:
+            out[..., stop] = 1.0 - simulator.valuation.auction[:, None] / config.auctions_per_episode
+
+    def reward(self) -> Float:
+        return self._simulator.rewards.copy()
+
+    def situation(self) -> Arrays:
+        """Who may bid, and which bids would count one by one: as a mask of zeros and ones for each surface."""
+        return {"active": self.may_act(), "action_mask": as_mask(self._simulator.mask)}
+
+    def outcome(self) -> Arrays:
+        simulator = self._simulator
+        return {
+            "utility": simulator.utilities,
+            "cost": simulator.costs,
+            "payment": simulator.payments,
+            "refused": simulator.refused,
+        }
+
+    def state(self) -> Float32:
+        num_worlds = self._shape[0]
+        out = np.empty((num_worlds, self._shape[1], *self.single_observation_space.shape), np.float32)
+        self.observe(out)
+        return out.reshape(num_worlds, -1)
+
+
+class SeatView(View):
+    """One operator, the others being played by bidders."""
+
+    def __init__(self, simulator: RISAuctionSimulator) -> None:
+        config = simulator.config
+        self._simulator = simulator
+        self._operators = OperatorsView(simulator)
+        self._seat = config.seat
+        self._shape = (simulator.num_worlds, config.surfaces)
+        others = [o for o in range(config.operators) if o != self._seat]
+        self._bidders = dict(zip(others, seat_bidders(config.opponents, len(others)), strict=True))
+        for operator, bidder in self._bidders.items():
+            attach = getattr(bidder, "attach", None)
+            if attach is not None:
+                attach(Seat(simulator, operator))
+        self.single_observation_space = self._operators.single_observation_space
+        self.single_action_space = self._operators.single_action_space
+
+    def command(self, actions: Any) -> Bool:
+        simulator, config = self._simulator, self._simulator.config
+        out = np.empty((simulator.num_worlds, config.operators, config.surfaces), bool)
+        mask = simulator.mask
+        out[:, self._seat] = bids_of(actions, self._shape, self._may_act(self._seat))
+        observations = self._all()
+        for operator, bidder in self._bidders.items():
+            bids = bidder(observations[:, operator], mask[:, operator], simulator.streams[operator])
+            out[:, operator] = bids_of(bids, self._shape, self._may_act(operator))
+        return out
+
+    def observe(self, out: Float32) -> None:
+        out[:] = self._all()[:, self._seat]
+
+    def reward(self) -> Float:
+        return self._simulator.rewards[:, self._seat].copy()
+
+    def situation(self) -> Arrays:
+        return {"action_mask": as_mask(self._simulator.mask[:, self._seat])}
+
+    def outcome(self) -> Arrays:
+        """Of the seat as of an agent; `utilities` and `costs` (E, O) of all, and the `owner` of each surface or -1."""
+        simulator = self._simulator
+        own = {name: array[:, self._seat] for name, array in self._operators.outcome().items()}
+        return {**own, "utilities": simulator.utilities, "costs": simulator.costs, "owner": simulator.owner}
+
+    def _may_act(self, operator: int) -> Bool:
+        return np.asarray(self._simulator.mask[:, operator].any(axis=1))
+
+    def _all(self) -> Float32:
+        size = self.single_observation_space.shape[0]
+        out = np.empty((self._simulator.num_worlds, self._simulator.config.operators, size), np.float32)
+        self._operators.observe(out)
+        return out
+
+
+def bids_of(actions: Any, shape: tuple[int, ...], counts: Bool) -> Bool:
+    """Bids as booleans; those of operators whose bids cannot count are False.
+
+    Raises
+    ------
+    InvalidAction
+        If the shape is wrong, or an entry that counts is neither 0 nor 1.
+    """
+    array = np.asarray(actions)
+    if array.dtype == bool:
+        array = array.astype(np.int8)
+    if array.shape == shape and array.dtype.kind in "iu":
+        array = np.where(counts[..., None], array, 0)
+    return check_indices(array, shape, 2).astype(bool)
+
+
+def as_mask(permitted: Bool) -> Array:
+    """For each surface, whether 0 and 1 are allowed: (..., S) to (..., S, 2). Not to bid always is."""
+    mask = np.ones((*permitted.shape, 2), np.int8)
+    mask[..., 1] = permitted
+    return mask
