@@ -12,6 +12,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from baselines import classical, ppo, xl_classical
+from benchmarks import auction_board
 from cfenvs.evaluation import (
     Policy,
     Protocol,
@@ -79,19 +80,21 @@ def main(quick: bool = False, out: Path = Path("runs/leaderboard")) -> None:
         quick: The protocols that take minutes instead of hours.
         out: Folder for the results, one JSON file for each algorithm and seed, and the tables as Markdown.
     """
+    names = [*(board.name for board in BOARDS), auction_board.NAME]
     protocols = {
-        board.name: Protocol.load(PROTOCOLS / f"{board.name}-{'quick' if quick else 'standard'}.toml")
-        for board in BOARDS
+        name: Protocol.load(PROTOCOLS / f"{name}-{'quick' if quick else 'standard'}.toml") for name in names
     }
-    total = sum(len(board.classical) + protocols[board.name].seeds for board in BOARDS)
-    console = Console(width=None if Console().is_terminal else 160)
+    total = sum(len(board.classical) + protocols[board.name].seeds for board in BOARDS) + len(auction_board.BIDDERS) + 2
+    console = Console(width=None if Console().is_terminal else 180)
     with tqdm(total=total, desc="evaluating", unit=" run") as bar:
-        tables = [_run(board, protocols[board.name], out / board.name, bar) for board in BOARDS]
-    for board, table in zip(BOARDS, tables, strict=True):
-        console.print(_view(table, protocols[board.name]))
-        (out / board.name / "leaderboard.md").write_text(markdown(table))
+        tables = {board.name: _run(board, protocols[board.name], out / board.name, bar) for board in BOARDS}
+        tables[auction_board.NAME] = _run_auctions(protocols[auction_board.NAME], out / auction_board.NAME, bar)
+    for name, table in tables.items():
+        console.print(_view(table, protocols[name]))
+        (out / name / "leaderboard.md").write_text(markdown(table))
     print(
-        "score: (reward - random) / (reference - random) on each network; the reference has 1.\n"
+        "score: (reward - random) / (reference - random) on each network; the reference has 1. Auctions: all bid alike,\n"
+        "and the reference is the welfare of the efficient allocation, shared at no cost; money in shares of a budget.\n"
         f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds.\n\n"
         f"Results and tables: {out}"
     )
@@ -106,6 +109,17 @@ def _run(board: Board, protocol: Protocol, out: Path, bar: Any) -> list[dict[str
         rows.setdefault(policy.name, []).append(result)
         bar.update()
     return rank(rows, board.reference, board.unit)
+
+
+def _run_auctions(protocol: Protocol, out: Path, bar: Any) -> list[dict[str, str]]:
+    def done(name: str) -> None:
+        bar.set_postfix_str(f"{auction_board.NAME}: {name}")
+        bar.update()
+
+    rows = auction_board.results(protocol, done)
+    for name, result in rows.items():
+        write_result(result, out / f"{_file_name(name)}-0.json")
+    return auction_board.rank(rows)
 
 
 def _policies(board: Board, protocol: Protocol) -> Iterator[tuple[Policy, int]]:
@@ -146,13 +160,17 @@ def rank(rows: dict[str, list[Result]], reference: str, unit: str) -> list[dict[
                 "95 %": "" if name in (RANDOM, reference) else f"{least:.3f} .. {most:.3f}",
                 unit: f"{objective.mean():.3f}",
                 "share of reference": f"{np.mean(objective / high.objective):.3f}",
-                "violations a step": f"{np.mean([r.violations for r in results]):.2f}",
+                "violations a step": _mean(results, "violations"),
                 "decision, us": f"{1e6 * np.mean([r.decision_time for r in results]):.1f}",
                 "training, s": f"{np.mean([r.training_time for r in results]):.0f}" if trained else "",
                 "seeds": str(len(results)) if trained else "",
             }
         )
     return table
+
+
+def _mean(results: list[Result], metric: str) -> str:
+    return f"{np.mean([r.metrics[metric] for r in results]):.2f}" if metric in results[0].metrics else ""
 
 
 def markdown(table: list[dict[str, str]]) -> str:

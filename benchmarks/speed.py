@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,56 +15,17 @@ from rich.table import Table
 from tqdm import tqdm
 
 import cfenvs.cell_free
-from benchmarks import numpy_twin
+from benchmarks import numpy_twin, speed_auction
+from benchmarks.timing import Row, ratio, time_blocks
 from cfenvs.cell_free.presets import PRESETS
 from cfenvs.radio.fading import matrix_root
 from cfenvs.radio.plane_wave import array_correlation
+from cfenvs.ris_auction.presets import PRESETS as RIS_PRESETS
 from cfenvs.xl_mimo.presets import PRESETS as XL_PRESETS
 from cfenvs.xl_mimo.presets import configure_xl_mimo
 from cfenvs.xl_mimo.scenario import draw_scenario
 
 CELL_FREE, XL_MIMO = "CellFreeUplinkPower-v0", "XLMIMOPower-v0"
-BLOCKS = 15
-"""Timed blocks in a row; the table shows their median and range."""
-BLOCK_SECONDS = 0.1
-
-
-class Row(NamedTuple):
-    """One line of the table: rates of `BLOCKS` blocks."""
-
-    name: str
-    unit: str
-    per_second: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        return float(np.median(self.per_second))
-
-
-def time_blocks(
-    name: str,
-    run: Callable[[], object],
-    amount: int,
-    unit: str = "world-steps",
-    prepare: Callable[[], object] = lambda: None,
-    most_calls: int = 1_000_000,
-) -> Row:
-    """Call `run`, which does `amount` units of work, in blocks of a tenth of a second.
-
-    `prepare` is called before each block and not timed; a block has at most `most_calls` calls.
-    """
-    run()
-    start = time.perf_counter()
-    run()
-    calls = min(max(1, int(BLOCK_SECONDS / max(time.perf_counter() - start, 1e-9))), most_calls)
-    rates = []
-    for _ in range(BLOCKS):
-        prepare()
-        start = time.perf_counter()
-        for _ in range(calls):
-            run()
-        rates.append(calls * amount / (time.perf_counter() - start))
-    return Row(name, unit, tuple(rates))
 
 
 def vector(name: str, num_envs: int, env_id: str = CELL_FREE, length: int = 4000, **kwargs: Any) -> Row:
@@ -229,6 +190,7 @@ def rows() -> list[Callable[[], Row]]:
         lambda: scalar("gym.make, XL mr", XL_MIMO),
         lambda: xl_monte_carlo("mr"),
         lambda: xl_monte_carlo("l-mmse"),
+        *speed_auction.rows(),
     ]
 
 
@@ -281,12 +243,7 @@ def main() -> None:
     for receiver in ("mr", "l-mmse"):
         fast, slow = done[f"XL {receiver}, M=20, K=10, E=64"], done[f"XL Monte Carlo, 400 draws, {receiver}"]
         ratio(f"closed form over Monte Carlo, XL {receiver}", fast, slow)
-    for env_id, presets in ((CELL_FREE, PRESETS), (XL_MIMO, XL_PRESETS)):
+    speed_auction.print_ratios(done)
+    for env_id, presets in ((CELL_FREE, PRESETS), (XL_MIMO, XL_PRESETS), (speed_auction.RIS_AUCTION, RIS_PRESETS)):
         for preset in presets:
             print(f"memory of a world, {env_id}, preset {preset}: {memory(env_id, preset) / 1e6:.3f} MB")
-
-
-def ratio(name: str, row: Row, other: Row) -> None:
-    """Print the ratio of two medians."""
-    factor = row.median / other.median
-    print(f"{name}: {factor:,.1f} x" if factor < 1000 else f"{name}: {factor:,.0f} x")

@@ -104,8 +104,9 @@ def test_a_result_survives_its_file(results, tmp_path):
     ("change", "message"),
     [
         ({"schema": 0}, "schema=0"),
-        ({"reward": [1.0]}, "one for each scenario"),
-        ({"reward": [None] * 6}, "finite"),
+        ({"metrics": {"reward": [1.0]}}, "one for each scenario"),
+        ({"metrics": {"reward": [None] * 6}}, "finite"),
+        ({"metrics": {"objective": [1.0] * 6}}, 'must have a "reward"'),
         ({"surprise": 1}, "unknown key"),
     ],
 )

@@ -12,6 +12,8 @@ from cfenvs.arrays import Array, Bool
 from cfenvs.evaluation.protocol import Protocol
 from cfenvs.evaluation.result import Result
 
+_SUMMED, _LAST = ("objective", "violations"), ("utility", "cost")
+
 
 class Policy(Structure):
     """Anything that maps observations of many worlds to actions.
@@ -51,7 +53,9 @@ def evaluate(policy: Policy, protocol: Protocol, *, seed: int = 0) -> Result:
     Returns
     -------
     Result
-        With, for each scenario, means over the steps of the episode.
+        Its metrics, for each scenario: `reward` and, where the infos have them, `objective` (without penalties) and
+        `violations`, as means over the steps of the episode; or the `reward` as the sum over the episode if it ends by
+        termination, with the last `utility` and `cost`.
     """
     env = protocol.make(getattr(policy, "action_type", None))
     observations, infos = env.reset(seed=protocol.first_scenario)
@@ -60,7 +64,8 @@ def evaluate(policy: Policy, protocol: Protocol, *, seed: int = 0) -> Result:
         policy.begin(env)
     deciding = time.perf_counter() - start
     num_worlds = env.num_envs
-    totals = {name: np.zeros(num_worlds) for name in ("reward", "objective", "violations")}
+    totals: dict[str, Array] = {}
+    ended = np.zeros(num_worlds, bool)
     running = np.ones(num_worlds, bool)
     steps = np.zeros(num_worlds, np.int64)
     while running.any():
@@ -70,6 +75,7 @@ def evaluate(policy: Policy, protocol: Protocol, *, seed: int = 0) -> Result:
         observations, rewards, terminated, truncated, infos = env.step(actions)
         _add(totals, running, rewards, infos)
         steps += running
+        ended |= running & terminated
         running &= ~(terminated | truncated)  # a world that has finished is played on, and not counted
     env.close()
     return Result.of(
@@ -77,12 +83,11 @@ def evaluate(policy: Policy, protocol: Protocol, *, seed: int = 0) -> Result:
         protocol,
         seed=seed,
         decision_time=deciding / int(steps.sum()),
-        **{name: total / steps for name, total in totals.items()},
+        metrics={name: total if name in _LAST or ended.all() else total / steps for name, total in totals.items()},
     )
 
 
 def _add(totals: dict[str, Array], running: Bool, rewards: Array, infos: dict[str, Any]) -> None:
-    totals["reward"] += rewards * running
-    totals["objective"] += infos["objective"] * running
-    if "violations" in infos:
-        totals["violations"] += infos["violations"] * running
+    for name, values in (("reward", rewards), *((name, infos[name]) for name in (*_SUMMED, *_LAST) if name in infos)):
+        total = totals.setdefault(name, np.zeros(len(rewards)))
+        total[running] = values[running] if name in _LAST else total[running] + values[running]

@@ -21,7 +21,6 @@ from cfenvs.core.errors import check_keys
 from cfenvs.evaluation.protocol import Protocol
 
 SCHEMA = 1
-_PER_SCENARIO = ("reward", "objective", "violations")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +34,8 @@ class Result:
     protocol : Protocol
     seed : int
         Of the training.
-    reward, objective, violations : (num_scenarios,) arrays
-        Means over the steps of an episode: the reward, the objective without penalties, the number of violations.
+    metrics : dict of (num_scenarios,) arrays
+        "reward" always, others as the environment has them: see `evaluate`.
     decision_time : float
         Seconds for one decision in one world, all scenarios deciding together; what `begin` takes is shared out.
     training_time, training_steps : float, int
@@ -49,13 +48,18 @@ class Result:
     information: str
     protocol: Protocol
     seed: int
-    reward: Float
-    objective: Float
-    violations: Float
+    metrics: dict[str, Float]
     decision_time: float
     training_time: float = 0.0
     training_steps: int = 0
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Float:
+        """A metric by its name."""
+        metrics = self.__dict__.get("metrics", {})
+        if name in metrics:
+            return metrics[name]
+        raise AttributeError(f"a {type(self).__name__} has no {name!r}; its metrics are {', '.join(metrics)}")
 
     @classmethod
     def of(cls, policy: Any, protocol: Protocol, **values: Any) -> Result:
@@ -74,8 +78,7 @@ class Result:
 def write_result(result: Result, path: Path) -> None:
     """Write a result as JSON; the file appears whole or not at all."""
     values = {"schema": SCHEMA, **dataclasses.asdict(result)}
-    for name in _PER_SCENARIO:
-        values[name] = values[name].tolist()
+    values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
     values["protocol"]["env_kwargs"] = dict(result.protocol.env_kwargs)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -96,11 +99,12 @@ def read_result(path: Path) -> Result:
     require(schema == SCHEMA, "schema", schema, f"{path} is no result of schema {SCHEMA}")
     check_keys(values, Result.__dataclass_fields__, f"key in {path}:")
     values["protocol"] = Protocol(**values["protocol"])
-    for name in _PER_SCENARIO:
-        array = np.asarray(values[name], float)
+    require("reward" in values["metrics"], "metrics", sorted(values["metrics"]), f'{path}: must have a "reward"')
+    for name, numbers in values["metrics"].items():
+        array = np.asarray(numbers, float)
         complete = array.shape == (values["protocol"].num_scenarios,) and np.isfinite(array).all()
         require(bool(complete), name, f"array of shape {array.shape}", f"{path}: must be finite, one for each scenario")
-        values[name] = array
+        values["metrics"][name] = array
     return Result(**values)
 
 

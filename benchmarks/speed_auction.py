@@ -1,0 +1,95 @@
+"""Rows of the speed table for `RISAuction-v0`, beside what the published code was measured to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.timing import Row, time_blocks
+from cfenvs.ris_auction import Greedy, Seat, parallel_env, parallel_vec_env
+
+RIS_AUCTION = "RISAuction-v0"
+PUBLISHED: dict[str, Any] = {"preset": "gambling2024"}
+BATCH = 256
+
+PUBLISHED_VALUES_SECONDS, PUBLISHED_RESET_SECONDS = 14.7e-3, 103e-3
+"""One update of an operator's marginal values, and one reset, in the public code of Schwarz, "Gambling on
+Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024; measured on another day and machine of the same
+class."""
+
+VALUES = "marginal values of an operator, 20 surfaces, 10 users, E=256"
+RESETS = "new networks of the auction, E=256"
+
+
+def rows() -> list[Callable[[], Row]]:
+    """What is timed, in the order of the table."""
+    return [
+        values,
+        new_networks,
+        lambda: auctions("auctions, greedy against greedy, E=256", "never"),
+        lambda: auctions("auctions, greedy against greedy, E=256, with resets", "episode"),
+        rounds,
+    ]
+
+
+def print_ratios(done: Mapping[str, Row]) -> None:
+    """Against the published code."""
+    for name, seconds in ((VALUES, PUBLISHED_VALUES_SECONDS), (RESETS, PUBLISHED_RESET_SECONDS)):
+        print(f"{name}: {1e6 / done[name].median:.2f} us, {seconds * done[name].median:,.0f} x the published code")
+
+
+def values() -> Row:
+    """All marginal values of one operator, in all worlds."""
+    env = parallel_vec_env(BATCH, **PUBLISHED)
+    env.reset(seed=0)
+    owned = np.random.default_rng(0).random((BATCH, 1, env.config.surfaces)) < 0.3
+    return time_blocks(VALUES, lambda: env.simulator.valuation.values(owned), BATCH, "values of an operator")
+
+
+def new_networks() -> Row:
+    """Resets, each with a new network."""
+    env = parallel_vec_env(BATCH, **PUBLISHED)
+    env.reset(seed=0)
+    return time_blocks(RESETS, env.reset, BATCH, "resets")
+
+
+def auctions(name: str, resample: str) -> Row:
+    """Whole auctions, one after another in each world; those that end are counted."""
+    env = parallel_vec_env(BATCH, autoreset_mode="SameStep", resample=resample, **PUBLISHED)
+    greedy = [Greedy(), Greedy()]
+    for operator, bidder in enumerate(greedy):
+        bidder.attach(Seat(env.simulator, operator))
+    state: dict[str, Any] = {}
+    state["observations"], state["infos"] = env.reset(seed=0)
+
+    def play(steps: int) -> int:
+        ended = 0
+        for _ in range(steps):
+            masks = state["infos"]["action_mask"][..., 1].astype(bool)
+            bids = [
+                bidder(state["observations"][:, o], masks[:, o], env.simulator.streams[o])
+                for o, bidder in enumerate(greedy)
+            ]
+            state["observations"], _, terminated, _, state["infos"] = env.step(np.stack(bids, axis=1))
+            ended += int(terminated.sum())
+        return ended
+
+    play(50)  # worlds no longer end together
+    steps = 50
+    return time_blocks(name, lambda: play(steps), play(steps), "auctions")
+
+
+def rounds() -> Row:
+    """Rounds of the PettingZoo face, both operators bidding for everything."""
+    env = parallel_env(resample="never", **PUBLISHED)
+    env.reset(seed=0)
+    actions = {agent: np.ones(20, np.int64) for agent in env.agents}
+
+    def run() -> None:
+        env.reset()
+        for _ in range(19):  # the auction ends in the twentieth
+            env.step(actions)
+
+    return time_blocks("Parallel, auction", run, 19, "rounds")
