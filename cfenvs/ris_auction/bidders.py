@@ -89,9 +89,10 @@ class Straightforward(Seated):
         bundle, bids = seat.owned.copy(), np.zeros(masks.shape, bool)
         going = masks.any(axis=1)
         while going.any():
-            surplus = np.where(masks & ~bids, self.shade * seat.worth(bundle) - prices, -np.inf)
+            within = masks & ~bids & (prices <= budget[:, None] * (1.0 + 1e-12))
+            surplus = np.where(within, self.shade * seat.worth(bundle) - prices, -np.inf)
             best = surplus.argmax(axis=1)
-            going &= (surplus[worlds, best] > 0) & (prices[worlds, best] <= budget)
+            going &= surplus[worlds, best] > 0
             rows, columns = worlds[going], best[going]
             bids[rows, columns] = bundle[rows, columns] = True
             budget[rows] -= prices[rows, columns]

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.core.actions import check_indices
+from cfenvs.core.actions import InvalidAction, check_indices
 from cfenvs.core.simulator import AgentsView, Arrays, View
 from cfenvs.ris_auction.bidders import seat_bidders
 from cfenvs.ris_auction.seat import Seat
@@ -108,7 +108,10 @@ class SeatView(View):
         observations = self._all()
         for operator, bidder in self._bidders.items():
             bids = bidder(observations[:, operator], mask[:, operator], simulator.streams[operator])
-            out[:, operator] = bids_of(bids, self._shape, self._may_act(operator))
+            try:
+                out[:, operator] = bids_of(bids, self._shape, self._may_act(operator))
+            except InvalidAction as error:
+                raise InvalidAction(f"the bidder in seat {operator}: {error}") from None
         return out
 
     def observe(self, out: Float32) -> None:
