@@ -99,8 +99,8 @@ class RISAuctionConfig(Rules):
         What is told of the rivals' bids in the last round: nothing [1]_; for each surface whether there was none, one
         or more (0, 0.5, 1); or how many of the operators have bid (a share).
     fairness_indicator : bool
-        Adds own mean of r^(1/alpha) over the sum of all operators' (after Zan & Schwarz, arXiv 2603.25572, whose exact form is
-        not recoverable).
+        Adds own mean of r^(1/alpha) over the sum of all operators' (after Zan & Schwarz, arXiv 2603.25572, whose exact
+        form is not recoverable).
 
     Markets
     -------

@@ -35,6 +35,8 @@ class RISAuctionSimulator(Simulator):
         U(owned + s) - U(owned).
     mask : (E, O, S) bool array
         Bids that would count in the coming round, one by one.
+    may_act : (E, O) bool array
+        Operators with any such bid.
     full_budgets : (E, O) array
         At the start of the episode.
     worth : (E, O) array
@@ -64,6 +66,7 @@ class RISAuctionSimulator(Simulator):
         self.full_budgets = np.ones(seats)
         self.worth = np.ones(seats)
         self.marginals, self.mask = np.zeros(values), np.zeros(values, bool)
+        self.may_act: Bool = np.zeros(seats, bool)
         self.bids, self.clock = np.zeros(values, bool), np.zeros((num_worlds, config.surfaces))
         self.utilities, self.costs = np.zeros(seats), np.zeros(seats)
         self.payments, self.rewards = np.zeros(seats), np.zeros(seats)
@@ -115,24 +118,22 @@ class RISAuctionSimulator(Simulator):
         self.owner[worlds] = NOBODY
         self.terminated[worlds] = False
         self.truncated[worlds] = False
-        _, self.marginals = self.valuation.values(self.auction.owned)
-        self.mask = self.auction.permitted() & (self.marginals > 0)
+        self._look(self.valuation.values(self.auction.owned)[1])
 
     def step(self, command: Bool) -> bool:
         config, auction = self.config, self.auction
-        self.bids, self.clock = command, auction.prices
-        refused = command & ~self.mask
+        self.clock, mask = auction.prices, self.mask
         outcome = auction.play(command, self.marginals, self.marginals > 0)
         utilities, marginals = self.valuation.values(auction.owned)
         before = auction.owner.copy()
         late = auction.settle(marginals > 0)
         if (auction.owner != before).any():  # items may go to previous bidders for nothing
             utilities, marginals = self.valuation.values(auction.owned)
-        self.bids, self.refused = outcome.bids, refused.sum(axis=2)
+        self.bids, self.refused = outcome.bids, outcome.refused
         self.payments = outcome.payments + late
         self.rewards = self.worth * (utilities - self._level) - config.aggressiveness * self.payments
         if config.budget_rule == "penalty":
-            forbidden = np.where(refused, self.clock[:, None, :], 0.0).sum(axis=2)
+            forbidden = np.where(command & ~mask, self.clock[:, None, :], 0.0).sum(axis=2)
             self.rewards -= config.penalty * forbidden + (config.penalty - 1.0) * outcome.overshoot
         self.utilities, self._level = utilities, utilities
         self.costs = np.where(self._new_auction[:, None], 0.0, self.costs) + self.payments
@@ -145,9 +146,14 @@ class RISAuctionSimulator(Simulator):
             self.valuation.auction[again] += 1
             self._begin(again, self.full_budgets[again] if config.budget_renewal else auction.budgets[again])
             _, marginals = self.valuation.values(auction.owned)
-        self.marginals = marginals
-        self.mask = auction.permitted() & (marginals > 0)
+        self._look(marginals)
         return bool(self.terminated.any() or self.truncated.any())
+
+    def _look(self, marginals: Float) -> None:
+        """What operators see before the next round."""
+        self.marginals = marginals
+        self.mask = self.auction.permitted() & (marginals > 0)
+        self.may_act = np.asarray(self.mask.any(axis=2))
 
     @property
     def current_utilities(self) -> Float:

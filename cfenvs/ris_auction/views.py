@@ -34,7 +34,7 @@ class OperatorsView(AgentsView):
         self.state_space = Box(0.0, 1.0, (config.operators * size,), np.float32)
 
     def may_act(self) -> Bool:
-        return np.asarray(self._simulator.mask.any(axis=2))
+        return self._simulator.may_act
 
     def command(self, actions: Any) -> Bool:
         return bids_of(actions, self._shape, self.may_act())
@@ -64,7 +64,7 @@ class OperatorsView(AgentsView):
 
     def situation(self) -> Arrays:
         """Who may bid, and which bids would count one by one: as a mask of zeros and ones for each surface."""
-        return {"active": self.may_act(), "action_mask": as_mask(self._simulator.mask)}
+        return {"active": self.may_act().copy(), "action_mask": as_mask(self._simulator.mask)}
 
     def outcome(self) -> Arrays:
         simulator = self._simulator
@@ -104,12 +104,12 @@ class SeatView(View):
         simulator, config = self._simulator, self._simulator.config
         out = np.empty((simulator.num_worlds, config.operators, config.surfaces), bool)
         mask = simulator.mask
-        out[:, self._seat] = bids_of(actions, self._shape, self._may_act(self._seat))
+        out[:, self._seat] = bids_of(actions, self._shape, simulator.may_act[:, self._seat])
         observations = self._all()
         for operator, bidder in self._bidders.items():
             bids = bidder(observations[:, operator], mask[:, operator], simulator.streams[operator])
             try:
-                out[:, operator] = bids_of(bids, self._shape, self._may_act(operator))
+                out[:, operator] = bids_of(bids, self._shape, simulator.may_act[:, operator])
             except InvalidAction as error:
                 raise InvalidAction(f"the bidder in seat {operator}: {error}") from None
         return out
@@ -128,9 +128,6 @@ class SeatView(View):
         simulator = self._simulator
         own = {name: array[:, self._seat] for name, array in self._operators.outcome().items()}
         return {**own, "utilities": simulator.utilities, "costs": simulator.costs, "owner": simulator.owner}
-
-    def _may_act(self, operator: int) -> Bool:
-        return np.asarray(self._simulator.mask[:, operator].any(axis=1))
 
     def _all(self) -> Float32:
         size = self.single_observation_space.shape[0]
