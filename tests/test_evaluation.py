@@ -16,6 +16,9 @@ from cfenvs.evaluation import (
     interquartile_mean,
     interval,
     normalised_scores,
+    optimality_gap,
+    paired_difference,
+    probability_of_improvement,
     read_result,
     write_result,
 )
@@ -84,6 +87,27 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
     hits = [low <= 0 <= high for low, high in (interval(rng.standard_normal((1, 60)), seed=i) for i in range(60))]
     assert 0.85 <= np.mean(hits) <= 1.0
+
+
+def test_point_estimates_are_those_of_rliable():
+    metrics = pytest.importorskip("rliable.metrics")
+    rng = np.random.default_rng(0)
+    for seeds, scenarios in ((1, 7), (10, 30), (3, 2)):
+        scores, others = rng.normal(0.8, 0.3, (seeds, scenarios)), rng.normal(0.7, 0.3, (seeds + 1, scenarios))
+        assert interquartile_mean(scores) == pytest.approx(metrics.aggregate_iqm(scores), rel=1e-12)
+        assert optimality_gap(scores) == pytest.approx(metrics.aggregate_optimality_gap(scores), rel=1e-12)
+        expected = metrics.probability_of_improvement(scores, others)
+        assert probability_of_improvement(scores, others) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_paired_interval_is_narrower_than_what_scenarios_vary_by():
+    rng = np.random.default_rng(1)
+    scenario = rng.normal(0, 1, 50)
+    one, other = scenario + 0.1 + 0.01 * rng.normal(size=(4, 50)), scenario + 0.01 * rng.normal(size=(3, 50))
+    low, high = interval(one, other, statistic=paired_difference)
+    assert low < 0.1 < high
+    assert high - low < 0.02
+    assert interval(one, other, statistic=probability_of_improvement)[0] > 0.99
 
 
 def test_scores_are_not_clipped():

@@ -16,7 +16,14 @@ Everything that a leaderboard script needs, without a clone of the repository:
 from cfenvs.evaluation.evaluate import Policy, evaluate
 from cfenvs.evaluation.protocol import Protocol
 from cfenvs.evaluation.result import Result, read_result, write_result
-from cfenvs.evaluation.statistics import interquartile_mean, interval, normalised_scores
+from cfenvs.evaluation.statistics import (
+    interquartile_mean,
+    interval,
+    normalised_scores,
+    optimality_gap,
+    paired_difference,
+    probability_of_improvement,
+)
 
 __all__ = [
     "Policy",
@@ -26,6 +33,9 @@ __all__ = [
     "interquartile_mean",
     "interval",
     "normalised_scores",
+    "optimality_gap",
+    "paired_difference",
+    "probability_of_improvement",
     "read_result",
     "write_result",
 ]
