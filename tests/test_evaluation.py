@@ -156,6 +156,34 @@ def test_the_leaderboard_ranks_by_score_and_marks_what_is_not_ranked(results):
     assert len(markdown(table).splitlines()) == 2 + len(table)
 
 
+def test_an_auction_is_judged_by_what_it_brings_in_all():
+    class Cheap:
+        name, information = "bids while it is cheap", "decentralised"
+
+        def act(self, observations, infos):
+            return (infos["action_mask"][..., 1] > 0) & (observations[:, 20:21] < 0.08)
+
+    result = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", num_scenarios=8))
+    np.testing.assert_allclose(result.reward, result.utility - result.cost, atol=1e-12)
+    assert (result.utility > 0).all()
+    with pytest.raises(AttributeError, match="has no 'objective'; its metrics are reward, utility, cost"):
+        _ = result.objective
+
+
+def test_the_auction_board_ranks_bidders_below_what_is_possible():
+    from benchmarks import auction_board
+
+    rows = auction_board.results(Protocol(env_id="RISAuction-v0", env_kwargs={"surfaces": 6}, num_scenarios=10), str)
+    table = {row["bidder"]: row for row in auction_board.rank(rows)}
+    assert float(table[auction_board.BOUND]["score (IQM)"]) == 1
+    assert float(table["random"]["score (IQM)"]) == 0
+    unranked = ("random", auction_board.BOUND, auction_board.VCG)
+    assert all((table[name]["#"] == "") == (name in unranked) for name in table)
+    for result in rows.values():
+        assert (result.metrics["efficiency"] <= 1 + 1e-9).all()
+        assert (result.reward <= rows[auction_board.BOUND].reward + 1e-9).all()
+
+
 def test_protocol_files_are_valid_and_slips_are_named(tmp_path):
     for path in (ROOT / "benchmarks" / "protocols").glob("*.toml"):
         assert Protocol.load(path).num_scenarios > 0
