@@ -1,0 +1,1 @@
+"""What the learners share: networks of many groups as one program, replay, random streams, runs."""

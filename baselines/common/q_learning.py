@@ -1,0 +1,184 @@
+"""Double Q-learning with prioritised replay for G groups at once: what DDQN, CTDE and FPer have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.common.networks import GroupedMLP
+from baselines.common.replay import PrioritisedReplay
+from baselines.common.streams import Seed
+from cfenvs.arrays import Array, Bool, Float, Float32, Int
+
+FEW_ACTIONS = 256
+"""Up to so many outputs it is quicker to compute all of them than to pick columns."""
+
+
+@dataclass
+class QArgs:
+    """Parameters of double Q-learning."""
+
+    hidden: tuple[int, ...] = (32, 32)
+    """Units in each hidden layer."""
+    learning_rate: float = 3e-3
+    """Of Adam, at the start."""
+    final_learning_rate: float = 3e-4
+    """At the end; it falls geometrically. A constant rate leaves a greedy policy that flickers between equal levels."""
+    discount: float = 0.0
+    """Powers do not change the next situation: the game is a contextual bandit, and looking ahead only adds noise."""
+    target_period: int = 100
+    """Gradient steps between copies of the network to the target (of no effect with discount 0)."""
+    capacity: int = 4096
+    """Transitions that the replay holds."""
+    batch_size: int = 32
+    """Transitions in a gradient step."""
+    train_every: int = 8
+    """Environment steps between gradient steps."""
+    warm_up: int = 100
+    """Environment steps before the first gradient step."""
+    priority_exponent: float = 0.6
+    """alpha of prioritised replay; 0 is uniform (Schaul et al. 2016: 0.6)."""
+    correction_exponent: float = 0.4
+    """beta of the importance-sampling correction at the start; it rises linearly to 1 (Schaul et al. 2016: 0.4)."""
+    start_at_full_power: bool = False
+    """Start with networks that give the highest level the value 1, which is what full power was measured to be worth,
+    and every other level the value 0, instead of random networks."""
+    start_explorers: float = 1.5
+    """Expected number of users that explore in a step, at the start."""
+    final_explorers: float = 0.1
+    """The same after `exploration_episodes`; between them it falls geometrically."""
+    exploration_episodes: int = 100
+    """Episodes over which exploration falls."""
+
+    def epsilons(self, episodes: float | Array, users: int) -> Array:
+        """Probability that one user explores after so many episodes of exploration, at most 1."""
+        share = np.minimum(np.asarray(episodes) / max(self.exploration_episodes, 1), 1.0)
+        explorers = self.start_explorers * (self.final_explorers / self.start_explorers) ** share
+        return np.minimum(explorers / users, 1.0)
+
+
+class QLearner:
+    """G groups with one network each, which holds one or several heads of A actions.
+
+    Parameters
+    ----------
+    args : QArgs
+    seeds : sequence of Seed
+        One for each group.
+    inputs, heads, actions : int
+        D; H heads (branches) with A actions each. A head's value is that of the whole action, as in Tavakoli et al.,
+        "Action branching architectures", AAAI 2018, without their shared value.
+    scale : (G,) array
+        Rewards are divided by it. (The guaranteed rate at full power makes them of order one.)
+    """
+
+    def __init__(self, args: QArgs, seeds: Sequence[Seed], inputs: int, heads: int, actions: int, scale: Float) -> None:
+        self.args, self.heads, self.actions = args, heads, actions
+        scaled = 0.0 if args.start_at_full_power else 1.0
+        self.nets = GroupedMLP(seeds, (inputs, *args.hidden, heads * actions), scaled)
+        if args.start_at_full_power:
+            with torch.no_grad():
+                self.nets.biases[-1][:, :, actions - 1 :: actions] = 1.0
+        self.target = self.nets.clone()
+        self.optimiser = torch.optim.Adam(self.nets.parameters(), args.learning_rate, fused=True)
+        fields: dict[str, Any] = {
+            "observation": ((inputs,), np.float32),
+            "action": ((heads,), np.int64),
+            "reward": ((), np.float32),
+        }
+        if args.discount > 0:
+            fields["following"] = ((inputs,), np.float32)
+        self.replay = PrioritisedReplay(seeds, args.capacity, fields, args.priority_exponent)
+        self.scale = torch.tensor(np.asarray(scale), dtype=torch.float32)[:, None]
+        self.updates = 0
+
+    @torch.no_grad()
+    def greedy(self, observations: Float32, nets: GroupedMLP | None = None) -> Int:
+        """Best actions (G, B, H) for observations (G, B, D); of other networks if given."""
+        values = (nets or self.nets)(torch.from_numpy(observations))
+        return self._split(values).argmax(-1).numpy()
+
+    def decision_time(self, groups: int, batch: int) -> float:
+        """Seconds of a greedy decision of one world: `groups` networks of this size, `batch` observations for each.
+
+        The median of 200, after some to warm up.
+        """
+        nets = GroupedMLP(range(groups), self.nets.sizes)
+        observations = np.zeros((groups, batch, self.nets.sizes[0]), np.float32)
+        times = []
+        for _ in range(220):
+            begun = time.perf_counter()
+            self.greedy(observations, nets)
+            times.append(time.perf_counter() - begun)
+        return float(np.median(times[20:]))
+
+    def remember(self, mask: Bool | None, observation: Array, action: Array, reward: Array, following: Array) -> None:
+        """Keep (G, n, D), (G, n, H), (G, n), (G, n, D): n transitions of each group, without those not in `mask`."""
+        values = {"observation": observation, "action": action, "reward": reward}
+        if self.args.discount > 0:
+            values["following"] = following
+        self.replay.extend(mask, **values)
+
+    def learn(self, progress: float) -> None:
+        """One gradient step of every group; `progress` in 0..1 sets learning rate and correction."""
+        args, replay = self.args, self.replay
+        replay.beta = args.correction_exponent + (1.0 - args.correction_exponent) * progress
+        rate = args.learning_rate * (args.final_learning_rate / args.learning_rate) ** progress
+        self.optimiser.param_groups[0]["lr"] = rate
+        batch = replay.sample(args.batch_size)
+        data = batch.data
+        target = (data["reward"] / self.scale)[..., None].expand(-1, -1, self.heads)
+        if args.discount > 0:
+            target = target + args.discount * self._following_value(data["following"])
+        error = self._value(data["observation"], data["action"]) - target
+        loss = (batch.weights[..., None] * error * error).mean((1, 2)).sum()
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        replay.prioritise(batch.slots, error.detach().abs().mean(-1).numpy())
+        self.updates += 1
+        if args.discount > 0 and self.updates % args.target_period == 0:
+            self.target.follow(self.nets)
+
+    def _value(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Values (G, B, H) of the actions taken."""
+        features = self.nets.features(observations)
+        if self.heads * self.actions <= FEW_ACTIONS:
+            return self._split(self.nets.head(features)).gather(-1, actions[..., None]).squeeze(-1)
+        # A joint head has thousands of actions: only the columns of those taken are multiplied.
+        weight, bias = self.nets.layers[-1]
+        taken = weight.gather(2, actions.mT.expand(-1, weight.shape[1], -1))
+        return (
+            torch.einsum("gbh,ghb->gb", features, taken)[..., None] + bias[:, 0].gather(1, actions[..., 0])[..., None]
+        )
+
+    @torch.no_grad()
+    def _following_value(self, observations: Tensor) -> Tensor:
+        """Double Q-learning: the network chooses, its target judges (van Hasselt, Guez, Silver, AAAI 2016)."""
+        chosen = self._split(self.nets(observations)).argmax(-1, keepdim=True)
+        return self._split(self.target(observations)).gather(-1, chosen).squeeze(-1)
+
+    def _split(self, values: Tensor) -> Tensor:
+        return values.view(*values.shape[:2], self.heads, self.actions)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return {
+            "nets": self.nets.state_dict(),
+            "target": self.target.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "replay": self.replay.state_dict(),
+            "updates": self.updates,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        for name in ("nets", "target", "optimiser", "replay"):
+            getattr(self, name).load_state_dict(state[name])
+        self.updates = state["updates"]

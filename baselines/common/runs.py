@@ -1,0 +1,205 @@
+"""A training run: progress bar, TensorBoard, one JSON file, checkpoints that survive Ctrl-C, and resuming."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from cfenvs.evaluation.result import provenance
+
+CHECKPOINT, RECORD = "checkpoint.pt", "run.json"
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed; the checkpoint is written."""
+
+
+class Run:
+    """One training, from its start or resumed. Use it as a context manager.
+
+    The first Ctrl-C is answered at the next `checkpoint`: state is saved, then `Interrupted` raised. A second one stops
+    at once; the last checkpoint stays valid, because files are replaced in one move.
+
+    Parameters
+    ----------
+    name : str
+        Shown in the progress bar.
+    config : dataclass
+        The arguments of the learner, stored with the record.
+    env_id : str
+        With its version, as "CellFreeUplinkPower-v0".
+    total : int
+        Length of the training in `unit`.
+    unit : str
+    folder : Path, optional
+        Where record, checkpoint and TensorBoard events go. Without one, nothing is written.
+    resume : bool
+        Whether `restore` gives the checkpoint in `folder`. One made with other arguments is refused.
+    progress : bool
+        Whether to show the bar.
+    checkpoint_every : int
+        Units between checkpoints.
+
+    Attributes
+    ----------
+    curve : list of dict
+        What was logged: {"at": position, name: value or list, ...}.
+    seconds : float
+        Training time so far, earlier parts of a resumed run included.
+
+    Examples
+    --------
+    >>> with Run("nothing", config=None, env_id="none", total=2, progress=False) as run:
+    ...     for episode in range(2):
+    ...         run.log(episode + 1, reward=0.5)
+    ...         run.advance()
+    >>> run.curve[-1]
+    {'at': 2, 'reward': 0.5}
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        config: Any,
+        env_id: str,
+        total: int,
+        unit: str = "episode",
+        folder: Path | None = None,
+        resume: bool = False,
+        progress: bool = True,
+        checkpoint_every: int = 100,
+    ) -> None:
+        self.name, self.env_id, self.total, self.unit = name, env_id, total, unit
+        self.folder = None if folder is None else Path(folder)
+        self.config: dict[str, Any] = {} if config is None else dataclasses.asdict(config)
+        self.curve: list[dict[str, Any]] = []
+        self.position = 0
+        self.seconds = 0.0
+        self.checkpoint_every = checkpoint_every
+        self._progress, self._interrupted = progress, False
+        self._restored = self._read() if resume else None
+        if self._restored is not None:
+            self.curve = json.loads(self._restored["curve"])
+            self.position, self.seconds = self._restored["position"], self._restored["seconds"]
+
+    def __enter__(self) -> Self:
+        self._bar = tqdm(
+            total=self.total, initial=self.position, desc=self.name, unit=f" {self.unit}", disable=not self._progress
+        )
+        self._writer: Any = None
+        if self.folder is not None:
+            from torch.utils.tensorboard import SummaryWriter  # heavy, and needed here only
+
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._writer = SummaryWriter(str(self.folder), purge_step=self.position + 1)  # type: ignore[no-untyped-call]
+        self._handler: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._on_interrupt)
+        self._started = time.perf_counter() - self.seconds
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds = time.perf_counter() - self._started
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+        self._bar.close()
+        if self._writer is not None:
+            self._writer.close()
+        if self.folder is not None:
+            self._record("interrupted" if isinstance(error, KeyboardInterrupt) else "failed" if error else "finished")
+
+    def restore(self) -> dict[str, Any] | None:
+        """The state given to the last `checkpoint` of the run that is resumed, or None at a fresh start."""
+        return None if self._restored is None else self._restored["state"]
+
+    def advance(self, units: int = 1, **postfix: float) -> None:
+        """Move on, and show numbers beside the bar."""
+        self.position += units
+        self._bar.update(units)
+        if postfix:
+            self._bar.set_postfix({name: f"{value:.3f}" for name, value in postfix.items()}, refresh=False)
+
+    def log(self, at: int, **values: Any) -> None:
+        """A point of the learning curve: numbers or arrays; TensorBoard gets their means."""
+        self.curve.append({"at": at, **{name: np.asarray(value).tolist() for name, value in values.items()}})
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, float(np.mean(np.asarray(value))), at)
+
+    def checkpoint(self, state: Callable[[], Mapping[str, Any]], force: bool = False) -> None:
+        """Save `state()` when it is due or all is done, and stop after Ctrl-C. Call it where the state is whole.
+
+        `state()` may hold tensors, numbers, strings, and lists and dicts of them: what `weights_only` loading accepts.
+        """
+        due = force or self._interrupted or self.position >= self.total
+        due |= self.position % self.checkpoint_every == 0 and self.position > 0
+        if due and self.folder is not None:
+            whole = {
+                "state": dict(state()),
+                "position": self.position,
+                "seconds": time.perf_counter() - self._started,
+                "curve": json.dumps(self.curve),
+                "config": json.dumps(self.config, default=str),
+            }
+            save_atomically(whole, self.folder / CHECKPOINT)
+        if self._interrupted:
+            raise Interrupted
+
+    def _on_interrupt(self, signum: int, frame: FrameType | None) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._interrupted = True
+
+    def _read(self) -> dict[str, Any] | None:
+        path = None if self.folder is None else self.folder / CHECKPOINT
+        if path is None or not path.exists():
+            return None
+        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        before, now = json.loads(saved["config"]), json.loads(json.dumps(self.config, default=str))
+        changed = sorted(k for k in before.keys() | now.keys() if k != "resume" and before.get(k) != now.get(k))
+        if changed:
+            raise ValueError(
+                f"{path} was made with other values of {', '.join(changed)}: resume with the same arguments, or choose "
+                "another folder"
+            )
+        return saved
+
+    def _record(self, status: str) -> None:
+        assert self.folder is not None
+        record = {
+            "name": self.name,
+            "status": status,
+            "env_id": self.env_id,
+            "config": self.config,
+            "seed": self.config.get("seed"),
+            "unit": self.unit,
+            "position": self.position,
+            "seconds": self.seconds,
+            "provenance": provenance(),
+            "curve": self.curve,
+        }
+        partial = self.folder / (RECORD + ".partial")
+        partial.write_text(json.dumps(record, indent=1, default=str) + "\n")
+        os.replace(partial, self.folder / RECORD)
+
+
+def save_atomically(state: Any, path: Path) -> None:
+    """`torch.save` into a file that appears whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)

@@ -1,0 +1,105 @@
+"""The users of XL-MIMO acting through the fuzzy layer: what its learners and its bound share when they are judged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Array, Float
+from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, scaled_gains
+from cfenvs.radio.path_loss import db_to_linear, linear_to_db
+from cfenvs.xl_mimo.fuzzy import GENERATOR_TAG, FuzzyLayer, Kernel, Normalisation, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuzzyOptions:
+    """The layer, as in `cfenvs.xl_mimo.FuzzyAgentsVec`; by default the kernel of the published code."""
+
+    num_fuzzy_agents: int = 3
+    """M_f."""
+    kernel: Kernel = "exponential"
+    """Membership over distance."""
+    kernel_scale: float = 0.2
+    """Factor of the distance, in units of the scaled observation (20 dB)."""
+    normalisation: Normalisation = "sum"
+    """Of memberships over users."""
+    state: State = "lsf"
+    """Of a user: its large-scale gains, strongest first, or their sum."""
+
+    def layer(self, num_worlds: int, num_users: int) -> FuzzyLayer:
+        """The layer for some worlds."""
+        return FuzzyLayer(num_worlds, num_users, **asdict(self))
+
+    def __str__(self) -> str:
+        seen = "total gain" if self.state == "total-gain" else "all gains"
+        return f"{self.kernel} {self.kernel_scale:g}, {seen}"
+
+
+def users_view(observations: Array) -> Array:
+    """Observations of single users (E, K, M + 1) from the central one (E, M, K): total gain, then gains by size."""
+    gains_db = GAIN_OFFSET_DB + GAIN_SCALE_DB * observations.astype(float).swapaxes(1, 2)
+    total = scaled_gains(linear_to_db(db_to_linear(gains_db).sum(axis=2, keepdims=True)))
+    strongest_first = -np.sort(-observations.swapaxes(1, 2), axis=2)
+    return np.concatenate([total, strongest_first], axis=2).astype(np.float32)
+
+
+def to_shares(actions: Array, range_db: float | None) -> Array:
+    """Shares of the maximum power from actions of an environment with `power_scale="db"`, or linear ones with None."""
+    return actions if range_db is None else np.minimum(db_to_linear((actions - 1.0) * range_db), 1.0)
+
+
+class FuzzyUsers(ABC):
+    """A policy of `cfenvs.evaluation` that sets the powers of users through the layer.
+
+    In the world of scenario seed s it draws the prototypes that `FuzzyAgentsVec` draws there when seeded s.
+
+    Parameters
+    ----------
+    options : FuzzyOptions
+    range_db : float, optional
+        Actions are mixed in decibels, as in an environment with `power_scale="db"` and this `power_range_db`; None
+        mixes shares of the maximum power.
+    """
+
+    name: str
+    information: str
+    action_type = "continuous"
+
+    def __init__(self, options: FuzzyOptions, range_db: float | None = None) -> None:
+        self.options, self.range_db = options, range_db
+
+    def begin(self, env: Any) -> None:
+        """Make a layer for the environment's worlds."""
+        seeds = env.config.scenario_seed
+        self._generators: list[np.random.Generator | None] = [
+            np.random.default_rng([seed, GENERATOR_TAG]) for seed in seeds
+        ]
+        self.layer = self.options.layer(env.num_envs, env.config.users)
+        self._started = False
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Shares (E, K) of the maximum power."""
+        states = self.layer.states(users_view(observations))
+        if not self._started:
+            self.layer.start(states, self._generators, np.ones(len(states), bool))
+            self._started = True
+        else:
+            self.layer.advance(np.zeros(states.shape[:2]), states)
+        return self.shares(self.layer.defuzzify(self.decide()))
+
+    def weights(self) -> Float:
+        """Wbar (E, K, M_f): what users make of one fuzzy agent's action 1 and all others' 0."""
+        unit = np.eye(self.options.num_fuzzy_agents)
+        one_hot = [np.broadcast_to(row, (self.layer.num_worlds, len(row))) for row in unit]
+        return np.stack([self.layer.defuzzify(row) for row in one_hot], axis=2)
+
+    def shares(self, actions: Float) -> Float:
+        """Shares of the maximum power from users' actions."""
+        return to_shares(actions, self.range_db)
+
+    @abstractmethod
+    def decide(self) -> Float:
+        """Actions (E, M_f) of the fuzzy agents, which see `layer.prototypes`."""

@@ -1,0 +1,64 @@
+"""MADDPG for XL-MIMO: an actor for every user that sees its own gains, a critic for every user that sees all.
+
+    python -m baselines.maddpg --rounds 60 --seed 1 --folder runs/maddpg
+
+The baseline of Liu et al. (arXiv 2302.09290), equations (12) and (13) with the K users in the place of the fuzzy
+agents; its networks and learning rates are not published. Actors and critics of all users train as one tensor program
+(`baselines.common.actor_critic`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import tyro
+
+from baselines.classical import PowerPolicy
+from baselines.common.actor_critic import ActorCriticArgs, ActorCritics, train_off_policy
+from baselines.fuzzy_users import to_shares, users_view
+from cfenvs.arrays import Array
+from cfenvs.xl_mimo import parallel_vec_env
+
+
+@dataclass
+class Args(ActorCriticArgs):
+    """Parameters of a run."""
+
+
+class MADDPGPolicy(PowerPolicy):
+    """Every user's actor on its own observation, without exploration."""
+
+    name = "MADDPG"
+    information = "decentralised"
+    training_time, training_steps = 0.0, 0
+    curve: list[dict[str, Any]]
+
+    def __init__(self, learner: ActorCritics, range_db: float | None) -> None:
+        self.learner, self.range_db = learner, range_db
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Shares (E, K) of the maximum power."""
+        return to_shares(self.learner.act(users_view(observations))[..., 0], self.range_db)
+
+
+def train(args: Args, progress: bool = True) -> MADDPGPolicy:
+    """Train on new networks; two runs with the same arguments give the same bits."""
+    torch.set_num_threads(1)
+    env = parallel_vec_env(args.num_envs, autoreset_mode="Disabled", **args.environment)
+    users, inputs = env.num_agents, env.single_observation_space.shape[0]
+    learner = ActorCritics(args, [(args.seed, user) for user in range(users)], inputs, 1)
+    policy = MADDPGPolicy(learner, args.range_db)
+    train_off_policy("MADDPG", args, env, learner, policy, env.config.episode_length, progress)
+    return policy
+
+
+def main(args: Args) -> None:
+    """Train and say what came out."""
+    policy = train(args)
+    print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args))

@@ -1,0 +1,182 @@
+"""What the figures of XL-MIMO share: learners with their settings, runs that are kept, classical rows, tables."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines import classical, fl_ctce, fl_ctde, maddpg, matd3, xl_classical
+from baselines.common.actor_critic import DECIBELS
+from baselines.fuzzy_users import FuzzyOptions
+from cfenvs.arrays import Float
+from cfenvs.evaluation import Policy, Protocol, evaluate, read_result, write_result
+
+ENV_ID = "XLMIMOPower-v0"
+SHARP = FuzzyOptions(kernel="gaussian", kernel_scale=30.0, state="total-gain")
+"""With three fuzzy agents no kernel tried lets through one percent more: `xl-mimo-fuzzy-bound`."""
+PUBLISHED = FuzzyOptions()
+COLOURS = {
+    "full power": "0.6",
+    "fractional (-0.5)": "tab:olive",
+    "fractional (-1)": "tab:green",
+    "max-min": "tab:pink",
+    "WMMSE": "tab:cyan",
+    "best found": "black",
+    "MADDPG": "tab:blue",
+    "FL-CTCE": "tab:orange",
+    "FL-CTDE": "tab:purple",
+    "MATD3": "tab:red",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is run: the size of the results that are kept, or a quick look."""
+
+    drops: int = 500
+    seeds: int = 3
+    share: float = 1.0
+    """Of the training."""
+
+    @classmethod
+    def of(cls, quick: bool) -> Size:
+        """A quick look takes minutes."""
+        return cls(drops=40, seeds=1, share=0.25) if quick else cls()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A learner, S training seeds, on D drops.
+
+    Attributes
+    ----------
+    sum_se : (S, D) array
+        Mean over an episode, in bit/s/Hz.
+    curves : list of lists of dict
+        Learning curve of each seed.
+    seconds : float
+        Mean training time.
+    """
+
+    sum_se: Float
+    curves: list[list[dict[str, Any]]]
+    seconds: float
+
+
+def learners(env_kwargs: Mapping[str, Any], size: Size, fuzzy: FuzzyOptions = SHARP) -> dict[str, tuple[Any, Any]]:
+    """`train` and arguments of each learner, by name."""
+    few: dict[str, Any] = {"env_kwargs": {**DECIBELS, **env_kwargs}, "rounds": max(5, round(60 * size.share))}
+    many = {**few, "num_envs": 128, "rounds": max(5, round(30 * size.share))}
+    return {
+        "MADDPG": (maddpg.train, maddpg.Args(**few)),
+        "FL-CTCE": (fl_ctce.train, fl_ctce.Args(**few, fuzzy=fuzzy)),
+        "FL-CTDE": (fl_ctde.train, fl_ctde.Args(**few, fuzzy=fuzzy)),
+        "MATD3": (matd3.train, matd3.Args(**many)),
+    }
+
+
+def protocol_of(env_kwargs: Mapping[str, Any], drops: int, **more: Any) -> Protocol:
+    """Held-out drops, judged in shares of the maximum power."""
+    return Protocol(env_id=ENV_ID, env_kwargs={**env_kwargs, **more}, num_scenarios=drops)
+
+
+def learned(
+    name: str, train: Callable[..., Any], args: Any, env_kwargs: Mapping[str, Any], size: Size, folder: Path
+) -> Row:
+    """Train with every seed, or read what an earlier call has left under `folder`; an interrupted run is resumed."""
+    config = {k: v for k, v in asdict(args).items() if k not in ("seed", "folder", "resume")}
+    key = hashlib.sha256(json.dumps([config, size.drops, dict(env_kwargs)], default=str).encode()).hexdigest()[:8]
+    slug = "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
+    results, curves, seconds = [], [], []
+    for seed in range(size.seeds):
+        run = folder / f"{slug}-{key}" / str(seed)
+        if not (run / "result.json").exists():
+            # No checkpoint before the end: whole buffers would be written again and again.
+            policy = train(replace(args, seed=seed, folder=run, resume=True, checkpoint_every=10**6))
+            # Without a fuzzy layer all steps of an episode are alike.
+            alike = {} if hasattr(args, "fuzzy") else {"episode_length": 1}
+            write_result(evaluate(policy, protocol_of(env_kwargs, size.drops, **alike), seed=seed), run / "result.json")
+        result = read_result(run / "result.json")
+        results.append(result.objective)
+        seconds.append(result.training_time)
+        curves.append(json.loads((run / "run.json").read_text())["curve"])
+    return Row(np.array(results), curves, float(np.mean(seconds)))
+
+
+def classical_rows(env_kwargs: Mapping[str, Any], drops: int, best: bool = True) -> dict[str, Float]:
+    """Sum SE (D,) of the classical rows; all steps of an episode are alike."""
+    policies: list[Policy] = [
+        classical.FullPower(),
+        classical.Fractional(-0.5),
+        classical.Fractional(-1.0),
+        xl_classical.fair(),
+        xl_classical.wmmse(),
+    ]
+    if best:
+        policies.append(classical.ContinuousOptimum("best found"))
+    return {p.name: evaluate(p, protocol_of(env_kwargs, drops, episode_length=1)).objective for p in policies}
+
+
+def mean_interval(values: Float) -> tuple[float, float]:
+    """Bootstrap 95 % interval of the mean of (S, D) values: seeds and drops are both resampled."""
+    values, rng = np.atleast_2d(values), np.random.default_rng(0)
+    seeds, drops = values.shape
+    means = [values[rng.integers(seeds, size=seeds)][:, rng.integers(drops, size=drops)].mean() for _ in range(2000)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def describe(name: str, values: Float, best: Float | None) -> list[str]:
+    """A row of a table: name, mean with interval, percentiles, share of the best found, seeds."""
+    values = np.atleast_2d(values)
+    low, high = mean_interval(values)
+    percentiles = np.percentile(values, [5, 50, 95])
+    share = ["" if best is None else f"{values.mean() / best.mean():.4f}"]
+    if best is not None:
+        low_share, high_share = mean_interval(values / best.mean() - (best / best.mean() - 1.0))  # paired over drops
+        share.append(f"{low_share:.4f} .. {high_share:.4f}")
+    return [
+        name,
+        f"{values.mean():.2f}",
+        f"{low:.2f} .. {high:.2f}",
+        *(f"{p:.1f}" for p in percentiles),
+        *share,
+        str(len(values)),
+    ]
+
+
+HEAD = ["row", "mean sum SE", "95 %", "p5", "p50", "p95", "share of best found", "95 % (paired)", "seeds"]
+
+
+def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str] = ()) -> None:
+    """Markdown table, and what is to be said of it."""
+    lines = [head, ["---"] * len(head), *rows]
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    path.write_text(text + "".join(f"\n{note}\n" for note in notes))
+
+
+def write_data(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """CSV, one observation a line."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+
+
+def write_networks(path: Path, rows: Mapping[str, Float]) -> None:
+    """CSV with a line for each network and a column for each row and seed, from (S, D) values."""
+    columns = {
+        name if len(values) == 1 else f"{name} (seed {seed})": values[seed]
+        for name, values in ((name, np.atleast_2d(v)) for name, v in rows.items())
+        for seed in range(len(values))
+    }
+    count = max(len(column) for column in columns.values())
+    lines = [[f"{column[i]:.3f}" if i < len(column) else "" for column in columns.values()] for i in range(count)]
+    write_data(path, list(columns), lines)
