@@ -20,6 +20,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
+from baselines.common.arguments import EnvKwargs
 from cfenvs.adapters.sb3 import SB3VecEnv
 from cfenvs.arrays import Array
 
@@ -30,7 +31,7 @@ class Args:
 
     env_id: str = "CellFreeUplinkPower-v0"
     """The environment."""
-    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    env_kwargs: EnvKwargs = field(default_factory=dict)
     """Its keyword arguments."""
     steps: int = 300_000
     """Environment steps to train for."""

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from baselines.common.arguments import EnvKwargs
 from baselines.common.networks import GroupedMLP
 from baselines.common.replay import Replay
 from baselines.common.runs import Run
@@ -45,7 +46,7 @@ VALIDATION = 900_000
 class RunArgs:
     """Parameters that all actor-critics share."""
 
-    env_kwargs: dict[str, int | float | bool | str] = field(default_factory=dict)
+    env_kwargs: EnvKwargs = field(default_factory=dict)
     """Keyword arguments of the environment; `power_scale` is "db" over 30 dB unless they say otherwise."""
     rounds: int = 60
     """Rounds of training: one episode, on a new network, in every world."""

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from tyro.constructors import PrimitiveConstructorSpec
 
 import cfenvs  # noqa: F401  (registers the environments)
+from baselines.common.arguments import EnvKwargs
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.cell_free import parallel_vec_env
 
 ENV_ID = "CellFreeUplinkPower-v0"
-JSON = PrimitiveConstructorSpec(
-    nargs=1,
-    metavar="JSON",
-    instance_from_str=lambda words: json.loads(words[0]),
-    is_instance=lambda value: isinstance(value, dict),
-    str_from_instance=lambda value: [json.dumps(value)],
-)
-"""How a command line gives a dictionary."""
 TRANSIENT = ("activity", "toggle_fraction", "toggle_users", "toggle_step", "toggle_episode", "autoreset_mode")
 
 
@@ -41,7 +32,7 @@ class GameArgs:
     """Training seeds: every network is learned once with each, all of them as one batched program."""
     preset: str = "small"
     """Of the environment."""
-    env_kwargs: Annotated[dict[str, Any], JSON] = field(default_factory=dict)
+    env_kwargs: EnvKwargs = field(default_factory=dict)
     """Further arguments of the environment, on the command line as JSON: '{"identity": true}'."""
     episodes: int = 500
     """Of 50 steps each, in every network."""
