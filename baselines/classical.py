@@ -152,3 +152,17 @@ class DiscreteOptimum(_Optimum):
         """Level indices of the discrete optimum."""
         powers = np.array([optimum.discrete.p for optimum in self._env.optimum()])
         return np.searchsorted(np.array(self._env.config.action_levels), powers)
+
+
+class RoundedOptimum(_Optimum):
+    """The best powers over all powers, each then taken to the nearest non-zero level: what levels lose by rounding."""
+
+    name = "rounded continuous optimum"
+    action_type = "discrete"
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Level indices nearest to the continuous optimum; 0 for inactive users."""
+        levels = np.array(self._env.config.action_levels)
+        powers = np.array([optimum.continuous.p for optimum in self._env.optimum()])
+        distance = np.where(levels > 0, np.abs(powers[..., None] - levels), np.inf)
+        return np.where(powers > 0, distance.argmin(axis=-1), 0)

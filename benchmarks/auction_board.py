@@ -1,4 +1,4 @@
-"""The auction's part of the leaderboard: bidders against themselves and against two fixed rivals, on common networks."""
+"""The auction's part of the leaderboard: bidders against themselves and two fixed rivals, on common networks."""
 
 from __future__ import annotations
 

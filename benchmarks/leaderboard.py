@@ -81,9 +81,7 @@ def main(quick: bool = False, out: Path = Path("runs/leaderboard")) -> None:
         out: Folder for the results, one JSON file for each algorithm and seed, and the tables as Markdown.
     """
     names = [*(board.name for board in BOARDS), auction_board.NAME]
-    protocols = {
-        name: Protocol.load(PROTOCOLS / f"{name}-{'quick' if quick else 'standard'}.toml") for name in names
-    }
+    protocols = {name: Protocol.load(PROTOCOLS / f"{name}-{'quick' if quick else 'standard'}.toml") for name in names}
     total = sum(len(board.classical) + protocols[board.name].seeds for board in BOARDS) + len(auction_board.BIDDERS) + 2
     console = Console(width=None if Console().is_terminal else 180)
     with tqdm(total=total, desc="evaluating", unit=" run") as bar:
@@ -93,8 +91,9 @@ def main(quick: bool = False, out: Path = Path("runs/leaderboard")) -> None:
         console.print(_view(table, protocols[name]))
         (out / name / "leaderboard.md").write_text(markdown(table))
     print(
-        "score: (reward - random) / (reference - random) on each network; the reference has 1. Auctions: all bid alike,\n"
-        "and the reference is the welfare of the efficient allocation, shared at no cost; money in shares of a budget.\n"
+        "score: (reward - random) / (reference - random) on each network; the reference has 1.\n"
+        "Auctions: all bid alike; the reference is the welfare of the efficient allocation, shared at no cost; money in\n"
+        "shares of a budget.\n"
         f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds.\n\n"
         f"Results and tables: {out}"
     )

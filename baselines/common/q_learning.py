@@ -149,7 +149,7 @@ class QLearner:
     def _value(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Values (G, B, H) of the actions taken."""
         features = self.nets.features(observations)
-        if self.heads * self.actions <= FEW_ACTIONS:
+        if self.heads > 1 or self.actions <= FEW_ACTIONS:
             return self._split(self.nets.head(features)).gather(-1, actions[..., None]).squeeze(-1)
         # A joint head has thousands of actions: only the columns of those taken are multiplied.
         weight, bias = self.nets.layers[-1]

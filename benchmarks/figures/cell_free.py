@@ -1,0 +1,220 @@
+"""What the figures of the cell-free learners share: cells that are kept, opponents, rows of a table, bands."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines import classical
+from baselines.best_response import BestResponse
+from baselines.common.cell_free import ENV_ID, GameArgs, Trained
+from baselines.common.runs import CHECKPOINT
+from cfenvs.arrays import Float
+from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
+from cfenvs.evaluation.protocol import HELD_OUT
+from cfenvs.evaluation.result import provenance
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of a figure: a learner with its arguments, trained on all drops and seeds at once.
+
+    Attributes
+    ----------
+    name : str
+    train : callable
+        The learner's `train`.
+    args : GameArgs
+    """
+
+    name: str
+    train: Callable[..., Trained]
+    args: Any
+
+
+@dataclass
+class Outcome:
+    """What a cell left. S seeds, D drops.
+
+    Attributes
+    ----------
+    name : str
+    score : (S, D) array
+        Share of the discrete optimum in the end.
+    played, greedy : dict of int to (S, D) array
+        Learning curves: with exploration, and greedy, after so many episodes.
+    seconds : float
+        For all drops and seeds together.
+    decision : float
+        Seconds for a decision in one network.
+    acting_bits, learning_bits : float
+    """
+
+    name: str
+    score: Float
+    played: dict[int, Float]
+    greedy: dict[int, Float]
+    seconds: float
+    decision: float
+    acting_bits: float
+    learning_bits: float
+
+
+def held_out(count: int) -> tuple[int, ...]:
+    """The first held-out drops."""
+    return tuple(HELD_OUT + i for i in range(count))
+
+
+def run_cell(cell: Cell, stem: Path) -> Outcome:
+    """Train a cell, or read what an earlier call has left in `STEM-cells/`; one that was interrupted is resumed."""
+    config = asdict(cell.args)
+    for volatile in ("folder", "resume"):
+        del config[volatile]
+    text = json.dumps([cell.train.__module__, config], default=str)
+    slug = "-".join("".join(c if c.isalnum() else " " for c in cell.name.lower()).split())
+    folder = Path(f"{stem}-cells") / f"{slug}-{_digest(text)}"
+    done = folder / "cell.json"
+    if not done.exists():
+        trained = cell.train(replace(cell.args, folder=folder, resume=True))
+        curves: dict[str, dict[int, list[float]]] = {"played": {}, "greedy": {}}
+        for point in trained.curve:
+            for name in curves.keys() & point.keys():
+                curves[name][point["at"]] = np.round(point[name], 5).tolist()
+        record = {
+            "config": config,
+            "score": trained.score.tolist(),
+            **curves,
+            "seconds": trained.seconds,
+            "decision": trained.decision,
+            "acting_bits": trained.acting_bits,
+            "learning_bits": trained.learning_bits,
+            "provenance": provenance(),
+        }
+        _replace(done, json.dumps(record, default=str))
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    found = json.loads(done.read_text())
+    shape = len(cell.args.seeds), len(cell.args.drops)
+
+    def curve(name: str) -> dict[int, Float]:
+        return {int(at): np.reshape(values, shape) for at, values in found[name].items()}
+
+    return Outcome(
+        cell.name,
+        np.reshape(found["score"], shape),
+        curve("played"),
+        curve("greedy"),
+        found["seconds"],
+        found["decision"],
+        found["acting_bits"],
+        found["learning_bits"],
+    )
+
+
+def opponents(
+    args: GameArgs, neighborhoods: Iterable[float | None] = (None,), stem: Path | None = None
+) -> dict[str, tuple[Float, float]]:
+    """Mean guaranteed rate of an episode (D,) in bit/s/Hz, and seconds for a decision, of the classical rows.
+
+    All play the drops of `args` with the users active with which its episodes start. The first row is the discrete
+    optimum. With a stem they are kept in `STEM-cells/`, as cells are.
+    """
+    neighborhoods = tuple(neighborhoods)
+    text = json.dumps([asdict(args), neighborhoods], default=str)
+    kept = None if stem is None else Path(f"{stem}-cells") / f"opponents-{_digest(text)}.json"
+    if kept is not None and kept.exists():
+        return {name: (np.array(rates), time) for name, (rates, time) in json.loads(kept.read_text()).items()}
+    kwargs = {"preset": args.preset, "activity": "static", **args.env_kwargs}
+    kwargs = {name: value for name, value in kwargs.items() if not name.startswith("toggle")}
+    protocol = Protocol(
+        env_id=ENV_ID,
+        env_kwargs={**kwargs, "activity": "static"},
+        num_scenarios=len(args.drops),
+        first_scenario=args.drops[0],
+    )
+    policies: list[Policy] = [
+        classical.DiscreteOptimum(),
+        classical.ContinuousOptimum(),
+        classical.FullPower(),
+        classical.Fractional(-0.5),
+        classical.RoundedOptimum(),
+        classical.RateFeedback(rounds=3),
+        *(BestResponse(neighborhood) for neighborhood in neighborhoods),
+    ]
+    found = [(policy.name, evaluate(policy, protocol)) for policy in policies]
+    rows: dict[str, tuple[Float, float]] = {name: (result.objective, result.decision_time) for name, result in found}
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        _replace(kept, json.dumps({name: (rates.tolist(), time) for name, (rates, time) in rows.items()}))
+    return rows
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def summary(score: Float) -> dict[str, str]:
+    """Columns about the scores (S, D) or (D,) of a row: interquartile mean, interval, worst and best drop."""
+    score = np.atleast_2d(score)
+    low, high = interval(score)
+    per_drop = score.mean(axis=0)
+    return {
+        "IQM": f"{interquartile_mean(score):.3f}",
+        "95 %": f"{low:.3f} .. {high:.3f}",
+        "mean": f"{score.mean():.3f}",
+        "worst drop": f"{per_drop.min():.3f}",
+        "best drop": f"{per_drop.max():.3f}",
+    }
+
+
+def band(axes: Any, curve: dict[int, Float], label: str, colour: str, style: str = "-") -> None:
+    """Interquartile mean over seeds and drops against episodes, with its 95 % interval."""
+    at = sorted(curve)
+    means = [interquartile_mean(curve[e]) for e in at]
+    low, high = _bounds(np.stack([curve[e] for e in at]))
+    axes.plot(at, means, style, color=colour, label=label, linewidth=1.4)
+    axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _bounds(curves: Float, resamples: int = 500) -> tuple[Float, Float]:
+    """`cfenvs.evaluation.interval` at every point of a curve (P, S, D), all with the same resamples."""
+    rng = np.random.default_rng(0)
+    _, seeds, drops = curves.shape
+    columns = rng.integers(drops, size=(resamples, 1, drops))
+    rows = rng.integers(seeds, size=(resamples, seeds, drops))
+    cut = seeds * drops // 4
+    means = []
+    for scores in curves:
+        drawn = np.sort(scores[rows, columns].reshape(resamples, -1), axis=1)
+        means.append(drawn[:, cut : seeds * drops - cut].mean(axis=1))
+    low, high = np.percentile(means, [2.5, 97.5], axis=1)
+    return low, high
+
+
+def markdown(rows: Sequence[dict[str, str]]) -> str:
+    """A table in Markdown; rows may lack columns of others."""
+    head = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [head, ["---"] * len(head), *([row.get(name, "") for name in head] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows as CSV."""
+    with Path(path).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,182 @@
+"""The learners of the cell-free game, and best response."""
+
+import os
+import signal
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from baselines import ctde, ddqn_per, fper  # noqa: E402
+from baselines.best_response import BestResponse  # noqa: E402
+from baselines.classical import DiscreteOptimum, FullPower, RoundedOptimum  # noqa: E402
+from baselines.common.cell_free import GameArgs, GreedyPlay, central_env, explore, users_env  # noqa: E402
+from baselines.common.q_learning import QArgs, QLearner  # noqa: E402
+from baselines.common.runs import Interrupted, Run  # noqa: E402
+from baselines.common.streams import Streams  # noqa: E402
+from cfenvs.cell_free import parallel_vec_env  # noqa: E402
+from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
+
+SHORT = {"drops": (50, 51), "episodes": 4, "final_episodes": 2, "eval_every": 2, "warm_up": 20, "capacity": 64}
+LEARNERS = {
+    "ddqn": (ddqn_per, {}),
+    "branching": (ddqn_per, {"max_joint_actions": 1}),
+    "ctde": (ctde, {"env_kwargs": {"identity": True}}),
+    "fper": (fper, {"federation_period": 2}),
+    "discounted": (fper, {"discount": 0.5, "target_period": 3, "start_at_full_power": True}),
+}
+
+
+def args(name, **changes):
+    module, own = LEARNERS[name]
+    return module, module.Args(**{**SHORT, **own, **changes})
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(name, tmp_path, monkeypatch):
+    module, whole = args(name)
+    expected = module.train(whole, progress=False)
+    advance = Run.advance
+
+    def cut(self, *values, **postfix):
+        advance(self, *values, **postfix)
+        if self.position == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "advance", cut)
+        with pytest.raises(Interrupted):
+            module.train(replace(whole, folder=tmp_path), progress=False)
+    resumed = module.train(replace(whole, folder=tmp_path, resume=True), progress=False)
+    assert resumed.curve == expected.curve
+    assert (resumed.score == expected.score).all()
+
+
+def test_seeds_differ_and_a_world_does_not_depend_on_its_company():
+    module, both = args("fper", seeds=(0, 1), drops=(50,))
+    together = module.train(both, progress=False).curve
+    alone = module.train(replace(both, seeds=(1,)), progress=False).curve
+    played = np.array([point["played"] for point in together])
+    assert (played[:, 0] != played[:, 1]).any()
+    np.testing.assert_allclose(played[0, 1], alone[0]["played"][0], rtol=1e-12)
+
+
+def test_ddqn_finds_the_optimum_of_an_easy_network():
+    """Fifty episodes are enough for more than full power is worth, here 0.94."""
+    trained = ddqn_per.train(ddqn_per.Args(drops=(50,), episodes=60, exploration_episodes=30), progress=False)
+    protocol = Protocol(
+        env_id="CellFreeUplinkPower-v0", env_kwargs={"preset": "small", "activity": "static"}, num_scenarios=1,
+        first_scenario=50,
+    )  # fmt: skip
+    full = evaluate(FullPower(), protocol).objective / evaluate(DiscreteOptimum(), protocol).objective
+    assert trained.score[0] > full[0] + 0.02
+
+
+def test_fper_shares_early_layers_and_keeps_late_ones():
+    """After the last episode comes an average: the first layers are equal in a world, the others are personal."""
+    kept = {}
+
+    class Kept(QLearner):
+        def __init__(self, *values):
+            super().__init__(*values)
+            kept["learner"] = self
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fper, "QLearner", Kept)
+        fper.train(args("fper")[1], progress=False)
+    first, second = (layer[0].detach().view(2, 5, *layer[0].shape[1:]) for layer in kept["learner"].nets.layers[:2])
+    assert torch.equal(first, first[:, :1].expand_as(first))
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(second, second[:, :1].expand_as(second))
+
+
+def test_bits_are_those_of_rates_layers_and_reports():
+    trained = fper.train(args("fper")[1], progress=False)
+    assert trained.acting_bits == 32 * 5 * 5
+    # 5 rates into 32 units: 6 * 32 numbers from each of five users and one broadcast, every two episodes of 50 steps.
+    assert trained.learning_bits == 32 * 6 * 32 * 6 / 100
+    trained = ctde.train(args("ctde")[1], progress=False)
+    model = 11 * 32 + 33 * 32 + 33 * 5
+    assert trained.learning_bits == 5 * (32 * 10 + 3) + 32 * model / 50
+    assert fper.train(args("fper", federated_layers=0)[1], progress=False).learning_bits == 0
+
+
+def test_exploration_falls_geometrically_and_counts_users():
+    schedule = QArgs(start_explorers=1.6, final_explorers=0.1, exploration_episodes=10)
+    np.testing.assert_allclose(schedule.epsilons(np.array([0, 5, 10, 99]), 5), [0.32, 0.08, 0.02, 0.02])
+    assert schedule.epsilons(0, 1) == 1.0
+    actions = explore(Streams([0, 1]), np.zeros((2, 5000), int), 0.32, 4)
+    assert np.mean(actions > 0) == pytest.approx(0.32 * 3 / 4, abs=0.01)
+
+
+def test_double_q_learning_chooses_with_the_network_and_judges_with_the_target():
+    learner = QLearner(QArgs(discount=0.5, hidden=(4,)), [0], 2, 1, 3, np.ones(1))
+    with torch.no_grad():
+        for nets, values in ((learner.nets, [0.0, 5.0, 1.0]), (learner.target, [9.0, 2.0, 3.0])):
+            nets.weights[-1].zero_()
+            nets.biases[-1][:] = torch.tensor(values)
+    assert learner._following_value(torch.zeros(1, 1, 2)).item() == 2.0
+
+
+def test_picked_columns_are_those_of_all_actions():
+    """A joint head multiplies only the columns it needs."""
+    learner = QLearner(QArgs(hidden=(4,)), [0, 1], 2, 1, 300, np.ones(2))
+    x, a = torch.rand(2, 6, 2), torch.randint(300, (2, 6, 1))
+    torch.testing.assert_close(learner._value(x, a), learner.nets(x).gather(2, a))
+
+
+def test_many_branches_have_their_own_values():
+    """More outputs in all than a joint head would compute."""
+    learner = QLearner(QArgs(hidden=(4,)), [0, 1], 2, 40, 17, np.ones(2))
+    x, a = torch.rand(2, 6, 2), torch.randint(17, (2, 6, 40))
+    expected = learner.nets(x).view(2, 6, 40, 17).gather(-1, a[..., None])[..., 0]
+    torch.testing.assert_close(learner._value(x, a), expected)
+
+
+def test_starting_at_full_power_is_full_power():
+    learner = QLearner(QArgs(start_at_full_power=True), [0, 1], 3, 2, 5, np.ones(2))
+    assert (learner.greedy(np.random.default_rng(0).random((2, 7, 3), np.float32)) == 4).all()
+
+
+@pytest.mark.parametrize("make", [users_env, central_env])
+def test_greedy_play_of_the_optimum_scores_one(make):
+    game = GameArgs(drops=(50, 51), env_kwargs={"activity": "toggle", "toggle_episode": 1})
+    play = GreedyPlay(make, game)
+    active = np.array([[True] * 5, [True, True, False, True, True]])
+    best = play.optimum(active)
+    play.env.reset(options={"active": active})
+    powers = np.array([found.discrete.p for found in play.env.optimum()])
+    levels = np.searchsorted(play.env.config.action_levels, powers)
+    np.testing.assert_allclose(play(lambda _: levels, active), best, rtol=1e-12)
+
+
+def test_best_response_ends_where_nobody_gains():
+    """A pure Nash equilibrium, checked by trying every deviation; with no neighbours it is full power."""
+    kwargs = {"preset": "small", "activity": "static", "scenario_seed": [50, 51, 52], "resample": "never"}
+    central = central_env(GameArgs(drops=(50, 51, 52)))
+    central.reset(seed=0)
+    users = parallel_vec_env(3, neighborhood=2, reward_scope="neighborhood", episode_length=1000, **kwargs)
+    users.reset(seed=0)
+    policy = BestResponse(2)
+    policy.begin(central)
+    earned = users.step(policy.levels)[1]
+    for user, level in product(range(5), range(5)):
+        deviating = policy.levels.copy()
+        deviating[:, user] = level
+        assert (users.step(deviating)[1][:, user] <= earned[:, user]).all()
+    alone = BestResponse(0)
+    alone.begin(central)
+    assert (alone.levels == 4).all()
+    assert (alone.rounds == 1).all()
+
+
+def test_the_rounded_optimum_takes_the_nearest_level_above_zero():
+    env = central_env(GameArgs(drops=(50, 51)))
+    env.reset(seed=0)
+    policy = RoundedOptimum()
+    policy.begin(env)
+    powers = np.array([found.continuous.p for found in env.optimum()])
+    assert (policy.act(None, {}) == np.maximum(np.floor(powers / 25 + 0.5), 1)).all()
