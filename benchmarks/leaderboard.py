@@ -92,8 +92,8 @@ def main(quick: bool = False, out: Path = Path("runs/leaderboard")) -> None:
         (out / name / "leaderboard.md").write_text(markdown(table))
     print(
         "score: (reward - random) / (reference - random) on each network; the reference has 1.\n"
-        "Auctions: all bid alike; the reference is the welfare of the efficient allocation, shared at no cost; money in\n"
-        "shares of a budget.\n"
+        "Auctions: all bid alike; the reference is the welfare of the efficient allocation, shared at no cost; money\n"
+        "in shares of a budget.\n"
         f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds.\n\n"
         f"Results and tables: {out}"
     )

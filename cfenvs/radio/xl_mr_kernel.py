@@ -9,7 +9,7 @@ from cfenvs.arrays import Float
 
 @njit(cache=True, error_model="numpy")
 def xl_mr_coefficients_batch(gains: Float, num_receive: float, coupling: float, b: Float, c: Float) -> None:
-    """Write b_k = N_r B_k and c_kl = coupling G_kl / B_k, the form of `cfenvs.radio.xl_mr_coefficients` at noise 1.
+    """Write b_k = N_r B_k and c_kl = coupling G_kl / B_k, as `cfenvs.radio.xl_mimo.xl_mr_coefficients` at noise 1.
 
     B_k = sum_m beta_mk and G_kl = sum_m beta_mk beta_ml.
 
