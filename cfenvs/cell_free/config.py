@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from cfenvs.core.config import (
     require_number,
     require_positive,
 )
-from cfenvs.core.drops import RESAMPLE, check_scenario_seed
+from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
 from cfenvs.core.objectives import load_objective
 from cfenvs.radio.uatf import Lsfd
 
@@ -129,6 +129,12 @@ class CellFreeConfig:
         `reset(seed=...)` restarts the count.
     resample : {"episode", "never"}
         Draw a new network at every reset, or only at the first one and at those with a seed.
+    network : mapping, str or callable, optional
+        What of a network is given, not drawn: a mapping with any of "access_points" (L, 2) and "users" (K, 2),
+        positions in metres on the square, and "gain_db" (L, K), large-scale gains of the channels with shadowing; a
+        callable that returns one for each new network from (configuration, generator); or the `"module:Name"` of
+        either. Everything else is drawn as without it; pilots follow the gains. Distances wrap around: with a `side`
+        of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
     scenario_seed : int or sequence of int, optional
         Fixes placement, shadowing, pilots and held realisations: one for all worlds, or one for each.
     episode_length : int
@@ -185,6 +191,7 @@ class CellFreeConfig:
     toggle_step: int | None = None
     toggle_episode: int | None = None
     resample: str = "episode"
+    network: Mapping[str, Any] | str | Callable[..., Any] | None = None
     scenario_seed: int | Sequence[int] | None = None
     episode_length: int = 50
     info_optimum: bool = False
@@ -329,6 +336,7 @@ class CellFreeConfig:
                     f"{flips} of {active} active users cannot leave: one must stay",
                 )
         check_scenario_seed(self)
+        check_network(self)
 
     @property
     def action_levels(self) -> tuple[float, ...]:
@@ -344,6 +352,12 @@ class CellFreeConfig:
         if isinstance(self.neighborhood, (int, np.integer)):
             return int(self.neighborhood)
         return round_half_up(self.neighborhood * others)
+
+    @property
+    def given_shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes of the parts that `network` may give."""
+        L, K = self.access_points, self.users
+        return {"access_points": (L, 2), "users": (K, 2), "gain_db": (L, K)}
 
     @property
     def num_toggled(self) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.core.drops import Given
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.correlation import local_scattering
 
@@ -42,21 +44,20 @@ class Scenario:
     nearest: Int
 
 
-def draw_scenario(config: CellFreeConfig, rng: np.random.Generator) -> Scenario:
-    """Draw a drop: access points, users, shadowing, pilots, in this order."""
+def draw_scenario(config: CellFreeConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
+    """Draw a drop: access points, users, shadowing, pilots, in this order; what is given replaces what is drawn."""
     side, num_users = config.side, config.users
     if config.placement == "grid":
         access_points = geometry.grid_positions(config.access_points, side)
     else:
         access_points = geometry.uniform_positions(config.access_points, side, rng)
-    users = geometry.uniform_positions(num_users, side, rng)
+    access_points = given.get("access_points", access_points)
+    users = given.get("users", geometry.uniform_positions(num_users, side, rng))
     links = geometry.link_geometry(access_points, users, side, config.height)
     between_users = geometry.pairwise_distance(users, side)
-    gains = path_loss.db_to_linear(
-        _path_gain_db(config, links)
-        + _shadowing_db(config, access_points, links, between_users, rng)
-        - path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
-    )
+    gain_db = _path_gain_db(config, links) + _shadowing_db(config, access_points, links, between_users, rng)
+    noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
+    gains = path_loss.db_to_linear(given.get("gain_db", gain_db) - noise_dbm)
     if config.antennas == 1:
         correlation = gains[:, :, None, None].astype(complex)
     else:

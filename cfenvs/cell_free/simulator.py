@@ -15,7 +15,7 @@ from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import Scenario, draw_scenario
 from cfenvs.control import Optimum
-from cfenvs.core.drops import Drops
+from cfenvs.core.drops import Drops, GivenParts
 from cfenvs.core.errors import check_options
 from cfenvs.core.objectives import load_objective
 from cfenvs.core.simulator import Simulator, zeroed
@@ -80,6 +80,7 @@ class CellFreeSimulator(Simulator):
         self._activity = Activity(config, num_worlds)
         self._optima: list[dict[bytes, Optimum]] = [{} for _ in range(num_worlds)]
         self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
+        self._given = GivenParts(config)
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         check_options(options, ["active"])
@@ -108,7 +109,7 @@ class CellFreeSimulator(Simulator):
             rng, fresh = generators[i], bool(seeded[i])
             drop = self._drops.generator(world, rng, fresh)
             if drop is not None:
-                scenario = draw_scenario(self.config, drop)
+                scenario = draw_scenario(self.config, drop, self._given(drop))
                 self.scenarios[world] = scenario
                 self.neighbors[world] = scenario.nearest[:, : self.config.num_neighbors]
                 self.gains_db[world] = _gains_db(scenario)

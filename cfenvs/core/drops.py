@@ -1,16 +1,22 @@
-"""Where the networks of an episode come from: drawn anew, kept, or fixed by a seed of their own."""
+"""Where the networks of an episode come from: drawn anew, kept, fixed by a seed of their own, or given by the user."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from cfenvs.core.config import require
+from cfenvs.arrays import Float
+from cfenvs.core.config import load_object, require
+from cfenvs.core.errors import check_keys
 
 ScenarioSeed = int | Sequence[int] | None
 RESAMPLE = ("episode", "never")
+GIVEN_DB = (-300.0, 0.0)
+"""Least and largest gain in dB that may be given: no link amplifies."""
+Given = Mapping[str, Float]
+"""Parts of a network by name, in place of what is drawn."""
 
 
 class Drops:
@@ -64,3 +70,79 @@ def check_scenario_seed(config: Any) -> None:
     require(bool(entries) and whole, "scenario_seed", seeds, "must be a non-negative integer, or one for each world")
     if several:
         object.__setattr__(config, "scenario_seed", tuple(int(seed) for seed in entries))
+
+
+class GivenParts:
+    """What the field `network` of a configuration gives of each new network, as arrays by name; {} where all is drawn.
+
+    Parameters
+    ----------
+    config : CellFreeConfig or XLMIMOConfig
+        Its `given_shapes` names the parts that may be given, each with its shape.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self._config = config
+        self._network = load_object(config.network)
+        if self._network is None or isinstance(self._network, Mapping):
+            self._network = checked_parts(config, self._network or {})
+
+    def __call__(self, rng: np.random.Generator) -> Given:
+        if callable(self._network):
+            return checked_parts(self._config, self._network(self._config, rng))
+        return self._network  # type: ignore[no-any-return]
+
+
+def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
+    """Copies of the given parts of a network as arrays.
+
+    Raises
+    ------
+    UnknownKeyError
+        If a part does not exist; the closest existing one is named.
+    ValueError
+        If an array does not have the shape of the configuration, or leaves the square or the range of gains.
+    """
+    shapes: Mapping[str, tuple[int, int]] = config.given_shapes
+    if not isinstance(parts, Mapping):
+        raise ValueError(
+            f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
+        )
+    check_keys(parts, shapes, "part of network")
+    arrays = {}
+    for name, part in parts.items():
+        try:
+            array = np.array(part, float)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"network[{name!r}] is no array of numbers: {error}") from None
+        if array.shape != shapes[name]:
+            raise ValueError(f"network[{name!r}] has shape {array.shape}: must be {shapes[name]} with these parameters")
+        gains = name.endswith("_db")
+        low, high = GIVEN_DB if gains else (0.0, config.side)
+        if not ((array >= low) & (array <= high)).all():  # NaN fails too
+            what = "gains in dB (a path loss with the sign changed)" if gains else "metres on the square (side)"
+            raise ValueError(
+                f"network[{name!r}] goes from {array.min():g} to {array.max():g}: must be within {low:g} and {high:g}, "
+                f"{what}"
+            )
+        arrays[name] = array
+    return arrays
+
+
+def check_network(config: Any) -> None:
+    """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples."""
+    network = config.network
+    found = load_object(network)
+    if isinstance(found, Mapping):
+        checked = checked_parts(config, found)
+        if found is network:
+            fixed = {name: tuple(map(tuple, array.tolist())) for name, array in checked.items()}
+            object.__setattr__(config, "network", fixed)
+        return
+    parts = ", ".join(config.given_shapes)
+    require(
+        found is None or callable(found),
+        "network",
+        network,
+        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
+    )

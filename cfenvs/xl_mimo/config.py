@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from cfenvs.core.config import (
     require_number,
     require_positive,
 )
-from cfenvs.core.drops import RESAMPLE, check_scenario_seed
+from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
 from cfenvs.core.objectives import load_objective
 from cfenvs.radio.plane_wave import Correlation
 
@@ -100,6 +100,12 @@ class XLMIMOConfig:
         times: a step is a time of large-scale fading, not of small-scale fading.
     resample : {"episode", "never"}
         Draw a new network at every reset, or only at the first one and at those with a seed.
+    network : mapping, str or callable, optional
+        What of a network is given, not drawn: a mapping with any of "base_stations" (M, 2) and "users" (K, 2),
+        positions in metres on the square, and "gain_db" (M, K), large-scale gains of the channels with shadowing; a
+        callable that returns one for each new network from (configuration, generator); or the `"module:Name"` of
+        either. Everything else is drawn as without it; users walk on from there. Distances wrap around: with a `side`
+        of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
     scenario_seed : int or sequence of int, optional
         Fixes base stations, starting points and shadowing, visibility: one for all worlds, or one for each.
     episode_length : int
@@ -141,6 +147,7 @@ class XLMIMOConfig:
     speed: float = 10.0
     step_duration: float = 1.0
     resample: str = "episode"
+    network: Mapping[str, Any] | str | Callable[..., Any] | None = None
     scenario_seed: int | Sequence[int] | None = None
     episode_length: int = 50
     info_optimum: bool = False
@@ -196,6 +203,7 @@ class XLMIMOConfig:
             'must be "static" with a line of sight or visibility windows, whose moments are too costly to follow',
         )
         check_scenario_seed(self)
+        check_network(self)
         load_objective(self.objective)
 
     def _check_pair(self, name: str) -> None:
@@ -214,6 +222,12 @@ class XLMIMOConfig:
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
+
+    @property
+    def given_shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes of the parts that `network` may give."""
+        M, K = self.base_stations, self.users
+        return {"base_stations": (M, 2), "users": (K, 2), "gain_db": (M, K)}
 
     @property
     def wavelength(self) -> float:

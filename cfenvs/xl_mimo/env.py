@@ -121,6 +121,15 @@ class XLMIMOPowerEnv(ScalarEnv):
     With L-MMSE, perfect channel knowledge and no overload, full power is all but optimal: power control is worth less
     than one percent there.
 
+    With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one.
+
+    >>> def crowd(config, rng):  # around the centre, anew in every episode
+    ...     return {"users": config.side / 2 + rng.uniform(-50, 50, (config.users, 2))}
+    >>> env = gym.make("XLMIMOPower-v0", network=crowd)
+    >>> observation, info = env.reset(seed=0)
+    >>> bool((abs(env.unwrapped.scenario.users - 500) <= 50).all())
+    True
+
     Vectorized environment
     ----------------------
     >>> envs = gym.make_vec("XLMIMOPower-v0", 3, autoreset_mode="SameStep")

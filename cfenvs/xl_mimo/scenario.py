@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numba import njit
 
 from cfenvs.arrays import Bool, Float
+from cfenvs.core.drops import Given
 from cfenvs.radio import geometry, path_loss, shadowing
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -37,14 +39,17 @@ class Scenario:
     visible: Bool
 
 
-def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator) -> Scenario:
-    """Draw a drop: base stations, users, shadowing, visibility, in this order."""
+def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
+    """Draw a drop: base stations, users, shadowing, visibility, in this order; what is given replaces what is drawn."""
     base_stations = geometry.uniform_positions(config.base_stations, config.side, rng)
-    users = geometry.uniform_positions(config.users, config.side, rng)
+    base_stations = given.get("base_stations", base_stations)
+    users = given.get("users", geometry.uniform_positions(config.users, config.side, rng))
     between_users = geometry.pairwise_distance(users, config.side)
     shadow = shadowing.user_correlated_shadowing_db(
         between_users, config.base_stations, config.shadowing_std_db, config.shadowing_decorrelation, rng
     )
+    if "gain_db" in given:
+        shadow = given["gain_db"] - _path_gain_db(config, base_stations, users)  # what walking users lose bit by bit
     if not config.near_field:
         visible = np.zeros((config.base_stations, config.users, 0), bool)
     elif config.visibility_window is None:
@@ -57,9 +62,13 @@ def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator) -> Scenario:
 
 def gains_at(config: XLMIMOConfig, base_stations: Float, users: Float, shadowing_db: Float) -> Float:
     """Large-scale gains over the noise power, per mW: positions (..., K, 2), shadowing (..., M, K) -> (..., M, K)."""
-    links = geometry.link_geometry(base_stations, users, config.side, config.height)
-    gain_db = path_loss.urban_micro_gain_db(links.distance, config.carrier_ghz)
+    gain_db = _path_gain_db(config, base_stations, users)
     return path_loss.db_to_linear(gain_db + shadowing_db - config.noise_dbm)
+
+
+def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float) -> Float:
+    links = geometry.link_geometry(base_stations, users, config.side, config.height)
+    return path_loss.urban_micro_gain_db(links.distance, config.carrier_ghz)
 
 
 def walk(config: XLMIMOConfig, scenario: Scenario, rng: np.random.Generator) -> tuple[Float, Float]:

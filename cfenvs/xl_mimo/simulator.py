@@ -9,7 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
-from cfenvs.core.drops import Drops
+from cfenvs.core.drops import Drops, GivenParts
 from cfenvs.core.errors import check_options
 from cfenvs.core.objectives import EnergyEfficiency, load_objective
 from cfenvs.core.simulator import Simulator, zeroed
@@ -60,6 +60,7 @@ class XLMIMOSimulator(Simulator):
         self.truncated = np.zeros(num_worlds, bool)
         self._everybody = np.ones(shape, bool)
         self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
+        self._given = GivenParts(config)
         self._optima: list[Optimum | None] = [None] * num_worlds
         self._moving = config.mobility != "static"
         if self._moving:
@@ -78,7 +79,7 @@ class XLMIMOSimulator(Simulator):
         for world, rng, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True):
             drop = self._drops.generator(world, rng, fresh)
             if drop is not None:
-                self.scenarios[world] = draw_scenario(self.config, drop)
+                self.scenarios[world] = draw_scenario(self.config, drop, self._given(drop))
                 self.receiver.prepare(world, self.scenarios[world])
             scenario = self.scenarios[world]
             self.gains[world], self.positions[world] = scenario.gains, scenario.users
