@@ -3,24 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 from pathlib import Path
 
 import tyro
 
-from benchmarks.figures import xl_mimo_receivers
+from benchmarks.figures import (
+    auction_aggressiveness,
+    auction_budgets,
+    auction_complements,
+    auction_crossplay,
+    auction_rounds,
+    auction_rules,
+    auction_sinr,
+    cell_free_levels,
+    cell_free_scale,
+    cell_free_static,
+    cell_free_transient,
+    xl_mimo_cdf,
+    xl_mimo_fuzzy_bound,
+    xl_mimo_overload,
+    xl_mimo_power,
+    xl_mimo_receivers,
+    xl_mimo_times,
+)
 
-FIGURES: dict[str, Callable[[Path], None]] = {"xl-mimo-receivers": xl_mimo_receivers.make}
+FIGURES: dict[str, Callable[..., None]] = {
+    "auction-aggressiveness": auction_aggressiveness.make,
+    "auction-budgets": auction_budgets.make,
+    "auction-complements": auction_complements.make,
+    "auction-crossplay": auction_crossplay.make,
+    "auction-rounds": auction_rounds.make,
+    "auction-rules": auction_rules.make,
+    "auction-sinr": auction_sinr.make,
+    "cell-free-levels": cell_free_levels.make,
+    "cell-free-scale": cell_free_scale.make,
+    "cell-free-static": cell_free_static.make,
+    "cell-free-transient": cell_free_transient.make,
+    "xl-mimo-cdf": xl_mimo_cdf.make,
+    "xl-mimo-fuzzy-bound": xl_mimo_fuzzy_bound.make,
+    "xl-mimo-overload": xl_mimo_overload.make,
+    "xl-mimo-power": xl_mimo_power.make,
+    "xl-mimo-receivers": xl_mimo_receivers.make,
+    "xl-mimo-times": xl_mimo_times.make,
+}
 
 
-def main(name: tyro.conf.Positional[str], out: Path = Path("runs/figures")) -> None:
+def main(name: tyro.conf.Positional[str], out: Path = Path("runs/figures"), quick: bool = False) -> None:
     """Make a figure.
 
     Args:
         name: Which; an unknown one lists them all.
         out: Folder for NAME.png, NAME.csv and NAME.md.
+        quick: A quick look with fewer networks and seeds, under NAME-quick, where a figure offers one.
     """
     if name not in FIGURES:
         raise SystemExit(f"no figure {name!r}; there are: {', '.join(FIGURES)}")
     out.mkdir(parents=True, exist_ok=True)
-    FIGURES[name](out / name)
-    print(f"{out / name}.png, .csv, .md")
+    make, stem = FIGURES[name], out / name
+    if quick:
+        if "quick" not in signature(make).parameters:
+            raise SystemExit(f"{name} has no quick form: leave --quick out")
+        make, stem = partial(make, quick=True), out / f"{name}-quick"
+    make(stem)
+    print(f"{stem}.png, .csv, .md")

@@ -1,0 +1,216 @@
+"""Trained bidders of the auction, the adapter that they learn through, and the figures made of them."""
+
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("stable_baselines3")
+
+from baselines.common.runs import Interrupted, Run  # noqa: E402
+from baselines.ppo_bidder import Args, TrainedBidder, train  # noqa: E402
+from cfenvs.adapters.sb3 import SB3AgentsVecEnv  # noqa: E402
+from cfenvs.evaluation.protocol import HELD_OUT  # noqa: E402
+from cfenvs.ris_auction import Straightforward, parallel_vec_env, play  # noqa: E402
+
+FEW = {"surfaces": 6}
+TINY = Args(env_kwargs=FEW, steps=128, segments=4, num_envs=4, rollout=4, batch_size=16, epochs=2)
+OPPONENTS = ["self", "separate", "straightforward"]
+
+
+def weights(bidders):
+    return [tensor for bidder in bidders for tensor in bidder.policy.state_dict().values()]
+
+
+def same(some, others):
+    return all(torch.equal(one, other) for one, other in zip(weights(some), weights(others), strict=True))
+
+
+# The learner
+
+
+@pytest.mark.parametrize("opponent", OPPONENTS)
+def test_equal_arguments_give_equal_bits_and_another_seed_others(opponent):
+    args = replace(TINY, opponent=opponent)
+    first = train(args, progress=False)
+    assert len(first) == (2 if opponent == "separate" else 1)
+    assert same(first, train(args, progress=False))
+    assert not same(first, train(replace(args, seed=1), progress=False))
+
+
+@pytest.mark.parametrize("opponent", OPPONENTS)
+def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(opponent, tmp_path, monkeypatch):
+    args = replace(TINY, opponent=opponent)
+    advance = Run.advance
+
+    def cut(self, *values, **postfix):
+        advance(self, *values, **postfix)
+        if self.position == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "advance", cut)
+        with pytest.raises(Interrupted):
+            train(replace(args, folder=tmp_path), progress=False)
+    resumed = train(replace(args, folder=tmp_path, resume=True), progress=False)
+    assert same(resumed, train(args, progress=False))
+    again = train(replace(args, folder=tmp_path, resume=True), progress=False)  # nothing is left to do
+    assert same(resumed, again)
+    assert again[0].training_time == pytest.approx(resumed[0].training_time, abs=1.0)
+
+
+@pytest.mark.parametrize("preset", ["default", "gambling2024"])
+def test_learners_never_bid_where_a_bid_would_not_count(preset, monkeypatch):
+    """Neither while they explore, nor when judged: not one of thousands of bids is refused."""
+    bids = refused = 0
+    step = SB3AgentsVecEnv.step_async
+
+    def watched(self, actions):
+        nonlocal bids, refused
+        may = self.env.action_masks().reshape(*actions.shape, 2)[..., 1]
+        bids, refused = bids + actions.sum(), refused + (actions.astype(bool) & ~may).sum()
+        step(self, actions)
+
+    monkeypatch.setattr(SB3AgentsVecEnv, "step_async", watched)
+    (bidder,) = train(replace(TINY, preset=preset, env_kwargs={}, steps=1024), progress=False)
+    assert bids > 1000
+    assert refused == 0
+    seen = []
+
+    def spied(observations, masks, rng):
+        seen.append((bidder(observations, masks, rng), masks.copy()))
+        return seen[-1][0]
+
+    play([spied, "greedy"], 20, preset=preset)
+    assert any(made.any() for made, _ in seen)
+    assert not any((made & ~masks).any() for made, masks in seen)
+
+
+def test_a_best_response_to_silence_takes_nearly_everything_at_once():
+    """Nobody else bids, so that all is for free in the first round; what is left out is worth less than 2 %."""
+    args = Args(env_kwargs=FEW, steps=6000, segments=2, num_envs=32, rollout=8, batch_size=128, learning_rate=1e-2)
+    (bidder,) = train(args, progress=False, opponent=lambda observations, masks, rng: np.zeros_like(masks))
+    for first in (HELD_OUT, 700_000):
+        mine = play([bidder, "silent"], 50, seed=first, **FEW)
+        everything = play(["always", "silent"], 50, seed=first, **FEW)
+        assert mine.reward[:, 0].mean() > 0.98 * everything.reward[:, 0].mean()
+        assert mine.revenue.max() < 0.2
+
+
+def test_training_against_a_fixed_opponent_leaves_it_alone():
+    (frozen,) = train(TINY, progress=False)
+    before = [tensor.clone() for tensor in weights([frozen])]
+    (reply,) = train(replace(TINY, seed=3), progress=False, opponent=frozen)
+    assert all(torch.equal(one, other) for one, other in zip(before, weights([frozen]), strict=True))
+    assert not same([frozen], [reply])
+
+
+def test_one_policy_plays_any_budget_and_either_seat():
+    """Money is observed in shares of the own budget: ten times the money, values and prices change nothing."""
+    (bidder,) = train(TINY, progress=False)
+    assert isinstance(bidder, TrainedBidder)
+    rivals = [bidder, Straightforward()]
+    small = play(rivals, 20, **FEW, increment=0.05)
+    large = play(rivals, 20, **FEW, increment=0.5, budgets=10.0)
+    np.testing.assert_allclose(large.reward, small.reward, atol=1e-9)
+    np.testing.assert_allclose(large.revenue, 10 * small.revenue, atol=1e-9)
+    unequal = play(rivals, 20, **FEW, budgets=[4.0, 1.0])
+    assert (unequal.cost <= 1.0 + 1e-9).all()
+
+
+# The adapter
+
+
+def test_streams_are_the_agents_of_the_worlds():
+    """Agent a of world e is environment e A + a; observations, rewards and masks are those of the batched face."""
+    kwargs = {"preset": "three-operators", "autoreset_mode": "SameStep"}
+    plain, venv = parallel_vec_env(4, **kwargs), SB3AgentsVecEnv(parallel_vec_env(4, **kwargs))
+    venv.seed(700_000)
+    seen = venv.reset()
+    observations, infos = plain.reset(seed=[700_000 + 3 * world for world in range(4)])
+    rng, ended = np.random.default_rng(0), 0
+    for _ in range(40):
+        np.testing.assert_array_equal(seen, observations.reshape(12, -1))
+        masks = np.array(venv.env_method("action_masks")).reshape(12, -1, 2)
+        np.testing.assert_array_equal(masks[..., 1], infos["action_mask"].reshape(12, -1, 2)[..., 1])
+        actions = (masks[..., 1] & (rng.random(masks.shape[:2]) < 0.7)).astype(np.int8)
+        seen, rewards, dones, streams = venv.step(actions)
+        observations, expected, terminated, truncated, infos = plain.step(actions.reshape(4, 3, -1))
+        np.testing.assert_allclose(rewards, expected.reshape(-1), rtol=1e-6)
+        np.testing.assert_array_equal(dones, (terminated | truncated).repeat(3))
+        for stream in np.flatnonzero(dones):
+            ended += 1
+            last = infos["final_obs"][stream // 3][stream % 3]
+            np.testing.assert_array_equal(streams[stream]["terminal_observation"], last)
+            assert streams[stream]["TimeLimit.truncated"] is False
+    assert ended >= 12
+    assert venv.num_envs == 12
+
+
+def test_an_auction_that_is_cut_off_is_told_from_one_that_is_over():
+    venv = SB3AgentsVecEnv(parallel_vec_env(2, autoreset_mode="SameStep", max_rounds=2))
+    venv.seed(700_000)
+    venv.reset()
+    for _ in range(2):
+        masks = np.array(venv.env_method("action_masks")).reshape(4, -1, 2)
+        _, _, dones, streams = venv.step(masks[..., 1].astype(np.int8))
+    assert dones.all()
+    assert all(stream["TimeLimit.truncated"] for stream in streams)
+
+
+def test_another_autoreset_mode_is_refused():
+    with pytest.raises(ValueError, match='autoreset_mode="SameStep"'):
+        SB3AgentsVecEnv(parallel_vec_env(2))
+
+
+# The figures
+
+
+def test_rows_keep_both_seats_and_the_networks_of_all_figures(tmp_path):
+    from benchmarks.figures.auction import both_seats, efficient, held_out
+
+    kwargs = {"preset": "gambling2024"}
+    mixed = both_seats("greedy", "straightforward", 30, **kwargs)
+    rival = both_seats("straightforward", "greedy", 30, **kwargs)
+    one, other = (
+        held_out(pair, 30, **kwargs) for pair in (["greedy", "straightforward"], ["straightforward", "greedy"])
+    )
+    total = (one.reward + other.reward).sum(axis=1) / 2
+    np.testing.assert_allclose(mixed["reward"] + rival["reward"], total, rtol=1e-12)
+    assert (mixed["reward"] != rival["reward"]).any()
+    welfare, vcg = efficient("three-operators", 2, tmp_path)
+    kept = efficient("three-operators", 2, tmp_path)
+    assert (kept[0] == welfare).all()
+    assert (kept[1] == vcg).all()
+    for bidder in ("greedy", "straightforward"):
+        for rule in ("drop", "previous-bidder", "reoffer"):
+            assert (held_out(bidder, 2, preset="three-operators", unsold_rule=rule).welfare <= welfare + 1e-9).all()
+
+
+def test_an_auction_cut_off_after_more_and_more_rounds_comes_to_the_whole_one():
+    from benchmarks.figures import auction_rounds
+    from cfenvs.ris_auction import Greedy
+
+    bidder = Greedy()
+    course = auction_rounds.course(bidder, bidder, 30)
+    for metric in ("utility", "cost"):
+        assert (np.diff(course[metric], axis=0) >= -1e-12).all()
+        np.testing.assert_allclose(course[metric][-2], course[metric][-1], atol=1e-12)  # greedy is done by then
+    np.testing.assert_allclose(course["reward"], course["utility"] - course["cost"], atol=1e-12)
+
+
+def test_smoke_figures_come_out_whole_and_share_their_policies(tmp_path):
+    """Smoke: all quick forms run. What one has trained, the others read."""
+    from benchmarks.figures import FIGURES
+
+    runs = {}
+    for name in ("budgets", "rounds", "rules", "complements", "aggressiveness", "crossplay"):
+        FIGURES[f"auction-{name}"](tmp_path / name, quick=True)
+        for suffix in (".png", ".md", ".csv"):
+            assert (tmp_path / f"{name}{suffix}").stat().st_size > 500
+        runs[name] = len(list((tmp_path / "auction-policies").glob("*/run.json")))
+    replies = 2 * 7  # to six bidders and one policy, in two presets
+    assert list(runs.values()) == [1, 1, 2, 3, 6, 6 + replies]
