@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: leaderboard test test-slow lint format speed clean
+.PHONY: leaderboard test test-slow lint format speed docs clean
 
 leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
 	$(BIN)/python -m benchmarks leaderboard --quick
@@ -27,6 +27,9 @@ format: $(VENV)/.dev
 speed: $(VENV)/.rivals               ## steps per second, beside NumPy and a rival suite
 	$(BIN)/python -m benchmarks speed
 
+docs: $(VENV)/.docs                  ## the documentation as a static site: build/docs/index.html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
@@ -36,10 +39,14 @@ $(VENV)/.baselines: pyproject.toml constraints.txt | $(VENV)/bin/pip
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo "Installing into $(VENV) (first time only) ..."
-	@$(INSTALL) ".[baselines,render,dev]" && touch $@ $(VENV)/.baselines
+	@$(INSTALL) ".[baselines,render,dev,docs]" && touch $@ $(VENV)/.baselines $(VENV)/.docs
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo "Installing into $(VENV) (first time only) ..."
+	@$(INSTALL) ".[docs]" && touch $@
 
 $(VENV)/.rivals: $(VENV)/.baselines
 	@$(INSTALL) ".[rivals]" && touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist docs/generated *.egg-info

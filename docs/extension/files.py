@@ -1,0 +1,108 @@
+"""Pages of what is read and not imported: baselines, figures, protocols."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import shutil
+import tomllib
+from pathlib import Path
+
+from extension.docstrings import ROOT, readable, summary
+from extension.markup import cell, code, indented, napoleon, table, title
+from extension.sources import Source, dictionary, source
+
+
+def baselines() -> dict[str, Source]:
+    """Page: module, those that several share last."""
+    own = [source(path) for path in sorted((ROOT / "baselines").glob("[!_]*.py"))]
+    shared = [source(path) for path in sorted((ROOT / "baselines" / "common").glob("[!_]*.py"))]
+    return {module.name.removeprefix("baselines.").replace(".", "-"): module for module in [*own, *shared]}
+
+
+def baseline_page(module: Source) -> list[str]:
+    """The docstring, the options of its command line, and what else the file holds."""
+    out = [*title(module.name.removeprefix("baselines.")), f".. py:module:: {module.name}", ""]
+    out += [*readable(module.docstring.splitlines(), module.name), ""]
+    if options := module.options():
+        out += [*title("Options", "-"), "Fields of ``Args``, and flags of the command line.", ""]
+        rows = [[code(f"--{field.name.replace('_', '-')}"), code(field.default), cell(field.text)] for field in options]
+        out += table(["option", "default", "meaning"], rows, "24 20 56")
+    named = [node for node in module.definitions if node.name != "Args"]
+    if named:
+        out += title("In this file", "-")
+    for node in named:
+        out += definition(node, module.name)
+    return out
+
+
+def definition(node: ast.ClassDef | ast.FunctionDef, owner: str, of_class: bool = False) -> list[str]:
+    """A class or function with its docstring, and the documented methods of a class."""
+    label = f"{owner}.{node.name}"
+    body = napoleon(ast.get_docstring(node) or "", label)
+    if isinstance(node, ast.FunctionDef):
+        head = f".. py:{'method' if of_class else 'function'}:: {node.name}({_signature(node, of_class)})"
+    else:
+        head = f".. py:class:: {node.name}"
+        for item in node.body:
+            if isinstance(item, ast.FunctionDef) and not item.name.startswith("_") and ast.get_docstring(item):
+                body += definition(item, label, of_class=True)
+    return [head, "", *indented(body), ""]
+
+
+def _signature(node: ast.FunctionDef, of_class: bool) -> str:
+    """Parameters without types, and without the object itself."""
+    arguments = copy.deepcopy(node.args)
+    for argument in ast.walk(arguments):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    static = any(ast.unparse(decorator) == "staticmethod" for decorator in node.decorator_list)
+    if of_class and not static:
+        del arguments.args[:1]
+    return ast.unparse(arguments)
+
+
+def figures() -> dict[str, Source]:
+    """Name of a figure on the command line: the module that makes it."""
+    folder = ROOT / "benchmarks" / "figures"
+    makers = dictionary(folder / "__init__.py", "FIGURES")
+    return {name: source(folder / f"{maker.partition('.')[0]}.py") for name, maker in makers.items()}
+
+
+def figures_page(out_dir: Path) -> list[str]:
+    """Every figure with what its module says, and its picture where one is stored."""
+    out = title("Figures of the papers")
+    out += [
+        "``python -m benchmarks figures NAME`` makes ``NAME.png``, ``NAME.csv`` and ``NAME.md`` in ``runs/figures``.",
+        "The pictures here are those stored with the code.",
+        "",
+    ]
+    for name, module in figures().items():
+        out += [*title(name, "-"), f".. py:module:: {module.name}", ""]
+        out += [*readable(module.docstring.splitlines(), module.name), ""]
+        picture = ROOT / "benchmarks" / "results" / "figures" / f"{name}.png"
+        if picture.is_file():
+            shutil.copyfile(picture, out_dir / picture.name)
+            out += [f".. image:: {picture.name}", f"   :alt: {name}", ""]
+    return out
+
+
+def protocols() -> list[str]:
+    """What the leaderboard is evaluated on."""
+    rows = []
+    for path in sorted((ROOT / "benchmarks" / "protocols").glob("*.toml")):
+        values = tomllib.loads(path.read_text())
+        steps = values.get("training_steps", 0)
+        kwargs = ", ".join(f"{key}={value!r}" for key, value in values.get("env_kwargs", {}).items())
+        trained = [f"{steps:,}".replace(",", " "), str(values.get("seeds", 1))] if steps else ["none", ""]
+        rows.append(
+            [code(path.stem), code(values["env_id"]) + (f" with {code(kwargs)}" if kwargs else ""),
+             str(values.get("num_scenarios", 100)), *trained]
+        )  # fmt: skip
+    return table(["protocol", "environment", "held-out networks", "training steps", "training seeds"], rows)
+
+
+def examples() -> list[str]:
+    """The scripts to copy, and what each shows."""
+    paths = sorted((ROOT / "examples").glob("*.py"))
+    return table(["file", "what it shows"], [[code(path.name), summary(source(path).docstring)] for path in paths])

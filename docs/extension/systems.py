@@ -1,0 +1,162 @@
+"""Pages of what is imported: environments, receivers, bidders."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from cfenvs.core.simulator import System
+from cfenvs.registration import IDS
+from cfenvs.ris_auction import BIDDERS
+from extension import docstrings
+from extension.docstrings import ROOT, readable
+from extension.markup import code, napoleon, shown, table, title
+
+PACKAGES: dict[str, ModuleType] = {name: importlib.import_module(package) for name, (package, _) in IDS.items()}
+
+
+def short(package: ModuleType) -> str:
+    """`cell_free` of `cfenvs.cell_free`."""
+    return package.__name__.rpartition(".")[2]
+
+
+def system_of(name: str) -> System:
+    """The system of an id."""
+    _, prefix = IDS[name]
+    return getattr(PACKAGES[name], f"{prefix}Env").system  # type: ignore[no-any-return]
+
+
+def environment_page(name: str) -> list[str]:
+    """The class docstring, then what the code knows of presets, parameters and faces."""
+    package, prefix = IDS[name]
+    system = system_of(name)
+    environment = getattr(PACKAGES[name], f"{prefix}Env")
+    out = [*title(name), f".. py:currentmodule:: {package}", ""]
+    if (ROOT / "docs" / f"{short(PACKAGES[name])}.png").is_file():
+        out += [f".. image:: /{short(PACKAGES[name])}.png", f"   :alt: {name} as it is drawn", ""]
+    out += [*readable(docstrings.of(environment), name), ""]
+    out += title("Presets, field by field", "-")
+    out += ["What each preset changes; all other parameters are as below.", ""]
+    rows = []
+    for preset, overrides in system.presets.items():
+        changes = ", ".join(code(f"{key}={shown(value)}") for key, value in overrides.items()) or "nothing"
+        rows.append([code(preset), changes])
+    out += table(["preset", "changes"], rows, "20 80")
+    config = type(system.configure("default", {}))
+    out += [*title("Parameters", "-"), *parameters(config)]
+    out += title("Faces", "-")
+    out += ["What they have in common is in :doc:`/faces`.", ""]
+    faces = (f"{prefix}Env", f"{prefix}VectorEnv", f"{prefix}ParallelEnv", f"{prefix}ParallelVecEnv")
+    makers = (
+        f'gym.make("{name}")',
+        f'gym.make_vec("{name}", n)',
+        f"{package}.parallel_env()",
+        f"{package}.parallel_vec_env(n)",
+    )
+    rows = [[code(maker), f":py:obj:`{package}.env.{face}`"] for maker, face in zip(makers, faces, strict=True)]
+    return out + table(["made by", "class"], rows)
+
+
+def parameters(config: type) -> list[str]:
+    """Fields of a configuration, by the headings of its docstring, with their defaults."""
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    out = []
+    for base in (base for base in config.__mro__ if dataclasses.is_dataclass(base)):
+        for heading, lines in sections(docstrings.of(base)):
+            if heading == "References":
+                out += readable(["", *lines, ""], base.__qualname__)
+            elif heading:
+                out += title({"Parameters": base.__name__}.get(heading, heading), "~")
+                out += definitions(lines, defaults, base.__qualname__)
+    return out
+
+
+def sections(lines: list[str]) -> list[tuple[str, list[str]]]:
+    """A docstring cut at its headings; what comes before the first has none."""
+    found: list[tuple[str, list[str]]] = [("", [])]
+    for i, line in enumerate(lines):
+        if i + 1 < len(lines) and docstrings.UNDERLINE.fullmatch(lines[i + 1]):
+            found.append((line, []))
+        elif not docstrings.UNDERLINE.fullmatch(line):
+            found[-1][1].append(line)
+    return found
+
+
+def definitions(lines: list[str], defaults: Mapping[str, Any], label: str) -> list[str]:
+    """`name, name : type` with text below it, as a definition list with defaults."""
+    out = []
+    for line in readable(lines, label):
+        if line and not line[0].isspace():
+            names, _, kind = line.partition(" : ")
+            terms = ", ".join(f"**{name}**" for name in names.split(", "))
+            values = ", ".join(code(shown(defaults[name])) for name in names.split(", "))
+            out += ["", f"{terms}: {kind}, default {values}" if kind else f"{terms}, default {values}"]
+        else:
+            out.append(line)
+    return [*out, ""]
+
+
+def receivers() -> dict[str, tuple[str, str]]:
+    """Page: (id, name of the receiver), for every receiver of every system."""
+    return {
+        f"{short(package)}-{key}": (name, key)
+        for name, package in PACKAGES.items()
+        for key in getattr(package, "RECEIVERS", {})
+    }
+
+
+def receiver_classes(name: str, key: str) -> dict[type, list[str]]:
+    """The classes behind a receiver's name, each with an argument that leads to it."""
+    module = importlib.import_module(f"{PACKAGES[name].__name__}.receivers")
+    system = system_of(name)
+    small = {"users": 2, "access_points": 1} if "cell_free" in module.__name__ else {"users": 2, "base_stations": 1}
+    variants: list[dict[str, Any]] = [{}]
+    fields = {field.name for field in dataclasses.fields(type(system.configure("default", {})))}
+    if "fading" in fields:
+        variants.append({"fading": "block"})
+    if "rician_factor" in fields:
+        variants.append({"rician_factor": 1.0})
+    found: dict[type, list[str]] = {}
+    for variant in variants:
+        try:
+            config = system.configure("default", {**small, "receiver": key, **variant})
+        except ValueError:
+            continue
+        arguments = "".join(f", {k}={shown(v)}" for k, v in variant.items())
+        found.setdefault(type(module.make_receiver(config, 1)), []).append(f'receiver="{key}"{arguments}')
+    return found
+
+
+def receiver_page(name: str, key: str) -> list[str]:
+    """What a receiver is, the classes that implement it, the presets that use it."""
+    package = PACKAGES[name]
+    system = system_of(name)
+    out = [*title(f"{name}: {key}"), f".. py:currentmodule:: {package.__name__}.receivers", ""]
+    text = package.RECEIVERS[key]
+    out += [f"{text[0].upper()}{text[1:]}.", ""]
+    out += ["The equations, and the functions that implement them, are in "]
+    out += [f":ref:`physics-{short(package)}-{key}`.", ""]
+    for cls, arguments in receiver_classes(name, key).items():
+        out += title(cls.__name__, "-")
+        out += [f"{', '.join(map(code, dict.fromkeys(arguments[:1])))}: :py:obj:`{cls.__module__}.{cls.__name__}`", ""]
+        out += napoleon(cls.__doc__ or "", f"{name}-{key}-{cls.__name__}")
+    users = [preset for preset in system.presets if system.configure(preset, {}).receiver == key]
+    out += title("Presets", "-")
+    page = f":doc:`/generated/environments/{name}`"
+    named = f"Used by {', '.join(map(code, users))} of {page}."
+    out += [named if users else f'No preset of {page} uses it; any takes ``receiver="{key}"``.', ""]
+    return out
+
+
+def bidders_page() -> list[str]:
+    """Every bidder that has a name."""
+    out = [*title("Bidders"), ".. py:currentmodule:: cfenvs.ris_auction.bidders", ""]
+    out += [*readable(docstrings.of(importlib.import_module("cfenvs.ris_auction.bidders")), "bidders"), ""]
+    out += ["Each of these is an ``opponents=...`` of :doc:`/generated/environments/RISAuction-v0`.", ""]
+    for key, make in BIDDERS.items():
+        out += [*title(key, "-"), f":py:obj:`cfenvs.ris_auction.bidders.{make.__name__}`", ""]
+        out += napoleon(make.__doc__ or "", f"bidder-{key}")
+    return out
