@@ -182,7 +182,7 @@ def markdown(table: list[dict[str, str]]) -> str:
 def _view(table: list[dict[str, str]], protocol: Protocol) -> Table:
     view = Table(title=f"{protocol.env_id}: {protocol.num_scenarios} held-out networks")
     for head in table[0]:
-        view.add_column(head, justify="left" if head in ("algorithm", "information") else "right")
+        view.add_column(head, justify="left" if head in ("algorithm", "bidder", "information") else "right")
     for row in table:
         view.add_row(*row.values())
     return view
