@@ -51,17 +51,17 @@ class Args:
     """Of the environment."""
     env_kwargs: EnvKwargs = field(default_factory=dict)
     """Further keyword arguments of the environment."""
-    steps: int = 800_000
+    steps: int = 160_000
     """Decisions of a policy to train on."""
     seed: int = 0
     """Of networks, weights and exploration."""
-    num_envs: int = 128
+    num_envs: int = 64
     """Auctions at once."""
-    rollout: int = 32
+    rollout: int = 16
     """Rounds of each auction between updates."""
-    batch_size: int = 2048
+    batch_size: int = 512
     """Decisions in a gradient step."""
-    epochs: int = 10
+    epochs: int = 4
     """Passes over a rollout."""
     learning_rate: float = 1e-3
     """Of Adam, falling linearly to zero."""
@@ -76,7 +76,7 @@ class Args:
     "mlp": two tanh layers on the whole observation, as published."""
     hidden: int = 64
     """Units in each of two layers of policy and value."""
-    segments: int = 20
+    segments: int = 8
     """Parts of the training. Checkpoints lie between them, and frozen opponents are renewed there."""
     folder: Path | None = None
     """Where checkpoints, record and TensorBoard logs go; nothing is written without it."""
