@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from baselines import classical, ppo, xl_classical
 from benchmarks import auction_board
+from benchmarks.tables import markdown
 from cfenvs.evaluation import (
     Policy,
     Protocol,
@@ -170,13 +171,6 @@ def rank(rows: dict[str, list[Result]], reference: str, unit: str) -> list[dict[
 
 def _mean(results: list[Result], metric: str) -> str:
     return f"{np.mean([r.metrics[metric] for r in results]):.2f}" if metric in results[0].metrics else ""
-
-
-def markdown(table: list[dict[str, str]]) -> str:
-    """The table in Markdown."""
-    head = list(table[0])
-    lines = [head, ["---"] * len(head), *(list(row.values()) for row in table)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _view(table: list[dict[str, str]], protocol: Protocol) -> Table:

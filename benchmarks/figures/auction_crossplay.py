@@ -23,7 +23,7 @@ from benchmarks.figures.auction import (
     trained,
     write_data,
 )
-from benchmarks.figures.cell_free import markdown
+from benchmarks.tables import markdown
 from cfenvs.arrays import Float
 
 PRESETS = ("gambling2024", "default")

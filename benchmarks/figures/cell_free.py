@@ -205,13 +205,6 @@ def _bounds(curves: Float, resamples: int = 500) -> tuple[Float, Float]:
     return low, high
 
 
-def markdown(rows: Sequence[dict[str, str]]) -> str:
-    """A table in Markdown; rows may lack columns of others."""
-    head = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [head, ["---"] * len(head), *([row.get(name, "") for name in head] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
     """Rows as CSV."""
     with Path(path).open("w", newline="") as file:

@@ -10,7 +10,8 @@ import gymnasium as gym
 import numpy as np
 
 from baselines.common.cell_free import ENV_ID
-from benchmarks.figures.cell_free import held_out, markdown, write_rows
+from benchmarks.figures.cell_free import held_out, write_rows
+from benchmarks.tables import markdown
 from cfenvs.arrays import Float
 from cfenvs.cell_free.levels import db_levels, linear_levels
 from cfenvs.evaluation import interquartile_mean, interval

@@ -19,12 +19,12 @@ from benchmarks.figures.cell_free import (
     Cell,
     Outcome,
     held_out,
-    markdown,
     opponents,
     run_cell,
     summary,
     write_rows,
 )
+from benchmarks.tables import markdown
 from cfenvs.arrays import Float
 
 

@@ -20,12 +20,12 @@ from benchmarks.figures.cell_free import (
     Outcome,
     band,
     held_out,
-    markdown,
     opponents,
     run_cell,
     summary,
     write_rows,
 )
+from benchmarks.tables import markdown
 from cfenvs.arrays import Float
 
 NEIGHBORS = (0, 1, 2, 4)

@@ -20,11 +20,11 @@ from benchmarks.figures.cell_free import (
     Outcome,
     band,
     held_out,
-    markdown,
     run_cell,
     summary,
     write_rows,
 )
+from benchmarks.tables import markdown
 from cfenvs.arrays import Float
 from cfenvs.evaluation import interval, paired_difference
 
