@@ -17,7 +17,17 @@ import numpy as np
 import torch
 import tyro
 
-from baselines.common.cell_free import ENV_ID, GameArgs, GreedyPlay, Trained, explore, guaranteed_rate, start, users_env
+from baselines.common.cell_free import (
+    ENV_ID,
+    GameArgs,
+    GreedyPlay,
+    Trained,
+    explore,
+    guaranteed_rate,
+    report,
+    start,
+    users_env,
+)
 from baselines.common.q_learning import QArgs, QLearner
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
@@ -106,10 +116,7 @@ def bits_exchanged(args: Args, learner: QLearner, config: Any) -> dict[str, floa
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    trained = train(args)
-    for (seed, drop), score in zip(args.worlds, trained.score, strict=True):
-        print(f"drop {drop}, seed {seed}: {score:.3f} of the discrete optimum")
-    print(f"mean {trained.score.mean():.3f}; {trained.seconds / len(trained.score):.1f} s a network")
+    report(args, train(args))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from baselines.common.cell_free import (
     central_env,
     explore,
     guaranteed_rate,
+    report,
     start,
 )
 from baselines.common.q_learning import QArgs, QLearner
@@ -122,10 +123,7 @@ def train(args: Args, progress: bool = True) -> Trained:
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    trained = train(args)
-    for (seed, drop), score in zip(args.worlds, trained.score, strict=True):
-        print(f"drop {drop}, seed {seed}: {score:.3f} of the discrete optimum")
-    print(f"mean {trained.score.mean():.3f}; {trained.seconds / len(trained.score):.1f} s a network")
+    report(args, train(args))
 
 
 if __name__ == "__main__":

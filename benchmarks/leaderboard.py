@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from baselines import classical, ppo, xl_classical
 from benchmarks import auction_board
+from benchmarks.names import slug
 from benchmarks.tables import markdown
 from cfenvs.evaluation import (
     Policy,
@@ -105,7 +106,7 @@ def _run(board: Board, protocol: Protocol, out: Path, bar: Any) -> list[dict[str
     for policy, seed in _policies(board, protocol):
         bar.set_postfix_str(f"{board.name}: {policy.name}")
         result = evaluate(policy, protocol, seed=seed)
-        write_result(result, out / f"{_file_name(policy.name)}-{seed}.json")
+        write_result(result, out / f"{slug(policy.name, keep='.-')}-{seed}.json")
         rows.setdefault(policy.name, []).append(result)
         bar.update()
     return rank(rows, board.reference, board.unit)
@@ -118,7 +119,7 @@ def _run_auctions(protocol: Protocol, out: Path, bar: Any) -> list[dict[str, str
 
     rows = auction_board.results(protocol, done)
     for name, result in rows.items():
-        write_result(result, out / f"{_file_name(name)}-0.json")
+        write_result(result, out / f"{slug(name, keep='.-')}-0.json")
     return auction_board.rank(rows)
 
 
@@ -180,7 +181,3 @@ def _view(table: list[dict[str, str]], protocol: Protocol) -> Table:
     for row in table:
         view.add_row(*row.values())
     return view
-
-
-def _file_name(name: str) -> str:
-    return "-".join("".join(c if c.isalnum() or c in ".-" else " " for c in name).split())

@@ -147,6 +147,13 @@ def guaranteed_rate(infos: dict[str, Any], active: Bool) -> Float:
     return np.where(active, rates, np.inf).min(axis=1)
 
 
+def report(args: GameArgs, trained: Trained) -> None:
+    """Print what a training on the command line has come to."""
+    for (seed, drop), score in zip(args.worlds, trained.score, strict=True):
+        print(f"drop {drop}, seed {seed}: {score:.3f} of the discrete optimum")
+    print(f"mean {trained.score.mean():.3f}; {trained.seconds / len(trained.score):.1f} s a network")
+
+
 @dataclass
 class Trained:
     """What a training leaves: scores, costs, and the greedy policy.

@@ -13,6 +13,7 @@ import numpy as np
 
 from baselines.ppo_bidder import Args, TrainedBidder, train
 from benchmarks.figures.xl_mimo import write_data, write_table
+from benchmarks.names import slug
 from cfenvs.arrays import Float
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.ris_auction import Greedy, NearestSurfaces, Outcomes, Straightforward, play
@@ -124,8 +125,7 @@ def trained(args: Args, folder: Path, opponent: Any = None, rival: str = "") -> 
     config = {name: value for name, value in asdict(args).items() if name not in ("folder", "resume")}
     key = hashlib.sha256(json.dumps([config, rival], default=str).encode()).hexdigest()[:8]
     against = f"against {rival}" if rival else args.opponent
-    words = "".join(c if c.isalnum() else " " for c in f"{args.preset} {against} {args.seed} {key}")
-    name = "-".join(words.split())
+    name = slug(f"{args.preset} {against} {args.seed} {key}")
     (bidder,) = train(replace(args, folder=folder / name, resume=True), opponent=opponent)
     bidder.name = name
     return bidder

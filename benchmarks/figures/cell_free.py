@@ -17,6 +17,7 @@ from baselines import classical
 from baselines.best_response import BestResponse
 from baselines.common.cell_free import ENV_ID, GameArgs, Trained
 from baselines.common.runs import CHECKPOINT
+from benchmarks.names import slug
 from cfenvs.arrays import Float
 from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
 from cfenvs.evaluation.protocol import HELD_OUT
@@ -79,8 +80,7 @@ def run_cell(cell: Cell, stem: Path) -> Outcome:
     for volatile in ("folder", "resume"):
         del config[volatile]
     text = json.dumps([cell.train.__module__, config], default=str)
-    slug = "-".join("".join(c if c.isalnum() else " " for c in cell.name.lower()).split())
-    folder = Path(f"{stem}-cells") / f"{slug}-{_digest(text)}"
+    folder = Path(f"{stem}-cells") / f"{slug(cell.name.lower())}-{_digest(text)}"
     done = folder / "cell.json"
     if not done.exists():
         trained = cell.train(replace(cell.args, folder=folder, resume=True))

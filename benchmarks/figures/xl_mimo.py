@@ -15,6 +15,7 @@ import numpy as np
 from baselines import classical, fl_ctce, fl_ctde, maddpg, matd3, xl_classical
 from baselines.common.actor_critic import DECIBELS
 from baselines.fuzzy_users import FuzzyOptions
+from benchmarks.names import slug
 from cfenvs.arrays import Float
 from cfenvs.evaluation import Policy, Protocol, evaluate, read_result, write_result
 
@@ -93,10 +94,9 @@ def learned(
     """Train with every seed, or read what an earlier call has left under `folder`; an interrupted run is resumed."""
     config = {k: v for k, v in asdict(args).items() if k not in ("seed", "folder", "resume")}
     key = hashlib.sha256(json.dumps([config, size.drops, dict(env_kwargs)], default=str).encode()).hexdigest()[:8]
-    slug = "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
     results, curves, seconds = [], [], []
     for seed in range(size.seeds):
-        run = folder / f"{slug}-{key}" / str(seed)
+        run = folder / f"{slug(name.lower())}-{key}" / str(seed)
         if not (run / "result.json").exists():
             # No checkpoint before the end: whole buffers would be written again and again.
             policy = train(replace(args, seed=seed, folder=run, resume=True, checkpoint_every=10**6))

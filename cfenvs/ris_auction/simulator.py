@@ -177,7 +177,7 @@ class RISAuctionSimulator(Simulator):
         if (index == 0).all():
             self.full_budgets[worlds] = budgets
             if config.improvement_value == "all":
-                # Without the largest of a few, users that no surface reaches would make every value infinite.
+                # Where surfaces bring next to nothing, a budget is not worth more than they are: no division by zero.
                 value = np.maximum(self.valuation.full[worlds, 0], 1e-9)
             else:
                 value = np.full((worlds.size, config.operators), float(config.improvement_value))
