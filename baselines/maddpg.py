@@ -15,10 +15,10 @@ from typing import Any
 import torch
 import tyro
 
-from baselines.classical import PowerPolicy
 from baselines.common.actor_critic import ActorCriticArgs, ActorCritics, train_off_policy
 from baselines.fuzzy_users import to_shares, users_view
 from cfenvs.arrays import Array
+from cfenvs.policies.classical import PowerPolicy
 from cfenvs.xl_mimo import parallel_vec_env
 
 

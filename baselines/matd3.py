@@ -30,7 +30,6 @@ import tyro
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.classical import PowerPolicy
 from baselines.common.actor_critic import (
     ENV_ID,
     Exploration,
@@ -44,6 +43,7 @@ from baselines.common.runs import Run
 from baselines.fuzzy_users import to_shares, users_view
 from cfenvs.arrays import Array
 from cfenvs.core.scaling import GAIN_SCALE_DB
+from cfenvs.policies.classical import PowerPolicy
 from cfenvs.xl_mimo import parallel_vec_env
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from baselines import classical, ppo, xl_classical
+from baselines import ppo
 from benchmarks import auction_board
 from benchmarks.names import slug
 from benchmarks.tables import markdown
@@ -25,6 +25,8 @@ from cfenvs.evaluation import (
     normalised_scores,
     write_result,
 )
+from cfenvs.policies import classical
+from cfenvs.policies import xl_mimo as xl_classical
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 RANKED_SEEDS = 10

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines import classical
 from cfenvs.evaluation import (
     Protocol,
     evaluate,
@@ -22,6 +21,7 @@ from cfenvs.evaluation import (
     read_result,
     write_result,
 )
+from cfenvs.policies import classical
 
 ROOT = Path(__file__).parents[1]
 SMALL = Protocol(env_id="CellFreeUplinkPower-v0", env_kwargs={"preset": "small"}, num_scenarios=6)

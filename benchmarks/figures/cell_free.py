@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from baselines import classical
-from baselines.best_response import BestResponse
 from baselines.common.cell_free import ENV_ID, GameArgs, Trained
 from baselines.common.runs import CHECKPOINT
 from benchmarks.names import slug
@@ -22,6 +20,8 @@ from cfenvs.arrays import Float
 from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.evaluation.result import provenance
+from cfenvs.policies import classical
+from cfenvs.policies.best_response import BestResponse
 
 
 @dataclass(frozen=True)

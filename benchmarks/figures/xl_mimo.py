@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from baselines import classical, fl_ctce, fl_ctde, maddpg, matd3, xl_classical
+from baselines import fl_ctce, fl_ctde, maddpg, matd3
 from baselines.common.actor_critic import DECIBELS
 from baselines.fuzzy_users import FuzzyOptions
 from benchmarks.names import slug
 from cfenvs.arrays import Float
 from cfenvs.evaluation import Policy, Protocol, evaluate, read_result, write_result
+from cfenvs.policies import classical
+from cfenvs.policies import xl_mimo as xl_classical
 
 ENV_ID = "XLMIMOPower-v0"
 SHARP = FuzzyOptions(kernel="gaussian", kernel_scale=30.0, state="total-gain")

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from baselines import classical, xl_classical
 from benchmarks.figures.xl_mimo import COLOURS, Size, learners, protocol_of, write_data, write_table
 from benchmarks.figures.xl_mimo_cdf import RECEIVERS
 from cfenvs.arrays import Float
+from cfenvs.policies import classical
+from cfenvs.policies import xl_mimo as xl_classical
 
 PAPER = {
     ("FL-CTCE", "l-mmse"): 1.124,

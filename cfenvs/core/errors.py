@@ -18,7 +18,7 @@ def closest(given: str, allowed: Iterable[str]) -> str:
     return f"did you mean {match[0]!r}?" if match else f"allowed: {', '.join(map(repr, allowed))}"
 
 
-def check_keys(given: Mapping[str, Any], allowed: Iterable[str], what: str) -> None:
+def check_keys(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
     """Refuse keys that are not allowed."""
     allowed = list(allowed)
     for key in given:

@@ -29,6 +29,7 @@ ALLOWED = {
     "adapters": {"arrays", "core"},
     "evaluation": {"arrays", "core"},
     **{system: {"arrays", "radio", "control", "core"} for system in SYSTEMS},
+    "policies": {"arrays", "radio", "control", "core", *SYSTEMS},
 }
 """What each part of `cfenvs` may import from the others."""
 

@@ -11,14 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from baselines import ctde, ddqn_per, fper  # noqa: E402
-from baselines.best_response import BestResponse  # noqa: E402
-from baselines.classical import DiscreteOptimum, FullPower, RoundedOptimum  # noqa: E402
 from baselines.common.cell_free import GameArgs, GreedyPlay, central_env, explore, users_env  # noqa: E402
 from baselines.common.q_learning import QArgs, QLearner  # noqa: E402
 from baselines.common.runs import Interrupted, Run  # noqa: E402
 from baselines.common.streams import Streams  # noqa: E402
 from cfenvs.cell_free import parallel_vec_env  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
+from cfenvs.policies.best_response import BestResponse  # noqa: E402
+from cfenvs.policies.classical import DiscreteOptimum, FullPower, RoundedOptimum  # noqa: E402
 
 SHORT = {"drops": (50, 51), "episodes": 4, "final_episodes": 2, "eval_every": 2, "warm_up": 20, "capacity": 64}
 LEARNERS = {

@@ -9,12 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from baselines import fl_ctce, fl_ctce_sb3, fl_ctde, maddpg, matd3  # noqa: E402
-from baselines.classical import FullPower  # noqa: E402
 from baselines.common.actor_critic import ActorCriticArgs, ActorCritics  # noqa: E402
 from baselines.common.runs import Run  # noqa: E402
 from baselines.fuzzy_bound import FuzzyBound, SumRates, maximise  # noqa: E402
 from baselines.fuzzy_users import FuzzyOptions, users_view  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
+from cfenvs.policies.classical import FullPower  # noqa: E402
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env  # noqa: E402
 
 ENV_ID = "XLMIMOPower-v0"

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from baselines.classical import PowerPolicy
 from cfenvs.arrays import Array
 from cfenvs.control import PowerSolution, max_min, sum_rate_wmmse
+from cfenvs.policies.classical import PowerPolicy
 from cfenvs.radio import UatfCoefficients
 from cfenvs.radio.plane_wave import array_eigenvalues
 from cfenvs.radio.xl_mimo import xl_mr_coefficients
