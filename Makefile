@@ -7,7 +7,9 @@ INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
 .PHONY: leaderboard test test-slow lint format speed docs clean
 
 leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
-	$(BIN)/python -m benchmarks leaderboard --quick
+	@rm -rf runs/leaderboard
+	$(BIN)/python -m benchmarks run --quick --out runs/leaderboard
+	$(BIN)/python -m benchmarks leaderboard --results runs/leaderboard
 
 test: $(VENV)/.dev                   ## the test suite
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal

@@ -31,7 +31,7 @@ class MADDPGPolicy(PowerPolicy):
     """Every user's actor on its own observation, without exploration."""
 
     name = "MADDPG"
-    information = "decentralised"
+    information = "CTDE"
     training_time, training_steps = 0.0, 0
     curve: list[dict[str, Any]]
 

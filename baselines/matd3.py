@@ -135,7 +135,7 @@ class MATD3Policy(PowerPolicy):
     """The actor on every user's own observation, without exploration."""
 
     name = "MATD3"
-    information = "decentralised"
+    information = "CTDE"
     training_time, training_steps = 0.0, 0
     curve: list[dict[str, Any]]
 

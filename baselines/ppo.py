@@ -61,8 +61,11 @@ class TrainedPolicy:
     name = "PPO"
     information = "central"
 
-    def __init__(self, model: PPO, training_time: float, training_steps: int) -> None:
+    def __init__(
+        self, model: PPO, training_time: float, training_steps: int, curve: list[tuple[int, float]] | None = None
+    ) -> None:
         self.model = model
+        self.curve = curve or []
         self.training_time = training_time
         self.training_steps = training_steps
 
@@ -90,22 +93,24 @@ def train(args: Args, progress: bool = True) -> TrainedPolicy:
     )
     start = time.perf_counter()
     with tqdm(total=args.steps, desc=f"PPO, seed {args.seed}", unit=" steps", disable=not progress) as bar:
-        model.learn(args.steps, callback=_Progress(bar))
-    return TrainedPolicy(model, time.perf_counter() - start, model.num_timesteps)
+        model.learn(args.steps, callback=(watched := _Progress(bar)))
+    return TrainedPolicy(model, time.perf_counter() - start, model.num_timesteps, watched.curve)
 
 
 class _Progress(BaseCallback):
     def __init__(self, bar: Any) -> None:
         super().__init__()
         self._bar = bar
+        self.curve: list[tuple[int, float]] = []  # mean reward of the steps before each update
 
     def _on_step(self) -> bool:
         self._bar.update(self.num_timesteps - self._bar.n)
         return True
 
     def _on_rollout_end(self) -> None:
-        rewards = self.model.rollout_buffer.rewards  # type: ignore[attr-defined]
-        self._bar.set_postfix(reward=f"{float(np.mean(rewards)):.3f}")
+        reward = float(np.mean(self.model.rollout_buffer.rewards))  # type: ignore[attr-defined]
+        self.curve.append((self.num_timesteps, reward))
+        self._bar.set_postfix(reward=f"{reward:.3f}")
 
 
 def main(args: Args) -> None:

@@ -92,6 +92,7 @@ class TrainedBidder:
     def __init__(self, policy: Any, name: str = "PPO", training_time: float = 0.0, training_steps: int = 0) -> None:
         self.policy, self.name = policy, name
         self.training_time, self.training_steps = training_time, training_steps
+        self.curve: list[dict[str, Any]] = []
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Array:
         bids, _ = self.policy.predict(observations, deterministic=True)
@@ -129,7 +130,10 @@ def train(args: Args, progress: bool = True, opponent: Any = None) -> list[Train
             run.advance(reward=float(np.mean(rewards)))
             run.log(run.position, reward=rewards)
             run.checkpoint(lambda: {"learners": [learner.state_dict() for learner in learners]})
-    return [TrainedBidder(learner.model.policy, "PPO", run.seconds, args.steps) for learner in learners]
+    bidders = [TrainedBidder(learner.model.policy, "PPO", run.seconds, args.steps) for learner in learners]
+    for bidder in bidders:
+        bidder.curve = run.curve
+    return bidders
 
 
 class Judge(nn.Module):

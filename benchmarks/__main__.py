@@ -1,10 +1,16 @@
-"""`python -m benchmarks`: leaderboard, speed, and the figures of the papers."""
+"""`python -m benchmarks`: run, leaderboard, report, verify; speed; the figures of the papers."""
 
 import tyro
 
-from benchmarks import figures, leaderboard, speed
+from benchmarks import figures, leaderboard, run, speed, verify
 
 tyro.extras.subcommand_cli_from_dict(
-    {"leaderboard": leaderboard.main, "speed": speed.main, "figures": figures.main},
+    {
+        "run": run.main,
+        "leaderboard": leaderboard.main,
+        "verify": verify.main,
+        "speed": speed.main,
+        "figures": figures.main,
+    },
     description="Compare algorithms on common held-out networks; time the environments.",
 )

@@ -1,185 +1,307 @@
-"""Evaluate every algorithm on the same held-out networks, and rank."""
+"""`python -m benchmarks leaderboard`: from stored results to tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
-from baselines import ppo
-from benchmarks import auction_board
-from benchmarks.names import slug
+from benchmarks.cells import RESULTS, load_protocol
+from benchmarks.run import FAILED
 from benchmarks.tables import markdown
-from cfenvs.evaluation import (
-    Policy,
-    Protocol,
-    Result,
-    evaluate,
-    interquartile_mean,
-    interval,
-    normalised_scores,
-    write_result,
-)
-from cfenvs.policies import classical
-from cfenvs.policies import xl_mimo as xl_classical
+from cfenvs.arrays import Float
+from cfenvs.evaluation import RANKED_SEEDS, Protocol, Result, Row, rank, read_result, same_conditions
 
-PROTOCOLS = Path(__file__).parent / "protocols"
-RANKED_SEEDS = 10
-"""Training seeds that a learner needs to be ranked."""
-RANDOM = classical.RandomPolicy.name
+FILES = ("LEADERBOARD.md", "leaderboard.csv", "marl-eval.json")
 
 
-class Board(NamedTuple):
-    """What is compared on one system."""
+@dataclass
+class Board:
+    """The table of a protocol.
+
+    Attributes
+    ----------
+    name : str
+    protocol : Protocol
+    rows : list of Row
+    refused : list of str
+        Files that were left out, and why.
+    failed : list of str
+        Runs that ended with an error.
+    """
 
     name: str
-    classical: tuple[Callable[[], Policy], ...]
-    reference: str
-    """The row at score one."""
-    unit: str
-    """Of the objective."""
+    protocol: Protocol
+    rows: list[Row] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def reference(self) -> Row:
+        """The row at score one."""
+        return next(row for row in self.rows if row.algorithm == self.protocol.reference)
 
 
-BOARDS = (
-    Board(
-        "cell-free",
-        (
-            classical.RandomPolicy,
-            classical.FullPower,
-            lambda: classical.Fractional(-0.5),
-            lambda: classical.RateFeedback(rounds=1),
-            lambda: classical.RateFeedback(rounds=3),
-            classical.DiscreteOptimum,
-            classical.ContinuousOptimum,
-        ),
-        "optimum (continuous)",
-        "min rate, bit/s/Hz",
-    ),
-    Board(
-        "xl-mimo",
-        (
-            classical.RandomPolicy,
-            classical.FullPower,
-            lambda: classical.Fractional(-0.5),
-            lambda: classical.Fractional(-1.0),
-            xl_classical.fair,
-            xl_classical.wmmse,
-            lambda: classical.ContinuousOptimum("best found"),
-        ),
-        "best found",
-        "sum SE, bit/s/Hz",
-    ),
+def main(results: Path = RESULTS, out: Path | None = None, quick: bool = False) -> None:
+    """Merge results, rank, print, and write LEADERBOARD.md, leaderboard.csv and marl-eval.json.
+
+    Args:
+        results: Folder with PROTOCOL/ALGORITHM/SEED.json.
+        out: Folder for the tables; by default that of the results.
+        quick: Only the quick protocols.
+    """
+    found = boards(results)
+    if quick:
+        found = [board for board in found if board.name.endswith("-quick")]
+    if not found:
+        raise SystemExit(f"no results in {results}: `python -m benchmarks run` makes some")
+    out = results if out is None else out
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in files(found).items():
+        (out / name).write_text(text)
+    console = Console(width=None if Console().is_terminal else 200)
+    for board in found:
+        console.print(_view(board))
+        for line in _remarks(board):
+            console.print(f"  {line}", highlight=False)
+    print(f"\n{LEGEND}\n\nTables: {', '.join(str(out / name) for name in FILES)}")
+
+
+LEGEND = (
+    "score: (reward - random) / (reference - random) on each network, the reference has 1; interquartile mean and its\n"
+    "95 % bootstrap interval. gap: mean of what is missing to 1. P(better), difference: probability of a better score\n"
+    "than the best classical row on the same network, and mean difference of scores to it, with 95 % intervals.\n"
+    f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds."
 )
 
 
-def main(quick: bool = False, out: Path = Path("runs/leaderboard")) -> None:
-    """Train, evaluate, rank, and print a table for each system.
+def boards(results: Path) -> list[Board]:
+    """One for each folder of results, best rows first.
 
-    Args:
-        quick: The protocols that take minutes instead of hours.
-        out: Folder for the results, one JSON file for each algorithm and seed, and the tables as Markdown.
+    Results that cannot be read, or were made under other conditions than the protocol now has, are refused.
     """
-    names = [*(board.name for board in BOARDS), auction_board.NAME]
-    protocols = {name: Protocol.load(PROTOCOLS / f"{name}-{'quick' if quick else 'standard'}.toml") for name in names}
-    total = sum(len(board.classical) + protocols[board.name].seeds for board in BOARDS) + len(auction_board.BIDDERS) + 2
-    console = Console(width=None if Console().is_terminal else 180)
-    with tqdm(total=total, desc="evaluating", unit=" run") as bar:
-        tables = {board.name: _run(board, protocols[board.name], out / board.name, bar) for board in BOARDS}
-        tables[auction_board.NAME] = _run_auctions(protocols[auction_board.NAME], out / auction_board.NAME, bar)
-    for name, table in tables.items():
-        console.print(_view(table, protocols[name]))
-        (out / name / "leaderboard.md").write_text(markdown(table))
-    print(
-        "score: (reward - random) / (reference - random) on each network; the reference has 1.\n"
-        "Auctions: all bid alike; the reference is the welfare of the efficient allocation, shared at no cost; money\n"
-        "in shares of a budget.\n"
-        f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds.\n\n"
-        f"Results and tables: {out}"
-    )
+    return [_board(folder) for folder in sorted(results.glob("*")) if folder.is_dir() and any(folder.glob("*/*.json"))]
 
 
-def _run(board: Board, protocol: Protocol, out: Path, bar: Any) -> list[dict[str, str]]:
-    rows: dict[str, list[Result]] = {}
-    for policy, seed in _policies(board, protocol):
-        bar.set_postfix_str(f"{board.name}: {policy.name}")
-        result = evaluate(policy, protocol, seed=seed)
-        write_result(result, out / f"{slug(policy.name, keep='.-')}-{seed}.json")
-        rows.setdefault(policy.name, []).append(result)
-        bar.update()
-    return rank(rows, board.reference, board.unit)
+def _board(folder: Path) -> Board:
+    accepted: list[Result] = []
+    refused: list[str] = []
+    read: list[tuple[Path, Result]] = []
+    for path in sorted(folder.glob("*/*.json"), key=lambda path: (path.parent.name, _number(path))):
+        shown = path.relative_to(folder.parent)
+        try:
+            result = read_result(path)
+        except (ValueError, TypeError) as error:
+            refused.append(f"{shown}: {error}")
+        else:
+            read.append((shown, result))
+    protocol = _protocol(folder.name, [result for _, result in read])
+    for shown, result in read:
+        if (result.algorithm, str(result.seed)) != (shown.parent.name, shown.stem):
+            refused.append(f"{shown}: is the result of {result.algorithm!r} with seed {result.seed}")
+        elif not same_conditions(result.protocol, protocol):
+            refused.append(
+                f"{shown}: made under another protocol, with other {_differences(result.protocol, protocol)}"
+            )
+        else:
+            accepted.append(result)
+    board = Board(folder.name, protocol, refused=refused)
+    for path in sorted(folder.glob(f"*/*{FAILED}")):
+        reason = path.read_text().strip().splitlines()[-1:] or ["no reason kept"]
+        board.failed.append(f"{path.parent.name}, seed {path.stem}: {reason[0]}")
+    try:
+        board.rows = rank(accepted)
+    except ValueError as error:
+        board.refused.append(f"all of {folder.name}: {error}")
+    return board
 
 
-def _run_auctions(protocol: Protocol, out: Path, bar: Any) -> list[dict[str, str]]:
-    def done(name: str) -> None:
-        bar.set_postfix_str(f"{auction_board.NAME}: {name}")
-        bar.update()
-
-    rows = auction_board.results(protocol, done)
-    for name, result in rows.items():
-        write_result(result, out / f"{slug(name, keep='.-')}-0.json")
-    return auction_board.rank(rows)
-
-
-def _policies(board: Board, protocol: Protocol) -> Iterator[tuple[Policy, int]]:
-    for make in board.classical:
-        yield make(), 0
-    for seed in range(protocol.seeds):
-        args = ppo.Args(env_id=protocol.env_id, env_kwargs=dict(protocol.env_kwargs))
-        args.steps, args.seed = protocol.training_steps, seed
-        yield ppo.train(args), seed
+def _protocol(name: str, results: Sequence[Result]) -> Protocol:
+    """Our protocol of that name; if there is none, the one that most results were made under."""
+    try:
+        return load_protocol(name)[1]
+    except ValueError:
+        if not results:
+            raise SystemExit(f"{name}: no result can be read, and there is no protocol of that name") from None
+    votes = [sum(same_conditions(result.protocol, other.protocol) for other in results) for result in results]
+    return results[int(np.argmax(votes))].protocol
 
 
-def rank(rows: dict[str, list[Result]], reference: str, unit: str) -> list[dict[str, str]]:
-    """The table, best score first: one dict of cells for each algorithm.
+def _number(path: Path) -> int:
+    return int(path.stem) if path.stem.isdigit() else -1
 
-    Scores are normalised scenario by scenario between the random policy and the reference, which have to be among the
-    rows.
+
+def _differences(one: Protocol, other: Protocol) -> str:
+    values, others = one.to_dict(), other.to_dict()
+    return ", ".join(sorted(key for key in values if values[key] != others[key]))
+
+
+def files(found: Sequence[Board]) -> dict[str, str]:
+    """The content of all files of `FILES`."""
+    return dict(zip(FILES, (_markdown(found), _csv(found), _marl_eval(found)), strict=True))
+
+
+def cells(board: Board) -> list[dict[str, str]]:
+    """The rows of a table as text."""
+    return [_cells(board, row) for row in board.rows]
+
+
+def _cells(board: Board, row: Row) -> dict[str, str]:
+    unit, anchor = board.protocol.unit or "reward", row.algorithm in (board.protocol.random, board.protocol.reference)
+    best = _objective(board.reference.results[0])
+    return {
+        "#": "" if row.place is None else str(row.place),
+        "algorithm": row.policy,
+        "information": row.information,
+        "score (IQM)": f"{row.score:.3f}",
+        "95 %": "" if anchor else _range(row.score_interval),
+        "gap": f"{row.gap:.3f}",
+        "P(better)": _with_range(row.improvement, row.improvement_interval, ".2f"),
+        "difference": _with_range(row.difference, row.difference_interval, "+.3f"),
+        unit: f"{np.mean([_objective(result) for result in row.results]):.3f}",
+        "share of reference": f"{np.mean([_objective(result) / best for result in row.results]):.3f}",
+        **_others(board, row),
+        "decision, us": f"{1e6 * np.median([result.decision_time for result in row.results]):.1f}",
+        "training, s": f"{np.mean([result.training_time for result in row.results]):.0f}" if row.trained else "",
+        "steps": f"{np.mean([result.training_steps for result in row.results]):.0f}" if row.trained else "",
+        "seeds": str(len(row.results)) if row.trained else "",
+    }
+
+
+def _objective(result: Result) -> Float:
+    """What is wanted, without penalties, where the environment has such a thing."""
+    return result.metrics.get("objective", result.reward)
+
+
+def _others(board: Board, row: Row) -> dict[str, str]:
+    """What else was measured; welfare as a share of the reference's."""
+    names = dict.fromkeys(name for any_row in board.rows for name in any_row.results[0].metrics)
+    shown = {}
+    for name in names:
+        value = row.mean(name)
+        if name in ("reward", "objective"):
+            continue
+        if name == "welfare":
+            best = board.reference.results[0].metrics[name]
+            shares = [float(np.mean(result.metrics[name] / best)) for result in row.results if name in result.metrics]
+            shown["efficiency"] = f"{np.mean(shares):.3f}" if shares else ""
+        elif value is None:
+            shown[name] = ""
+        else:
+            digits = 1 if name in ("unsold", "rounds") else 3
+            shown[name] = f"{round(value, digits) + 0.0:.{digits}f}"  # no "-0.000"
+    return shown
+
+
+def _range(interval: tuple[float, float], form: str = ".3f") -> str:
+    return f"{interval[0]:{form}} .. {interval[1]:{form}}"
+
+
+def _with_range(value: float | None, interval: tuple[float, float] | None, form: str) -> str:
+    return "" if value is None or interval is None else f"{value:{form}} ({_range(interval, form)})"
+
+
+def _remarks(board: Board) -> list[str]:
+    """Notes on rows, and what is not in the table."""
+    about: dict[str, list[str]] = {}
+    for row in board.rows:
+        for note in row.notes:
+            about.setdefault(note, []).append(row.policy)
+    lines = [f"{note}: {'all' if len(names) == len(board.rows) else ', '.join(names)}" for note, names in about.items()]
+    lines += [f"failed: {line}" for line in board.failed]
+    return lines + [f"refused: {line}" for line in board.refused]
+
+
+def _title(board: Board) -> str:
+    count = board.protocol.num_scenarios
+    return f"{board.name}: {board.protocol.env_id}, {count} held-out networks"
+
+
+def _markdown(found: Sequence[Board]) -> str:
+    parts = ["# Leaderboard\n\nWritten by `python -m benchmarks leaderboard` from the results beside it.\n"]
+    for board in found:
+        parts.append(f"\n## {_title(board)}\n\n{markdown(cells(board)) if board.rows else ''}")
+        remarks = _remarks(board)
+        if remarks:
+            parts.append("\n" + "".join(f"* {line}\n" for line in remarks))
+    parts.append(f"\n{LEGEND}\n")
+    return "".join(parts)
+
+
+def _csv(found: Sequence[Board]) -> str:
+    """Every result in a line, with the means of its metrics and its score."""
+    lines: list[dict[str, Any]] = []
+    for board in found:
+        for row in board.rows:
+            for result, scores in zip(row.results, row.scores, strict=True):
+                lines.append(
+                    {
+                        "protocol": board.name,
+                        "env_id": board.protocol.env_id,
+                        "place": row.place,
+                        "algorithm": row.algorithm,
+                        "policy": row.policy,
+                        "information": row.information,
+                        "seed": result.seed,
+                        "mean_score": float(np.mean(scores)),
+                        **{f"mean {name}": float(np.mean(values)) for name, values in result.metrics.items()},
+                        "decision_time": result.decision_time,
+                        "training_time": result.training_time,
+                        "training_steps": result.training_steps,
+                        "commit": result.provenance.get("commit"),
+                        "notes": "; ".join(row.notes),
+                    }
+                )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _marl_eval(found: Sequence[Board]) -> str:
+    """The format of marl-eval (Gorsane et al., NeurIPS 2022): environment, task, algorithm, run, steps and metrics.
+
+    A run has one evaluation, after its training; its values are those of all networks.
     """
-    low, high = rows[RANDOM][0], rows[reference][0]
-    scored = []
-    for name, results in rows.items():
-        scores = np.array([normalised_scores(r.reward, low.reward, high.reward) for r in results])
-        scored.append((interquartile_mean(scores), name, scores, results))
-    scored.sort(key=lambda row: -row[0])
-    table, place = [], 0
-    for score, name, scores, results in scored:
-        oracle = results[0].information == "oracle"
-        trained = results[0].training_steps > 0
-        ranked = not oracle and name != RANDOM and (not trained or len(results) >= RANKED_SEEDS)
-        place += ranked
-        least, most = interval(scores)
-        objective = np.mean([r.objective for r in results], axis=0)
-        table.append(
-            {
-                "#": str(place) if ranked else "",
-                "algorithm": name,
-                "information": results[0].information,
-                "score (IQM)": f"{score:.3f}",
-                "95 %": "" if name in (RANDOM, reference) else f"{least:.3f} .. {most:.3f}",
-                unit: f"{objective.mean():.3f}",
-                "share of reference": f"{np.mean(objective / high.objective):.3f}",
-                "violations a step": _mean(results, "violations"),
-                "decision, us": f"{1e6 * np.mean([r.decision_time for r in results]):.1f}",
-                "training, s": f"{np.mean([r.training_time for r in results]):.0f}" if trained else "",
-                "seeds": str(len(results)) if trained else "",
-            }
-        )
-    return table
+    tree: dict[str, Any] = {}
+    for board in found:
+        task = tree.setdefault(board.protocol.env_id, {}).setdefault(board.name, {})
+        for row in board.rows:
+            for result, scores in zip(row.results, row.scores, strict=True):
+                values = {
+                    "score": np.round(scores, 6).tolist(),
+                    "reward": np.round(result.reward, 6).tolist(),
+                }
+                task.setdefault(row.policy, {})[f"seed_{result.seed}"] = {
+                    "step_0": {
+                        "step_count": result.training_steps,
+                        "elapsed_time": round(result.training_time, 3),
+                        **values,
+                    },
+                    "absolute_metrics": {name: [float(np.mean(numbers))] for name, numbers in values.items()},
+                }
+    return json.dumps(tree) + "\n"
 
 
-def _mean(results: list[Result], metric: str) -> str:
-    return f"{np.mean([r.metrics[metric] for r in results]):.2f}" if metric in results[0].metrics else ""
+_LEFT_OUT = {"gap", "P(better)", "difference", "steps", "revenue", "utility", "unsold", "rounds"}
+"""Columns that a terminal has no room for."""
 
 
-def _view(table: list[dict[str, str]], protocol: Protocol) -> Table:
-    view = Table(title=f"{protocol.env_id}: {protocol.num_scenarios} held-out networks")
-    for head in table[0]:
-        view.add_column(head, justify="left" if head in ("algorithm", "bidder", "information") else "right")
-    for row in table:
-        view.add_row(*row.values())
+def _view(board: Board) -> Table:
+    view = Table(title=_title(board))
+    table = cells(board)
+    heads = [head for head in (table[0] if table else ()) if head not in _LEFT_OUT]
+    for head in heads:
+        view.add_column(head, justify="left" if head in ("algorithm", "information") else "right")
+    for line in table:
+        view.add_row(*[line[head] for head in heads])
     return view

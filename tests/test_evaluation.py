@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +20,10 @@ from cfenvs.evaluation import (
     optimality_gap,
     paired_difference,
     probability_of_improvement,
+    rank,
     read_result,
+    read_traces,
+    replay,
     write_result,
 )
 from cfenvs.policies import classical
@@ -66,7 +71,7 @@ def test_an_evaluation_is_repeatable(results):
 
 
 def test_all_policies_meet_the_same_networks_and_activity():
-    envs = [SMALL.make(action_type) for action_type in ("discrete", "continuous")]
+    envs = [SMALL.make({"action_type": action_type}) for action_type in ("discrete", "continuous")]
     first = [env.reset(seed=SMALL.first_scenario)[0] for env in envs]
     np.testing.assert_array_equal(*first)
     gains = [env.scenarios[3].gains for env in envs]
@@ -116,12 +121,15 @@ def test_scores_are_not_clipped():
 
 
 def test_a_result_survives_its_file(results, tmp_path):
-    result, path = results["full power"], tmp_path / "result.json"
+    result, path = results["full power"], tmp_path / "0.json"
     write_result(result, path)
     again = read_result(path)
     np.testing.assert_array_equal(again.reward, result.reward)
     assert (again.policy, again.protocol, again.provenance) == (result.policy, result.protocol, result.provenance)
-    assert not list(tmp_path.glob("*.partial"))
+    np.testing.assert_array_equal(read_traces(path)["actions"], result.traces["actions"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.json", "0.npz"]
+    with pytest.raises(FileExistsError, match="not overwritten"):
+        write_result(result, path)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +140,16 @@ def test_a_result_survives_its_file(results, tmp_path):
         ({"metrics": {"reward": [None] * 6}}, "finite"),
         ({"metrics": {"objective": [1.0] * 6}}, 'must have a "reward"'),
         ({"surprise": 1}, "unknown key"),
+        ({"seed": "0"}, "must be a whole number"),
+        ({"seed": True}, "must be a whole number"),
+        ({"training_time": -1.0}, "must not be negative"),
+        ({"decision_time": float("nan")}, "must not be negative"),
+        ({"protocol": {"env_id": "x", "seeds": 0}}, "at least 1"),
+        ({"protocol": {"env_id": "x", "no": 0}}, "unknown key"),
     ],
 )
 def test_a_damaged_result_is_refused(results, tmp_path, change, message):
-    path = tmp_path / "result.json"
+    path = tmp_path / "0.json"
     write_result(results["full power"], path)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises((ValueError, TypeError)) as caught:
@@ -143,17 +157,166 @@ def test_a_damaged_result_is_refused(results, tmp_path, change, message):
     assert message in str(caught.value)
 
 
-def test_the_leaderboard_ranks_by_score_and_marks_what_is_not_ranked(results):
-    from benchmarks.leaderboard import markdown, rank
+def test_what_is_no_result_is_refused(tmp_path):
+    path = tmp_path / "0.json"
+    for text, message in (("{", "no JSON"), ("[]", "schema"), ('{"schema": 2}', "must also have")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_result(path)
 
-    table = rank({name: [result] for name, result in results.items()}, "optimum (continuous)", "min rate")
-    scores = [float(row["score (IQM)"]) for row in table]
+
+def test_stored_actions_earn_the_same_bits_in_fewer_worlds(results, tmp_path):
+    for name, result in results.items():
+        kept = replace(result, traces={"actions": result.traces["actions"][:, :4]})
+        write_result(kept, tmp_path / name / "0.json")
+        assert replay(read_result(tmp_path / name / "0.json"), read_traces(tmp_path / name / "0.json")) == []
+
+
+def test_a_result_that_was_changed_by_hand_is_found_out(results):
+    result = results["full power"]
+    better = result.reward.copy()
+    better[2] = np.nextafter(better[2], 2 * better[2])
+    found = replay(replace(result, metrics={**result.metrics, "reward": better}), result.traces)
+    assert len(found) == 1
+    assert "reward of 1 networks, first of network 2" in found[0]
+    other = result.traces["actions"].copy()
+    other[7, 3] = 0.5
+    assert any("first of network 3" in line for line in replay(result, {"actions": other}))
+    assert "cannot be played" in replay(result, {"actions": other[:20]})[0]
+    assert replay(result, {}) == ["no actions are kept"]
+
+
+class OnlySome:
+    """Users for themselves: half power."""
+
+    name, information, agents = "half power each", "decentralised", True
+    choices: ClassVar = {"action_type": "continuous", "neighborhood": 2}
+
+    def act(self, observations, infos):
+        assert observations.shape == (6, 5, 3)
+        return np.full((6, 5, 1), 0.5)
+
+
+def test_a_policy_of_single_users_is_judged_by_what_all_earn(results):
+    protocol = replace(SMALL, choices=("action_type", "neighborhood"))
+    result = evaluate(OnlySome(), protocol)
+    assert (result.agents, result.choices) == (True, OnlySome.choices)
+    assert replay(result, result.traces) == []
+
+    class Central:
+        name, information, action_type = "half power", "central", "continuous"
+
+        def act(self, observations, infos):
+            return 0.5 * observations[:, :5]
+
+    # Users that may not act are ignored, while the central agent has to spare them.
+    np.testing.assert_array_equal(result.reward, evaluate(Central(), SMALL).reward)
+    with pytest.raises(ValueError, match=r"choice in a protocol.*'neighborhood'"):
+        evaluate(OnlySome(), SMALL)
+
+
+def named(results):
+    keys = {"optimum (continuous)": "optimum"}
+    return [replace(result, algorithm=keys.get(name, name)) for name, result in results.items()]
+
+
+def test_rows_are_ranked_by_score(results):
+    rows = rank(named(results))
+    scores = [row.score for row in rows]
     assert scores == sorted(scores, reverse=True)
-    assert table[0]["algorithm"] == "optimum (continuous)"
-    places = [row["#"] for row in table if row["#"]]
-    assert places == [str(i + 1) for i in range(len(places))]
-    assert all(row["#"] == "" for row in table if row["information"] == "oracle" or row["algorithm"] == "random")
-    assert len(markdown(table).splitlines()) == 2 + len(table)
+    assert (rows[0].algorithm, rows[0].score) == ("optimum", 1.0)
+    places = [row.place for row in rows if row.place is not None]
+    assert places == list(range(1, len(places) + 1))
+    assert all(row.place is None for row in rows if row.information == "oracle" or row.algorithm == "random")
+    best = next(row for row in rows if row.place == 1)
+    assert best.difference is None
+    for row in rows:
+        if row.place is not None and row is not best:
+            assert row.improvement is not None
+            assert row.difference is not None
+            assert row.improvement < 0.5
+            assert row.difference_interval[0] <= row.difference <= row.difference_interval[1] <= 0
+
+
+def learner(result, count, **changes):
+    return [replace(result, algorithm="mine", policy="mine", training_steps=9, seed=i, **changes) for i in range(count)]
+
+
+def test_learners_need_ten_seeds_and_say_which_are_missing(results):
+    good, fractional = named(results), results["fractional (-0.5)"]
+
+    def row(group):
+        return next(row for row in rank([*good, *group]) if row.algorithm == "mine")
+
+    assert row(learner(fractional, 10)).place is not None
+    assert row(learner(fractional, 9)).place is None
+    assert "9 of 10 training seeds" in row(learner(fractional, 9)).notes
+    lacking = [r for r in learner(fractional, 10) if r.seed not in (3, 7)]
+    assert "training seeds 3, 7 missing" in row(lacking).notes
+    dirty = row(learner(fractional, 10, provenance={"commit": "abc", "dirty": True}))
+    assert dirty.place is not None
+    assert "made from a working tree with uncommitted changes" in dirty.notes
+    assert "made from no known commit" in row(learner(fractional, 10, provenance={})).notes
+
+
+def test_only_results_of_one_protocol_with_both_anchors_are_ranked(results):
+    good = named(results)
+    other = replace(good[1], protocol=replace(SMALL, num_scenarios=6, env_kwargs={"preset": "default"}))
+    with pytest.raises(ValueError, match="must be that of the others"):
+        rank([*good, other])
+    for name in ("random", "optimum"):
+        with pytest.raises(ValueError, match=f"must have '{name}'"):
+            rank([result for result in good if result.algorithm != name])
+
+
+@pytest.fixture
+def stored(results, tmp_path):
+    for result in [*named(results), *learner(results["fractional (-0.5)"], 3)]:
+        write_result(result, tmp_path / "small" / result.algorithm / f"{result.seed}.json")
+    return tmp_path
+
+
+def test_the_leaderboard_writes_what_verify_makes_again(stored, capsys):
+    from benchmarks import leaderboard, verify
+
+    leaderboard.main(stored)
+    text = (stored / "LEADERBOARD.md").read_text()
+    assert "| 1 | rate feedback (3 rounds) |" in text
+    assert "3 of 10 training seeds: mine" in text
+    assert len((stored / "leaderboard.csv").read_text().splitlines()) == 1 + len(POLICIES) + 3
+    runs = json.loads((stored / "marl-eval.json").read_text())[SMALL.env_id]["small"]["mine"]
+    assert sorted(runs) == ["seed_0", "seed_1", "seed_2"]
+    assert len(runs["seed_0"]["step_0"]["score"]) == SMALL.num_scenarios
+    assert verify.check(stored, progress=False) == []
+    (stored / "LEADERBOARD.md").write_text(text.replace("0.9", "0.8"))
+    (stored / "leaderboard.csv").unlink()
+    wrong = "\n".join(verify.check(stored, progress=False))
+    assert "LEADERBOARD.md is not what the results give" in wrong
+    assert "leaderboard.csv is missing" in wrong
+    with pytest.raises(SystemExit, match="2 findings"):
+        verify.main(stored)
+
+
+def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, results, capsys):
+    from benchmarks import leaderboard
+
+    folder = stored / "small"
+    (folder / "mine" / "1.json").write_text(
+        (folder / "mine" / "1.json").read_text().replace('"schema": 2', '"schema": 1')
+    )
+    other = replace(learner(results["full power"], 1)[0], algorithm="elsewhere", protocol=replace(SMALL, rivals=("x",)))
+    write_result(other, folder / "elsewhere" / "0.json")
+    write_result(replace(other, protocol=SMALL), folder / "other-name" / "0.json")
+    (folder / "mine" / "9.error").write_text("Traceback\nValueError: too bad\n")
+    (board,) = leaderboard.boards(stored)
+    refused = "\n".join(board.refused)
+    assert "small/mine/1.json: schema=1" in refused
+    assert "small/elsewhere/0.json: made under another protocol, with other rivals" in refused
+    assert "small/other-name/0.json: is the result of 'elsewhere'" in refused
+    assert board.failed == ["mine, seed 9: ValueError: too bad"]
+    leaderboard.main(stored)
+    assert "refused: small/mine/1.json" in (stored / "LEADERBOARD.md").read_text()
+    assert "training seed 1 missing" in (stored / "LEADERBOARD.md").read_text()
 
 
 def test_an_auction_is_judged_by_what_it_brings_in_all():
@@ -170,18 +333,38 @@ def test_an_auction_is_judged_by_what_it_brings_in_all():
         _ = result.objective
 
 
-def test_the_auction_board_ranks_bidders_below_what_is_possible():
-    from benchmarks import auction_board
+def test_no_bidder_beats_the_efficient_allocation(tmp_path):
+    from benchmarks.cells import Cell
 
-    rows = auction_board.results(Protocol(env_id="RISAuction-v0", env_kwargs={"surfaces": 6}, num_scenarios=10), str)
-    table = {row["bidder"]: row for row in auction_board.rank(rows)}
-    assert float(table[auction_board.BOUND]["score (IQM)"]) == 1
-    assert float(table["random"]["score (IQM)"]) == 0
-    unranked = ("random", auction_board.BOUND, auction_board.VCG)
-    assert all((table[name]["#"] == "") == (name in unranked) for name in table)
-    for result in rows.values():
-        assert (result.metrics["efficiency"] <= 1 + 1e-9).all()
-        assert (result.reward <= rows[auction_board.BOUND].reward + 1e-9).all()
+    protocol = Protocol(
+        env_id="RISAuction-v0", env_kwargs={"surfaces": 6}, num_scenarios=10, rivals=("greedy",), choices=()
+    )
+    names = ("random", "greedy", "straightforward", "optimum", "vcg")
+    found = {name: Cell(name="tiny", protocol=protocol, algorithm=name).run() for name in names}
+    best = found["optimum"]
+    for name, result in found.items():
+        assert (result.metrics["welfare"] <= best.metrics["welfare"] * (1 + 1e-9)).all()
+        assert (result.reward <= best.reward + 1e-9).all()
+        if name not in ("optimum", "vcg"):
+            assert sorted(result.traces) == ["alike", "greedy"]
+            assert replay(result, result.traces) == []
+    np.testing.assert_array_equal(found["greedy"].metrics["against greedy"].shape, (10,))
+    rows = {row.algorithm: row for row in rank(found.values())}
+    assert (rows["optimum"].score, rows["random"].score) == (1.0, 0.0)
+    assert [rows[name].place is None for name in names] == [True, False, False, True, True]
+
+
+def test_an_act_policy_may_bid_for_all_seats():
+    class Cheap:
+        name, information = "bids while it is cheap", "decentralised"
+
+        def act(self, observations, infos):
+            return (infos["action_mask"][..., 1] > 0) & (observations[:, 6:7] < 0.08)
+
+    kwargs = {"env_kwargs": {"surfaces": 6}, "num_scenarios": 8}
+    alike = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", rivals=("greedy",), **kwargs))
+    alone = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", **kwargs))  # its opponent is greedy
+    np.testing.assert_allclose(alike.metrics["against greedy"], alone.reward, atol=1e-12)
 
 
 def test_protocol_files_are_valid_and_slips_are_named(tmp_path):

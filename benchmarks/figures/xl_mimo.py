@@ -14,7 +14,7 @@ import numpy as np
 
 from baselines import fl_ctce, fl_ctde, maddpg, matd3
 from baselines.common.actor_critic import DECIBELS
-from baselines.fuzzy_users import FuzzyOptions
+from baselines.fuzzy_users import SHARP, FuzzyOptions
 from benchmarks.names import slug
 from cfenvs.arrays import Float
 from cfenvs.evaluation import Policy, Protocol, evaluate, read_result, write_result
@@ -22,8 +22,6 @@ from cfenvs.policies import classical
 from cfenvs.policies import xl_mimo as xl_classical
 
 ENV_ID = "XLMIMOPower-v0"
-SHARP = FuzzyOptions(kernel="gaussian", kernel_scale=30.0, state="total-gain")
-"""With three fuzzy agents no kernel tried lets through one percent more: `xl-mimo-fuzzy-bound`."""
 PUBLISHED = FuzzyOptions()
 COLOURS = {
     "full power": "0.6",

@@ -19,11 +19,10 @@ from tqdm import tqdm
 from baselines import fl_ctce_sb3
 from baselines.common.networks import GroupedMLP
 from baselines.fuzzy_bound import FuzzyBound, SumRates
-from baselines.fuzzy_users import FuzzyOptions, FuzzyUsers
+from baselines.fuzzy_users import SHARP, FuzzyOptions, FuzzyUsers
 from benchmarks.figures.xl_mimo import (
     ENV_ID,
     PUBLISHED,
-    SHARP,
     Size,
     classical_rows,
     learned,

@@ -14,8 +14,10 @@ Everything that a leaderboard script needs, without a clone of the repository:
 """
 
 from cfenvs.evaluation.evaluate import Policy, evaluate
-from cfenvs.evaluation.protocol import Protocol
-from cfenvs.evaluation.result import Result, read_result, write_result
+from cfenvs.evaluation.loading import Algorithm, load_algorithm, load_policy, offered_algorithms
+from cfenvs.evaluation.protocol import HELD_OUT, Protocol
+from cfenvs.evaluation.ranking import RANKED_SEEDS, Row, rank, same_conditions
+from cfenvs.evaluation.result import Result, provenance, read_result, read_traces, write_result
 from cfenvs.evaluation.statistics import (
     interquartile_mean,
     interval,
@@ -24,18 +26,31 @@ from cfenvs.evaluation.statistics import (
     paired_difference,
     probability_of_improvement,
 )
+from cfenvs.evaluation.verify import replay
 
 __all__ = [
+    "HELD_OUT",
+    "RANKED_SEEDS",
+    "Algorithm",
     "Policy",
     "Protocol",
     "Result",
+    "Row",
     "evaluate",
     "interquartile_mean",
     "interval",
+    "load_algorithm",
+    "load_policy",
     "normalised_scores",
+    "offered_algorithms",
     "optimality_gap",
     "paired_difference",
     "probability_of_improvement",
+    "provenance",
+    "rank",
     "read_result",
+    "read_traces",
+    "replay",
+    "same_conditions",
     "write_result",
 ]

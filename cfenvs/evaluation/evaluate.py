@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from typing import Protocol as Structure
 
 import numpy as np
 
-from cfenvs.arrays import Array, Bool
+from cfenvs.arrays import Array, Bool, Float
+from cfenvs.evaluation import auctions
 from cfenvs.evaluation.protocol import Protocol
 from cfenvs.evaluation.result import Result
 
@@ -20,9 +22,13 @@ class Policy(Structure):
 
     A policy may also have
 
-    * `action_type`: the environment's action type that it wants, where the environment has several;
-    * `begin(env)`: called with the vector environment after its reset, for what a policy knows beyond observations
-      (its `information` must then say so).
+    * `choices`: arguments of the environment that it sets for itself, among those that the protocol leaves open, such
+      as {"action_type": "continuous"}; `action_type` alone may be given as an attribute of that name;
+    * `agents`: True if it acts for single agents on the batched multi-agent face: observations (E, A, D), actions
+      (E, A, ...);
+    * `begin(env)`: called with the environment after its reset, for what a policy knows beyond observations (its
+      `information` must then say so);
+    * `training_time`, `training_steps`, `curve`: recorded in the result.
 
     Attributes
     ----------
@@ -40,24 +46,54 @@ class Policy(Structure):
         ...
 
 
-def evaluate(policy: Policy, protocol: Protocol, *, seed: int = 0) -> Result:
+def choices_of(policy: Any) -> dict[str, Any]:
+    """The arguments of the environment that a policy sets for itself."""
+    own = dict(getattr(policy, "choices", {}))
+    action_type = getattr(policy, "action_type", None)
+    return own if action_type is None else {"action_type": action_type, **own}
+
+
+def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | None = None) -> Result:
     """Play one episode in each scenario of the protocol.
 
     Parameters
     ----------
     policy : Policy
+        Where the protocol names rivals, a bidder of `cfenvs.ris_auction` may be given instead, or a policy that acts on
+        the observation of a single operator.
     protocol : Protocol
     seed : int
         The training seed of the policy; recorded in the result. The scenarios are the same for all.
+    worlds : int, optional
+        Only so many scenarios, the first ones, as a verification does.
 
     Returns
     -------
     Result
         Its metrics, for each scenario: `reward` and, where the infos have them, `objective` (without penalties) and
         `violations`, as means over the steps of the episode; or the `reward` as the sum over the episode if it ends by
-        termination, with the last `utility` and `cost`.
+        termination, with the last `utility` and `cost`. On the multi-agent face the reward is the mean over agents.
+        With rivals, see `cfenvs.evaluation.auctions.evaluate_bidder`.
     """
-    env = protocol.make(getattr(policy, "action_type", None))
+    if protocol.rivals:
+        played = auctions.evaluate_bidder(policy, protocol, worlds)
+    else:
+        played = _evaluate(policy, protocol, worlds)
+    metrics, traces, seconds = played
+    return Result.of(
+        policy,
+        protocol,
+        seed=seed,
+        choices=choices_of(policy),
+        agents=bool(getattr(policy, "agents", False)),
+        decision_time=seconds,
+        metrics=metrics,
+        traces=traces,
+    )
+
+
+def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict[str, Float], dict[str, Array], float]:
+    env = protocol.make(choices_of(policy), getattr(policy, "agents", False), worlds)
     observations, infos = env.reset(seed=protocol.first_scenario)
     start = time.perf_counter()
     if hasattr(policy, "begin"):
@@ -65,29 +101,35 @@ def evaluate(policy: Policy, protocol: Protocol, *, seed: int = 0) -> Result:
     deciding = time.perf_counter() - start
     num_worlds = env.num_envs
     totals: dict[str, Array] = {}
+    kept: list[Array] = []
     ended = np.zeros(num_worlds, bool)
     running = np.ones(num_worlds, bool)
     steps = np.zeros(num_worlds, np.int64)
     while running.any():
         start = time.perf_counter()
-        actions = policy.act(observations, infos)
+        actions = np.asarray(policy.act(observations, infos))
         deciding += time.perf_counter() - start
+        if running[: protocol.traced].any():
+            kept.append(actions[: protocol.traced].copy())
         observations, rewards, terminated, truncated, infos = env.step(actions)
-        _add(totals, running, rewards, infos)
+        _add(totals, running, _of_worlds(rewards), infos)
         steps += running
         ended |= running & terminated
         running &= ~(terminated | truncated)  # a world that has finished is played on, and not counted
     env.close()
-    return Result.of(
-        policy,
-        protocol,
-        seed=seed,
-        decision_time=deciding / int(steps.sum()),
-        metrics={name: total if name in _LAST or ended.all() else total / steps for name, total in totals.items()},
-    )
+    metrics = {name: total if name in _LAST or ended.all() else total / steps for name, total in totals.items()}
+    return metrics, {"actions": np.stack(kept)} if kept else {}, deciding / int(steps.sum())
 
 
-def _add(totals: dict[str, Array], running: Bool, rewards: Array, infos: dict[str, Any]) -> None:
+def _of_worlds(rewards: Float) -> Float:
+    """Rewards (E,) of worlds from those of their agents (E, A); of a team that shares one, exactly that one."""
+    if rewards.ndim == 1:
+        return rewards
+    shared = (rewards == rewards[:, :1]).all(axis=1)
+    return np.where(shared, rewards[:, 0], rewards.mean(axis=1))
+
+
+def _add(totals: dict[str, Array], running: Bool, rewards: Array, infos: Mapping[str, Any]) -> None:
     for name, values in (("reward", rewards), *((name, infos[name]) for name in (*_SUMMED, *_LAST) if name in infos)):
         total = totals.setdefault(name, np.zeros(len(rewards)))
         total[running] = values[running] if name in _LAST else total[running] + values[running]

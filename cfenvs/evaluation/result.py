@@ -1,8 +1,9 @@
-"""The record of one evaluated policy, and its JSON form."""
+"""The record of one evaluated policy: its JSON form, and the actions that it can be verified by."""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import platform
@@ -15,12 +16,12 @@ from typing import Any
 import numpy as np
 
 import cfenvs
-from cfenvs.arrays import Float
+from cfenvs.arrays import Array, Float
 from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
 from cfenvs.evaluation.protocol import Protocol
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,30 +30,43 @@ class Result:
 
     Attributes
     ----------
-    policy, information : str
-        Name and information class.
+    algorithm, policy, information : str
+        What it is called in files and on command lines, in tables, and its information class.
     protocol : Protocol
     seed : int
         Of the training.
     metrics : dict of (num_scenarios,) arrays
         "reward" always, others as the environment has them: see `evaluate`.
+    choices : dict
+        Arguments of the environment that the policy set for itself.
+    agents : bool
+        Whether it acted for single agents.
     decision_time : float
         Seconds for one decision in one world, all scenarios deciding together; what `begin` takes is shared out.
     training_time, training_steps : float, int
         Seconds and environment steps spent on learning.
+    curve : dict
+        Of the training, where there was one: "metric", what was measured; "steps" and "values", lists of numbers.
     provenance : dict
         Versions, commit, machine.
+    traces : dict of arrays
+        Actions in the traced scenarios; empty in what was read from a file, see `read_traces`.
     """
 
+    algorithm: str
     policy: str
     information: str
     protocol: Protocol
     seed: int
     metrics: dict[str, Float]
-    decision_time: float
+    choices: dict[str, Any] = field(default_factory=dict)
+    agents: bool = False
+    decision_time: float = 0.0
     training_time: float = 0.0
     training_steps: int = 0
+    curve: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    traces: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     def __getattr__(self, name: str) -> Float:
         """A metric by its name."""
@@ -64,41 +78,74 @@ class Result:
     @classmethod
     def of(cls, policy: Any, protocol: Protocol, **values: Any) -> Result:
         """The result of a policy, with where it was made."""
+        name = getattr(policy, "name", type(policy).__name__)
         return cls(
-            policy=policy.name,
-            information=policy.information,
+            algorithm=name,
+            policy=name,
+            information=getattr(policy, "information", "not stated"),
             protocol=protocol,
             training_time=getattr(policy, "training_time", 0.0),
             training_steps=getattr(policy, "training_steps", 0),
+            curve=getattr(policy, "learning_curve", {}),
             provenance=provenance(),
             **values,
         )
 
 
 def write_result(result: Result, path: Path) -> None:
-    """Write a result as JSON; the file appears whole or not at all."""
-    values = {"schema": SCHEMA, **dataclasses.asdict(result)}
-    values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
-    values["protocol"]["env_kwargs"] = dict(result.protocol.env_kwargs)
+    """Write a result as JSON, and its traces beside it with the suffix .npz; files appear whole or not at all.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one: results are not overwritten.
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(
+            f"{path} exists, and results are not overwritten: delete it first, or choose another folder"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(values, indent=1, allow_nan=False) + "\n")
-    os.replace(partial, path)
+    if result.traces:
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer, allow_pickle=False, **{name: _small(trace) for name, trace in result.traces.items()}
+        )
+        _replace(path.with_suffix(".npz"), buffer.getvalue())
+    values: dict[str, Any] = {"schema": SCHEMA}
+    values |= {f.name: getattr(result, f.name) for f in dataclasses.fields(result) if f.name != "traces"}
+    values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
+    values["protocol"] = result.protocol.to_dict()
+    lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in values.items()]
+    _replace(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def read_result(path: Path) -> Result:
-    """Read a result and check it.
+    """Read a result and check it. No code from the file is run.
 
     Raises
     ------
     ValueError
         If the file is no result of this schema, or its numbers are missing or not finite.
     """
-    values = json.loads(Path(path).read_text())
+    try:
+        values = json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON file: {error}") from error
     schema = values.pop("schema", None) if isinstance(values, dict) else None
     require(schema == SCHEMA, "schema", schema, f"{path} is no result of schema {SCHEMA}")
-    check_keys(values, Result.__dataclass_fields__, f"key in {path}:")
-    values["protocol"] = Protocol(**values["protocol"])
+    fields = Result.__dataclass_fields__
+    check_keys(values, fields, f"key in {path}:")
+    missing = sorted(name for name in fields.keys() - {"traces"} if name not in values)
+    require(not missing, "keys", sorted(values), f"{path}: must also have {', '.join(missing)}")
+    for name, kind in _KINDS.items():
+        good = isinstance(values[name], kind) and (kind is bool or not isinstance(values[name], bool))
+        require(good, name, values[name], f"{path}: must be a {_NAMES[kind]}")
+    for name in ("decision_time", "training_time", "training_steps", "seed"):
+        require(
+            bool(np.isfinite(values[name])) and values[name] >= 0, name, values[name], f"{path}: must not be negative"
+        )
+    values["protocol"] = Protocol.from_dict(values["protocol"], path)
     require("reward" in values["metrics"], "metrics", sorted(values["metrics"]), f'{path}: must have a "reward"')
     for name, numbers in values["metrics"].items():
         array = np.asarray(numbers, float)
@@ -108,6 +155,25 @@ def read_result(path: Path) -> Result:
     return Result(**values)
 
 
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("algorithm", "policy", "information"), str),
+    **dict.fromkeys(("protocol", "metrics", "choices", "curve", "provenance"), dict),
+    **dict.fromkeys(("decision_time", "training_time"), (int, float)),
+    **dict.fromkeys(("seed", "training_steps"), int),
+    "agents": bool,
+}
+_NAMES = {str: "string", dict: "mapping", (int, float): "number", int: "whole number", bool: "truth value"}
+
+
+def read_traces(path: Path) -> dict[str, Array]:
+    """The actions kept beside a result; none if there is no such file. No code from the file is run."""
+    path = Path(path).with_suffix(".npz")
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
 def provenance() -> dict[str, Any]:
     """Where and with what a number was made: versions, commit, machine."""
     return {
@@ -115,9 +181,23 @@ def provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in ("numpy", "numba", "scipy", "gymnasium", "torch")},
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain")),
+        # Untracked files do not count: results that a run writes are some.
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
+
+
+def _small(trace: Array) -> Array:
+    """The same numbers, integers in the smallest type that holds them."""
+    if not np.issubdtype(trace.dtype, np.integer):
+        return trace
+    return trace.astype(np.result_type(np.min_scalar_type(trace.min()), np.min_scalar_type(trace.max())))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
 
 
 def _version(package: str) -> str | None:

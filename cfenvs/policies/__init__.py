@@ -56,7 +56,6 @@ CONTROLLERS: Mapping[str, Mapping[str, Callable[[], Any]]] = {
         "fractional": lambda: Fractional(-0.5),
         "rate-feedback-1": lambda: RateFeedback(rounds=1),
         "rate-feedback-3": lambda: RateFeedback(rounds=3),
-        "best-response": BestResponse,
         "rounded-optimum": RoundedOptimum,
         "optimum-levels": DiscreteOptimum,
         "optimum": ContinuousOptimum,

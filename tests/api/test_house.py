@@ -27,9 +27,10 @@ ALLOWED = {
     "core": {"arrays"},
     "registration": set(),
     "adapters": {"arrays", "core"},
-    "evaluation": {"arrays", "core"},
+    "evaluation": {"arrays", "core", "registration", "ris_auction"},
     **{system: {"arrays", "radio", "control", "core"} for system in SYSTEMS},
     "policies": {"arrays", "radio", "control", "core", *SYSTEMS},
+    "play": {"arrays", "core", "evaluation", "policies", "registration", "ris_auction"},
 }
 """What each part of `cfenvs` may import from the others."""
 

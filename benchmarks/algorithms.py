@@ -1,0 +1,84 @@
+"""Every algorithm that can be run by name: classical controllers, our learners, and what installed packages offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from benchmarks.learners import LEARNERS
+from cfenvs.core.errors import check_keys
+from cfenvs.evaluation import Algorithm, Protocol, load_algorithm, offered_algorithms
+from cfenvs.policies import CONTROLLERS
+from cfenvs.policies.auction import Efficient
+
+ALLOCATIONS: Mapping[str, Callable[[], Any]] = {"optimum": Efficient, "vcg": partial(Efficient, vcg=True)}
+"""What no bidder reaches: the reference of auctions, and what is left of it after VCG payments."""
+FIRST = {"CellFreeUplinkPower-v0": "ppo", "XLMIMOPower-v0": "matd3", "RISAuction-v0": "ppo"}
+"""The learner of the quick protocols."""
+
+
+class Bidding:
+    """A bidder as a row of a table: with a name and an information class."""
+
+    information = "decentralised"
+
+    def __init__(self, name: str, make: Callable[[], Any]) -> None:
+        self.name, self._make = name, make
+        self._bidder = make()
+
+    def __copy__(self) -> Bidding:
+        return Bidding(self.name, self._make)  # seats share nothing
+
+    def attach(self, seat: Any) -> None:
+        """Take a seat, if the bidder needs one."""
+        if hasattr(self._bidder, "attach"):
+            self._bidder.attach(seat)
+
+    def __call__(self, observations: Any, masks: Any, rng: Any) -> Any:
+        return self._bidder(observations, masks, rng)
+
+
+def ours(env_id: str) -> dict[str, Algorithm]:
+    """The algorithms of this repository for a system, by name."""
+    check_keys([env_id], CONTROLLERS, "environment")
+    found = {}
+    for name, make in CONTROLLERS[env_id].items():
+        make = partial(Bidding, name, make) if env_id == "RISAuction-v0" else make
+        found[name] = _untrained(name, make)
+    if env_id == "RISAuction-v0":
+        found |= {name: _untrained(name, make) for name, make in ALLOCATIONS.items()}
+    return found | {name: _trained(name, train) for name, train in LEARNERS[env_id].items()}
+
+
+def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
+    """One of ours by its name, or someone else's: see `cfenvs.evaluation.load_algorithm`.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the message says what there is.
+    """
+    own = ours(env_id)
+    if library is None and reference in own:
+        return own[reference]
+    if library is None and ":" not in reference:
+        check_keys([reference], [*own, *offered_algorithms()], f"algorithm for {env_id}:")
+    return load_algorithm(reference, library)
+
+
+def of_protocol(protocol: Protocol) -> dict[str, Algorithm]:
+    """What is run where nothing is named: all of ours, or one learner where training has a single seed."""
+    own = ours(protocol.env_id)
+    if protocol.seeds == 1:
+        skipped = LEARNERS[protocol.env_id].keys() - {FIRST[protocol.env_id]}
+        own = {name: algorithm for name, algorithm in own.items() if name not in skipped}
+    return own
+
+
+def _untrained(name: str, make: Callable[[], Any]) -> Algorithm:
+    return Algorithm(name=name, make=lambda protocol, seed, **_: make(), trained=False)
+
+
+def _trained(name: str, train: Callable[..., Any]) -> Algorithm:
+    return Algorithm(name=name, make=train, trained=True)

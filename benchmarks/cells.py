@@ -1,0 +1,107 @@
+"""A cell of the benchmark: one algorithm under one protocol with one training seed; and where its result is kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks import algorithms
+from benchmarks.names import slug
+from cfenvs.core.config import require
+from cfenvs.evaluation import Protocol, Result, evaluate
+
+PROTOCOLS = Path(__file__).parent / "protocols"
+RESULTS = Path(__file__).parent / "results" / "leaderboard"
+SCRATCH = Path("runs") / "cells"
+"""Checkpoints and TensorBoard events of trainings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What one process computes.
+
+    Attributes
+    ----------
+    name : str
+        Of the protocol.
+    protocol : Protocol
+    algorithm : str
+        As `benchmarks.algorithms.find` takes it.
+    library : str or None
+        What loads it, if it is a saved model.
+    seed : int
+    """
+
+    name: str
+    protocol: Protocol
+    algorithm: str
+    library: str | None = None
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """In names of files."""
+        reference = self.algorithm if self.library is None else Path(self.algorithm).stem
+        return slug(reference, keep=".-_")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.key}, seed {self.seed}"
+
+    def path(self, results: Path) -> Path:
+        """Where its result is kept."""
+        return results / self.name / self.key / f"{self.seed}.json"
+
+    def run(self, progress: bool = False) -> Result:
+        """Train, if there is anything to train, and evaluate."""
+        scratch = SCRATCH / self.name / self.key / str(self.seed)
+        algorithm = algorithms.find(self.algorithm, self.protocol.env_id, self.library)
+        policy = algorithm.make(self.protocol, self.seed, folder=scratch, progress=progress)
+        result = replace(evaluate(policy, self.protocol, seed=self.seed), algorithm=self.key)
+        for checkpoint in scratch.glob("checkpoint*"):  # what is finished is not resumed
+            checkpoint.unlink()
+        if scratch.exists() and not any(scratch.iterdir()):
+            shutil.rmtree(scratch)
+        return result
+
+
+def load_protocol(reference: str) -> tuple[str, Protocol]:
+    """Name and protocol, from the name of one of ours or the path of a TOML file.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists ours.
+    """
+    path = PROTOCOLS / f"{reference}.toml"
+    if not path.exists():
+        path = Path(reference)
+    known = sorted(found.stem for found in PROTOCOLS.glob("*.toml"))
+    require(path.suffix == ".toml" and path.exists(), "protocol", reference, f"must be a TOML file or one of {known}")
+    return path.stem, Protocol.load(path)
+
+
+def cells(
+    protocols: Sequence[str], references: Sequence[str] = (), seeds: Sequence[int] = (), library: str | None = None
+) -> Iterator[Cell]:
+    """All cells of these protocols.
+
+    Parameters
+    ----------
+    protocols : sequence of str
+    references : sequence of str
+        Algorithms; all of the protocol's by default.
+    seeds : sequence of int
+        Training seeds; by default all of the protocol's. What is not trained has seed 0 only.
+    library : str, optional
+    """
+    for reference in protocols:
+        name, protocol = load_protocol(reference)
+        if references:
+            chosen = {algo: algorithms.find(algo, protocol.env_id, library) for algo in references}
+        else:
+            chosen = algorithms.of_protocol(protocol)
+        for algo, algorithm in chosen.items():
+            for seed in (seeds or range(protocol.seeds)) if algorithm.trained else (0,):
+                yield Cell(name=name, protocol=protocol, algorithm=algo, library=library, seed=seed)

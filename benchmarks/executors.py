@@ -1,0 +1,139 @@
+"""Where cells run: processes of this machine, or a Ray cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from benchmarks.cells import Cell
+from cfenvs.evaluation import Result
+
+Outcome = tuple[Cell, Result | str]
+"""A cell with its result or the traceback of what went wrong: not every exception comes whole out of another process."""
+
+
+def local(cells: Sequence[Cell], workers: int | None = None) -> Iterator[Outcome]:
+    """Cells as they are done; with one worker in this very process.
+
+    Ctrl-C lets trainings write their checkpoints; a second one does not wait for that. When this process is killed, its
+    workers end too.
+    """
+    count = min(workers or os.cpu_count() or 1, max(len(cells), 1))
+    if count == 1:
+        for cell in cells:
+            yield cell, _attempt(cell, progress=True)
+        return
+    left, running, pool = list(reversed(cells)), dict[Future[Result | str], Cell](), _Pool(count)
+    try:
+        while left or running:
+            # No more than there are workers: what waits within a pool would still run after Ctrl-C.
+            while left and len(running) < count:
+                cell = left.pop()
+                running[pool.submit(cell)] = cell
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in finished):
+                finished, pool = set(running), _Pool(count)  # whichever was killed, it took the others with it
+            for future in finished:
+                error = future.exception()
+                cell = running.pop(future)
+                yield cell, future.result() if error is None else f"{type(error).__name__}: {error}\n"
+    finally:
+        pool.end(running)
+
+
+class _Pool:
+    """Worker processes that Ctrl-C reaches through this process only, once, and only while they work."""
+
+    def __init__(self, count: int) -> None:
+        self._others = set(multiprocessing.active_children())
+        # Fresh processes: torch and numba do not survive a fork.
+        self._pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+
+    def submit(self, cell: Cell) -> Future[Result | str]:
+        return self._pool.submit(_work, cell)
+
+    def end(self, running: Mapping[Future[Result | str], Cell]) -> None:
+        """Interrupt what runs and wait for it."""
+        workers = set(multiprocessing.active_children()) - self._others
+        try:
+            if running:
+                for worker in workers:
+                    if worker.pid is not None:
+                        os.kill(worker.pid, signal.SIGINT)
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:
+            for worker in workers:
+                worker.kill()
+            raise
+
+
+def ray(cells: Sequence[Cell], workers: int | None = None) -> Iterator[Outcome]:
+    """The same on a Ray cluster: the one that `RAY_ADDRESS` names, else a new one on this machine.
+
+    Every machine of the cluster needs this repository and what it imports.
+    """
+    try:
+        import ray as cluster
+    except ImportError as error:
+        raise SystemExit('there is no Ray here: pip install "ray[tune]>=2.60", or --executor local') from error
+    address = os.environ.get("RAY_ADDRESS")
+    mine = not cluster.is_initialized()
+    if mine:
+        cluster.init(
+            address=address, num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False
+        )
+    try:
+        attempt: Any = cluster.remote(num_cpus=1, max_retries=0)(_attempt)
+        running = {attempt.remote(cell): cell for cell in cells}
+        while running:
+            done, _ = cluster.wait(list(running))
+            for reference in done:
+                cell = running.pop(reference)
+                try:
+                    yield cell, cluster.get(reference)
+                except cluster.exceptions.RayError as error:
+                    yield cell, f"{type(error).__name__}: {error}\n"
+    finally:
+        if mine:
+            cluster.shutdown()
+
+
+START: dict[str, Callable[[Sequence[Cell], int | None], Iterator[Outcome]]] = {"local": local, "ray": ray}
+
+
+def _attempt(cell: Cell, progress: bool = False) -> Result | str:
+    try:
+        return cell.run(progress)
+    except Exception:
+        return traceback.format_exc()
+
+
+def _begin() -> None:
+    """Prepare a worker: a process group of its own, out of the terminal's reach, and an end with its parent's."""
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # At once: the same command, run again, would meet this process at its checkpoints.
+        os._exit(1)
+
+
+def _work(cell: Cell) -> Result | str:
+    """A cell in a worker, which may be interrupted meanwhile."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _attempt(cell)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

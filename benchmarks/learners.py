@@ -1,0 +1,159 @@
+"""The learners of `baselines` as training functions of the benchmark: `train(protocol, seed, folder, progress)`.
+
+Two kinds. Those of one policy for all networks train on networks of scenario seeds below `HELD_OUT`. Those that learn
+on the spot train in each held-out network anew, on other episodes than the one that counts, as what runs in a real
+network would; all networks at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines import ctde, ddqn_per, fl_ctce, fl_ctde, fper, maddpg, matd3, ppo, ppo_bidder
+from baselines.common.actor_critic import DECIBELS
+from baselines.fuzzy_users import SHARP
+from cfenvs.arrays import Array, Float32, Int
+from cfenvs.evaluation import Policy, Protocol
+
+Train = Callable[..., Policy]
+EARLY = {"start_at_full_power": True, "exploration_episodes": 70}
+"""Settings of ten users, as in `figures cell-free-scale`."""
+
+
+class OnTheSpot:
+    """Networks trained in the very worlds that they now act in.
+
+    Parameters
+    ----------
+    name, information : str
+    trained : baselines.common.cell_free.Trained
+    steps : int
+        Trained for in all worlds together.
+    agents : bool
+        Whether they act for single users.
+    choices : dict
+        Arguments of the environment that they were trained with.
+    """
+
+    def __init__(self, name: str, information: str, trained: Any, steps: int, agents: bool, choices: dict[str, Any]):
+        self.name, self.information, self.agents, self.choices = name, information, agents, choices
+        self._act: Callable[[Float32], Int] = trained.act
+        self.training_time, self.training_steps = trained.seconds, steps
+        points = [(point["at"], point["greedy"]) for point in trained.curve if "greedy" in point]
+        self.learning_curve = curve("share of the discrete optimum, greedy, users held still", points, steps)
+
+    def act(self, observations: Float32, infos: dict[str, Any]) -> Array:
+        """Greedy levels."""
+        return self._act(observations)
+
+
+def curve(metric: str, points: Sequence[tuple[float, Any]], steps: float) -> dict[str, Any]:
+    """A learning curve from (position, number or numbers); positions are stretched to end at `steps`."""
+    last = max(points[-1][0], 1) if points else 1
+    return {
+        "metric": metric,
+        "steps": [round(at / last * steps) for at, _ in points],
+        "values": [round(float(np.mean(value)), 6) for _, value in points],
+    }
+
+
+def on_the_spot(module: Any, name: str, information: str, agents: bool, **env_kwargs: Any) -> Train:
+    """A learner of `baselines` that trains in the networks of the protocol; `env_kwargs` are what its users observe."""
+
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        config = protocol.make(worlds=1).config
+        count, steps = protocol.num_scenarios, protocol.steps_per_network
+        shared = dict(protocol.env_kwargs)
+        args = module.Args(
+            drops=tuple(protocol.first_scenario + i for i in range(count)),
+            seeds=(seed,),
+            preset=shared.pop("preset", "default"),
+            env_kwargs={"activity": config.activity, **shared, **env_kwargs},
+            episodes=max(steps // config.episode_length, 1),
+            folder=folder,
+            resume=folder is not None,
+            **EARLY,
+        )
+        trained = module.train(args, progress)
+        return OnTheSpot(name, information, trained, count * args.episodes * config.episode_length, agents, env_kwargs)
+
+    return train
+
+
+def actor_critic(module: Any, **options: Any) -> Train:
+    """An actor-critic of XL-MIMO."""
+
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        args = module.Args(
+            env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **options
+        )
+        episode = args.num_envs * protocol.make(worlds=1).config.episode_length
+        args.rounds = max(protocol.training_steps // episode, 1)
+        policy = module.train(args, progress)
+        points = [(point["at"], point["sum_se"]) for point in policy.curve]
+        policy.learning_curve = curve("sum SE, greedy, validation networks", points, policy.training_steps)
+        return policy  # type: ignore[no-any-return]
+
+    return train
+
+
+def proximal(**choices: Any) -> Train:
+    """PPO of Stable-Baselines3 for the central agent; it keeps no checkpoints."""
+
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        args = ppo.Args(env_id=protocol.env_id, env_kwargs={**protocol.env_kwargs, **choices})
+        args.steps, args.seed = protocol.training_steps, seed
+        policy: Any = ppo.train(args, progress)
+        policy.choices = choices
+        policy.learning_curve = curve("reward, exploring", policy.curve, policy.training_steps)
+        return policy
+
+    return train
+
+
+def bidder(**options: Any) -> Train:
+    """PPO in self-play."""
+
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        shared = dict(protocol.env_kwargs)
+        args = ppo_bidder.Args(
+            preset=shared.pop("preset", "default"),
+            env_kwargs=shared,
+            steps=protocol.training_steps,
+            seed=seed,
+            folder=folder,
+            resume=folder is not None,
+            **options,
+        )
+        policy: Any = ppo_bidder.train(args, progress)[0]
+        points = [(point["at"], point["reward"]) for point in policy.curve]
+        policy.learning_curve = curve("reward over budget, exploring", points, policy.training_steps)
+        return policy
+
+    return train
+
+
+LEARNERS: dict[str, dict[str, Train]] = {
+    "CellFreeUplinkPower-v0": {
+        "ppo": proximal(),
+        "sarl": on_the_spot(ddqn_per, "SARL", "central", False),
+        "ctde": on_the_spot(ctde, "CTDE, user identity", "CTDE", True, identity=True),
+        "fper": on_the_spot(fper, "FPer", "federated", True, neighborhood=4),
+    },
+    "XLMIMOPower-v0": {
+        "ppo": proximal(**DECIBELS),
+        "maddpg": actor_critic(maddpg),
+        "fl-ctce": actor_critic(fl_ctce, fuzzy=SHARP),
+        "fl-ctde": actor_critic(fl_ctde, fuzzy=SHARP),
+        "matd3": actor_critic(matd3),
+    },
+    "RISAuction-v0": {
+        "ppo": bidder(),
+        "ppo-published-network": bidder(network="mlp"),
+    },
+}
+"""By environment and name."""

@@ -1,0 +1,80 @@
+"""`python -m benchmarks run`: train and evaluate, one file for each cell; what exists is not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from benchmarks import executors
+from benchmarks.cells import RESULTS, Cell, cells
+from cfenvs.evaluation import write_result
+
+SYSTEMS = ("cell-free", "xl-mimo", "ris-auction")
+FAILED = ".error"
+
+
+def main(
+    protocol: tuple[str, ...] = (),
+    algo: tuple[str, ...] = (),
+    seed: tuple[int, ...] = (),
+    library: str | None = None,
+    quick: bool = False,
+    out: Path = RESULTS,
+    executor: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+) -> None:
+    """Run all cells, algorithm x protocol x seed, that have no result yet.
+
+    Args:
+        protocol: Names in benchmarks/protocols, or TOML files; by default the standard ones of all systems.
+        algo: Names of algorithms, ours or those that installed packages offer (a wrong one lists them all), or
+            "my_package.my_module:MyPolicy", or a saved model together with --library. By default all of ours.
+        seed: Training seeds; by default as many as the protocol says, from 0.
+        library: What loads a saved model: "stable_baselines3:PPO" or another class with `load`, or "tianshou". Loading
+            runs code of that library, and may run code from the file.
+        quick: The quick protocols, minutes instead of hours.
+        out: Folder for PROTOCOL/ALGORITHM/SEED.json.
+        executor: Processes on this machine, or an existing Ray cluster (a new local one, if there is none).
+        workers: Processes; by default one for each core.
+    """
+    names = protocol or tuple(f"{system}-{'quick' if quick else 'standard'}" for system in SYSTEMS)
+    try:
+        todo = list(cells(names, algo, seed, library))
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    failed = run_all(todo, out, executor, workers)
+    if failed:
+        raise SystemExit(
+            f"{len(failed)} of {len(todo)} cells failed, each with a file {FAILED} beside the results:\n"
+            + "\n".join(f"  {cell}" for cell in failed)
+        )
+
+
+def run_all(
+    todo: Sequence[Cell], out: Path, executor: Literal["local", "ray"] = "local", workers: int | None = None
+) -> list[Cell]:
+    """Run those cells that have no result; those that failed are returned, and their reason is kept."""
+    left = [cell for cell in todo if not cell.path(out).exists()]
+    failed = []
+    with tqdm(total=len(todo), initial=len(todo) - len(left), desc="cells", unit=" cell") as bar:
+        try:
+            with closing(executors.START[executor](left, workers)) as outcomes:
+                for cell, result in outcomes:
+                    path = cell.path(out)
+                    reason = path.with_suffix(FAILED)
+                    if isinstance(result, str):
+                        failed.append(cell)
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        reason.write_text(result)
+                    else:
+                        write_result(result, path)
+                        reason.unlink(missing_ok=True)
+                    bar.set_postfix_str(str(cell))
+                    bar.update()
+        except KeyboardInterrupt:
+            raise SystemExit("\ninterrupted: all results written are whole; the same command goes on") from None
+    return failed

@@ -1,0 +1,245 @@
+"""Algorithms by name: classical controllers, other people's classes and training functions, saved models.
+
+Code of a stranger is run only when it is named: a "module:Name" reference, a file that is given together with the
+library that loads it, or the name of an entry point that an installed package has put into the group
+`cfenvs.algorithms`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Array
+from cfenvs.core.config import require
+from cfenvs.evaluation.protocol import Protocol
+
+ENTRY_POINTS = "cfenvs.algorithms"
+"""Group of entry points by which an installed package offers algorithms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm:
+    """What a benchmark needs to run an algorithm.
+
+    Attributes
+    ----------
+    name : str
+        In files and on command lines.
+    make : callable
+        `make(protocol, seed, folder=None, progress=True)` trains, if there is anything to train, and returns a policy.
+        `folder` is for checkpoints and logs.
+    trained : bool
+        Whether there is: what is not trained runs with one seed.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    trained: bool
+
+
+def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
+    """An algorithm of someone else's.
+
+    Parameters
+    ----------
+    reference : str
+        * "module:Name" of a class with `act` (see `cfenvs.evaluation.Policy`), which is made without arguments, or of
+          such an object;
+        * "module:name" of a training function `train(protocol, seed)` that returns a policy with its `training_steps`;
+          it is also given `folder` and `progress` if it has arguments of these names;
+        * the name of an entry point in the group `cfenvs.algorithms` that is one of these;
+        * a file with a saved model, together with `library`.
+    library : str, optional
+        What loads the file: "stable_baselines3:PPO" or another class with `load(path, device)`, whose outcome has
+        `predict` or is a policy with `act`; or "tianshou" for a policy or an algorithm saved whole by `torch.save`.
+        Both may run code from the file: name only files that you trust.
+
+    Raises
+    ------
+    ValueError
+        If there is no such thing, or it is none of these.
+    """
+    if library is not None:
+        path = Path(reference)
+        require(path.is_file(), "file", reference, "does not exist")
+        return Algorithm(
+            name=path.stem, make=lambda protocol, seed, **_: _saved(path, library, protocol), trained=False
+        )
+    if ":" in reference:
+        module, _, name = reference.partition(":")
+        return _algorithm(reference, _attribute(module, name))
+    offered = offered_algorithms()
+    require(
+        reference in offered,
+        "algorithm",
+        reference,
+        f'installed packages offer {sorted(offered)}; others are named as "module:Name", saved models with `library`',
+    )
+    return _algorithm(reference, _attribute(offered[reference].module, offered[reference].attr))
+
+
+def offered_algorithms() -> Mapping[str, EntryPoint]:
+    """The entry points of installed packages in the group `cfenvs.algorithms`, by name; none is loaded."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def load_policy(reference: str, library: str | None = None) -> Any:
+    """A policy of someone else's that needs no training; arguments as of `load_algorithm`."""
+    algorithm = load_algorithm(reference, library)
+    require(not algorithm.trained, "policy", reference, "must be a class with `act`, not a training function")
+    return algorithm.make(None, 0)
+
+
+def _algorithm(name: str, found: Any) -> Algorithm:
+    """An algorithm from what a reference names."""
+    if hasattr(found, "act"):
+        return _untrained(name, found if isinstance(found, type) else lambda: found)
+    require(callable(found), "algorithm", name, "must be a class with `act` or a training function")
+    parameters = inspect.signature(found).parameters
+    if len(parameters) == 0:
+        return _untrained(name, found)
+    fits = {"protocol", "seed"} <= parameters.keys()
+    require(fits, "algorithm", name, f"must be train(protocol, seed), not {found.__name__}{inspect.signature(found)}")
+
+    def make(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Any:
+        extra = {"folder": folder, "progress": progress}
+        policy = found(protocol=protocol, seed=seed, **{key: extra[key] for key in extra.keys() & parameters.keys()})
+        acts = hasattr(policy, "act") or callable(policy)  # a bidder is a callable
+        require(acts, "policy", policy, f"what {name} returns must have `act(observations, infos)`")
+        steps = getattr(policy, "training_steps", 0)
+        # What has none would count as a classical row, which needs no seeds to be ranked.
+        require(steps > 0, "training_steps", steps, f"set it in what {name} returns: environment steps learned from")
+        return policy
+
+    return Algorithm(name=name, make=make, trained=True)
+
+
+def _untrained(name: str, make: Callable[[], Any]) -> Algorithm:
+    return Algorithm(name=name, make=lambda protocol, seed, **_: make(), trained=False)
+
+
+def _attribute(module: str, name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"'{module}:{name}' cannot be loaded: {error}") from error
+
+
+def _saved(path: Path, library: str, protocol: Protocol | None) -> Any:
+    """What a file holds, as a policy."""
+    module, _, name = library.partition(":")
+    loader = _attribute(module, name) if name else None
+    known = library == "tianshou" or hasattr(loader, "load")
+    require(known, "library", library, 'must be "tianshou" or a class like "stable_baselines3:PPO"')
+    try:
+        model = _unpickled(path) if loader is None else loader.load(path, device="cpu")
+    except Exception as error:  # whatever a library raises on a file of another
+        raise ValueError(f"{path} cannot be loaded by {library}: {type(error).__name__}: {error}") from error
+    if hasattr(model, "act"):
+        return model
+    if loader is None:
+        policy: _SavedPolicy = TianshouPolicy(path, model)
+    else:
+        require(hasattr(model, "predict"), "file", str(path), f"what {library} loads must have `predict` or `act`")
+        policy = SB3Policy(path, model)
+    if protocol is not None:
+        policy.choices = {key: value for key, value in policy.choices.items() if key in protocol.choices}
+    return policy
+
+
+def _unpickled(path: Path) -> Any:
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+class _SavedPolicy:
+    """A saved model, acting on what the central agent observes.
+
+    It chooses the `action_type` that it was trained with. What else a protocol leaves open stays at its default: a
+    model trained with other choices needs a policy of its own that has them.
+    """
+
+    information = "central"
+
+    def __init__(self, name: str, action_space: Any, observation_space: Any, training_steps: int) -> None:
+        self.name, self.training_steps = name, training_steps
+        self._spaces = observation_space, action_space
+        action_type = _ACTION_TYPES.get(type(action_space).__name__)
+        self.choices = {} if action_type is None else {"action_type": action_type}
+
+    def begin(self, env: Any) -> None:
+        """Check that it was trained on observations and actions of this kind."""
+        given_here = env.single_observation_space, env.single_action_space
+        for what, trained, given in zip(("observations", "actions"), self._spaces, given_here, strict=True):
+            if trained is not None and _kind(trained) != _kind(given):
+                raise ValueError(
+                    f"{self.name} was trained with {what} in {trained}, and here they are in {given}: choose the "
+                    "protocol whose environment it was trained in"
+                )
+
+
+_ACTION_TYPES = {"Box": "continuous", "Discrete": "joint"}
+"""By action spaces that not every system has at its defaults."""
+
+
+def _kind(space: Any) -> tuple[Any, ...]:
+    """What two spaces must share; bounds and types of numbers may differ."""
+    sizes = getattr(space, "nvec", getattr(space, "n", None))
+    return type(space).__name__, space.shape, np.asarray(sizes).tolist()
+
+
+class SB3Policy(_SavedPolicy):
+    """A model saved by Stable-Baselines3, acting greedily."""
+
+    def __init__(self, path: Path, model: Any) -> None:
+        self.model = model
+        name = f"{path.stem} ({type(model).__name__})"
+        steps = int(getattr(model, "num_timesteps", 0))
+        super().__init__(name, getattr(model, "action_space", None), getattr(model, "observation_space", None), steps)
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """The most probable actions."""
+        return np.asarray(self.model.predict(observations, deterministic=True)[0])
+
+
+class TianshouPolicy(_SavedPolicy):
+    """A policy or an algorithm of tianshou saved whole by `torch.save`, acting greedily.
+
+    tianshou does not count what it was trained with. Set `training_steps` on what is saved, and it is shown.
+    """
+
+    def __init__(self, path: Path, saved: Any) -> None:
+        self.policy = getattr(saved, "policy", saved)
+        require(
+            hasattr(self.policy, "map_action"),
+            "file",
+            str(path),
+            f"must hold a tianshou policy or algorithm, saved whole by torch.save, not a {type(saved).__name__}",
+        )
+        self.policy.eval()
+        steps = getattr(saved, "training_steps", getattr(self.policy, "training_steps", 1))  # learned: at least one
+        super().__init__(path.stem, self.policy.action_space, self.policy.observation_space, int(steps))
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Its actions in evaluation mode."""
+        import torch
+        from tianshou.data import Batch
+
+        try:
+            with torch.no_grad():
+                chosen = self.policy(Batch(obs=observations, info=Batch())).act
+        except RuntimeError as error:  # most policies keep no observation space that `begin` could look at
+            raise ValueError(
+                f"{self.name} cannot act on observations of shape {observations.shape[1:]}: {error}; choose the "
+                "protocol whose environment it was trained in"
+            ) from error
+        return np.asarray(self.policy.map_action(np.asarray(chosen)))

@@ -1,0 +1,192 @@
+"""From results to a table: scores, intervals, comparisons, places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cfenvs.arrays import Float
+from cfenvs.core.config import require
+from cfenvs.evaluation.protocol import Protocol
+from cfenvs.evaluation.result import Result
+from cfenvs.evaluation.statistics import (
+    interquartile_mean,
+    interval,
+    normalised_scores,
+    optimality_gap,
+    paired_difference,
+    probability_of_improvement,
+)
+
+RANKED_SEEDS = 10
+"""Training seeds that a learner needs to be ranked."""
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An algorithm in a table.
+
+    Attributes
+    ----------
+    place : int or None
+        From 1; None if it is not ranked.
+    algorithm, policy, information : str
+        As in its results.
+    results : tuple of Result
+        By training seed.
+    scores : (S, D) array
+        Normalised, of S training seeds in D scenarios.
+    score, score_interval : float, pair of float
+        Interquartile mean and its 95 % interval.
+    gap : float
+        Optimality gap.
+    improvement, improvement_interval : float and pair, or None
+        Probability of improvement over the best classical row; None for that row, for oracles and the random one.
+    difference, difference_interval : float and pair, or None
+        Mean paired difference of scores to that row, on the common scenarios.
+    notes : tuple of str
+        Why it is not ranked, and what else to know.
+    """
+
+    place: int | None
+    algorithm: str
+    policy: str
+    information: str
+    results: tuple[Result, ...]
+    scores: Float
+    score: float
+    score_interval: Interval
+    gap: float
+    improvement: float | None
+    improvement_interval: Interval | None
+    difference: float | None
+    difference_interval: Interval | None
+    notes: tuple[str, ...]
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has learned."""
+        return self.results[0].training_steps > 0
+
+    def mean(self, metric: str) -> float | None:
+        """Mean of a metric over scenarios and seeds; None if it was not measured."""
+        if metric not in self.results[0].metrics:
+            return None
+        return float(np.mean([result.metrics[metric] for result in self.results]))
+
+
+def rank(results: Iterable[Result]) -> list[Row]:
+    """Rows of all algorithms of one protocol, best score first.
+
+    Ranked are algorithms that could be built and were trained with at least ten seeds, if at all: not oracles, not
+    random actions.
+
+    Parameters
+    ----------
+    results : iterable of Result
+        All of the same protocol; those of the algorithms that it names as random and as reference among them.
+
+    Raises
+    ------
+    ValueError
+        If the results differ in their protocols, or one of those two is missing.
+    """
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.algorithm, []).append(result)
+    require(bool(groups), "results", [], "there must be some to be ranked")
+    protocol = next(iter(groups.values()))[0].protocol
+    for group in groups.values():
+        group.sort(key=lambda result: result.seed)
+        for result in group:
+            require(
+                same_conditions(result.protocol, protocol), "protocol", result.algorithm, "must be that of the others"
+            )
+    for name in (protocol.random, protocol.reference):
+        require(name in groups, "results", sorted(groups), f"must have {name!r}, which scores are measured by")
+    low, high = groups[protocol.random][0].reward, groups[protocol.reference][0].reward
+    scores = {
+        name: np.array([normalised_scores(result.reward, low, high) for result in group])
+        for name, group in groups.items()
+    }
+    classical = [
+        name for name, group in groups.items() if _comparable(group[0], protocol) and not group[0].training_steps
+    ]
+    best = max(classical, key=lambda name: interquartile_mean(scores[name]), default=None)
+    rows, place = [], 0
+    for name in sorted(groups, key=lambda name: -interquartile_mean(scores[name])):
+        lacking = _too_few(groups[name], protocol)
+        ranked = _comparable(groups[name][0], protocol) and not lacking
+        place += ranked
+        notes = (*lacking, *_origin(groups[name]))
+        rows.append(
+            _row(groups[name], scores[name], place if ranked else None, notes, _other(name, best, scores, groups))
+        )
+    return rows
+
+
+def same_conditions(one: Protocol, other: Protocol) -> bool:
+    """Whether results of two protocols may stand in one table: the number of training seeds may differ."""
+    values, others = one.to_dict(), other.to_dict()
+    return all(values[key] == others[key] for key in values.keys() - {"seeds", "traced", "unit"})
+
+
+def _comparable(result: Result, protocol: Protocol) -> bool:
+    return result.information != "oracle" and result.algorithm != protocol.random
+
+
+def _too_few(group: Sequence[Result], protocol: Protocol) -> list[str]:
+    """Why a learner is not ranked."""
+    seeds = {result.seed for result in group}
+    missing = sorted(set(range(max(protocol.seeds, max(seeds) + 1))) - seeds)
+    if not group[0].training_steps:
+        return []
+    if missing:
+        return [f"training seed{'s' * (len(missing) > 1)} {', '.join(map(str, missing))} missing"]
+    return [] if len(seeds) >= RANKED_SEEDS else [f"{len(seeds)} of {RANKED_SEEDS} training seeds"]
+
+
+def _origin(group: Sequence[Result]) -> list[str]:
+    """What to know of where results were made."""
+    found = []
+    if any(result.provenance.get("dirty") for result in group):
+        found.append("made from a working tree with uncommitted changes")
+    if any(not result.provenance.get("commit") for result in group):
+        found.append("made from no known commit")
+    return found
+
+
+def _other(name: str, best: str | None, scores: dict[str, Float], groups: dict[str, list[Result]]) -> Float | None:
+    """Scores of the best classical row, for those rows that are compared with it."""
+    if best is None or name == best or not _comparable(groups[name][0], groups[name][0].protocol):
+        return None
+    return scores[best]
+
+
+def _row(group: list[Result], scores: Float, place: int | None, notes: tuple[str, ...], other: Float | None) -> Row:
+    first = group[0]
+    compared = {
+        "improvement": probability_of_improvement,
+        "difference": paired_difference,
+    }
+    against: dict[str, float | Interval | None] = dict.fromkeys([*compared, *(f"{name}_interval" for name in compared)])
+    if other is not None:
+        for name, statistic in compared.items():
+            against[name] = statistic(scores, other)
+            against[f"{name}_interval"] = interval(scores, other, statistic=statistic)
+    return Row(
+        place=place,
+        algorithm=first.algorithm,
+        policy=first.policy,
+        information=first.information,
+        results=tuple(group),
+        scores=scores,
+        score=interquartile_mean(scores),
+        score_interval=interval(scores),
+        gap=optimality_gap(scores),
+        notes=notes,
+        **against,  # type: ignore[arg-type]
+    )

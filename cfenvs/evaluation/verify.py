@@ -1,0 +1,91 @@
+"""Play stored actions again and compare what they earned, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Array, Bool
+from cfenvs.evaluation.evaluate import evaluate
+from cfenvs.evaluation.result import Result
+
+
+class Replay:
+    """A policy that does what was done, whatever it sees.
+
+    Parameters
+    ----------
+    result : Result
+        What to repeat.
+    traces : mapping of arrays
+        Its actions: "actions" (T, n, ...), or bids (T, n, O, S) by arrangement.
+    """
+
+    def __init__(self, result: Result, traces: Mapping[str, Array]) -> None:
+        self.name, self.information = result.policy, result.information
+        self.choices, self.agents = result.choices, result.agents
+        self._traces, self._step = traces, -1
+        self.worlds = next(iter(traces.values())).shape[1]
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """The actions of the next step."""
+        self._step += 1
+        return self._traces["actions"][self._step]
+
+    def replays(self, arrangement: str, seats: int) -> list[Any]:
+        """Bidders that repeat what was bid in each seat."""
+        return [_Bids(self._traces[arrangement][:, :, seat]) for seat in range(seats)]
+
+
+class _Bids:
+    def __init__(self, bids: Bool) -> None:
+        self._bids, self._round = bids, -1
+
+    def __call__(self, observations: Array, masks: Bool, rng: Any) -> Bool:
+        self._round += 1
+        return self._bids[self._round]
+
+
+def replay(result: Result, traces: Mapping[str, Array]) -> list[str]:
+    """Simulate the traced scenarios of a result again.
+
+    Parameters
+    ----------
+    result : Result
+    traces : mapping of arrays
+        From `read_traces`.
+
+    Returns
+    -------
+    list of str
+        What differs from the result; empty if all metrics of these scenarios come out with the same bits.
+
+    Examples
+    --------
+    >>> from cfenvs.evaluation import Protocol, evaluate, replay
+    >>> from cfenvs.policies import FullPower
+    >>> protocol = Protocol(env_id="CellFreeUplinkPower-v0", env_kwargs={"preset": "small"}, num_scenarios=3)
+    >>> result = evaluate(FullPower(), protocol)
+    >>> replay(result, result.traces)
+    []
+    """
+    if not traces:
+        return ["no actions are kept"]
+    policy = Replay(result, traces)
+    try:
+        again = evaluate(policy, result.protocol, seed=result.seed, worlds=policy.worlds)
+    except (IndexError, KeyError, ValueError) as error:
+        return [f"the actions cannot be played: {error}"]
+    found = []
+    for name in sorted(result.metrics.keys() | again.metrics.keys()):
+        stored, now = result.metrics.get(name), again.metrics.get(name)
+        if stored is None or now is None:
+            found.append(f"{name} is {'not in the result' if stored is None else 'no longer measured'}")
+            continue
+        wrong = np.flatnonzero(stored[: policy.worlds] != now)
+        if len(wrong):
+            i = int(wrong[0])
+            found.append(f"{name} of {len(wrong)} networks, first of network {i}: stored {stored[i]!r}, now {now[i]!r}")
+    return found
