@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,11 +55,18 @@ class Cell:
         return results / self.name / self.key / f"{self.seed}.json"
 
     def run(self, progress: bool = False) -> Result:
-        """Train, if there is anything to train, and evaluate."""
+        """Train, if there is anything to train, and evaluate.
+
+        Training time is processor time, so that a busy machine gives the same; of a training that was interrupted, it
+        is that of the last part.
+        """
         scratch = SCRATCH / self.name / self.key / str(self.seed)
         algorithm = algorithms.find(self.algorithm, self.protocol.env_id, self.library)
+        start = time.process_time()
         policy = algorithm.make(self.protocol, self.seed, folder=scratch, progress=progress)
-        result = replace(evaluate(policy, self.protocol, seed=self.seed), algorithm=self.key)
+        spent = time.process_time() - start if algorithm.trained else 0.0
+        result = evaluate(policy, self.protocol, seed=self.seed)
+        result = replace(result, algorithm=self.key, training_time=spent)
         for checkpoint in scratch.glob("checkpoint*"):  # what is finished is not resumed
             checkpoint.unlink()
         if scratch.exists() and not any(scratch.iterdir()):

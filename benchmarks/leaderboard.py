@@ -79,6 +79,7 @@ LEGEND = (
     "score: (reward - random) / (reference - random) on each network, the reference has 1; interquartile mean and its\n"
     "95 % bootstrap interval. gap: mean of what is missing to 1. P(better), difference: probability of a better score\n"
     "than the best classical row on the same network, and mean difference of scores to it, with 95 % intervals.\n"
+    "decision: of one network, all deciding together; it and training in processor time of one core.\n"
     f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds."
 )
 

@@ -110,9 +110,9 @@ class _Recorder:
             self._bidder.attach(seat)
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Bool:
-        start = time.perf_counter()
+        start = time.process_time()
         bids = np.asarray(self._bidder(observations, masks, rng), bool)
-        self.seconds.append(time.perf_counter() - start)
+        self.seconds.append(time.process_time() - start)
         self.bids.append(bids)
         return bids
 

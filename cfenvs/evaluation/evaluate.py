@@ -95,10 +95,10 @@ def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | No
 def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict[str, Float], dict[str, Array], float]:
     env = protocol.make(choices_of(policy), getattr(policy, "agents", False), worlds)
     observations, infos = env.reset(seed=protocol.first_scenario)
-    start = time.perf_counter()
+    start = time.process_time()
     if hasattr(policy, "begin"):
         policy.begin(env)
-    deciding = time.perf_counter() - start
+    deciding = time.process_time() - start
     num_worlds = env.num_envs
     totals: dict[str, Array] = {}
     kept: list[Array] = []
@@ -106,9 +106,9 @@ def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict
     running = np.ones(num_worlds, bool)
     steps = np.zeros(num_worlds, np.int64)
     while running.any():
-        start = time.perf_counter()
+        start = time.process_time()
         actions = np.asarray(policy.act(observations, infos))
-        deciding += time.perf_counter() - start
+        deciding += time.process_time() - start
         if running[: protocol.traced].any():
             kept.append(actions[: protocol.traced].copy())
         observations, rewards, terminated, truncated, infos = env.step(actions)

@@ -42,7 +42,8 @@ class Result:
     agents : bool
         Whether it acted for single agents.
     decision_time : float
-        Seconds for one decision in one world, all scenarios deciding together; what `begin` takes is shared out.
+        Processor seconds for one decision in one world, all scenarios deciding together; what `begin` takes is shared
+        out. (What else the machine does in the meantime does not count.)
     training_time, training_steps : float, int
         Seconds and environment steps spent on learning.
     curve : dict
