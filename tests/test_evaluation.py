@@ -94,6 +94,16 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.85 <= np.mean(hits) <= 1.0
 
 
+def test_the_luck_of_a_training_is_not_averaged_away():
+    """Ten policies whose scores differ by one in all of 50 scenarios: the mean is uncertain by 1 / sqrt(10)."""
+    rng = np.random.default_rng(3)
+    scores = rng.standard_normal((10, 1)) + 0.01 * rng.standard_normal((10, 50))
+    whole = np.diff(interval(scores, statistic=np.mean, whole_seeds=True))[0]
+    within = np.diff(interval(scores, statistic=np.mean))[0]
+    assert 2 * 1.96 * scores[:, 0].std() / np.sqrt(10) == pytest.approx(whole, rel=0.2)
+    assert within < 0.25 * whole
+
+
 def test_point_estimates_are_those_of_rliable():
     metrics = pytest.importorskip("rliable.metrics")
     rng = np.random.default_rng(0)

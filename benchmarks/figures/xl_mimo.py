@@ -17,7 +17,7 @@ from baselines.common.actor_critic import DECIBELS
 from baselines.fuzzy_users import SHARP, FuzzyOptions
 from benchmarks.names import slug
 from cfenvs.arrays import Float
-from cfenvs.evaluation import Policy, Protocol, evaluate, read_result, write_result
+from cfenvs.evaluation import Policy, Protocol, evaluate, interval, read_result, write_result
 from cfenvs.policies import classical
 from cfenvs.policies import xl_mimo as xl_classical
 
@@ -125,12 +125,8 @@ def classical_rows(env_kwargs: Mapping[str, Any], drops: int, best: bool = True)
 
 
 def mean_interval(values: Float) -> tuple[float, float]:
-    """Bootstrap 95 % interval of the mean of (S, D) values: seeds and drops are both resampled."""
-    values, rng = np.atleast_2d(values), np.random.default_rng(0)
-    seeds, drops = values.shape
-    means = [values[rng.integers(seeds, size=seeds)][:, rng.integers(drops, size=drops)].mean() for _ in range(2000)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    """95 % interval of the mean of (S, D) values: a seed is one policy for all drops."""
+    return interval(values, statistic=lambda scores: float(scores.mean()), whole_seeds=True)
 
 
 def describe(name: str, values: Float, best: Float | None) -> list[str]:

@@ -176,7 +176,7 @@ def _row(group: list[Result], scores: Float, place: int | None, notes: tuple[str
     if other is not None:
         for name, statistic in compared.items():
             against[name] = statistic(scores, other)
-            against[f"{name}_interval"] = interval(scores, other, statistic=statistic)
+            against[f"{name}_interval"] = interval(scores, other, statistic=statistic, whole_seeds=True)
     return Row(
         place=place,
         algorithm=first.algorithm,
@@ -185,7 +185,7 @@ def _row(group: list[Result], scores: Float, place: int | None, notes: tuple[str
         results=tuple(group),
         scores=scores,
         score=interquartile_mean(scores),
-        score_interval=interval(scores),
+        score_interval=interval(scores, whole_seeds=True),
         gap=optimality_gap(scores),
         notes=notes,
         **against,  # type: ignore[arg-type]

@@ -2,8 +2,10 @@
 
 Scores are arrays (S, D): S training seeds, D scenarios that are common to all algorithms. Intervals are percentile
 bootstrap intervals with a fixed seed, so that the same scores always give the same interval. (rliable 1.2.0 ignores the
-seed that it is given.) Both axes are resampled: the scenarios, and within each of them the seeds, independently, as in
-the stratified bootstrap of Agarwal et al.; both are samples of what was meant.
+seed that it is given.) Both axes are resampled, as both are samples of what was meant: the scenarios, and the seeds,
+either within each scenario, as in the stratified bootstrap of Agarwal et al., or whole. The first is for trainings that
+are independent from scenario to scenario. Where one training gives the policy of all scenarios, its luck is the same in
+all of them, and resampling it scenario by scenario would average that luck away.
 
 References
 ----------
@@ -85,10 +87,11 @@ def interval(
     others: Float | None = None,
     *,
     statistic: Callable[..., float] = interquartile_mean,
+    whole_seeds: bool = False,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Stratified percentile bootstrap interval of a statistic.
+    """Percentile bootstrap interval of a statistic, stratified by scenarios or with seeds resampled whole.
 
     Parameters
     ----------
@@ -97,6 +100,8 @@ def interval(
     others : (T, D) array, optional
         The second argument of a statistic that compares. Both get the same scenarios in every resample.
     statistic : callable
+    whole_seeds : bool
+        Whether a training seed is resampled with its scores in all scenarios, because it gave one policy for them.
     confidence : float
     seed : int
         Of the resampling.
@@ -111,7 +116,8 @@ def interval(
     found = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
         columns = rng.integers(num_scenarios, size=num_scenarios)
-        drawn = [group[rng.integers(len(group), size=(len(group), num_scenarios)), columns] for group in groups]
+        width = 1 if whole_seeds else num_scenarios
+        drawn = [group[rng.integers(len(group), size=(len(group), width)), columns] for group in groups]
         found[i] = statistic(*drawn)
     tail = 50.0 * (1.0 - confidence)
     low, high = np.percentile(found, [tail, 100.0 - tail])
