@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,49 +34,87 @@ class Row:
     ----------
     place : int or None
         From 1; None if it is not ranked.
-    algorithm, policy, information : str
-        As in its results.
     results : tuple of Result
         By training seed.
     scores : (S, D) array
         Normalised, of S training seeds in D scenarios.
-    score, score_interval : float, pair of float
-        Interquartile mean and its 95 % interval.
-    gap : float
-        Optimality gap.
-    improvement, improvement_interval : float and pair, or None
-        Probability of improvement over the best classical row; None for that row, for oracles and the random one.
-    difference, difference_interval : float and pair, or None
-        Mean paired difference of scores to that row, on the common scenarios.
+    rival : (T, D) array or None
+        Scores of the best classical row; None for that row itself, for oracles and the random one.
     notes : tuple of str
         Why it is not ranked, and what else to know.
     """
 
     place: int | None
-    algorithm: str
-    policy: str
-    information: str
     results: tuple[Result, ...]
     scores: Float
-    score: float
-    score_interval: Interval
-    gap: float
-    improvement: float | None
-    improvement_interval: Interval | None
-    difference: float | None
-    difference_interval: Interval | None
+    rival: Float | None
     notes: tuple[str, ...]
+
+    @property
+    def algorithm(self) -> str:
+        """What it is called in files."""
+        return self.results[0].algorithm
+
+    @property
+    def policy(self) -> str:
+        """What it is called in tables."""
+        return self.results[0].policy
+
+    @property
+    def information(self) -> str:
+        """Its information class."""
+        return self.results[0].information
 
     @property
     def trained(self) -> bool:
         """Whether it has learned."""
         return self.results[0].training_steps > 0
 
+    @property
+    def score(self) -> float:
+        """Interquartile mean of its scores."""
+        return interquartile_mean(self.scores)
+
+    @cached_property
+    def score_interval(self) -> Interval:
+        """95 % interval of `score`."""
+        return interval(self.scores, whole_seeds=True)
+
+    @property
+    def gap(self) -> float:
+        """Optimality gap."""
+        return optimality_gap(self.scores)
+
+    @property
+    def improvement(self) -> float | None:
+        """Probability of improvement over the best classical row."""
+        return None if self.rival is None else probability_of_improvement(self.scores, self.rival)
+
+    @cached_property
+    def improvement_interval(self) -> Interval | None:
+        """95 % interval of `improvement`."""
+        return self._against(probability_of_improvement)
+
+    @property
+    def difference(self) -> float | None:
+        """Mean paired difference of scores to the best classical row, on the common scenarios."""
+        return None if self.rival is None else paired_difference(self.scores, self.rival)
+
+    @cached_property
+    def difference_interval(self) -> Interval | None:
+        """95 % interval of `difference`."""
+        return self._against(paired_difference)
+
     def mean(self, metric: str) -> float | None:
         """Mean of a metric over scenarios and seeds; None if it was not measured."""
         if metric not in self.results[0].metrics:
             return None
         return float(np.mean([result.metrics[metric] for result in self.results]))
+
+    def _against(self, statistic: Callable[[Float, Float], float]) -> Interval | None:
+        if self.rival is None:
+            return None
+        return interval(self.scores, self.rival, statistic=statistic, whole_seeds=True)
 
 
 def rank(results: Iterable[Result]) -> list[Row]:
@@ -121,9 +160,14 @@ def rank(results: Iterable[Result]) -> list[Row]:
         lacking = _too_few(groups[name], protocol)
         ranked = _comparable(groups[name][0], protocol) and not lacking
         place += ranked
-        notes = (*lacking, *_origin(groups[name]))
         rows.append(
-            _row(groups[name], scores[name], place if ranked else None, notes, _other(name, best, scores, groups))
+            Row(
+                place=place if ranked else None,
+                results=tuple(groups[name]),
+                scores=scores[name],
+                rival=_rival(name, best, scores, groups),
+                notes=(*lacking, *_origin(groups[name])),
+            )
         )
     return rows
 
@@ -159,34 +203,8 @@ def _origin(group: Sequence[Result]) -> list[str]:
     return found
 
 
-def _other(name: str, best: str | None, scores: dict[str, Float], groups: dict[str, list[Result]]) -> Float | None:
+def _rival(name: str, best: str | None, scores: dict[str, Float], groups: dict[str, list[Result]]) -> Float | None:
     """Scores of the best classical row, for those rows that are compared with it."""
     if best is None or name == best or not _comparable(groups[name][0], groups[name][0].protocol):
         return None
     return scores[best]
-
-
-def _row(group: list[Result], scores: Float, place: int | None, notes: tuple[str, ...], other: Float | None) -> Row:
-    first = group[0]
-    compared = {
-        "improvement": probability_of_improvement,
-        "difference": paired_difference,
-    }
-    against: dict[str, float | Interval | None] = dict.fromkeys([*compared, *(f"{name}_interval" for name in compared)])
-    if other is not None:
-        for name, statistic in compared.items():
-            against[name] = statistic(scores, other)
-            against[f"{name}_interval"] = interval(scores, other, statistic=statistic, whole_seeds=True)
-    return Row(
-        place=place,
-        algorithm=first.algorithm,
-        policy=first.policy,
-        information=first.information,
-        results=tuple(group),
-        scores=scores,
-        score=interquartile_mean(scores),
-        score_interval=interval(scores, whole_seeds=True),
-        gap=optimality_gap(scores),
-        notes=notes,
-        **against,  # type: ignore[arg-type]
-    )
