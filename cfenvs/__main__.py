@@ -1,20 +1,127 @@
-"""`python -m cfenvs`: the environments, their presets, receivers and bidders."""
+"""`python -m cfenvs`: the environments, their presets, receivers, bidders and controllers; `play` shows one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import gymnasium as gym
 
 import cfenvs
 from cfenvs import cell_free, ris_auction, xl_mimo
 from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.core.actions import InvalidAction
 from cfenvs.core.simulator import System
+from cfenvs.play import FIRST_LOOK, FPS, DisplayError, Performance, check_output, perform
+from cfenvs.policies import CONTROLLERS
 from cfenvs.ris_auction.config import RISAuctionConfig
 from cfenvs.xl_mimo.config import XLMIMOConfig
 
+EXAMPLES = """
+examples:
+  python -m cfenvs play CellFreeUplinkPower-v0 --controller fractional
+  python -m cfenvs play XLMIMOPower-v0 --set mobility=random-waypoint --out walk.gif
+  python -m cfenvs play RISAuction-v0 --preset three-operators --opponents greedy silent
+  python -m cfenvs play CellFreeUplinkPower-v0 --policy model.zip --library stable_baselines3:PPO
+"""
 
-def main() -> None:
-    """Print the list."""
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the list, or show a system."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cfenvs", description="Without a command: list environments, presets, receivers and controllers."
+    )
+    command = _play_parser(parser)
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        _list()
+        return
+    try:
+        check_output(args.out, args.fps)
+        performance = Performance(
+            args.id,
+            controller=args.controller,
+            policy=args.policy,
+            library=args.library,
+            opponents=args.opponents,
+            seed=args.seed,
+            episodes=args.episodes,
+            env_kwargs={"preset": args.preset, **dict(args.set)},
+        )
+    except (ValueError, ImportError, gym.error.DependencyNotInstalled) as error:
+        command.error(str(error))
+    print(performance.title, flush=True)
+    try:
+        perform(performance, args.out, args.fps)
+        if args.out is not None:
+            print(f"written: {args.out}")
+    except (DisplayError, InvalidAction) as error:  # of others, such as a policy's own, the traceback helps
+        command.error(str(error))
+
+
+def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    play = parser.add_subparsers(dest="command", metavar="play").add_parser(
+        "play",
+        help="show a system with a controller or a policy of yours, in a window or as a file",
+        description="Show a system with a controller or a policy of yours. Press Escape to close the window.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    first = ", ".join(f"{name} for {env_id}" for env_id, name in FIRST_LOOK.items())
+    play.add_argument("id", metavar="ID", help=f"one of {', '.join(CONTROLLERS)}")
+    who = play.add_mutually_exclusive_group()
+    who.add_argument("--controller", metavar="NAME", help=f"who decides, from the list of python -m cfenvs ({first})")
+    who.add_argument(
+        "--policy",
+        metavar="REF",
+        help="my_module:MyPolicy, a class or factory made without arguments, with act(observations, infos); in an "
+        "auction also a bidder; or with --library a file. This runs code that others wrote, also code in such a file: "
+        "name only what you trust",
+    )
+    play.add_argument(
+        "--library", metavar="REF", help="what loads the file: stable_baselines3:PPO or the like, or tianshou"
+    )
+    play.add_argument(
+        "--opponents",
+        metavar="NAME",
+        nargs="+",
+        default=[],
+        help="in auctions: controllers in the other seats, one for all or one for each (like the first)",
+    )
+    play.add_argument("--preset", metavar="NAME", default="default", help="of the environment (%(default)s)")
+    play.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        type=_setting,
+        default=[],
+        help="arguments of the environment, values as JSON: users=5 receiver=mr levels=[0,50,200]",
+    )
+    play.add_argument("--seed", metavar="N", type=int, default=0, help="of the first episode (%(default)s)")
+    play.add_argument("--episodes", metavar="N", type=int, default=1, help="each in a new network (%(default)s)")
+    play.add_argument("--out", metavar="FILE", type=Path, help="a .gif or .mp4 to write, in place of a window")
+    play.add_argument("--fps", metavar="N", type=int, help=f"frames a second (10; {FPS['RISAuction-v0']} in auctions)")
+    return play
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """KEY=VALUE; a value that is no JSON is a word."""
+    key, separator, value = text.partition("=")
+    if not (separator and key):
+        raise argparse.ArgumentTypeError(f"{text!r}: must have the form key=value")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError as error:
+        if value[:1] in ("[", "{", '"'):
+            raise argparse.ArgumentTypeError(f"{text!r}: the value is no JSON ({error})") from None
+        return key, {"True": True, "False": False, "None": None}.get(value, value)
+
+
+def _list() -> None:
     print(f"cfenvs {cfenvs.__version__}")
     for system, describe, word, choices in (
         (cell_free.CellFreeUplinkPowerEnv.system, _cell_free, "receiver", cell_free.RECEIVERS),
@@ -31,6 +138,16 @@ def _print(system: System, describe: Callable[[Any], str], word: str, choices: M
     print(f"  {word} ({word}=...)")
     for name, what in choices.items():
         print(f"    {name:15} {what if isinstance(what, str) else (what.__doc__ or '').splitlines()[0]}")
+    controllers = {name: make() for name, make in CONTROLLERS[system.name].items() if name not in choices}
+    more = f": all {word}, and" if len(controllers) < len(CONTROLLERS[system.name]) else ""
+    print(f"  controllers (python -m cfenvs play {system.name} --controller ...){more}")
+    for name, made in controllers.items():
+        what = f"{made.name}, {made.information}" if hasattr(made, "name") else _shaded(made)
+        print(f"    {name:20} {what}")
+
+
+def _shaded(bidder: Any) -> str:
+    return f"{type(bidder).__name__.lower()}, as if values were {bidder.shade:g} of what they are"
 
 
 def _cell_free(c: CellFreeConfig) -> str:
