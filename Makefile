@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: leaderboard test test-slow lint format speed docs clean
+.PHONY: leaderboard report test test-slow lint format speed docs clean
 
 leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
 	@rm -rf runs/leaderboard

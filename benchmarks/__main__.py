@@ -2,12 +2,13 @@
 
 import tyro
 
-from benchmarks import figures, leaderboard, run, speed, verify
+from benchmarks import figures, leaderboard, report, run, speed, verify
 
 tyro.extras.subcommand_cli_from_dict(
     {
         "run": run.main,
         "leaderboard": leaderboard.main,
+        "report": report.main,
         "verify": verify.main,
         "speed": speed.main,
         "figures": figures.main,

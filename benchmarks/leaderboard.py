@@ -101,7 +101,7 @@ def _board(folder: Path) -> Board:
         try:
             result = read_result(path)
         except (ValueError, TypeError) as error:
-            refused.append(f"{shown}: {error}")
+            refused.append(f"{shown}: {str(error).replace(str(path), path.name)}")  # the same text wherever it lies
         else:
             read.append((shown, result))
     protocol = _protocol(folder.name, [result for _, result in read])

@@ -1,0 +1,332 @@
+"""The report: what is on the page, that nothing from a results file runs, and what a real browser makes of it."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from benchmarks import report
+from benchmarks.leaderboard import boards
+from benchmarks.report import curves, page, plots
+from cfenvs.evaluation import Protocol, Result, interquartile_mean, interval, write_result
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--v=0"),
+    *("--virtual-time-budget=30000", "--dump-dom"),
+]
+SCRIPT = """</script><script>document.title='owned'</script><img src=x onerror="document.title='owned'">"""
+FOLDER = SCRIPT.replace("/", "")
+SCENARIOS = 8
+
+
+def make(algorithm, reward, seed=0, protocol=None, **values):
+    protocol = protocol or Protocol(env_id="CellFreeUplinkPower-v0", num_scenarios=SCENARIOS, unit="rate")
+    noise = np.random.default_rng([seed, *algorithm.encode()]).normal(0.0, 0.03, SCENARIOS)
+    values = {"policy": algorithm, "information": "central", "decision_time": 1e-5 * (1 + seed), **values}
+    provenance = {"cfenvs": "9.8.7", "commit": "c0ffee" * 6, "dirty": False, "libraries": {"numpy": "2.0"}}
+    metrics = {"reward": reward + (noise if reward not in (0.0, 1.0) else 0.0 * noise)}
+    return replace(
+        Result(algorithm=algorithm, protocol=protocol, seed=seed, metrics=metrics, provenance=provenance, **values),
+    )
+
+
+def learner(algorithm, reward, seed, metric="return", **values):
+    curve = {"metric": metric, "steps": [0, 50, 100], "values": [0.1, 0.2 + seed, 0.4]}
+    return make(algorithm, reward, seed, training_steps=100, training_time=1.0, curve=curve, **values)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Two protocols; in the second everything that may be text is a script."""
+    folder = tmp_path_factory.mktemp("results")
+    good = [
+        make("optimum", 1.0, information="oracle"),
+        make("random", 0.0, information="none"),
+        make("full-power", 0.6, information="decentralised"),
+        make("wmmse", 0.8),
+        *(learner("ppo", 0.7, seed) for seed in range(3)),
+        learner("maddpg", 0.9, 0, "sum rate", information="CTDE"),
+    ]
+    hostile = Protocol(env_id=SCRIPT, num_scenarios=SCENARIOS, unit=SCRIPT)
+    bad = [
+        make("optimum", 1.0, protocol=hostile, information="oracle", policy=SCRIPT),
+        make("random", 0.0, protocol=hostile, information="none"),
+        make("wmmse", 0.8, protocol=hostile),
+        *(
+            replace(
+                learner(FOLDER, 0.7, seed, SCRIPT, protocol=hostile, policy=SCRIPT, information=SCRIPT),
+                provenance={"commit": SCRIPT, "machine": [SCRIPT], "libraries": {SCRIPT: SCRIPT}},
+            )
+            for seed in range(2)
+        ),
+    ]
+    for name, group in (("first", good), (FOLDER, bad)):
+        for result in group:
+            write_result(result, folder / name / result.algorithm / f"{result.seed}.json")
+    (folder / "first" / "ppo" / "3.json").write_text("{}")
+    (folder / "first" / "ppo" / "4.error").write_text(f"Traceback\nValueError: {SCRIPT}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(results):
+    return boards(results)
+
+
+@pytest.fixture(scope="module")
+def first(found):
+    return next(board for board in found if board.name == "first")
+
+
+@pytest.fixture(scope="module")
+def text(found):
+    return page(found)
+
+
+class Reader(HTMLParser):
+    """Elements, and the text of all scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.scripts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if self.elements and self.elements[-1][0] == "script" and data.strip():
+            self.scripts.append(data)
+
+
+def figures(text):
+    return [json.loads(found) for found in re.findall(r'<script type="application/json">(.*?)</script>', text)]
+
+
+def test_every_row_with_its_numbers_and_its_notes_is_on_the_page(text, found):
+    for board in found:
+        for row in board.rows:
+            assert f"<td>{row.score:.3f}</td>" in text
+    assert "3 of 10 training seeds" in text
+    assert "ppo/3.json: schema=None" in text
+    assert "ppo, seed 4: ValueError" in text
+    assert "9.8.7" in text
+    assert "c0ffee" * 6 in text
+
+
+def test_points_and_intervals_are_those_of_the_rows(text, first):
+    rows = first.rows
+    shown = {figure["layout"]["xaxis"].get("title", {}).get("text"): figure for figure in figures(text)[-7:]}
+    assert set(shown) == {
+        "score",
+        "decision time, µs",
+        "difference of scores",
+        "P(better)",
+        "score τ",
+        "environment steps",
+    }
+    for name, value in (("score", "score"), ("difference of scores", "difference"), ("P(better)", "improvement")):
+        for trace in shown[name]["data"]:
+            row = rows[trace["meta"]]
+            low, high = getattr(row, f"{value}_interval")
+            x = trace["x"][0]
+            ends = x - trace["error_x"]["arrayminus"][0], x, x + trace["error_x"]["array"][0]
+            np.testing.assert_allclose(ends, (low, getattr(row, value), high), atol=2e-5)
+    assert len(shown["difference of scores"]["data"]) == 3  # not oracles, random and the best classical row itself
+
+
+def test_profiles_and_their_bands_are_shares_above_a_score(first):
+    scores = np.random.default_rng(0).normal(size=(3, SCENARIOS))
+    samples = curves.resamples(scores)
+    above = curves.band((samples > 0.3).mean(axis=(1, 2))[:, None])
+    expected = interval(scores, statistic=lambda s: float((s > 0.3).mean()), whole_seeds=True)
+    np.testing.assert_allclose(above[:, 0], expected)
+    figure = plots.profiles(first, plots.styles([first])).figure
+    lines = [trace for trace in figure["data"] if "customdata" in trace]
+    assert [first.rows[trace["meta"]].algorithm for trace in lines] == ["maddpg", "wmmse", "ppo", "full-power"]
+    for trace in lines:
+        scores = first.rows[trace["meta"]].scores
+        np.testing.assert_allclose(trace["y"], [(scores > tau).mean() for tau in trace["x"]], atol=1e-6)
+        assert len(set(trace["y"])) > 4
+
+
+def test_learning_curves_are_interquartile_means_over_seeds(first):
+    found = {plot.title: plot.figure["data"] for plot in plots.learning_curves(first, plots.styles([first]))}
+    assert set(found) == {"Learning curves: return", "Learning curves: sum rate"}
+    values = np.array([[0.1, 0.2 + seed, 0.4] for seed in range(3)])
+    _, line = found["Learning curves: return"]
+    assert line["x"] == [0, 50, 100]
+    np.testing.assert_allclose(line["y"], [interquartile_mean(column) for column in values.T])
+    np.testing.assert_allclose(line["customdata"], [interval(column[:, None], whole_seeds=True) for column in values.T])
+    assert len(found["Learning curves: sum rate"]) == 1  # one seed has no band
+
+
+def test_seeds_with_other_steps_are_compared_where_all_have_some():
+    one, other = np.array([0.0, 10.0, 20.0]), np.array([5.0, 15.0, 25.0])
+    grid, values = curves.merged_curves([(one, one), (other, 2 * other)])
+    assert grid.tolist() == [5.0, 10.0, 15.0, 20.0]
+    np.testing.assert_allclose(values, [grid, 2 * grid])
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        {},
+        {"metric": "a", "steps": [0, 1], "values": [0]},
+        {"metric": "a", "steps": [0], "values": ["x"]},
+        {"metric": "a", "steps": [0], "values": [float("nan")]},
+        {"metric": "a", "steps": [1, 0], "values": [0, 0]},
+        {"metric": "a", "steps": {}, "values": None},
+        {"steps": [0], "values": [0]},
+    ],
+)
+def test_a_curve_that_is_none_is_left_out(curve):
+    assert curves.learning_curve(make("ppo", 0.5, curve=curve)) is None
+
+
+def test_an_algorithm_looks_the_same_on_all_boards_and_like_no_other_on_any(found, first):
+    crowd = [replace(first.rows[-2], results=(make(f"a{i}", 0.5),)) for i in range(plots.HUES * len(plots.DASHES))]
+    many = replace(first, rows=crowd)
+    look = plots.styles([*found, many])
+    for board in (*found, many):
+        assert len({look[row.algorithm] for row in board.rows}) == len(board.rows)
+    assert {look["optimum"].hue, look["random"].hue} == {"hue-grey"}
+    assert look["wmmse"].hue != "hue-grey"
+
+
+def test_text_from_results_makes_no_elements(text):
+    reader = Reader(text)
+    assert not {tag for tag, _ in reader.elements} & {"img", "iframe", "object", "embed", "link", "base", "form"}
+    assert not any(name.startswith("on") or name == "src" for _, attrs in reader.elements for name in attrs)
+    kinds = [attrs.get("type") for tag, attrs in reader.elements if tag == "script"]
+    assert kinds.count(None) == 2  # the library and the page's own
+    for figure in figures(text):
+        assert "<img" not in json.dumps(figure)
+        assert "<script" not in json.dumps(figure)
+
+
+def test_the_page_loads_nothing_and_runs_its_own_scripts_only(text):
+    (policy,) = [attrs["content"] for tag, attrs in Reader(text).elements if "http-equiv" in attrs]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    assert len(re.findall(r"'sha256-\S+='", rules["script-src"])) == len(rules["script-src"].split()) == 2
+
+
+def test_no_results_is_said(tmp_path):
+    with pytest.raises(SystemExit, match=r"no results in .*python -m benchmarks run"):
+        report.main(tmp_path, tmp_path / "report.html")
+
+
+def test_the_command_writes_one_file_and_the_same_results_give_the_same_bytes(results, text, tmp_path):
+    report.main(results, tmp_path / "new" / "report.html")
+    assert [path.name for path in tmp_path.glob("*/*")] == ["report.html"]
+    assert (tmp_path / "new" / "report.html").read_text() == text
+
+
+# In a real browser.
+
+
+def opened(text, folder):
+    """The page after its scripts have run, and what they wrote to the console."""
+    path = folder / "page.html"
+    path.write_text(text)
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (Debian: apt-get install chromium)")
+
+DRIVER = """<script>
+const found = {}, at = (selector) => document.querySelector(selector);
+const order = () => [...document.querySelectorAll("#board-1 tbody th")].map((cell) => cell.textContent);
+const click = (name) => {
+  const heads = [...document.querySelectorAll("#board-1 thead th")];
+  const head = heads.find((any) => any.textContent === name);
+  head.firstElementChild.click();
+  return [head.getAttribute("aria-sort"), order()];
+};
+const visible = () => [...document.querySelectorAll("#board-1 .plot")].map(
+  (plot) => plot.data.filter((trace) => trace.visible).map((trace) => trace.meta));
+const timer = setInterval(() => {
+  if (+document.documentElement.dataset.drawn !== document.querySelectorAll(".plot").length) return;
+  clearInterval(timer);
+  found.best = click("score (IQM)");
+  found.worst = click("score (IQM)");
+  found.names = click("algorithm");
+  found.places = click("#");
+  at('#board-1 .legend > [data-row="1"]').click();
+  found.hidden = visible();
+  found.off = at('#board-1 tr[data-row="1"]').classList.contains("off");
+  at('#board-1 [data-kind="learner"]').click();
+  found.learners = visible();
+  at('#board-1 [data-kind=""]').click();
+  Plotly.Fx.hover("plot-0-0", [{curveNumber: 0, pointNumber: 0}]);
+  found.hover = at("#plot-0-0 .hovertext").textContent;
+  const paper = () => getComputedStyle(at(".main-svg")).backgroundColor;
+  found.light = paper();
+  at("#theme").click();
+  setTimeout(() => {
+    found.dark = paper();
+    const box = document.body.appendChild(document.createElement("pre"));
+    Object.assign(box, {id: "found", textContent: JSON.stringify(found)});
+  }, 1000);
+}, 20);
+</script></body>"""
+
+
+@browser
+def test_a_browser_draws_every_plot_without_an_error_and_runs_no_script_from_results(text, tmp_path):
+    dom, console = opened(text, tmp_path)
+    drawn = figures(text)
+    assert console == []
+    assert f'data-drawn="{len(drawn)}"' in dom
+    assert len(re.findall(r'<g class="trace scatter', dom)) == sum(len(figure["data"]) for figure in drawn)
+    assert "<title>cfenvs: benchmark report</title>" in dom
+    assert re.search(r'<p id="failure" role="alert" hidden', dom)
+
+
+@browser
+def test_a_browser_sorts_toggles_and_shows_details_even_without_the_security_policy(text, tmp_path):
+    driven, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    assert count == 1
+    head, _, tail = driven.rpartition("</body>")
+    dom, console = opened(head + DRIVER + tail, tmp_path)
+    assert console == []
+    assert "<title>cfenvs: benchmark report</title>" in dom
+    found = json.loads(Unescaped(dom).text)
+    best = ["optimum", "maddpg", "wmmse", "ppo", "full-power", "random"]
+    assert found["best"] == ["descending", best]
+    assert found["worst"] == ["ascending", best[::-1]]
+    assert found["names"] == ["ascending", sorted(best)]
+    assert found["places"] == ["ascending", ["wmmse", "full-power", "maddpg", "optimum", "ppo", "random"]]
+    assert found["off"]
+    assert all(rows and 1 not in rows for rows in found["hidden"] if rows)
+    assert [set(rows) for rows in found["learners"]] == [{1, 3}] * 5 + [{3}, {1}]
+    assert SCRIPT in found["hover"]  # as text
+    assert found["light"] != found["dark"]
+
+
+class Unescaped(HTMLParser):
+    """What the driver found."""
+
+    def __init__(self, dom):
+        super().__init__()
+        self.text, self.inside = "", False
+        self.feed(dom)
+
+    def handle_starttag(self, tag, attrs):
+        self.inside = ("id", "found") in attrs
+
+    def handle_data(self, data):
+        self.text += data * self.inside
+
+    def handle_endtag(self, tag):
+        self.inside = False
