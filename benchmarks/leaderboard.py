@@ -271,26 +271,28 @@ def _csv(found: Sequence[Board]) -> str:
 def _marl_eval(found: Sequence[Board]) -> str:
     """The format of marl-eval (Gorsane et al., NeurIPS 2022): environment, task, algorithm, run, steps and metrics.
 
-    A run has one evaluation, after its training; its values are those of all networks.
+    A run has one evaluation, after its training; its values are those of all networks. What is not trained is the same
+    with every seed, and marl-eval wants as many runs of each algorithm.
     """
     tree: dict[str, Any] = {}
     for board in found:
         task = tree.setdefault(board.protocol.env_id, {}).setdefault(board.name, {})
+        runs = max((len(row.results) for row in board.rows), default=0)
         for row in board.rows:
-            for result, scores in zip(row.results, row.scores, strict=True):
-                values = {
-                    "score": np.round(scores, 6).tolist(),
-                    "reward": np.round(result.reward, 6).tolist(),
-                }
-                task.setdefault(row.policy, {})[f"seed_{result.seed}"] = {
-                    "step_0": {
-                        "step_count": result.training_steps,
-                        "elapsed_time": round(result.training_time, 3),
-                        **values,
-                    },
-                    "absolute_metrics": {name: [float(np.mean(numbers))] for name, numbers in values.items()},
-                }
+            chosen = range(len(row.results)) if row.trained else [0] * runs
+            task[row.algorithm] = {f"seed_{run}": _marl_eval_run(row, index) for run, index in enumerate(chosen)}
     return json.dumps(tree) + "\n"
+
+
+def _marl_eval_run(row: Row, index: int) -> dict[str, Any]:
+    result = row.results[index]
+    values = {
+        name: np.round(found, 6).tolist() for name, found in (("score", row.scores[index]), ("reward", result.reward))
+    }
+    return {
+        "step_0": {"step_count": result.training_steps, "elapsed_time": round(result.training_time, 3), **values},
+        "absolute_metrics": {name: [float(np.mean(numbers))] for name, numbers in values.items()},
+    }
 
 
 _LEFT_OUT = {"gap", "P(better)", "difference", "steps", "revenue", "utility", "unsold", "rounds"}
