@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: leaderboard report test test-slow lint format speed docs clean
+.PHONY: leaderboard report test test-slow test-ray lint format speed docs clean
 
 leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
 	@rm -rf runs/leaderboard
@@ -16,6 +16,9 @@ test: $(VENV)/.dev                   ## the test suite
 
 test-slow: $(VENV)/.dev              ## the published Monte-Carlo anchors at full size
 	$(BIN)/python -m pytest -m slow -n 2
+
+test-ray: $(VENV)/.ray               ## what needs Ray: RLlib's example, cells on two Ray workers
+	$(BIN)/python -m pytest tests/test_examples.py tests/benchmarks/test_executors.py -k "rllib or ray"
 
 lint: $(VENV)/.dev                   ## style and types
 	$(BIN)/ruff check .
@@ -49,6 +52,10 @@ $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/pip
 
 $(VENV)/.rivals: $(VENV)/.baselines
 	@$(INSTALL) ".[rivals]" && touch $@
+
+$(VENV)/.ray: $(VENV)/.dev
+	@echo "Installing Ray into $(VENV) (140 MB, first time only) ..."
+	@$(INSTALL) ".[rllib]" && touch $@
 
 clean:
 	rm -rf $(VENV) build dist docs/generated *.egg-info

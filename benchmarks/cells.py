@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -43,9 +44,11 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """In names of files."""
-        reference = self.algorithm if self.library is None else Path(self.algorithm).stem
-        return slug(reference, keep=".-_")
+        """In names of files; that of a saved model tells apart what has the same file name."""
+        if self.library is None:
+            return slug(self.algorithm, keep=".-_")
+        path = Path(self.algorithm)
+        return slug(f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:6]}", keep=".-_")
 
     def __str__(self) -> str:
         return f"{self.name}: {self.key}, seed {self.seed}"
@@ -54,24 +57,30 @@ class Cell:
         """Where its result is kept."""
         return results / self.name / self.key / f"{self.seed}.json"
 
+    @property
+    def scratch(self) -> Path:
+        """Where its training keeps checkpoints, in the working directory."""
+        return SCRATCH / self.name / self.key / str(self.seed)
+
     def run(self, progress: bool = False) -> Result:
         """Train, if there is anything to train, and evaluate.
 
         Training time is processor time, so that a busy machine gives the same; of a training that was interrupted, it
         is that of the last part.
         """
-        scratch = SCRATCH / self.name / self.key / str(self.seed)
         algorithm = algorithms.find(self.algorithm, self.protocol.env_id, self.library)
         start = time.process_time()
-        policy = algorithm.make(self.protocol, self.seed, folder=scratch, progress=progress)
+        policy = algorithm.make(self.protocol, self.seed, folder=self.scratch, progress=progress)
         spent = time.process_time() - start if algorithm.trained else 0.0
         result = evaluate(policy, self.protocol, seed=self.seed)
-        result = replace(result, algorithm=self.key, training_time=spent)
-        for checkpoint in scratch.glob("checkpoint*"):  # what is finished is not resumed
+        return replace(result, algorithm=self.key, training_time=spent)
+
+    def finish(self) -> None:
+        """Remove the checkpoints of a training whose result is kept: it is not resumed."""
+        for checkpoint in self.scratch.glob("checkpoint*"):
             checkpoint.unlink()
-        if scratch.exists() and not any(scratch.iterdir()):
-            shutil.rmtree(scratch)
-        return result
+        if self.scratch.exists() and not any(self.scratch.iterdir()):
+            shutil.rmtree(self.scratch)
 
 
 def load_protocol(reference: str) -> tuple[str, Protocol]:

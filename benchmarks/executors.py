@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -16,10 +16,10 @@ from benchmarks.cells import Cell
 from cfenvs.evaluation import Result
 
 Outcome = tuple[Cell, Result | str]
-"""A cell with its result or the traceback of what went wrong: not every exception comes whole out of another process."""
+"""A cell with its result, or the traceback of what went wrong: exceptions lose theirs between processes."""
 
 
-def local(cells: Sequence[Cell], workers: int | None = None) -> Iterator[Outcome]:
+def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome, None, None]:
     """Cells as they are done; with one worker in this very process.
 
     Ctrl-C lets trainings write their checkpoints; a second one does not wait for that. When this process is killed, its
@@ -53,17 +53,24 @@ class _Pool:
 
     def __init__(self, count: int) -> None:
         self._others = set(multiprocessing.active_children())
-        # Fresh processes: torch and numba do not survive a fork.
-        self._pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+        context = multiprocessing.get_context("spawn")  # fresh processes: torch and numba do not survive a fork
+        self._stop = context.Event()
+        self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._stop,))
 
     def submit(self, cell: Cell) -> Future[Result | str]:
-        return self._pool.submit(_work, cell)
+        # This may start a worker, which takes the mask over: it is deaf to Ctrl-C until `_begin`.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return self._pool.submit(_work, cell)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def end(self, running: Mapping[Future[Result | str], Cell]) -> None:
         """Interrupt what runs and wait for it."""
         workers = set(multiprocessing.active_children()) - self._others
         try:
             if running:
+                self._stop.set()
                 for worker in workers:
                     if worker.pid is not None:
                         os.kill(worker.pid, signal.SIGINT)
@@ -74,7 +81,7 @@ class _Pool:
             raise
 
 
-def ray(cells: Sequence[Cell], workers: int | None = None) -> Iterator[Outcome]:
+def ray(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome, None, None]:
     """The same on a Ray cluster: the one that `RAY_ADDRESS` names, else a new one on this machine.
 
     Every machine of the cluster needs this repository and what it imports.
@@ -85,13 +92,14 @@ def ray(cells: Sequence[Cell], workers: int | None = None) -> Iterator[Outcome]:
         raise SystemExit('there is no Ray here: pip install "ray[tune]>=2.60", or --executor local') from error
     address = os.environ.get("RAY_ADDRESS")
     mine = not cluster.is_initialized()
+    running: dict[Any, Cell] = {}
     if mine:
         cluster.init(
             address=address, num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False
         )
     try:
         attempt: Any = cluster.remote(num_cpus=1, max_retries=0)(_attempt)
-        running = {attempt.remote(cell): cell for cell in cells}
+        running |= {attempt.remote(cell): cell for cell in cells}
         while running:
             done, _ = cluster.wait(list(running))
             for reference in done:
@@ -101,11 +109,15 @@ def ray(cells: Sequence[Cell], workers: int | None = None) -> Iterator[Outcome]:
                 except cluster.exceptions.RayError as error:
                     yield cell, f"{type(error).__name__}: {error}\n"
     finally:
+        for reference in running:  # Ctrl-C: trainings write their checkpoints
+            cluster.cancel(reference)
+        if running:
+            cluster.wait(list(running), num_returns=len(running))
         if mine:
             cluster.shutdown()
 
 
-START: dict[str, Callable[[Sequence[Cell], int | None], Iterator[Outcome]]] = {"local": local, "ray": ray}
+START: dict[str, Callable[[Sequence[Cell], int | None], Generator[Outcome, None, None]]] = {"local": local, "ray": ray}
 
 
 def _attempt(cell: Cell, progress: bool = False) -> Result | str:
@@ -115,10 +127,18 @@ def _attempt(cell: Cell, progress: bool = False) -> Result | str:
         return traceback.format_exc()
 
 
-def _begin() -> None:
+class _Worker:
+    """What a worker process knows."""
+
+    stop: Any = None
+
+
+def _begin(stop: Any) -> None:
     """Prepare a worker: a process group of its own, out of the terminal's reach, and an end with its parent's."""
+    _Worker.stop = stop
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -127,13 +147,13 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         # At once: the same command, run again, would meet this process at its checkpoints.
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _work(cell: Cell) -> Result | str:
     """A cell in a worker, which may be interrupted meanwhile."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return _attempt(cell)
+        return "interrupted before it began" if _Worker.stop.is_set() else _attempt(cell)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

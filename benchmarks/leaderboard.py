@@ -156,11 +156,12 @@ def cells(board: Board) -> list[dict[str, str]]:
 
 
 def _cells(board: Board, row: Row) -> dict[str, str]:
+    names = [other.policy for other in board.rows]
     unit, anchor = board.protocol.unit or "reward", row.algorithm in (board.protocol.random, board.protocol.reference)
     best = _objective(board.reference.results[0])
     return {
         "#": "" if row.place is None else str(row.place),
-        "algorithm": row.policy,
+        "algorithm": row.policy if names.count(row.policy) == 1 else f"{row.policy} [{row.algorithm}]",
         "information": row.information,
         "score (IQM)": f"{row.score:.3f}",
         "95 %": "" if anchor else _range(row.score_interval),

@@ -2,20 +2,18 @@
 
 Two kinds. Those of one policy for all networks train on networks of scenario seeds below `HELD_OUT`. Those that learn
 on the spot train in each held-out network anew, on other episodes than the one that counts, as what runs in a real
-network would; all networks at once.
+network would; all networks at once. Each is imported when it is trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from baselines import ctde, ddqn_per, fl_ctce, fl_ctde, fper, maddpg, matd3, ppo, ppo_bidder
-from baselines.common.actor_critic import DECIBELS
-from baselines.fuzzy_users import SHARP
 from cfenvs.arrays import Array, Float32, Int
 from cfenvs.evaluation import Policy, Protocol
 
@@ -61,14 +59,15 @@ def curve(metric: str, points: Sequence[tuple[float, Any]], steps: float) -> dic
     }
 
 
-def on_the_spot(module: Any, name: str, information: str, agents: bool, **env_kwargs: Any) -> Train:
+def on_the_spot(module: str, name: str, information: str, agents: bool, **env_kwargs: Any) -> Train:
     """A learner of `baselines` that trains in the networks of the protocol; `env_kwargs` are what its users observe."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
-        config = protocol.make(worlds=1).config
+        config = protocol.make(env_kwargs, agents, worlds=1).config
+        baseline: Any = import_module(f"baselines.{module}")
         count, steps = protocol.num_scenarios, protocol.steps_per_network
         shared = dict(protocol.env_kwargs)
-        args = module.Args(
+        args = baseline.Args(
             drops=tuple(protocol.first_scenario + i for i in range(count)),
             seeds=(seed,),
             preset=shared.pop("preset", "default"),
@@ -78,22 +77,26 @@ def on_the_spot(module: Any, name: str, information: str, agents: bool, **env_kw
             resume=folder is not None,
             **EARLY,
         )
-        trained = module.train(args, progress)
+        trained = baseline.train(args, progress)
         return OnTheSpot(name, information, trained, count * args.episodes * config.episode_length, agents, env_kwargs)
 
     return train
 
 
-def actor_critic(module: Any, **options: Any) -> Train:
-    """An actor-critic of XL-MIMO."""
+def actor_critic(module: str, sharp: bool = False) -> Train:
+    """An actor-critic of XL-MIMO, with the fuzzy layer that lets through most where it has one."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
-        args = module.Args(
+        from baselines.fuzzy_users import SHARP
+
+        baseline: Any = import_module(f"baselines.{module}")
+        options = {"fuzzy": SHARP} if sharp else {}
+        args = baseline.Args(
             env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **options
         )
         episode = args.num_envs * protocol.make(worlds=1).config.episode_length
         args.rounds = max(protocol.training_steps // episode, 1)
-        policy = module.train(args, progress)
+        policy = baseline.train(args, progress)
         points = [(point["at"], point["sum_se"]) for point in policy.curve]
         policy.learning_curve = curve("sum SE, greedy, validation networks", points, policy.training_steps)
         return policy  # type: ignore[no-any-return]
@@ -105,6 +108,9 @@ def proximal(**choices: Any) -> Train:
     """PPO of Stable-Baselines3 for the central agent; it keeps no checkpoints."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        from baselines import ppo
+
+        protocol.make(choices, worlds=1)  # refused before it is trained
         args = ppo.Args(env_id=protocol.env_id, env_kwargs={**protocol.env_kwargs, **choices})
         args.steps, args.seed = protocol.training_steps, seed
         policy: Any = ppo.train(args, progress)
@@ -119,6 +125,8 @@ def bidder(**options: Any) -> Train:
     """PPO in self-play."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        from baselines import ppo_bidder
+
         shared = dict(protocol.env_kwargs)
         args = ppo_bidder.Args(
             preset=shared.pop("preset", "default"),
@@ -140,16 +148,16 @@ def bidder(**options: Any) -> Train:
 LEARNERS: dict[str, dict[str, Train]] = {
     "CellFreeUplinkPower-v0": {
         "ppo": proximal(),
-        "sarl": on_the_spot(ddqn_per, "SARL", "central", False),
-        "ctde": on_the_spot(ctde, "CTDE, user identity", "CTDE", True, identity=True),
-        "fper": on_the_spot(fper, "FPer", "federated", True, neighborhood=4),
+        "sarl": on_the_spot("ddqn_per", "SARL", "central", False),
+        "ctde": on_the_spot("ctde", "CTDE, user identity", "CTDE", True, identity=True),
+        "fper": on_the_spot("fper", "FPer", "federated", True, neighborhood=4),
     },
     "XLMIMOPower-v0": {
-        "ppo": proximal(**DECIBELS),
-        "maddpg": actor_critic(maddpg),
-        "fl-ctce": actor_critic(fl_ctce, fuzzy=SHARP),
-        "fl-ctde": actor_critic(fl_ctde, fuzzy=SHARP),
-        "matd3": actor_critic(matd3),
+        "ppo": proximal(power_scale="db", power_range_db=30.0),
+        "maddpg": actor_critic("maddpg"),
+        "fl-ctce": actor_critic("fl_ctce", sharp=True),
+        "fl-ctde": actor_critic("fl_ctde", sharp=True),
+        "matd3": actor_critic("matd3"),
     },
     "RISAuction-v0": {
         "ppo": bidder(),

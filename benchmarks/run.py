@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Literal
 
 from tqdm import tqdm
+from tyro.conf import UseAppendAction
 
 from benchmarks import executors
 from benchmarks.cells import RESULTS, Cell, cells
-from cfenvs.evaluation import write_result
+from cfenvs.evaluation import Result, write_result
 
 SYSTEMS = ("cell-free", "xl-mimo", "ris-auction")
 FAILED = ".error"
 
 
 def main(
-    protocol: tuple[str, ...] = (),
-    algo: tuple[str, ...] = (),
-    seed: tuple[int, ...] = (),
+    protocol: UseAppendAction[tuple[str, ...]] = (),
+    algo: UseAppendAction[tuple[str, ...]] = (),
+    seed: UseAppendAction[tuple[int, ...]] = (),
     library: str | None = None,
     quick: bool = False,
     out: Path = RESULTS,
@@ -64,17 +65,30 @@ def run_all(
         try:
             with closing(executors.START[executor](left, workers)) as outcomes:
                 for cell, result in outcomes:
-                    path = cell.path(out)
-                    reason = path.with_suffix(FAILED)
-                    if isinstance(result, str):
+                    reason = _keep(result, cell.path(out))
+                    if reason:
                         failed.append(cell)
-                        path.parent.mkdir(parents=True, exist_ok=True)
-                        reason.write_text(result)
                     else:
-                        write_result(result, path)
-                        reason.unlink(missing_ok=True)
+                        cell.finish()
                     bar.set_postfix_str(str(cell))
                     bar.update()
         except KeyboardInterrupt:
             raise SystemExit("\ninterrupted: all results written are whole; the same command goes on") from None
     return failed
+
+
+def _keep(result: Result | str, path: Path) -> str:
+    """Write a result, or a file with the reason why there is none, which is returned."""
+    reason = result if isinstance(result, str) else ""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not isinstance(result, str):
+        try:
+            write_result(result, path)
+        except (TypeError, ValueError) as error:  # not finite, or nothing that JSON has
+            path.with_suffix(".npz").unlink(missing_ok=True)
+            reason = f"{type(error).__name__}: its result cannot be written: {error}\n"
+    if reason:
+        path.with_suffix(FAILED).write_text(reason)
+    else:
+        path.with_suffix(FAILED).unlink(missing_ok=True)
+    return reason

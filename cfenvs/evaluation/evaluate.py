@@ -28,14 +28,14 @@ class Policy(Structure):
       (E, A, ...);
     * `begin(env)`: called with the environment after its reset, for what a policy knows beyond observations (its
       `information` must then say so);
-    * `training_time`, `training_steps`, `curve`: recorded in the result.
+    * `training_time`, `training_steps`, `learning_curve`: recorded in the result.
 
     Attributes
     ----------
     name : str
         As shown in tables.
     information : str
-        "decentralised", "federated", "CTDE", "central" or "oracle": what it needs to know when it acts.
+        "none", "decentralised", "federated", "CTDE", "central" or "oracle": what it needs to know when it acts.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 Code of a stranger is run only when it is named: a "module:Name" reference, a file that is given together with the
 library that loads it, or the name of an entry point that an installed package has put into the group
-`cfenvs.algorithms`.
+"cfenvs.algorithms".
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
           such an object;
         * "module:name" of a training function `train(protocol, seed)` that returns a policy with its `training_steps`;
           it is also given `folder` and `progress` if it has arguments of these names;
-        * the name of an entry point in the group `cfenvs.algorithms` that is one of these;
+        * the name of an entry point in the group "cfenvs.algorithms" that is one of these;
         * a file with a saved model, together with `library`.
     library : str, optional
         What loads the file: "stable_baselines3:PPO" or another class with `load(path, device)`, whose outcome has
@@ -87,7 +87,7 @@ def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
 
 
 def offered_algorithms() -> Mapping[str, EntryPoint]:
-    """The entry points of installed packages in the group `cfenvs.algorithms`, by name; none is loaded."""
+    """The entry points of installed packages in the group "cfenvs.algorithms", by name; none is loaded."""
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cfenvs.arrays import Float
 from cfenvs.core.config import require
 from cfenvs.evaluation.protocol import Protocol
-from cfenvs.evaluation.result import Result
+from cfenvs.evaluation.result import NOT_STATED, Result
 from cfenvs.evaluation.statistics import (
     interquartile_mean,
     interval,
@@ -183,7 +183,9 @@ def _comparable(result: Result, protocol: Protocol) -> bool:
 
 
 def _too_few(group: Sequence[Result], protocol: Protocol) -> list[str]:
-    """Why a learner is not ranked."""
+    """Why a row that could be ranked is not."""
+    if group[0].information == NOT_STATED:
+        return ["its information class is not stated"]
     seeds = {result.seed for result in group}
     missing = sorted(set(range(max(protocol.seeds, max(seeds) + 1))) - seeds)
     if not group[0].training_steps:

@@ -22,6 +22,10 @@ from cfenvs.core.errors import check_keys
 from cfenvs.evaluation.protocol import Protocol
 
 SCHEMA = 2
+INFORMATION = ("none", "decentralised", "federated", "CTDE", "central", "oracle")
+"""Classes of what an algorithm has to know when it acts, and how it came by its parameters."""
+NOT_STATED = "not stated"
+"""The class of a policy that does not say; it is not ranked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +84,12 @@ class Result:
     def of(cls, policy: Any, protocol: Protocol, **values: Any) -> Result:
         """The result of a policy, with where it was made."""
         name = getattr(policy, "name", type(policy).__name__)
+        information = getattr(policy, "information", NOT_STATED)
+        check_information(information, name)
         return cls(
             algorithm=name,
             policy=name,
-            information=getattr(policy, "information", "not stated"),
+            information=information,
             protocol=protocol,
             training_time=getattr(policy, "training_time", 0.0),
             training_steps=getattr(policy, "training_steps", 0),
@@ -106,6 +112,11 @@ def write_result(result: Result, path: Path) -> None:
         raise FileExistsError(
             f"{path} exists, and results are not overwritten: delete it first, or choose another folder"
         )
+    values: dict[str, Any] = {"schema": SCHEMA}
+    values |= {f.name: getattr(result, f.name) for f in dataclasses.fields(result) if f.name != "traces"}
+    values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
+    values["protocol"] = result.protocol.to_dict()
+    lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in values.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
     if result.traces:
         buffer = io.BytesIO()
@@ -113,11 +124,6 @@ def write_result(result: Result, path: Path) -> None:
             buffer, allow_pickle=False, **{name: _small(trace) for name, trace in result.traces.items()}
         )
         _replace(path.with_suffix(".npz"), buffer.getvalue())
-    values: dict[str, Any] = {"schema": SCHEMA}
-    values |= {f.name: getattr(result, f.name) for f in dataclasses.fields(result) if f.name != "traces"}
-    values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
-    values["protocol"] = result.protocol.to_dict()
-    lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in values.items()]
     _replace(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
@@ -135,9 +141,9 @@ def read_result(path: Path) -> Result:
         raise ValueError(f"{path} is no JSON file: {error}") from error
     schema = values.pop("schema", None) if isinstance(values, dict) else None
     require(schema == SCHEMA, "schema", schema, f"{path} is no result of schema {SCHEMA}")
-    fields = Result.__dataclass_fields__
+    fields = Result.__dataclass_fields__.keys() - {"traces"}
     check_keys(values, fields, f"key in {path}:")
-    missing = sorted(name for name in fields.keys() - {"traces"} if name not in values)
+    missing = sorted(fields - values.keys())
     require(not missing, "keys", sorted(values), f"{path}: must also have {', '.join(missing)}")
     for name, kind in _KINDS.items():
         good = isinstance(values[name], kind) and (kind is bool or not isinstance(values[name], bool))
@@ -146,14 +152,22 @@ def read_result(path: Path) -> Result:
         require(
             bool(np.isfinite(values[name])) and values[name] >= 0, name, values[name], f"{path}: must not be negative"
         )
+    check_information(values["information"], path)
     values["protocol"] = Protocol.from_dict(values["protocol"], path)
     require("reward" in values["metrics"], "metrics", sorted(values["metrics"]), f'{path}: must have a "reward"')
     for name, numbers in values["metrics"].items():
-        array = np.asarray(numbers, float)
+        plain = isinstance(numbers, list) and all(type(number) in (int, float) for number in numbers)
+        array = np.array(numbers if plain else [], float)
         complete = array.shape == (values["protocol"].num_scenarios,) and np.isfinite(array).all()
         require(bool(complete), name, f"array of shape {array.shape}", f"{path}: must be finite, one for each scenario")
         values["metrics"][name] = array
     return Result(**values)
+
+
+def check_information(information: str, origin: object) -> None:
+    """Refuse words that are no information class."""
+    known = (*INFORMATION, NOT_STATED)
+    require(information in known, "information", information, f"{origin}: must be one of {', '.join(INFORMATION)}")
 
 
 _KINDS: dict[str, Any] = {
@@ -176,14 +190,15 @@ def read_traces(path: Path) -> dict[str, Array]:
 
 
 def provenance() -> dict[str, Any]:
-    """Where and with what a number was made: versions, commit, machine."""
+    """Where and with what a number was made: versions, commit of the package's repository, machine."""
+    ours = bool(_git("ls-files", "__init__.py"))  # installed elsewhere, the package is in no repository, or in another
     return {
         "cfenvs": cfenvs.__version__,
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in ("numpy", "numba", "scipy", "gymnasium", "torch")},
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": _git("rev-parse", "HEAD") if ours else None,
         # Untracked files do not count: results that a run writes are some.
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": bool(ours and _git("status", "--porcelain", "--untracked-files=no")),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
 
@@ -209,8 +224,9 @@ def _version(package: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
+    package = str(Path(cfenvs.__file__).parent)
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(["git", "-C", package, *arguments], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

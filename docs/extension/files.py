@@ -92,14 +92,15 @@ def protocols() -> list[str]:
     rows = []
     for path in sorted((ROOT / "benchmarks" / "protocols").glob("*.toml")):
         values = tomllib.loads(path.read_text())
-        steps = values.get("training_steps", 0)
         kwargs = ", ".join(f"{key}={value!r}" for key, value in values.get("env_kwargs", {}).items())
-        trained = [f"{steps:,}".replace(",", " "), str(values.get("seeds", 1))] if steps else ["none", ""]
+        steps = [f"{values.get(key, 0):,}".replace(",", " ") for key in ("training_steps", "steps_per_network")]
+        trained = ["" if count == "0" else count for count in steps]
         rows.append(
             [code(path.stem), code(values["env_id"]) + (f" with {code(kwargs)}" if kwargs else ""),
-             str(values.get("num_scenarios", 100)), *trained]
+             str(values.get("num_scenarios", 100)), *trained, str(values.get("seeds", 1))]
         )  # fmt: skip
-    return table(["protocol", "environment", "held-out networks", "training steps", "training seeds"], rows)
+    heads = ["protocol", "environment", "held-out networks", "training steps", "steps in a network", "training seeds"]
+    return table(heads, rows)
 
 
 def examples() -> list[str]:

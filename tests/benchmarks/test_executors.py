@@ -1,0 +1,246 @@
+"""Running cells: what exists stays, what fails is told, what is interrupted or killed goes on; one worker or two."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip(
+    "torch", reason="the benchmark's learners need it: pip install -c constraints.txt -e '.[baselines]'"
+)
+
+from benchmarks import leaderboard
+from benchmarks.cells import SCRATCH, cells
+from benchmarks.run import FAILED, main, run_all
+from cfenvs.evaluation import read_result, read_traces, replay
+
+ROOT = Path(__file__).parents[2]
+
+TINY = """
+env_id = "CellFreeUplinkPower-v0"
+env_kwargs = { preset = "small", receiver = "mr", activity = "static" }
+choices = ["action_type", "neighborhood"]
+num_scenarios = 3
+steps_per_network = 1000
+"""
+
+OTHERS = '''
+"""Somebody's algorithms: they fail, kill, and are interrupted, once."""
+
+import os, signal, threading, time
+from pathlib import Path
+
+from benchmarks.learners import LEARNERS
+from cfenvs.policies import FullPower
+
+HERE = Path(__file__).parent
+
+
+def once(name):
+    """Whether this is the first time."""
+    flag = HERE / name
+    if flag.exists():
+        return False
+    flag.write_text(str(os.getpid()))
+    return True
+
+
+class Unlucky(FullPower):
+    """Fails until it is mended."""
+
+    name = "unlucky"
+
+    def act(self, observations, infos):
+        if not (HERE / "mended").exists():
+            raise ArithmeticError("out of luck")
+        return super().act(observations, infos)
+
+
+class NotFinite(FullPower):
+    """Its own numbers are none."""
+
+    name = "not finite"
+    learning_curve = {"metric": "reward", "steps": [1], "values": [float("nan")]}
+
+
+class Kills(FullPower):
+    """Kills the process that has started its own, when the first results are there."""
+
+    name = "kills"
+
+    def begin(self, env):
+        if once("killer"):
+            while not list(HERE.glob("out/tiny/*/0.json")):
+                time.sleep(0.05)
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(600)
+        super().begin(env)
+
+
+def interrupted(protocol, seed, folder, progress):
+    """FPer, during whose training somebody presses Ctrl-C."""
+
+    def press():
+        while not list(folder.glob("events*")):
+            time.sleep(0.01)
+        os.kill(os.getppid(), signal.SIGINT)
+
+    if once("pressed"):
+        threading.Thread(target=press, daemon=True).start()
+    return LEARNERS["CellFreeUplinkPower-v0"]["fper"](protocol, seed, folder, progress)
+'''
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder of its own with a tiny protocol and somebody's module."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "others.py").write_text(OTHERS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("others", None)
+
+
+def run(*references, workers=1, executor="local"):
+    """Run these cells; those that failed."""
+    return run_all(list(cells(["tiny.toml"], references)), Path("out"), executor, workers)
+
+
+def path(algorithm):
+    return Path("out") / "tiny" / algorithm / "0.json"
+
+
+def metrics(algorithm):
+    return {name: values.tolist() for name, values in read_result(path(algorithm)).metrics.items()}
+
+
+def test_what_exists_is_not_run_again(here):
+    assert run("random", "full-power") == []
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in Path("out").rglob("*") if file.is_file()}
+    assert len(before) == 4
+    assert run("random", "full-power", "fractional") == []
+    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before} == before
+    assert path("fractional").exists()
+
+
+def test_a_failure_is_kept_told_and_forgotten_when_mended(here, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(("tiny.toml",), ("random", "others:Unlucky", "others:NotFinite", "optimum"), out=Path("out"), workers=1)
+    assert "2 of 4 cells failed" in str(ended.value)  # a text, which makes the exit code 1
+    assert "tiny: others-Unlucky, seed 0" in str(ended.value)
+    assert path("optimum").exists()
+    reason = path("others-Unlucky").with_suffix(FAILED)
+    text = reason.read_text()
+    assert "Traceback" in text
+    assert 'raise ArithmeticError("out of luck")' in text
+    assert "cannot be written" in path("others-NotFinite").with_suffix(FAILED).read_text()
+    assert list(path("others-NotFinite").parent.glob("0.*")) == [path("others-NotFinite").with_suffix(FAILED)]
+
+    leaderboard.main(Path("out"))
+    table = Path("out/LEADERBOARD.md").read_text()
+    assert "failed: others-Unlucky, seed 0: ArithmeticError: out of luck" in table
+
+    Path("mended").touch()
+    assert run("others:Unlucky") == []
+    assert not reason.exists()
+    leaderboard.main(Path("out"))
+    assert "out of luck" not in Path("out/LEADERBOARD.md").read_text()
+
+
+def test_two_workers_earn_what_one_does_and_a_failure_stops_nobody(here):
+    names = ("random", "fractional", "others:Unlucky", "full-power")
+    failed = run(*names, workers=2)
+    assert [cell.algorithm for cell in failed] == ["others:Unlucky"]
+    assert 'raise ArithmeticError("out of luck")' in path("others-Unlucky").with_suffix(FAILED).read_text()
+    two = {name: metrics(name) for name in ("random", "fractional", "full-power")}
+    Path("out").rename("two")
+    run("random", "fractional", "full-power")
+    assert {name: metrics(name) for name in two} == two
+
+
+def test_a_killed_run_leaves_whole_files_and_nobody_behind_and_goes_on(here):
+    command = [sys.executable, "-m", "benchmarks", "run", "--protocol", "tiny.toml", "--out", "out", "--workers", "2"]
+    algorithms = ("random", "others:Kills", "fractional", "optimum", "full-power")
+    for name in algorithms:
+        command += ["--algo", name]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{here}"}
+    with Path("log").open("w") as log:
+        killed = subprocess.run(command, env=environment, stdout=log, stderr=log, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, Path("log").read_text()
+    whole = sorted(Path("out").rglob("*.json"))
+    assert 1 <= len(whole) < len(algorithms)
+    for file in whole:
+        result = read_result(file)
+        assert replay(result, read_traces(file)) == []
+    worker, deadline = int(Path("killer").read_text()), time.monotonic() + 20
+    while _runs(worker):
+        assert time.monotonic() < deadline, "a worker outlives the run that was killed"
+        time.sleep(0.05)
+    times = {file: file.stat().st_mtime_ns for file in whole}
+    assert run(*algorithms) == []
+    assert all(path(cell.key).exists() for cell in cells(["tiny.toml"], algorithms))
+    assert {file: file.stat().st_mtime_ns for file in whole} == times
+
+
+def _runs(process):
+    """Whether a process is there, and not only waits for somebody to see that it has ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_ctrl_c_ends_a_run_and_trainings_go_on_where_they_were(here):
+    with pytest.raises(SystemExit, match="the same command goes on"):
+        run("others:interrupted", "others:Unlucky", workers=2)
+    checkpoint = SCRATCH / "tiny" / "others-interrupted" / "0" / "checkpoint.pt"
+    assert checkpoint.exists()
+    assert not path("others-interrupted").exists()
+    assert not path("others-interrupted").with_suffix(FAILED).exists()
+    import torch
+
+    assert 0 < torch.load(checkpoint, weights_only=True)["position"] < 20
+    assert run("others:interrupted", "fper") == []
+    assert not checkpoint.exists()
+    assert metrics("others-interrupted") == metrics("fper")  # which nobody has interrupted
+    again, whole = read_traces(path("others-interrupted")), read_traces(path("fper"))
+    np.testing.assert_array_equal(again["actions"], whole["actions"])
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install 'cfenvs[rllib]'")
+def test_ray_gives_the_same_numbers_and_tells_what_failed(here):
+    """In a process of its own: Ray's threads and warnings stay there."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        "run",
+        "--protocol",
+        "tiny.toml",
+        "--out",
+        "out",
+        "--executor",
+        "ray",
+    ]
+    for name in ("random", "fractional", "others:Unlucky", "full-power"):
+        command += ["--algo", name]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(here), *_path()]), "HOME": str(here)}
+    done = subprocess.run([*command, "--workers", "2"], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "1 of 4 cells failed" in done.stderr
+    assert 'raise ArithmeticError("out of luck")' in path("others-Unlucky").with_suffix(FAILED).read_text()
+    ray = {name: metrics(name) for name in ("random", "fractional", "full-power")}
+    Path("out").rename("ray")
+    run("random", "fractional", "full-power")
+    assert {name: metrics(name) for name in ray} == ray
+
+
+def _path():
+    return [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
