@@ -3,11 +3,14 @@
     python -m baselines.ppo_bidder --opponent self --preset gambling2024 --seed 1 --folder runs/ppo-bidder
 
 The policy sees what an operator observes (marginal values, price, what is left of the budget, all as shares of its
-budget), so that one network plays any seat with any budget. Bids are independent given the observation, one Bernoulli
-variable for each surface; those that would not count, whose value is observed as 0, are masked out. (sb3-contrib's
-MaskablePPO makes twenty categorical variables of them and takes four times as long.) The network of the published agent
-(S. Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024) is one of two; the other
-judges all surfaces by the same weights, since which surface is which does not matter.
+budget), so that one network plays any seat with any budget. To train it with many, draw them: `--env-kwargs
+'{"budget_range": [1, 8], "budget_share": true, "reward_unit": "budget"}'`.
+
+Bids are independent given the observation, one Bernoulli variable for each surface; those that would not count, whose
+value is observed as 0, are masked out. (sb3-contrib's MaskablePPO makes twenty categorical variables of them and takes
+four times as long.) The network of the published agent (S. Schwarz, "Gambling on Reconfigurable Intelligent Surfaces",
+IEEE Comm. Lett. 28(4), 2024) is one of two; the other judges all surfaces by the same weights, since which surface is
+which does not matter.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ CASES = [
     _ris_auction("demand", change="demand", auctions_per_episode=2, budget_renewal=False, fairness_indicator=True),
     _ris_auction("fcc", activity="eligibility", closing="simultaneous", pricing="per-item-clock", max_rounds=7),
     _ris_auction("reoffer", unsold_rule="reoffer", start_price=0.02, increment_rule="percentage", increment=0.3),
+    _ris_auction("budgets", budget_range=(0.5, 4.0), budget_share=True, reward_unit="budget", surfaces=6),
     _ris_auction("complements", preset="complements", activity="off", information="excess", scenario_seed=3, alpha=2.0),
 ]
 IDS = [case.name for case in CASES]

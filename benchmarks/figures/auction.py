@@ -22,6 +22,7 @@ __all__ = [
     "COLOURS",
     "PUBLISHED",
     "UNTRAINED",
+    "VALIDATION",
     "Size",
     "both_seats",
     "efficient",
@@ -31,6 +32,7 @@ __all__ = [
     "self_play",
     "spread",
     "trained",
+    "trained_for_seats",
     "with_errors",
     "write_data",
     "write_table",
@@ -64,7 +66,10 @@ PUBLISHED: dict[tuple[str, float], dict[str, tuple[float, float]]] = {
 """Of both operators, the budget of the first being named and that of the second 1: from running the published code and
 agent (S. Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024) on 300 networks."""
 
-SHORT = {"steps": 60_000, "num_envs": 64, "rollout": 16, "batch_size": 512, "epochs": 4}
+VALIDATION = 900_000
+"""First of the networks on which one of several bidders is chosen: neither trained on nor reported on."""
+
+SHORT = {"num_envs": 64, "rollout": 16, "batch_size": 512, "epochs": 4}
 """Updates that are small and many: 160,000 decisions are enough, in about a minute."""
 
 
@@ -80,17 +85,21 @@ class Size:
         Held-out networks where efficient allocations are needed.
     seeds : int
         Of bidders trained in self-play.
+    replies : int
+        Seeds of a best response.
     training : dict
         Arguments of self-play.
-    response, sweep : dict
-        Arguments of the training of a best response, and of one of many policies of a sweep.
+    response, short, sweep : dict
+        Arguments of the training of a best response, of one where less will do, and of one of many policies of a sweep.
     """
 
     networks: int = 500
     optima: int = 300
     seeds: int = 3
+    replies: int = 3
     training: dict[str, Any] = field(default_factory=lambda: dict(SHORT, steps=160_000, segments=8))
-    response: dict[str, Any] = field(default_factory=lambda: dict(SHORT, segments=3))
+    response: dict[str, Any] = field(default_factory=lambda: dict(SHORT, steps=160_000, segments=8))
+    short: dict[str, Any] = field(default_factory=lambda: dict(SHORT, steps=60_000, segments=3))
     sweep: dict[str, Any] = field(default_factory=lambda: dict(SHORT, steps=80_000, segments=4))
 
     @classmethod
@@ -99,7 +108,7 @@ class Size:
         if not quick:
             return cls()
         tiny = {"steps": 256, "segments": 2, "num_envs": 8, "rollout": 8, "batch_size": 64, "epochs": 2}
-        return cls(networks=12, optima=2, seeds=1, training=tiny, response=tiny, sweep=tiny)
+        return cls(networks=12, optima=2, seeds=1, replies=1, training=tiny, response=tiny, short=tiny, sweep=tiny)
 
     @property
     def trained(self) -> str:
@@ -110,7 +119,13 @@ class Size:
 
 
 def trained(args: Args, folder: Path, opponent: Any = None, rival: str = "") -> TrainedBidder:
-    """Train a bidder, or load what an earlier call has left under `folder`; what was interrupted goes on.
+    """A bidder for all seats, see `trained_for_seats`."""
+    (bidder,) = trained_for_seats(args, folder, opponent, rival)
+    return bidder
+
+
+def trained_for_seats(args: Args, folder: Path, opponent: Any = None, rival: str = "") -> list[TrainedBidder]:
+    """Train bidders, or load what an earlier call has left under `folder`; what was interrupted goes on.
 
     Parameters
     ----------
@@ -121,19 +136,26 @@ def trained(args: Args, folder: Path, opponent: Any = None, rival: str = "") -> 
         To respond to.
     rival : str
         Its name, which with the arguments says what has been trained.
+
+    Returns
+    -------
+    list of TrainedBidder
+        One, or one for each of two seats, as `baselines.ppo_bidder.train` returns them.
     """
     config = {name: value for name, value in asdict(args).items() if name not in ("folder", "resume")}
     key = hashlib.sha256(json.dumps([config, rival], default=str).encode()).hexdigest()[:8]
     against = f"against {rival}" if rival else args.opponent
     name = slug(f"{args.preset} {against} {args.seed} {key}")
-    (bidder,) = train(replace(args, folder=folder / name, resume=True), opponent=opponent)
-    bidder.name = name
-    return bidder
+    bidders = train(replace(args, folder=folder / name, resume=True), opponent=opponent)
+    for bidder in bidders:
+        bidder.name = name
+    return bidders
 
 
-def self_play(preset: str, size: Size, folder: Path) -> list[TrainedBidder]:
+def self_play(preset: str, size: Size, folder: Path, **env_kwargs: Any) -> list[TrainedBidder]:
     """PPO bidders trained against themselves under a preset, one for each seed."""
-    return [trained(Args(preset=preset, seed=seed, **size.training), folder) for seed in range(size.seeds)]
+    args = Args(preset=preset, env_kwargs=env_kwargs, **size.training)
+    return [trained(replace(args, seed=seed), folder) for seed in range(size.seeds)]
 
 
 def held_out(bidders: Any, networks: int, **kwargs: Any) -> Outcomes:
@@ -141,10 +163,10 @@ def held_out(bidders: Any, networks: int, **kwargs: Any) -> Outcomes:
     return play(bidders, networks, seed=HELD_OUT, **kwargs)
 
 
-def both_seats(row: Any, column: Any, networks: int, **kwargs: Any) -> dict[str, Float]:
+def both_seats(row: Any, column: Any, networks: int, seed: int = HELD_OUT, **kwargs: Any) -> dict[str, Float]:
     """What a bidder reaches against another: utility, cost, reward and won surfaces, (n,), the mean over both seats."""
-    first = held_out([row, column], networks, **kwargs)
-    second = first if row is column else held_out([column, row], networks, **kwargs)
+    first = play([row, column], networks, seed=seed, **kwargs)
+    second = first if row is column else play([column, row], networks, seed=seed, **kwargs)
     return {
         name: (getattr(first, name)[:, 0] + getattr(second, name)[:, 1]) / 2
         for name in ("utility", "cost", "reward", "won")
@@ -181,7 +203,7 @@ def with_errors(names: Iterable[str]) -> list[str]:
     return [f"{name}{what}" for name in names for what in ("", "_se")]
 
 
-def spread(values: Float) -> str:
+def spread(values: Float, digits: int = 3, sign: bool = False) -> str:
     """Smallest and largest mean over networks among S > 1 seeds; `values` are (S, n)."""
-    means = np.atleast_2d(values).mean(axis=1)
-    return f"{means.min():.3f} .. {means.max():.3f}" if len(means) > 1 else ""
+    means, form = np.atleast_2d(values).mean(axis=1), f"{'+' if sign else ''}.{digits}f"
+    return f"{means.min():{form}} .. {means.max():{form}}" if len(means) > 1 else ""

@@ -7,6 +7,7 @@ all operators bid alike; rewards count payments once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks.figures.auction import (
     estimate,
     held_out,
     mean_and_error,
+    spread,
     trained,
     with_errors,
     write_data,
@@ -48,42 +50,44 @@ def make(stem: Path, quick: bool = False) -> None:
     found = play_all(size, stem.parent / "auction-policies", WEIGHTS[::2] if quick else WEIGHTS)
     _picture(stem, found)
     rows = [
-        [name, f"{setting:g}", *(estimate(values[metric]) for metric in METRICS)]
+        [name, f"{setting:g}", *(estimate(values[metric]) for metric in METRICS), spread(values["reward"])]
         for (name, setting), values in found.items()
     ]
-    steps = Args(**size.sweep).steps
+    count, steps = size.seeds, Args(**size.sweep).steps
+    seeds = "one seed" if count == 1 else f"mean of {count} training seeds"
     lines = [
         f"Preset `{PRESET}`, {size.networks} held-out networks, all operators bid alike, mean over both seats ± "
-        f"standard error over networks. PPO: one seed for each weight, {steps:,} decisions.",
+        f"standard error over networks. PPO: {seeds} for each weight, {steps:,} decisions.",
     ]
-    write_table(stem.with_suffix(".md"), ["bidders", "setting", *METRICS], rows, lines)
+    write_table(stem.with_suffix(".md"), ["bidders", "setting", *METRICS, "reward, seeds"], rows, lines)
     write_data(
         stem.with_suffix(".csv"),
-        ["bidders", "setting", *with_errors(METRICS)],
+        ["bidders", "setting", "seed", *with_errors(METRICS)],
         (
-            [name, setting, *(x for metric in METRICS for x in mean_and_error(values[metric]))]
+            [name, setting, seed, *(x for metric in METRICS for x in mean_and_error(values[metric][seed]))]
             for (name, setting), values in found.items()
+            for seed in range(len(values["reward"]))
         ),
     )
 
 
 def play_all(size: Size, folder: Path, weights: tuple[float, ...]) -> dict[tuple[str, float], dict[str, Float]]:
-    """Metrics (n,), mean over both seats, of each front's points."""
-    points: dict[tuple[str, float], Any] = {}
+    """Metrics (S, n), mean over both seats, of each front's points."""
+    points: dict[tuple[str, float], list[Any]] = {}
     for weight in weights:
-        kwargs = {"aggressiveness": weight}
-        points["PPO, weight of payments", weight] = trained(
-            Args(preset=PRESET, seed=0, env_kwargs=kwargs, **size.sweep), folder
-        )
+        args = Args(preset=PRESET, env_kwargs={"aggressiveness": weight}, **size.sweep)
+        points["PPO, weight of payments", weight] = [
+            trained(replace(args, seed=seed), folder) for seed in range(size.seeds)
+        ]
     for shade in SHADES:
-        points["greedy, values x", shade] = Greedy(shade)
-        points["straightforward, values x", shade] = Straightforward(shade)
+        points["greedy, values x", shade] = [Greedy(shade)]
+        points["straightforward, values x", shade] = [Straightforward(shade)]
     found = {}
     for name in FRONTS:
-        for point, bidder in points.items():
+        for point, bidders in points.items():
             if point[0] == name:
-                outcome = held_out(bidder, size.networks, preset=PRESET)
-                found[point] = {metric: getattr(outcome, metric).mean(axis=1) for metric in METRICS}
+                outcomes = [held_out(bidder, size.networks, preset=PRESET) for bidder in bidders]
+                found[point] = {m: np.array([getattr(o, m).mean(axis=1) for o in outcomes]) for m in METRICS}
     return found
 
 
@@ -93,6 +97,10 @@ def _picture(stem: Path, found: dict[tuple[str, float], dict[str, Float]]) -> No
     figure = Figure(figsize=(7.6, 4.8), layout="constrained")
     axes = figure.subplots()
     means = {point: {m: float(values[m].mean()) for m in METRICS} for point, values in found.items()}
+    for (name, _), values in found.items():
+        if len(values["cost"]) > 1:  # each training seed beside their mean
+            axes.plot(*(values[m].mean(axis=1) for m in ("cost", "utility")), ".", color=FRONTS[name], markersize=3,
+                      alpha=0.6)  # fmt: skip
     for name, colour in FRONTS.items():
         front = {setting: mean for (of, setting), mean in means.items() if of == name}
         x, y = ([mean[m] for mean in front.values()] for m in ("cost", "utility"))
@@ -104,11 +112,11 @@ def _picture(stem: Path, found: dict[tuple[str, float], dict[str, Float]]) -> No
     for name in ("greedy", "PPO"):
         cost, utility = (np.mean(PUBLISHED[name, 1][m]) for m in ("cost", "utility"))
         axes.plot(cost, utility, "x", color=COLOURS[name], markersize=9, markeredgewidth=2, label=f"{name}, published")
-    low, high = axes.get_ylim()
+    low, high = axes.get_ylim()[0], axes.get_ylim()[1] + 0.06  # room for what lines are called
     right = axes.get_xlim()[1]
     for reward in np.arange(0.0, 1.0, 0.1):
         axes.plot([0, 2], [reward, 2 + reward], color="0.8", linewidth=0.7, zorder=0)
-        end = min(right, high - reward)
+        end = min(right, high - 0.03 - reward)
         axes.text(end, end + reward, f"reward {reward:.1f} ", color="0.5", fontsize=7, ha="right", va="bottom",
                   rotation=45, rotation_mode="anchor", transform_rotates_text=True, clip_on=True)  # fmt: skip
     axes.set(xlim=(0, right), ylim=(low, high), xlabel="cost / budget", ylabel="utility U")

@@ -1,17 +1,23 @@
 """Equal and unequal budgets: utility, cost, reward and surfaces of each operator.
 
 After S. Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024. Preset
-`gambling2024`. The PPO policies have been trained with equal budgets; they see prices, and what is left, as shares of
-the own budget, so that one network plays with any. An operator's improvement by U = 1 is worth all of its budget.
+`gambling2024`; an operator's improvement by U = 1 is worth all of its budget. Prices, and what is left, are observed in
+shares of the own budget, so that one network plays with any: the published agent, of which there is one only, from
+its code's default of equal budgets, plays with the others as it is. Here PPO is trained in several ways: with equal
+budgets (with this project's settings, and with the published network and settings), with budgets drawn anew for each
+auction (told, or not, how much richer the rival is), and with the very budgets that are played, one policy for each
+seat.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from baselines.ppo_bidder import Args
 from benchmarks.figures.auction import (
     COLOURS,
     PUBLISHED,
@@ -21,6 +27,8 @@ from benchmarks.figures.auction import (
     mean_and_error,
     self_play,
     spread,
+    trained,
+    trained_for_seats,
     with_errors,
     write_data,
     write_table,
@@ -31,20 +39,35 @@ from cfenvs.ris_auction import Greedy
 PRESET = "gambling2024"
 BUDGETS = (1, 2, 8)
 """Of the first operator; the second has 1."""
+VARIED = {"budget_range": [1.0, 8.0], "reward_unit": "budget"}
+"""Of training: each operator's budget is drawn from 1 to 8, so that one has up to eight times the other's."""
 METRICS = {"utility": "utility U", "cost": "cost / budget", "reward": "reward / budget", "won": "surfaces"}
-PUBLISHED_GREEDY, AWARE = "greedy", "greedy, budget-aware"
-STYLES = {PUBLISHED_GREEDY: COLOURS["greedy"], AWARE: COLOURS["greedy x 0.75"], "PPO": COLOURS["PPO"]}
+PUBLISHED_GREEDY, AWARE, EQUAL = "greedy", "greedy, budget-aware", "PPO, equal"
+RECIPE, DRAWN, TOLD, SAME = "PPO, equal, published settings", "PPO, varied", "PPO, varied and told", "PPO, as played"
+STYLES = {
+    PUBLISHED_GREEDY: COLOURS["greedy"],
+    AWARE: COLOURS["greedy x 0.75"],
+    EQUAL: COLOURS["PPO"],
+    RECIPE: "tab:purple",
+    DRAWN: "tab:blue",
+    TOLD: "tab:cyan",
+    SAME: "tab:brown",
+}
+ROWS = ((PUBLISHED_GREEDY, AWARE, EQUAL, RECIPE), (EQUAL, DRAWN, TOLD, SAME))
+"""Of the picture."""
+COUNTERPARTS = {PUBLISHED_GREEDY: "greedy"} | dict.fromkeys((EQUAL, RECIPE, DRAWN, TOLD, SAME), "PPO")
+"""The published bidder that each is compared with."""
 
 
 def make(stem: Path, quick: bool = False) -> None:
     """Train, play, and write the picture, the table and the data."""
     size = Size.of(quick)
-    found = play_all(size, stem.parent / "auction-policies")
+    found = play_all(size, stem.parent / "auction-policies", recipe(size, quick))
     _picture(stem, found)
     rows = []
     for (name, budget), outcome in found.items():
         for operator in (0, 1):
-            published = PUBLISHED.get((name, budget))
+            published = PUBLISHED.get((COUNTERPARTS.get(name, ""), budget))
             cells = [
                 cell
                 for metric in METRICS
@@ -53,10 +76,11 @@ def make(stem: Path, quick: bool = False) -> None:
                     f"{published[metric][operator]:g}" if published else "",
                 )
             ]
-            seeds = spread(outcome["reward"][..., operator])
-            rows.append([name, f"({budget}, 1)", f"{(budget, 1)[operator]}", *cells, seeds])
-    head = ["bidder", "budgets", "own", *(cell for m in METRICS for cell in (m, "published")), "reward, seeds"]
-    write_table(stem.with_suffix(".md"), head, rows, notes(found, size))
+            seeds = [spread(outcome["reward"][..., operator]), spread(outcome["won"][..., operator], 2)]
+            rows.append([name, f"({budget}, 1)", f"{(budget, 1)[operator]}", *cells, *seeds])
+    head = ["bidder", "budgets", "own", *(cell for m in METRICS for cell in (m, "published")), "reward, seeds",
+            "won, seeds"]  # fmt: skip
+    write_table(stem.with_suffix(".md"), head, rows, notes(found, size, recipe(size, quick)))
     write_data(
         stem.with_suffix(".csv"),
         ["bidder", "budget_0", "operator", "seed", *with_errors(METRICS)],
@@ -69,40 +93,73 @@ def make(stem: Path, quick: bool = False) -> None:
     )
 
 
-def play_all(size: Size, folder: Path) -> dict[tuple[str, int], dict[str, Float]]:
+def recipe(size: Size, quick: bool) -> Args:
+    """The published settings: eight streams of decisions (four auctions), two small networks, 98 long rollouts.
+
+    Theirs punishes forbidden bids where ours masks them, and keeps the learning rate where ours lets it fall to zero.
+    """
+    if quick:
+        return Args(preset=PRESET, network="mlp", **size.training)
+    return Args(preset=PRESET, network="mlp", steps=401_408, num_envs=4, rollout=512, batch_size=64, epochs=10,
+                learning_rate=3e-4, gamma=0.99, segments=7)  # fmt: skip
+
+
+def play_all(size: Size, folder: Path, published: Args) -> dict[tuple[str, int], dict[str, Float]]:
     """Metrics (S, n, O) of each bidder with each budget, all operators bidding alike."""
-    trained = self_play(PRESET, size, folder)
+    bidders: dict[str, list[Any]] = {
+        AWARE: [Greedy()],
+        EQUAL: list(self_play(PRESET, size, folder)),
+        RECIPE: [trained(published, folder)],  # minutes, where ours takes one
+        DRAWN: list(self_play(PRESET, size, folder, **VARIED)),
+        TOLD: list(self_play(PRESET, size, folder, **VARIED, budget_share=True)),
+    }
     found = {}
     for name in STYLES:
         for budget in BUDGETS:
-            pairs: list[Any]
-            if name == "PPO":
-                pairs = list(trained)
-            elif name == AWARE:
-                pairs = [Greedy()]
-            else:
+            if name == PUBLISHED_GREEDY:
                 pairs = [[Greedy(1 / budget), Greedy()]]  # compares U with the price itself
-            outcomes = [held_out(p, size.networks, preset=PRESET, budgets=(float(budget), 1.0)) for p in pairs]
+            elif name == SAME:
+                if budget == 1:
+                    continue  # that is `EQUAL`
+                same = {"budgets": [float(budget), 1.0], "reward_unit": "budget"}
+                args = Args(opponent="separate", preset=PRESET, env_kwargs=same, **size.training)
+                seeds = range(size.seeds if budget == max(BUDGETS) else 1)  # minutes each
+                pairs = [trained_for_seats(replace(args, seed=seed), folder) for seed in seeds]
+            else:
+                pairs = bidders[name]
+            outcomes = [
+                held_out(pair, size.networks, preset=PRESET, budgets=(float(budget), 1.0), budget_share=name == TOLD)
+                for pair in pairs
+            ]
             found[name, budget] = {m: np.array([getattr(o, m) for o in outcomes], float) for m in METRICS}
     return found
 
 
-def notes(found: dict[tuple[str, int], dict[str, Float]], size: Size) -> list[str]:
-    """Symmetry with equal budgets, and what a larger budget brings."""
+def notes(found: dict[tuple[str, int], dict[str, Float]], size: Size, published: Args) -> list[str]:
+    """How the bidders came about, symmetry with equal budgets, and what a larger budget brings."""
     lines = [
         f"Preset `{PRESET}`, {size.networks} held-out networks, all operators bid alike, ± standard error over "
-        f"networks; {size.trained}. Published: their code and agent on 300 other networks. "
-        "Greedy, as published, compares U with the price, whatever the budget; budget-aware, U with the share of the "
-        "budget.",
+        f"networks; {size.trained}. Published: their code and agent, trained with equal budgets, on 300 other "
+        "networks. Greedy, as published, compares U with the price, whatever the budget; budget-aware, U with the "
+        "share of the budget.",
+        "PPO, by the budgets of its training. Equal: 1 each; published settings: a network that sees the whole "
+        f"observation at once, {published.steps:,} decisions in small batches, one seed. Varied: each operator's drawn "
+        "from 1 to 8 for each auction; told: the observation also has the own share of both budgets, which the "
+        "published one has not. As played: the budgets of the row, a policy for each seat; one seed "
+        f"for ({BUDGETS[1]}, 1).",
     ]
     for name in STYLES:
-        won = {budget: found[name, budget]["won"].mean(axis=0) for budget in BUDGETS}
-        utility = {budget: found[name, budget]["utility"].mean(axis=0) for budget in BUDGETS}
+        played = [budget for budget in BUDGETS if (name, budget) in found]
+        won = {budget: found[name, budget]["won"] for budget in played}
+        equal = found[name if 1 in played else EQUAL, 1]["utility"].mean(axis=0)
+        more = {b: won[b][..., 0] - won[b][..., 1] for b in played}
+        gain = {b: found[name, b]["utility"].mean(axis=0)[:, 0] - equal[:, 0] for b in BUDGETS[1:]}
+        seeds = {b: f" [{spread(more[b], 2, sign=True)}]" if len(more[b]) > 1 else "" for b in played}
         lines.append(
-            f"{name}: surfaces of the first less those of the second operator, "
-            + "; ".join(f"({b}, 1): {estimate(won[b][:, 0] - won[b][:, 1], 2, sign=True)}" for b in BUDGETS)
+            f"{name}: surfaces of the first less those of the second operator{' [seeds]' if seeds[2] else ''}, "
+            + "; ".join(f"({b}, 1): {estimate(more[b], 2, sign=True)}{seeds[b]}" for b in played)
             + "; utility of the first over that with equal budgets, "
-            + "; ".join(f"({b}, 1): {estimate(utility[b][:, 0] - utility[1][:, 0], sign=True)}" for b in BUDGETS[1:])
+            + "; ".join(f"({b}, 1): {estimate(gain[b], sign=True)}" for b in BUDGETS[1:])
             + " (paired)."
         )
     return lines
@@ -111,27 +168,36 @@ def notes(found: dict[tuple[str, int], dict[str, Float]], size: Size) -> list[st
 def _picture(stem: Path, found: dict[tuple[str, int], dict[str, Float]]) -> None:
     from matplotlib.figure import Figure  # heavy, and needed here only
 
-    figure = Figure(figsize=(10.0, 3.4), layout="constrained")
-    panels = figure.subplots(1, 4)
-    for axes, (metric, label) in zip(panels, METRICS.items(), strict=True):
-        for name, colour in STYLES.items():
-            values = np.array([found[name, budget][metric].mean(axis=0) for budget in BUDGETS])  # (3, n, O)
-            means, errors = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
-            for operator, (style, fill) in enumerate((("-", colour), ("--", "white"))):
-                axes.errorbar(range(len(BUDGETS)), means[:, operator], 1.96 * errors[:, operator], linestyle=style,
-                              color=colour, marker="o", mfc=fill, capsize=2, linewidth=1.4)  # fmt: skip
-                if (name, 1) in PUBLISHED:
-                    points = [PUBLISHED[name, budget][metric][operator] for budget in BUDGETS]
-                    axes.plot(range(len(BUDGETS)), points, "x", color=colour, markersize=7, markeredgewidth=1.6)
-        axes.set(title=label, xticks=range(len(BUDGETS)), xticklabels=[f"({b}, 1)" for b in BUDGETS], xlabel="budgets")
-        axes.set_ylim(bottom=0)
-        axes.margins(x=0.12)
-        axes.grid(alpha=0.3)
+    figure = Figure(figsize=(10.0, 6.4), layout="constrained")
+    grid = figure.subplots(len(ROWS), len(METRICS), sharey="col")
+    for row, names in zip(grid, ROWS, strict=True):
+        for axes, (metric, label) in zip(row, METRICS.items(), strict=True):
+            for name in names:
+                played = [i for i, budget in enumerate(BUDGETS) if (name, budget) in found]
+                values = np.array([found[name, BUDGETS[i]][metric].mean(axis=0) for i in played])  # (3, n, O)
+                means, errors = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+                for operator, (style, fill) in enumerate((("-", STYLES[name]), ("--", "white"))):
+                    axes.errorbar(played, means[:, operator], 1.96 * errors[:, operator], linestyle=style, mfc=fill,
+                                  color=STYLES[name], marker="o", markersize=4, capsize=2, linewidth=1.3)  # fmt: skip
+            for bidder in {COUNTERPARTS[name] for name in names if name in COUNTERPARTS}:
+                points = np.array([PUBLISHED[bidder, budget][metric] for budget in BUDGETS])
+                for operator, marker in enumerate("x+"):
+                    axes.plot(range(len(BUDGETS)), points[:, operator], marker, markersize=8, markeredgewidth=1.8,
+                              color="darkred" if bidder == "greedy" else "black", zorder=5)  # fmt: skip
+            axes.set(title=label, xticks=range(len(BUDGETS)), xticklabels=[f"({b}, 1)" for b in BUDGETS])
+            axes.set_ylim(bottom=0)
+            axes.margins(x=0.12)
+            axes.grid(alpha=0.3)
+    for axes in grid[-1]:
+        axes.set_xlabel("budgets")
+    first = grid[0, 0]
     for name, colour in STYLES.items():
-        figure.axes[0].plot([], [], color=colour, label=name)
+        first.plot([], [], color=colour, label=name)
     for style, fill, label in (("-", "0.3", "first operator"), ("--", "white", "second operator")):
-        figure.axes[0].plot([], [], style, color="0.3", marker="o", mfc=fill, label=label)
-    figure.axes[0].plot([], [], "x", color="0.3", label="published")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+        first.plot([], [], style, color="0.3", marker="o", mfc=fill, label=label)
+    for bidder, colour in (("greedy", "darkred"), ("PPO", "black")):
+        for which, marker in zip(("first", "second"), "x+", strict=True):
+            first.plot([], [], marker, color=colour, markeredgewidth=1.8, label=f"published {bidder}, {which}")
+    handles, labels = first.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
     figure.savefig(f"{stem}.png", dpi=110)

@@ -6,7 +6,6 @@ what is worth little alone.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ PERCENT = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 
 def make(stem: Path, quick: bool = False) -> None:
     """Train, play, and write the picture, the table and the data."""
-    size, folder = replace(Size.of(quick), seeds=1), stem.parent / "auction-policies"
+    size, folder = Size.of(quick), stem.parent / "auction-policies"
     welfare, vcg = efficient(PRESET, size.optima, folder)
     bidders: dict[str, list[Any]] = {name: [create()] for name, create in UNTRAINED.items()}
     bidders["PPO"] = list(self_play(PRESET, size, folder))

@@ -84,12 +84,18 @@ class RISAuctionConfig(Rules):
         the first auction), for networks where it is huge because users have next to nothing without surfaces.
     budgets : float or sequence of float
         Of all operators, or of each.
+    budget_range : tuple of two floats, optional
+        (low, high): at every reset, each operator's budget is one of `budgets` times a factor of its own from this
+        range, log-uniform. Without it, budgets are the same in all episodes.
     penalty_factor : float, optional
         Under `budget_rule="penalty"` a bid that is not allowed costs this many times the price, and an item beyond the
         budget costs this many prices instead of one; 2.5 log10(M) by default, 7.5 for 1000 elements [1]_.
     aggressiveness : float
         Weight of payments in the reward. 1 is the published one; less bids harder (after Zan & Schwarz, arXiv
         2603.04433, whose exact form is not recoverable).
+    reward_unit : {"money", "budget"}
+        Rewards in units of money, as on the slides; or in shares of the operator's own budget [1]_, which is what one
+        learner with many budgets needs: an auction is worth as much to it when it is rich.
 
     Observations
     ------------
@@ -101,6 +107,9 @@ class RISAuctionConfig(Rules):
     fairness_indicator : bool
         Adds own mean of r^(1/alpha) over the sum of all operators' (after Zan & Schwarz, arXiv 2603.25572, whose exact
         form is not recoverable).
+    budget_share : bool
+        Adds the own budget over the sum of all operators', both at the start of the episode. Money is observed in
+        shares of the own budget, so that nothing else tells how rich the rivals are; in [1]_ nothing does.
 
     Markets
     -------
@@ -167,12 +176,15 @@ class RISAuctionConfig(Rules):
     alpha: float = 1.0
     improvement_value: float | str = 1.0
     budgets: float | Sequence[float] = 1.0
+    budget_range: tuple[float, float] | None = None
     penalty_factor: float | None = None
     aggressiveness: float = 1.0
+    reward_unit: str = "money"
 
     value_scale: float | None = None
     information: str = "private"
     fairness_indicator: bool = False
+    budget_share: bool = False
 
     auctions_per_episode: int = 1
     change: str = "movement"
@@ -217,9 +229,10 @@ class RISAuctionConfig(Rules):
             surface_array=("planar", "circular"),
             information=("private", "excess", "demand"),
             change=("movement", "demand"),
+            reward_unit=("money", "budget"),
             resample=RESAMPLE,
         )
-        for name in ("fairness_indicator", "budget_renewal"):
+        for name in ("fairness_indicator", "budget_share", "budget_renewal"):
             require(isinstance(getattr(self, name), bool), name, getattr(self, name), "must be True or False")
         require(
             self.antennas == 1 or self.transmission == "joint",
@@ -260,7 +273,19 @@ class RISAuctionConfig(Rules):
         )
         if budgets.ndim:
             object.__setattr__(self, "budgets", tuple(budgets.tolist()))
-        self.check_rounds(float(budgets.max()))
+        largest = float(budgets.max())
+        if self.budget_range is not None:
+            factors = as_numbers(self.budget_range)
+            fits = factors.dtype.kind in "iuf" and factors.shape == (2,)
+            require(
+                bool(fits and np.isfinite(factors).all() and 0 < factors[0] <= factors[1]),
+                "budget_range",
+                self.budget_range,
+                "must be two numbers above 0, the smallest and the largest factor of `budgets`, or None",
+            )
+            object.__setattr__(self, "budget_range", tuple(map(float, factors)))
+            largest *= float(factors[1])
+        self.check_rounds(largest)
 
     @property
     def rules(self) -> Rules:

@@ -84,6 +84,7 @@ class RISAuctionEnv(ScalarEnv):
     1                                 what is left of the budget
     S, unless information="private"   what is known of all bids in the last round
     1, with `fairness_indicator`      own mean rate over the sum of all operators'
+    1, with `budget_share`            own budget over the sum of all operators'
     1, with several auctions          share of the episode's auctions that are still to end
     ================================  ================================================================================
 
@@ -91,8 +92,8 @@ class RISAuctionEnv(ScalarEnv):
     -------
     c_V (U(R_t) - U(R_(t-1))) - `aggressiveness` * (payments of the round), in units of money, with c_V the budget over
     `improvement_value`: over an auction, what the surfaces are worth less what they have cost. Tables divide it by
-    the budget. With `budget_rule="penalty"`, each bid that does not count costs 2.5 log10(M) prices, and each surface
-    won beyond the budget 2.5 log10(M) prices instead of one, as published.
+    the budget, as does `reward_unit="budget"`. With `budget_rule="penalty"`, each bid that does not count costs
+    2.5 log10(M) prices, and each surface won beyond the budget 2.5 log10(M) prices instead of one, as published.
 
     `info` holds `utility` and `cost` so far in the auction, the `payment` of the round, the number of `refused` bids,
     `utilities` and `costs` of all operators, and the `owner` of each surface (-1 for nobody).
@@ -101,7 +102,8 @@ class RISAuctionEnv(ScalarEnv):
     --------------
     A new network: base stations and surfaces in random cells of a grid, users anywhere, shadowing, lines of sight.
     `resample="never"` keeps the first; `scenario_seed` fixes it. `reset(options={"budgets": [2.0, 1.0]})` sets the
-    budgets of the episode.
+    budgets of the episode; with `budget_range=(1.0, 8.0)` every reset draws them, each `budgets` times a factor of its
+    own, log-uniform.
 
     Episode End
     -----------

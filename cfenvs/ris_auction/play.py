@@ -95,6 +95,7 @@ def play(bidders: Any, num_auctions: int, *, seed: int = 0, optimum: bool = Fals
         if hasattr(player, "attach"):
             player.attach(Seat(simulator, operator))
     observations, infos = env.reset(seed=seed)
+    budgets, worth = simulator.full_budgets.copy(), simulator.worth.copy()  # what goes on elsewhere may have others
     optima = env.optimum() if optimum else ()
     reward = np.zeros((num_auctions, config.operators))
     costs, utilities = np.zeros_like(reward), np.zeros_like(reward)
@@ -113,17 +114,16 @@ def play(bidders: Any, num_auctions: int, *, seed: int = 0, optimum: bool = Fals
         costs[running], utilities[running] = simulator.costs[running], simulator.utilities[running]
         owner[running] = simulator.owner[running]
         running &= ~(terminated | truncated)
-    budgets = simulator.full_budgets
     unknown = np.full(num_auctions, np.nan)
     return Outcomes(
-        reward=reward / budgets,
+        reward=reward if config.reward_unit == "budget" else reward / budgets,
         cost=costs / budgets,
         utility=utilities,
         won=(owner[:, None, :] == np.arange(config.operators)[:, None]).sum(axis=2),
         unsold=(owner == NOBODY).sum(axis=1),
         rounds=rounds,
         revenue=costs.sum(axis=1),
-        welfare=(simulator.worth * utilities).sum(axis=1),
+        welfare=(worth * utilities).sum(axis=1),
         optimal_welfare=np.array([best.value for best in optima]) if optimum else unknown,
         vcg_revenue=np.array([best.vcg_payments.sum() for best in optima]) if optimum else unknown,
         exact=bool(optima) and all(best.exact for best in optima),

@@ -111,7 +111,8 @@ class RISAuctionSimulator(Simulator):
         for stream, of_seat in zip(self.streams, keys.T, strict=True):
             stream.start(worlds, of_seat)
         self.valuation.auction[worlds] = 0
-        self._begin(worlds, np.asarray(options.get("budgets", config.budget_of_each), float))
+        budgets = self._draw_budgets(generators)
+        self._begin(worlds, np.asarray(options["budgets"], float) if "budgets" in options else budgets)
         for name in ("bids", "clock", "utilities", "costs", "payments", "rewards", "refused", "_new_auction"):
             setattr(self, name, zeroed(getattr(self, name), worlds))
         self.owner = self.owner.copy()
@@ -135,6 +136,8 @@ class RISAuctionSimulator(Simulator):
         if config.budget_rule == "penalty":
             forbidden = np.where(command & ~mask, self.clock[:, None, :], 0.0).sum(axis=2)
             self.rewards -= config.penalty * forbidden + (config.penalty - 1.0) * outcome.overshoot
+        if config.reward_unit == "budget":
+            self.rewards /= self.full_budgets
         self.utilities, self._level = utilities, utilities
         self.costs = np.where(self._new_auction[:, None], 0.0, self.costs) + self.payments
         self.owner = auction.owner.copy()
@@ -170,6 +173,15 @@ class RISAuctionSimulator(Simulator):
             known = (situation, efficient_allocation(self.valuation, world, self.worth[world]))
             self._optima[world] = known
         return known[1]
+
+    def _draw_budgets(self, generators: Sequence[np.random.Generator]) -> Float:
+        """Of each operator in some worlds, (n, O) or (O,). Drawn last: networks and ties are those of fixed budgets."""
+        budgets = np.asarray(self.config.budget_of_each, float)
+        if self.config.budget_range is None:
+            return budgets
+        low, high = self.config.budget_range
+        uniforms = np.array([generator.random(self.config.operators) for generator in generators])
+        return budgets * low * (high / low) ** uniforms
 
     def _begin(self, worlds: Int, budgets: Float) -> None:
         """Start the auction in which `valuation.auction` says that some worlds are."""

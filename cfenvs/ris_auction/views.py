@@ -27,7 +27,7 @@ class OperatorsView(AgentsView):
         items = config.surfaces
         self._clocks = 1 if config.pricing == "uniform-clock" else items
         size = items + self._clocks + 1
-        size += items * (config.information != "private") + config.fairness_indicator
+        size += items * (config.information != "private") + config.fairness_indicator + config.budget_share
         size += config.auctions_per_episode > 1
         self.single_observation_space = Box(0.0, 1.0, (size,), np.float32)
         self.single_action_space: gym.Space[Any] = MultiDiscrete([2] * items)
@@ -55,6 +55,9 @@ class OperatorsView(AgentsView):
             stop += items
         if config.fairness_indicator:
             out[..., stop] = simulator.valuation.rate_shares(simulator.current_utilities)
+            stop += 1
+        if config.budget_share:
+            out[..., stop] = simulator.full_budgets / simulator.full_budgets.sum(axis=1, keepdims=True)
             stop += 1
         if config.auctions_per_episode > 1:
             out[..., stop] = 1.0 - simulator.valuation.auction[:, None] / config.auctions_per_episode
