@@ -5,7 +5,9 @@
 Double Q-learning on what every user saw and did, all with the same reward, the guaranteed rate (S. Schwarz et al.,
 "Multi-Agent DRL for Cell-free MIMO Systems", workshop talk, 2025). A user's view is its own rate and those of its
 neighbours; `identity=True` adds who it is, `observation="rates+gains"` its large-scale gains. Without either, users
-that see the same do the same. The networks of all worlds train as one tensor program.
+that see the same do the same. With `decompose` the reward is explained by what all users did together (value
+decomposition: Sunehag et al., AAMAS 2018), which is what many users need. The networks of all worlds train as one
+tensor program.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def train(args: Args, progress: bool = True) -> Trained:
              progress=progress) as run:  # fmt: skip
         observations, infos = start(env, args, run.position)
         full_power = play(lambda _: np.full(shape, levels - 1), infos["active"])
-        learner = QLearner(args, args.worlds, inputs, 1, levels, full_power)
+        views = num_users if args.decompose else 1
+        learner = QLearner(args, args.worlds, inputs, 1, levels, full_power, views)
         sent = learner.nets.clone()
         streams = Streams(args.worlds, purpose=3)
         if (state := run.restore()) is not None:
@@ -78,7 +81,7 @@ def train(args: Args, progress: bool = True) -> Trained:
                 active = infos["active"]
                 now = episode * steps + step
                 epsilon = args.epsilons(now / steps, num_users)
-                actions = explore(streams, act(observations), epsilon, levels)
+                actions = explore(streams, act(observations), epsilon, levels, args.explore_within)
                 before = observations
                 observations, rewards, _, _, infos = env.step(actions)
                 learner.remember(active, before, actions[..., None], rewards, observations)

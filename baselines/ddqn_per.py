@@ -5,9 +5,9 @@
 Where the levels of all users make up to `max_joint_actions` joint actions, every one of them has a value of its own, as
 in S. Schwarz et al., "Multi-Agent DRL for Cell-free MIMO Systems" (workshop talk, 2025). Where they make more, the
 network has a branch for each user (Tavakoli et al., "Action branching architectures for deep reinforcement learning",
-AAAI 2018), and every branch learns the value of what it did from the reward of all. Double Q-learning is that of van
-Hasselt et al. (AAAI 2016), the replay that of Schaul et al. (ICLR 2016). The networks of all worlds train as one tensor
-program.
+AAAI 2018), and every branch learns the value of what it did from the reward of all, or with `decompose` its part of
+their common value (Sunehag et al., AAMAS 2018). Double Q-learning is that of van Hasselt et al. (AAAI 2016), the replay
+that of Schaul et al. (ICLR 2016). The networks of all worlds train as one tensor program.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def train(args: Args, progress: bool = True) -> Trained:
                 if joint:  # a joint action is replaced as a whole, as often as one of K users alone would explore
                     epsilon = 1.0 - (1.0 - epsilon) ** num_users
                 greedy = learner.greedy(observations[:, None])[:, 0]
-                choices = explore(streams, greedy, epsilon[:, None], actions)
+                choices = explore(streams, greedy, epsilon[:, None], actions, None if joint else args.explore_within)
                 before = observations
                 observations, rewards, _, _, infos = env.step(to_powers(choices))
                 learner.remember(None, before[:, None], choices[:, None], rewards[:, None], observations[:, None])

@@ -76,7 +76,7 @@ def train(args: Args, progress: bool = True) -> Trained:
                 active = infos["active"]
                 now = episode * steps + step
                 epsilon = args.epsilons(now / steps, num_users)
-                actions = explore(streams, act(observations), epsilon, levels)
+                actions = explore(streams, act(observations), epsilon, levels, args.explore_within)
                 before = observations
                 observations, rewards, _, _, infos = env.step(actions)
                 learner.remember(

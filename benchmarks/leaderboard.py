@@ -112,6 +112,9 @@ def _board(folder: Path) -> Board:
             refused.append(
                 f"{shown}: made under another protocol, with other {_differences(result.protocol, protocol)}"
             )
+        elif not result.choices.keys() <= set(protocol.choices):
+            own = ", ".join(sorted(result.choices.keys() - set(protocol.choices)))
+            refused.append(f"{shown}: chose {own}, which the protocol does not leave open")
         else:
             accepted.append(result)
     board = Board(folder.name, protocol, refused=refused)

@@ -18,8 +18,17 @@ from cfenvs.arrays import Array, Float32, Int
 from cfenvs.evaluation import Policy, Protocol
 
 Train = Callable[..., Policy]
-EARLY = {"start_at_full_power": True, "exploration_episodes": 70}
-"""Settings of ten users, as in `figures cell-free-scale`."""
+SPOT: dict[str, Any] = {
+    "start_at_full_power": True,
+    "log_reward": True,
+    "start_explorers": 3.0,
+    "exploration_episodes": 70,
+}
+"""What all do that learn on the spot, as for ten users in `figures cell-free-scale`."""
+SILENT: dict[str, Any] = {"include_zero": False}
+"""Level 0 is never best, and one user that explores it takes the whole reward from all others."""
+JOINT: dict[str, Any] = {"decompose": True, "batch_size": 32, "capacity": 4096, "learning_rate": 1e-2}
+"""Of CTDE: a transition holds all users."""
 
 
 class OnTheSpot:
@@ -59,8 +68,10 @@ def curve(metric: str, points: Sequence[tuple[float, Any]], steps: float) -> dic
     }
 
 
-def on_the_spot(module: str, name: str, information: str, agents: bool, **env_kwargs: Any) -> Train:
-    """A learner of `baselines` that trains in the networks of the protocol; `env_kwargs` are what its users observe."""
+def on_the_spot(
+    module: str, name: str, information: str, agents: bool, env_kwargs: dict[str, Any], **settings: Any
+) -> Train:
+    """A learner of `baselines` that trains in the networks of the protocol; `env_kwargs` are its choices there."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
         config = protocol.make(env_kwargs, agents, worlds=1).config
@@ -75,7 +86,8 @@ def on_the_spot(module: str, name: str, information: str, agents: bool, **env_kw
             episodes=max(steps // config.episode_length, 1),
             folder=folder,
             resume=folder is not None,
-            **EARLY,
+            **SPOT,
+            **settings,
         )
         trained = baseline.train(args, progress)
         return OnTheSpot(name, information, trained, count * args.episodes * config.episode_length, agents, env_kwargs)
@@ -148,9 +160,9 @@ def bidder(**options: Any) -> Train:
 LEARNERS: dict[str, dict[str, Train]] = {
     "CellFreeUplinkPower-v0": {
         "ppo": proximal(),
-        "sarl": on_the_spot("ddqn_per", "SARL", "central", False),
-        "ctde": on_the_spot("ctde", "CTDE, user identity", "CTDE", True, identity=True),
-        "fper": on_the_spot("fper", "FPer", "federated", True, neighborhood=4),
+        "sarl": on_the_spot("ddqn_per", "SARL", "central", False, SILENT, decompose=True),
+        "ctde": on_the_spot("ctde", "CTDE", "CTDE", True, {**SILENT, "neighborhood": 4, "identity": True}, **JOINT),
+        "fper": on_the_spot("fper", "FPer", "federated", True, {**SILENT, "neighborhood": 4}),
     },
     "XLMIMOPower-v0": {
         "ppo": proximal(power_scale="db", power_range_db=30.0),

@@ -317,12 +317,15 @@ def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, resu
     other = replace(learner(results["full power"], 1)[0], algorithm="elsewhere", protocol=replace(SMALL, rivals=("x",)))
     write_result(other, folder / "elsewhere" / "0.json")
     write_result(replace(other, protocol=SMALL), folder / "other-name" / "0.json")
+    free = replace(learner(results["full power"], 1)[0], algorithm="free", choices={"receiver": "mr"})
+    write_result(free, folder / "free" / "0.json")
     (folder / "mine" / "9.error").write_text("Traceback\nValueError: too bad\n")
     (board,) = leaderboard.boards(stored)
     refused = "\n".join(board.refused)
     assert "small/mine/1.json: schema=1" in refused
     assert "small/elsewhere/0.json: made under another protocol, with other rivals" in refused
     assert "small/other-name/0.json: is the result of 'elsewhere'" in refused
+    assert "small/free/0.json: chose receiver, which the protocol does not leave open" in refused
     assert board.failed == ["mine, seed 9: ValueError: too bad"]
     leaderboard.main(stored)
     assert "refused: small/mine/1.json" in (stored / "LEADERBOARD.md").read_text()

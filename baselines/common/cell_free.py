@@ -135,10 +135,15 @@ class GreedyPlay:
         return self._optima[key]
 
 
-def explore(streams: Streams, actions: Int, epsilon: float | Array, choices: int) -> Int:
-    """Replace each of the actions (E, n) with probability `epsilon` by a uniform one; one stream for each world."""
+def explore(streams: Streams, actions: Int, epsilon: float | Array, choices: int, within: int | None = None) -> Int:
+    """Replace each of the actions (E, n) with probability `epsilon` by a uniform one; one stream for each world.
+
+    With `within`, by one that is at most so far from it.
+    """
     draws = streams.uniform(2, actions.shape[1])
-    return np.where(draws[:, 0] < epsilon, (draws[:, 1] * choices).astype(np.int64), actions)
+    low = 0 if within is None else np.maximum(actions - within, 0)
+    count = choices if within is None else np.minimum(actions + within, choices - 1) + 1 - low
+    return np.where(draws[:, 0] < epsilon, low + (draws[:, 1] * count).astype(np.int64), actions)
 
 
 def guaranteed_rate(infos: dict[str, Any], active: Bool) -> Float:

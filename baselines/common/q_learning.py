@@ -16,6 +16,8 @@ from baselines.common.replay import PrioritisedReplay
 from baselines.common.streams import Seed
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 
+LOWEST_SHARE = 1e-3
+"""Of the reward at full power: what a zero counts as in logarithms."""
 FEW_ACTIONS = 256
 """Up to so many outputs it is quicker to compute all of them than to pick columns."""
 
@@ -49,12 +51,22 @@ class QArgs:
     start_at_full_power: bool = False
     """Start with networks that give the highest level the value 1, which is what full power was measured to be worth,
     and every other level the value 0, instead of random networks."""
+    log_reward: bool = False
+    """Learn 1 + log(share), at least 1 + log(.001), instead of the share that the reward is of the one at full power.
+    Where full power is worth little, shares are large and their outliers drown what a single user does."""
+    decompose: bool = False
+    """Explain the reward by the MEAN of the values of all users' actions (value decomposition: Sunehag et al., AAMAS
+    2018) instead of by each user's action alone: what some explore is then no noise to the others. For one learner of
+    several users (SARL with branches, CTDE); a network that knows one user's actions has nothing to decompose."""
     start_explorers: float = 1.5
     """Expected number of users that explore in a step, at the start."""
     final_explorers: float = 0.1
     """The same after `exploration_episodes`; between them it falls geometrically."""
     exploration_episodes: int = 100
     """Episodes over which exploration falls."""
+    explore_within: int | None = None
+    """Users explore levels at most so far from the greedy one; None is all. On fine grids of levels a user far from its
+    place tells the others nothing. Joint actions are explored whole."""
 
     def epsilons(self, episodes: float | Array, users: int) -> Array:
         """Probability that one user explores after so many episodes of exploration, at most 1."""
@@ -76,10 +88,17 @@ class QLearner:
         "Action branching architectures", AAAI 2018, without their shared value.
     scale : (G,) array
         Rewards are divided by it. (The guaranteed rate at full power makes them of order one.)
+    views : int
+        Observations V in a transition. With several, those of users that share the one-headed network, the value of a
+        transition is the mean over the users that acted (`QArgs.decompose`).
     """
 
-    def __init__(self, args: QArgs, seeds: Sequence[Seed], inputs: int, heads: int, actions: int, scale: Float) -> None:
-        self.args, self.heads, self.actions = args, heads, actions
+    def __init__(
+        self, args: QArgs, seeds: Sequence[Seed], inputs: int, heads: int, actions: int, scale: Float, views: int = 1
+    ) -> None:
+        if views > 1 and (heads > 1 or not args.decompose):
+            raise ValueError(f"views={views}: several need decompose=True and heads=1")
+        self.args, self.heads, self.actions, self.views = args, heads, actions, views
         scaled = 0.0 if args.start_at_full_power else 1.0
         self.nets = GroupedMLP(seeds, (inputs, *args.hidden, heads * actions), scaled)
         if args.start_at_full_power:
@@ -87,13 +106,16 @@ class QLearner:
                 self.nets.biases[-1][:, :, actions - 1 :: actions] = 1.0
         self.target = self.nets.clone()
         self.optimiser = torch.optim.Adam(self.nets.parameters(), args.learning_rate, fused=True)
+        seen = (inputs,) if views == 1 else (views, inputs)
         fields: dict[str, Any] = {
-            "observation": ((inputs,), np.float32),
-            "action": ((heads,), np.int64),
+            "observation": (seen, np.float32),
+            "action": ((heads if views == 1 else views,), np.int64),
             "reward": ((), np.float32),
         }
         if args.discount > 0:
-            fields["following"] = ((inputs,), np.float32)
+            fields["following"] = (seen, np.float32)
+        if views > 1:
+            fields["acted"] = ((views,), np.float32)
         self.replay = PrioritisedReplay(seeds, args.capacity, fields, args.priority_exponent)
         self.scale = torch.tensor(np.asarray(scale), dtype=torch.float32)[:, None]
         self.updates = 0
@@ -119,11 +141,20 @@ class QLearner:
         return float(np.median(times[20:]))
 
     def remember(self, mask: Bool | None, observation: Array, action: Array, reward: Array, following: Array) -> None:
-        """Keep (G, n, D), (G, n, H), (G, n), (G, n, D): n transitions of each group, without those not in `mask`."""
+        """Keep (G, n, D), (G, n, H), (G, n), (G, n, D): n transitions of each group, without those not in `mask`.
+
+        With several views: one transition of each group, (G, V, D), (G, V, 1), (G, V), (G, V, D), in which those in
+        `mask` acted; all have the same reward, the others 0.
+        """
         values = {"observation": observation, "action": action, "reward": reward}
         if self.args.discount > 0:
             values["following"] = following
-        self.replay.extend(mask, **values)
+        if self.views > 1:
+            acted = np.ones(reward.shape, bool) if mask is None else mask
+            values = {**values, "action": action[..., 0], "reward": reward.max(axis=1), "acted": acted}
+            self.replay.add(**values)
+        else:
+            self.replay.extend(mask, **values)
 
     def learn(self, progress: float) -> None:
         """One gradient step of every group; `progress` in 0..1 sets learning rate and correction."""
@@ -133,10 +164,18 @@ class QLearner:
         self.optimiser.param_groups[0]["lr"] = rate
         batch = replay.sample(args.batch_size)
         data = batch.data
-        target = (data["reward"] / self.scale)[..., None].expand(-1, -1, self.heads)
+        reward = data["reward"] / self.scale
+        if args.log_reward:
+            reward = 1.0 + reward.clamp(min=LOWEST_SHARE).log()
+        value, target = self._value(data["observation"], data["action"]), reward[..., None]
+        if args.decompose:
+            value = self._mean(value, data)
+        else:
+            target = target.expand(-1, -1, self.heads)
         if args.discount > 0:
-            target = target + args.discount * self._following_value(data["following"])
-        error = self._value(data["observation"], data["action"]) - target
+            following = self._following_value(data["following"])
+            target = target + args.discount * (self._mean(following, data) if args.decompose else following)
+        error = value - target
         loss = (batch.weights[..., None] * error * error).mean((1, 2)).sum()
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -147,7 +186,10 @@ class QLearner:
             self.target.follow(self.nets)
 
     def _value(self, observations: Tensor, actions: Tensor) -> Tensor:
-        """Values (G, B, H) of the actions taken."""
+        """Values of the actions taken: (G, B, H), or (G, B, V) of several views."""
+        if self.views > 1:
+            values = self._split(self.nets(observations.flatten(1, 2)))
+            return values.gather(-1, actions.flatten(1)[..., None, None]).view(actions.shape)
         features = self.nets.features(observations)
         if self.heads > 1 or self.actions <= FEW_ACTIONS:
             return self._split(self.nets.head(features)).gather(-1, actions[..., None]).squeeze(-1)
@@ -161,8 +203,17 @@ class QLearner:
     @torch.no_grad()
     def _following_value(self, observations: Tensor) -> Tensor:
         """Double Q-learning: the network chooses, its target judges (van Hasselt, Guez, Silver, AAAI 2016)."""
-        chosen = self._split(self.nets(observations)).argmax(-1, keepdim=True)
-        return self._split(self.target(observations)).gather(-1, chosen).squeeze(-1)
+        seen = observations.flatten(1, -2) if self.views > 1 else observations
+        chosen = self._split(self.nets(seen)).argmax(-1, keepdim=True)
+        values = self._split(self.target(seen)).gather(-1, chosen).squeeze(-1)
+        return values.view(observations.shape[:-1]) if self.views > 1 else values
+
+    def _mean(self, values: Tensor, data: Mapping[str, Tensor]) -> Tensor:
+        """Value (G, B, 1) of what all users did together."""
+        if self.views == 1:
+            return values.mean(-1, keepdim=True)
+        acted = data["acted"]
+        return (values * acted).sum(-1, keepdim=True) / acted.sum(-1, keepdim=True).clamp(min=1)
 
     def _split(self, values: Tensor) -> Tensor:
         return values.view(*values.shape[:2], self.heads, self.actions)
@@ -174,6 +225,7 @@ class QLearner:
             "target": self.target.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "replay": self.replay.state_dict(),
+            "scale": self.scale,  # measured with the users who were active at the start
             "updates": self.updates,
         }
 
@@ -181,4 +233,4 @@ class QLearner:
         """Go on from `state_dict`."""
         for name in ("nets", "target", "optimiser", "replay"):
             getattr(self, name).load_state_dict(state[name])
-        self.updates = state["updates"]
+        self.scale, self.updates = state["scale"], state["updates"]

@@ -109,7 +109,7 @@ def play_all(size: Size, folder: Path, published: Args) -> dict[tuple[str, int],
     bidders: dict[str, list[Any]] = {
         AWARE: [Greedy()],
         EQUAL: list(self_play(PRESET, size, folder)),
-        RECIPE: [trained(published, folder)],  # minutes, where ours takes one
+        RECIPE: [trained(replace(published, seed=seed), folder) for seed in range(size.seeds)],  # minutes each
         DRAWN: list(self_play(PRESET, size, folder, **VARIED)),
         TOLD: list(self_play(PRESET, size, folder, **VARIED, budget_share=True)),
     }
@@ -123,8 +123,7 @@ def play_all(size: Size, folder: Path, published: Args) -> dict[tuple[str, int],
                     continue  # that is `EQUAL`
                 same = {"budgets": [float(budget), 1.0], "reward_unit": "budget"}
                 args = Args(opponent="separate", preset=PRESET, env_kwargs=same, **size.training)
-                seeds = range(size.seeds if budget == max(BUDGETS) else 1)  # minutes each
-                pairs = [trained_for_seats(replace(args, seed=seed), folder) for seed in seeds]
+                pairs = [trained_for_seats(replace(args, seed=seed), folder) for seed in range(size.seeds)]
             else:
                 pairs = bidders[name]
             outcomes = [
@@ -143,10 +142,9 @@ def notes(found: dict[tuple[str, int], dict[str, Float]], size: Size, published:
         "networks. Greedy, as published, compares U with the price, whatever the budget; budget-aware, U with the "
         "share of the budget.",
         "PPO, by the budgets of its training. Equal: 1 each; published settings: a network that sees the whole "
-        f"observation at once, {published.steps:,} decisions in small batches, one seed. Varied: each operator's drawn "
+        f"observation at once, {published.steps:,} decisions in small batches. Varied: each operator's drawn "
         "from 1 to 8 for each auction; told: the observation also has the own share of both budgets, which the "
-        "published one has not. As played: the budgets of the row, a policy for each seat; one seed "
-        f"for ({BUDGETS[1]}, 1).",
+        "published one has not. As played: the budgets of the row, a policy for each seat.",
     ]
     for name in STYLES:
         played = [budget for budget in BUDGETS if (name, budget) in found]

@@ -1,8 +1,9 @@
 """Larger networks: what the learners reach of the discrete optimum, how fast they decide, and what training costs.
 
-All users active, one network per drop. Everybody starts from networks that prefer full power. FPer's users know the
-rates of their four (K = 10) or eight nearest neighbours, CTDE's those of all; beyond K = 10 there are five drops and
-three seeds.
+All users active, one network per drop. Everybody starts from networks that prefer full power, learns from logarithms of
+rewards, and leaves out level 0 (`include_zero=False`): it is never best here, and one user that explores it takes the
+whole reward from all others. SARL and CTDE decompose the value. Users know the rates of their four (K = 10) or eight
+nearest neighbours. Beyond K = 10 there are five drops and three seeds.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ class Size:
     seeds: int
     episodes: int
     neighbors: int
-    """Whose rates FPer's users know."""
+    """Whose rates FPer's and CTDE's users know."""
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     learner: dict[str, Any] = field(default_factory=dict)
+    """Of all three."""
 
 
 @dataclass
@@ -61,20 +63,32 @@ def _short(name: str) -> str:
     return name if name.endswith("(all)") or "best response" not in name else "best response (near)"
 
 
+ALL: dict[str, Any] = {"start_at_full_power": True, "log_reward": True}
+"""What every learner does at every size."""
 LARGE: dict[str, Any] = {
-    "exploration_episodes": 30,
-    "start_explorers": 4.0,
+    "exploration_episodes": 25,
+    "start_explorers": 8.0,
     "final_explorers": 0.4,
     "train_every": 2,
     "final_episodes": 2,
 }
 """Short trainings: a step of such a network takes milliseconds."""
-SIZES = {
-    "default, K = 10": Size("default", 10, 5, 250, 4, learner={"exploration_episodes": 70}),
-    "book-100x4, K = 40": Size("book-100x4", 5, 3, 60, 8, learner=LARGE),
-    "book-100x4, K = 20": Size("book-100x4", 5, 3, 60, 8, {"users": 20}, LARGE),
-    "ngo, MR, K = 40": Size("ngo", 5, 3, 250, 8, learner={**LARGE, "exploration_episodes": 70, "train_every": 8}),
+FINE: dict[str, Any] = {
+    **LARGE,
+    "exploration_episodes": 300,
+    "start_explorers": 20.0,
+    "train_every": 4,
+    "explore_within": 2,
 }
+"""Sixteen levels of 2 dB, of which the best lie up to 15 below full power: a long way, in small steps."""
+SIZES = {
+    "default, K = 10": Size("default", 10, 5, 250, 4, learner={"start_explorers": 3.0, "exploration_episodes": 70}),
+    "book-100x4, K = 40": Size("book-100x4", 5, 3, 40, 8, learner=LARGE),
+    "book-100x4, K = 20": Size("book-100x4", 5, 3, 40, 8, {"users": 20}, LARGE),
+    "ngo, MR, K = 40": Size("ngo", 5, 3, 500, 8, learner=FINE),
+}
+JOINT: dict[str, Any] = {"batch_size": 32, "capacity": 4096, "learning_rate": 1e-2}
+"""Of CTDE: a transition holds all users, and one network has to tell them apart by their identities."""
 LEARNERS = ("FPer", "SARL", "CTDE, identity")
 
 
@@ -99,13 +113,15 @@ def make(stem: Path, quick: bool = False) -> None:
 
 def make_cell(name: str, base: dict[str, Any], size: Size) -> Cell:
     """A learner for this size."""
-    common = {**base, "start_at_full_power": True, **size.learner}
+    common = {**base, **ALL, **size.learner}
+    game = {**size.env_kwargs, "include_zero": False}
+    near = {**game, "neighborhood": size.neighbors}
     if name == "FPer":
-        near = {**size.env_kwargs, "neighborhood": size.neighbors}
         return Cell(name, fper.train, fper.Args(**common, env_kwargs=near))
     if name == "SARL":
-        return Cell(name, ddqn_per.train, ddqn_per.Args(**common, env_kwargs=size.env_kwargs))
-    return Cell(name, ctde.train, ctde.Args(**common, env_kwargs={**size.env_kwargs, "identity": True}))
+        return Cell(name, ddqn_per.train, ddqn_per.Args(**common, decompose=True, env_kwargs=game))
+    joint = {"decompose": True, **JOINT}
+    return Cell(name, ctde.train, ctde.Args(**common, **joint, env_kwargs={**near, "identity": True}))
 
 
 def _write(stem: Path, results: dict[str, Result], sizes: dict[str, Size]) -> None:
@@ -137,8 +153,8 @@ def _write(stem: Path, results: dict[str, Result], sizes: dict[str, Size]) -> No
     counts = "; ".join(f"{name}: {sizes[name].drops} drops, {sizes[name].seeds} seeds" for name in results)
     Path(f"{stem}.md").write_text(
         f"Shares of the discrete optimum, all users active, held-out drops ({counts}; fewer than ten seeds: nothing is "
-        "ranked). Decision: of all users of one network; classical rows decide for all networks together.\n\n"
-        + markdown(table)
+        "ranked). Learners start from full power and leave level 0 out. Decision: of all users of one network; "
+        "classical rows decide for all networks together.\n\n" + markdown(table)
     )
     write_rows(f"{stem}.csv", data)
 

@@ -173,9 +173,12 @@ def rank(results: Iterable[Result]) -> list[Row]:
 
 
 def same_conditions(one: Protocol, other: Protocol) -> bool:
-    """Whether results of two protocols may stand in one table: the number of training seeds may differ."""
+    """Whether results of two protocols may stand in one table.
+
+    The number of training seeds may differ, and what algorithms are free to choose: a result says what it chose.
+    """
     values, others = one.to_dict(), other.to_dict()
-    return all(values[key] == others[key] for key in values.keys() - {"seeds", "traced", "unit"})
+    return all(values[key] == others[key] for key in values.keys() - {"choices", "seeds", "traced", "unit"})
 
 
 def _comparable(result: Result, protocol: Protocol) -> bool:

@@ -27,6 +27,10 @@ LEARNERS = {
     "ctde": (ctde, {"env_kwargs": {"identity": True}}),
     "fper": (fper, {"federation_period": 2}),
     "discounted": (fper, {"discount": 0.5, "target_period": 3, "start_at_full_power": True}),
+    "decomposed": (
+        ctde,
+        {"decompose": True, "log_reward": True, "explore_within": 1, "discount": 0.5, "env_kwargs": {"identity": True}},
+    ),
 }
 
 
@@ -110,6 +114,52 @@ def test_exploration_falls_geometrically_and_counts_users():
     assert schedule.epsilons(0, 1) == 1.0
     actions = explore(Streams([0, 1]), np.zeros((2, 5000), int), 0.32, 4)
     assert np.mean(actions > 0) == pytest.approx(0.32 * 3 / 4, abs=0.01)
+
+
+def test_exploration_within_reach_is_uniform_over_the_levels_there():
+    actions = np.repeat([[0, 2, 4]], 4000, axis=0)
+    explored = explore(Streams(range(4000)), actions, 1.0, 5, within=1)
+    for column, reached in zip(explored.T, ((0, 1), (1, 2, 3), (3, 4)), strict=True):
+        levels, counts = np.unique(column, return_counts=True)
+        assert tuple(levels) == reached
+        np.testing.assert_allclose(counts / 4000, 1 / len(reached), atol=0.03)
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_decomposed_values_tell_apart_what_users_add_to_a_reward(views):
+    """The reward is a sum over three users; each one's share is learned, as heads or as users of a shared network."""
+    rng = np.random.default_rng(0)
+    worth = np.array([[0.0, 1.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 4.0]])  # user, level
+    args = QArgs(decompose=True, hidden=(16,), learning_rate=1e-2)
+    heads, inputs = (3, 1) if views == 1 else (1, 3)
+    learner = QLearner(args, [0], inputs, heads, 3, np.ones(1), views)
+    view = np.zeros((1, 1, 1), np.float32) if views == 1 else np.eye(3, dtype=np.float32)[None]
+    for step in range(600):
+        levels = rng.integers(3, size=3)
+        reward = np.full((1, views), worth[range(3), levels].sum())
+        learner.remember(None, view, levels.reshape(1, views, heads), reward, view)
+        if step >= 32:
+            learner.learn(step / 600)
+    assert learner.greedy(view).ravel().tolist() == [1, 0, 2]
+
+
+def test_users_that_do_not_act_have_no_part_in_the_value():
+    learner = QLearner(QArgs(decompose=True), [0], 2, 1, 5, np.ones(1), views=3)
+    values, acted = torch.tensor([[[1.0, 5.0, 100.0]]]), torch.tensor([[[1.0, 1.0, 0.0]]])
+    assert learner._mean(values, {"acted": acted}).item() == 3.0
+    with pytest.raises(ValueError, match="decompose=True"):
+        QLearner(QArgs(), [0], 2, 1, 5, np.ones(1), views=3)
+
+
+def test_logarithmic_rewards_are_one_at_full_power_and_bounded_below():
+    args = QArgs(log_reward=True, hidden=(8,), learning_rate=1e-2)
+    learner = QLearner(args, [0, 1, 2], 1, 1, 2, np.full(3, 2.0))
+    zeros, rewards = np.zeros((3, 1, 1)), np.array([[2.0], [2.0 * np.e**2], [0.0]])
+    learner.remember(None, zeros, zeros.astype(int), rewards, zeros)
+    for _ in range(1000):
+        learner.learn(0.0)
+    learned = learner.nets(torch.zeros(3, 1, 1))[:, 0, 0].detach().numpy()
+    np.testing.assert_allclose(learned, [1.0, 3.0, 1.0 + np.log(1e-3)], atol=0.05)
 
 
 def test_double_q_learning_chooses_with_the_network_and_judges_with_the_target():

@@ -7,6 +7,7 @@ pytest.importorskip("torch")
 
 from baselines import fper
 from baselines.common.cell_free import Trained
+from benchmarks.figures import cell_free_scale as scale
 from benchmarks.figures import cell_free_transient as transient
 from benchmarks.figures.cell_free import Cell, opponents, run_cell
 from benchmarks.figures.cell_free_levels import share
@@ -33,6 +34,21 @@ def test_a_cell_is_trained_once_and_read_afterwards(tmp_path):
         assert (outcome.seconds, outcome.decision, outcome.learning_bits) == (8.0, 0.5, 50.0)
     run_cell(Cell("row", train, fper.Args(seeds=(7, 8), drops=(50, 51), discount=0.5)), tmp_path / "figure")
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("size", scale.SIZES.values(), ids=scale.SIZES)
+def test_learners_of_every_size_play_the_same_game(size):
+    """The same users and levels; only those that act for single users are told of neighbours and who they are."""
+    fper_, sarl, ctde_ = (
+        scale.make_cell(name, {"preset": size.preset, "episodes": size.episodes}, size).args for name in scale.LEARNERS
+    )
+    game = {**size.env_kwargs, "include_zero": False}
+    assert sarl.env_kwargs == game
+    assert fper_.env_kwargs == {**game, "neighborhood": size.neighbors}
+    assert ctde_.env_kwargs == {**game, "neighborhood": size.neighbors, "identity": True}
+    assert {args.episodes for args in (fper_, sarl, ctde_)} == {size.episodes}
+    assert sarl.decompose
+    assert ctde_.decompose
 
 
 def test_time_to_regain_is_the_first_episode_at_95_percent_of_the_level_before():

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 TINY = """
 env_id = "CellFreeUplinkPower-v0"
-env_kwargs = { preset = "small", receiver = "mr", activity = "static" }
-choices = ["action_type", "neighborhood"]
+env_kwargs = { preset = "small", receiver = "mr" }
+choices = ["action_type", "include_zero", "neighborhood"]
 num_scenarios = 3
 steps_per_network = 1000
 """
