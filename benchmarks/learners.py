@@ -133,7 +133,7 @@ def proximal(**choices: Any) -> Train:
     return train
 
 
-def bidder(**options: Any) -> Train:
+def bidder(name: str, **options: Any) -> Train:
     """PPO in self-play."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
@@ -150,6 +150,7 @@ def bidder(**options: Any) -> Train:
             **options,
         )
         policy: Any = ppo_bidder.train(args, progress)[0]
+        policy.name = name
         points = [(point["at"], point["reward"]) for point in policy.curve]
         policy.learning_curve = curve("reward over budget, exploring", points, policy.training_steps)
         return policy
@@ -172,8 +173,8 @@ LEARNERS: dict[str, dict[str, Train]] = {
         "matd3": actor_critic("matd3"),
     },
     "RISAuction-v0": {
-        "ppo": bidder(),
-        "ppo-published-network": bidder(network="mlp"),
+        "ppo": bidder("PPO"),
+        "ppo-published-network": bidder("PPO, published network", network="mlp"),
     },
 }
 """By environment and name."""

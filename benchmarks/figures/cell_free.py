@@ -76,10 +76,10 @@ def held_out(count: int) -> tuple[int, ...]:
 
 def run_cell(cell: Cell, stem: Path) -> Outcome:
     """Train a cell, or read what an earlier call has left in `STEM-cells/`; one that was interrupted is resumed."""
-    config = asdict(cell.args)
-    for volatile in ("folder", "resume"):
-        del config[volatile]
-    text = json.dumps([cell.train.__module__, config], default=str)
+    config = _plain(cell.args)
+    # By what differs from the defaults: an option that is added later does not make it another cell.
+    own = {name: value for name, value in config.items() if value != _plain(type(cell.args)())[name]}
+    text = json.dumps([cell.train.__module__, own], sort_keys=True)
     folder = Path(f"{stem}-cells") / f"{slug(cell.name.lower())}-{_digest(text)}"
     done = folder / "cell.json"
     if not done.exists():
@@ -98,7 +98,7 @@ def run_cell(cell: Cell, stem: Path) -> Outcome:
             "learning_bits": trained.learning_bits,
             "provenance": provenance(),
         }
-        _replace(done, json.dumps(record, default=str))
+        _replace(done, json.dumps(record))
         (folder / CHECKPOINT).unlink(missing_ok=True)
     found = json.loads(done.read_text())
     shape = len(cell.args.seeds), len(cell.args.drops)
@@ -154,6 +154,12 @@ def opponents(
         kept.parent.mkdir(parents=True, exist_ok=True)
         _replace(kept, json.dumps({name: (rates.tolist(), time) for name, (rates, time) in rows.items()}))
     return rows
+
+
+def _plain(args: GameArgs) -> dict[str, Any]:
+    """Arguments as JSON has them, but for where a run is kept."""
+    config: dict[str, Any] = json.loads(json.dumps(asdict(args), default=str))
+    return {name: value for name, value in config.items() if name not in ("folder", "resume")}
 
 
 def _digest(text: str) -> str:
