@@ -4,12 +4,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: leaderboard report test test-slow test-ray lint format speed docs clean
+.PHONY: leaderboard report verify test test-slow test-ray lint format speed docs clean
 
 leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
 	@rm -rf runs/leaderboard
 	$(BIN)/python -m benchmarks run --quick --out runs/leaderboard
 	$(BIN)/python -m benchmarks leaderboard --results runs/leaderboard
+
+report: $(VENV)/.baselines           ## the stored results as a page: runs/report.html
+	$(BIN)/python -m benchmarks report --out runs/report.html
+
+verify: $(VENV)/.baselines           ## play the stored results again, and make their tables again
+	$(BIN)/python -m benchmarks verify
 
 test: $(VENV)/.dev                   ## the test suite
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal

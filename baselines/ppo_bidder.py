@@ -90,7 +90,7 @@ class Args:
 class TrainedBidder:
     """A policy as a bidder: the most probable bids."""
 
-    information = "decentralised"
+    information = "CTDE"  # one network for all seats, trained on what all of them saw
 
     def __init__(self, policy: Any, name: str = "PPO", training_time: float = 0.0, training_steps: int = 0) -> None:
         self.policy, self.name = policy, name
@@ -133,7 +133,12 @@ def train(args: Args, progress: bool = True, opponent: Any = None) -> list[Train
             run.advance(reward=float(np.mean(rewards)))
             run.log(run.position, reward=rewards)
             run.checkpoint(lambda: {"learners": [learner.state_dict() for learner in learners]})
-    bidders = [TrainedBidder(learner.model.policy, "PPO", run.seconds, args.steps) for learner in learners]
+    # Segments are whole rollouts of all agents.
+    steps = [args.segments * -(-(args.steps // args.segments) // n) * n for n in (x.chunk for x in learners)]
+    bidders = [
+        TrainedBidder(learner.model.policy, "PPO", run.seconds, trained)
+        for learner, trained in zip(learners, steps, strict=True)
+    ]
     for bidder in bidders:
         bidder.curve = run.curve
     return bidders
@@ -272,6 +277,11 @@ class _Learner:
             device="cpu",
         )
         self.model.set_logger(Logger(None, []))
+
+    @property
+    def chunk(self) -> int:
+        """Decisions in a rollout."""
+        return self._args.rollout * self._env.num_envs
 
     def meet(self, policy: dict[str, Any]) -> None:
         """Renew the frozen rival, if there is one."""

@@ -14,6 +14,16 @@ from cfenvs.policies.auction import Efficient
 
 ALLOCATIONS: Mapping[str, Callable[[], Any]] = {"optimum": Efficient, "vcg": partial(Efficient, vcg=True)}
 """What no bidder reaches: the reference of auctions, and what is left of it after VCG payments."""
+TITLES = {
+    "greedy-0.75": "greedy, values x 0.75",
+    "greedy-0.5": "greedy, values x 0.5",
+    "straightforward-0.75": "straightforward, x 0.75",
+    "distance": "nearest surfaces",
+    "always": "always bid",
+}
+"""Of bidders in tables, where the name on the command line does not say it."""
+BLIND = ("random", "always", "silent")
+"""Bidders that look at nothing."""
 FIRST = {"CellFreeUplinkPower-v0": "ppo", "XLMIMOPower-v0": "matd3", "RISAuction-v0": "ppo"}
 """The learner of the quick protocols."""
 
@@ -21,14 +31,14 @@ FIRST = {"CellFreeUplinkPower-v0": "ppo", "XLMIMOPower-v0": "matd3", "RISAuction
 class Bidding:
     """A bidder as a row of a table: with a name and an information class."""
 
-    information = "decentralised"
-
-    def __init__(self, name: str, make: Callable[[], Any]) -> None:
-        self.name, self._make = name, make
+    def __init__(self, key: str, make: Callable[[], Any]) -> None:
+        self._key, self._make = key, make
         self._bidder = make()
+        self.name = TITLES.get(key, key)
+        self.information = "none" if key in BLIND else "decentralised"
 
     def __copy__(self) -> Bidding:
-        return Bidding(self.name, self._make)  # seats share nothing
+        return Bidding(self._key, self._make)  # seats share nothing
 
     def attach(self, seat: Any) -> None:
         """Take a seat, if the bidder needs one."""
@@ -45,10 +55,10 @@ def ours(env_id: str) -> dict[str, Algorithm]:
     found = {}
     for name, make in CONTROLLERS[env_id].items():
         make = partial(Bidding, name, make) if env_id == "RISAuction-v0" else make
-        found[name] = _untrained(name, make)
+        found[name] = Algorithm.untrained(name, make)
     if env_id == "RISAuction-v0":
-        found |= {name: _untrained(name, make) for name, make in ALLOCATIONS.items()}
-    return found | {name: _trained(name, train) for name, train in LEARNERS[env_id].items()}
+        found |= {name: Algorithm.untrained(name, make) for name, make in ALLOCATIONS.items()}
+    return found | {name: Algorithm(name=name, make=train, trained=True) for name, train in LEARNERS[env_id].items()}
 
 
 def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
@@ -74,11 +84,3 @@ def of_protocol(protocol: Protocol) -> dict[str, Algorithm]:
         skipped = LEARNERS[protocol.env_id].keys() - {FIRST[protocol.env_id]}
         own = {name: algorithm for name, algorithm in own.items() if name not in skipped}
     return own
-
-
-def _untrained(name: str, make: Callable[[], Any]) -> Algorithm:
-    return Algorithm(name=name, make=lambda protocol, seed, **_: make(), trained=False)
-
-
-def _trained(name: str, train: Callable[..., Any]) -> Algorithm:
-    return Algorithm(name=name, make=train, trained=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,15 @@ from pathlib import Path
 from benchmarks import algorithms
 from benchmarks.names import slug
 from cfenvs.core.config import require
-from cfenvs.evaluation import Protocol, Result, evaluate
+from cfenvs.core.files import write_atomically
+from cfenvs.evaluation import Protocol, Result, evaluate, provenance
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
 SCRATCH = Path("runs") / "cells"
 """Checkpoints and TensorBoard events of trainings."""
+PARTS = "parts.json"
+"""There: which commit the training is of, and how long its parts have taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,20 +69,41 @@ class Cell:
     def run(self, progress: bool = False) -> Result:
         """Train, if there is anything to train, and evaluate.
 
-        Training time is processor time, so that a busy machine gives the same; of a training that was interrupted, it
-        is that of the last part.
+        Training time is processor time, so that a busy machine gives the same, of all parts of a training that was
+        interrupted. Checkpoints of another commit are not resumed: the result will say that this one made it.
         """
+        before = provenance()
+        spent = self._spent(str(before["commit"]))
         algorithm = algorithms.find(self.algorithm, self.protocol.env_id, self.library)
         start = time.process_time()
-        policy = algorithm.make(self.protocol, self.seed, folder=self.scratch, progress=progress)
-        spent = time.process_time() - start if algorithm.trained else 0.0
+        try:
+            policy = algorithm.make(self.protocol, self.seed, folder=self.scratch, progress=progress)
+        finally:
+            spent += time.process_time() - start
+            if self.scratch.exists():
+                write_atomically(self.scratch / PARTS, json.dumps({"commit": str(before["commit"]), "spent": spent}))
         result = evaluate(policy, self.protocol, seed=self.seed)
-        return replace(result, algorithm=self.key, training_time=spent)
+        same = result.provenance == before
+        return replace(
+            result,
+            algorithm=self.key,
+            training_time=spent if algorithm.trained else 0.0,
+            provenance={**before, "dirty": before["dirty"] or not same},
+        )
+
+    def _spent(self, commit: str) -> float:
+        """Processor seconds of earlier parts of this training; what another commit has left is removed."""
+        parts = self.scratch / PARTS
+        left = json.loads(parts.read_text()) if parts.exists() else {}
+        if left.get("commit") != commit:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            return 0.0
+        return float(left["spent"])
 
     def finish(self) -> None:
         """Remove the checkpoints of a training whose result is kept: it is not resumed."""
-        for checkpoint in self.scratch.glob("checkpoint*"):
-            checkpoint.unlink()
+        for left in (*self.scratch.glob("checkpoint*"), *self.scratch.glob(PARTS)):
+            left.unlink()
         if self.scratch.exists() and not any(self.scratch.iterdir()):
             shutil.rmtree(self.scratch)
 

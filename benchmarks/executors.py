@@ -25,21 +25,29 @@ def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcom
     Ctrl-C lets trainings write their checkpoints; a second one does not wait for that. When this process is killed, its
     workers end too.
     """
-    count = min(workers or os.cpu_count() or 1, max(len(cells), 1))
+    count = min(workers or len(os.sched_getaffinity(0)), max(len(cells), 1))
     if count == 1:
         for cell in cells:
             yield cell, _attempt(cell, progress=True)
         return
     left, running, pool = list(reversed(cells)), dict[Future[Result | str], Cell](), _Pool(count)
+    alone: list[Cell] = []  # what ran when a worker was killed: one of them was the reason
     try:
-        while left or running:
+        while left or running or alone:
             # No more than there are workers: what waits within a pool would still run after Ctrl-C.
             while left and len(running) < count:
                 cell = left.pop()
                 running[pool.submit(cell)] = cell
+            if not running:
+                cell = alone.pop()
+                running[pool.submit(cell)] = cell
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             if any(isinstance(future.exception(), BrokenProcessPool) for future in finished):
-                finished, pool = set(running), _Pool(count)  # whichever was killed, it took the others with it
+                finished, pool = set(running), _Pool(count)  # it took the others with it
+                if len(running) > 1:
+                    alone += running.values()
+                    running.clear()
+                    continue
             for future in finished:
                 error = future.exception()
                 cell = running.pop(future)
@@ -123,7 +131,7 @@ START: dict[str, Callable[[Sequence[Cell], int | None], Generator[Outcome, None,
 def _attempt(cell: Cell, progress: bool = False) -> Result | str:
     try:
         return cell.run(progress)
-    except Exception:
+    except (Exception, SystemExit):  # a stranger's code may try to leave
         return traceback.format_exc()
 
 

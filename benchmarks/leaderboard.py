@@ -18,7 +18,9 @@ from benchmarks.cells import RESULTS, load_protocol
 from benchmarks.run import FAILED
 from benchmarks.tables import markdown
 from cfenvs.arrays import Float
+from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import RANKED_SEEDS, Protocol, Result, Row, rank, read_result, same_conditions
+from cfenvs.evaluation.ranking import UNIMPORTANT
 
 FILES = ("LEADERBOARD.md", "leaderboard.csv", "marl-eval.json")
 
@@ -50,23 +52,20 @@ class Board:
         return next(row for row in self.rows if row.algorithm == self.protocol.reference)
 
 
-def main(results: Path = RESULTS, out: Path | None = None, quick: bool = False) -> None:
+def main(results: Path = RESULTS, out: Path | None = None) -> None:
     """Merge results, rank, print, and write LEADERBOARD.md, leaderboard.csv and marl-eval.json.
 
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json.
         out: Folder for the tables; by default that of the results.
-        quick: Only the quick protocols.
     """
     found = boards(results)
-    if quick:
-        found = [board for board in found if board.name.endswith("-quick")]
     if not found:
         raise SystemExit(f"no results in {results}: `python -m benchmarks run` makes some")
     out = results if out is None else out
     out.mkdir(parents=True, exist_ok=True)
     for name, text in files(found).items():
-        (out / name).write_text(text)
+        write_atomically(out / name, text)
     console = Console(width=None if Console().is_terminal else 200)
     for board in found:
         console.print(_view(board))
@@ -89,7 +88,8 @@ def boards(results: Path) -> list[Board]:
 
     Results that cannot be read, or were made under other conditions than the protocol now has, are refused.
     """
-    return [_board(folder) for folder in sorted(results.glob("*")) if folder.is_dir() and any(folder.glob("*/*.json"))]
+    kept = sorted({path.parents[1] for form in ("*/*/*.json", f"*/*/*{FAILED}") for path in results.glob(form)})
+    return [_board(folder) for folder in kept]
 
 
 def _board(folder: Path) -> Board:
@@ -145,7 +145,7 @@ def _number(path: Path) -> int:
 
 def _differences(one: Protocol, other: Protocol) -> str:
     values, others = one.to_dict(), other.to_dict()
-    return ", ".join(sorted(key for key in values if values[key] != others[key]))
+    return ", ".join(sorted(key for key in values if key not in UNIMPORTANT and values[key] != others[key]))
 
 
 def files(found: Sequence[Board]) -> dict[str, str]:

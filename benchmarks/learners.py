@@ -24,11 +24,11 @@ SPOT: dict[str, Any] = {
     "start_explorers": 3.0,
     "exploration_episodes": 70,
 }
-"""What all do that learn on the spot, as for ten users in `figures cell-free-scale`."""
+"""What all do that learn on the spot; larger networks explore more, see `figures cell-free-scale`."""
 SILENT: dict[str, Any] = {"include_zero": False}
 """Level 0 is never best, and one user that explores it takes the whole reward from all others."""
 JOINT: dict[str, Any] = {"decompose": True, "batch_size": 32, "capacity": 4096, "learning_rate": 1e-2}
-"""Of CTDE: a transition holds all users."""
+"""Of CTDE: a transition holds all users, and one network has to tell them apart by their identities."""
 
 
 class OnTheSpot:

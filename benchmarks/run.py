@@ -12,7 +12,8 @@ from tyro.conf import UseAppendAction
 
 from benchmarks import executors
 from benchmarks.cells import RESULTS, Cell, cells
-from cfenvs.evaluation import Result, write_result
+from cfenvs.core.files import write_atomically
+from cfenvs.evaluation import Result, read_result, same_conditions, write_result
 
 SYSTEMS = ("cell-free", "xl-mimo", "ris-auction")
 FAILED = ".error"
@@ -42,6 +43,8 @@ def main(
         executor: Processes on this machine, or an existing Ray cluster (a new local one, if there is none).
         workers: Processes; by default one for each core.
     """
+    if workers is not None and workers < 1:
+        raise SystemExit(f"--workers {workers}: must be at least 1")
     names = protocol or tuple(f"{system}-{'quick' if quick else 'standard'}" for system in SYSTEMS)
     try:
         todo = list(cells(names, algo, seed, library))
@@ -59,7 +62,7 @@ def run_all(
     todo: Sequence[Cell], out: Path, executor: Literal["local", "ray"] = "local", workers: int | None = None
 ) -> list[Cell]:
     """Run those cells that have no result; those that failed are returned, and their reason is kept."""
-    left = [cell for cell in todo if not cell.path(out).exists()]
+    left = [cell for cell in todo if not _is_done(cell, out)]
     failed = []
     with tqdm(total=len(todo), initial=len(todo) - len(left), desc="cells", unit=" cell") as bar:
         try:
@@ -77,6 +80,20 @@ def run_all(
     return failed
 
 
+def _is_done(cell: Cell, out: Path) -> bool:
+    """Whether there is a result of this cell; one under another protocol of the same name is refused."""
+    path = cell.path(out)
+    if not path.exists():
+        return False
+    try:
+        same = same_conditions(read_result(path).protocol, cell.protocol)
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"{error}: delete the file, or choose another folder") from error
+    if not same:
+        raise SystemExit(f"{path} is of another protocol {cell.name!r}: rename yours, or delete the old results")
+    return True
+
+
 def _keep(result: Result | str, path: Path) -> str:
     """Write a result, or a file with the reason why there is none, which is returned."""
     reason = result if isinstance(result, str) else ""
@@ -84,11 +101,12 @@ def _keep(result: Result | str, path: Path) -> str:
     if not isinstance(result, str):
         try:
             write_result(result, path)
+        except FileExistsError:  # of another run in the same folder, meanwhile
+            pass
         except (TypeError, ValueError) as error:  # not finite, or nothing that JSON has
-            path.with_suffix(".npz").unlink(missing_ok=True)
             reason = f"{type(error).__name__}: its result cannot be written: {error}\n"
     if reason:
-        path.with_suffix(FAILED).write_text(reason)
+        write_atomically(path.with_suffix(FAILED), reason)
     else:
         path.with_suffix(FAILED).unlink(missing_ok=True)
     return reason

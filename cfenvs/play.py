@@ -290,10 +290,11 @@ class _AuctionAccount:
             f"welfare {welfare:.3f}; {'optimum' if self._best.exact else 'best found'} {self._best.value:.3f}"
             + (f", of which {welfare / self._best.value:.1%}" if self._best.value > 0 else "")
         )
+        unit = np.ones_like(budgets) if config.reward_unit == "budget" else budgets
         for o, label in enumerate(self._policy.labels):
             self._lines.append(
                 f"{which}: operator {o}, {label}: {int((owner == o).sum())} won, utility {utilities[o]:.3f}, "
-                f"cost {simulator.costs[0, o] / budgets[o]:.3f}, reward {self._rewards[o] / budgets[o]:.3f}"
+                f"cost {simulator.costs[0, o] / budgets[o]:.3f}, reward {self._rewards[o] / unit[o]:.3f}"
             )
         self._rewards, self._rounds = np.zeros_like(self._rewards), 0
 

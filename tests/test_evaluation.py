@@ -151,6 +151,10 @@ def test_a_result_survives_its_file(results, tmp_path):
         ({"metrics": {"objective": [1.0] * 6}}, 'must have a "reward"'),
         ({"surprise": 1}, "unknown key"),
         ({"seed": "0"}, "must be a whole number"),
+        ({"metrics": {"reward": ["1.0"] * 6}}, "one for each scenario"),
+        ({"metrics": {"reward": [10**400] * 6}}, "one for each scenario"),
+        ({"information": "Oracle"}, "must be one of none, decentralised"),
+        ({"traces": {}}, "unknown key"),
         ({"seed": True}, "must be a whole number"),
         ({"training_time": -1.0}, "must not be negative"),
         ({"decision_time": float("nan")}, "must not be negative"),
@@ -177,7 +181,8 @@ def test_what_is_no_result_is_refused(tmp_path):
 
 def test_stored_actions_earn_the_same_bits_in_fewer_worlds(results, tmp_path):
     for name, result in results.items():
-        kept = replace(result, traces={"actions": result.traces["actions"][:, :4]})
+        fewer = replace(SMALL, traced=4)
+        kept = replace(result, protocol=fewer, traces={"actions": result.traces["actions"][:, :4]})
         write_result(kept, tmp_path / name / "0.json")
         assert replay(read_result(tmp_path / name / "0.json"), read_traces(tmp_path / name / "0.json")) == []
 
@@ -194,6 +199,36 @@ def test_a_result_that_was_changed_by_hand_is_found_out(results):
     assert any("first of network 3" in line for line in replay(result, {"actions": other}))
     assert "cannot be played" in replay(result, {"actions": other[:20]})[0]
     assert replay(result, {}) == ["no actions are kept"]
+    few = {"actions": result.traces["actions"][:, :1]}
+    assert replay(result, few) == ["actions of 1 networks are kept, not of 6"]
+
+
+def test_code_that_a_result_names_is_not_run(results, tmp_path, monkeypatch):
+    (tmp_path / "trap.py").write_text("raise RuntimeError('run')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    result, named = results["full power"], ["names code, which is not run: trap:Objective"]
+    chosen = replace(result, choices={"objective": "trap:Objective"}, protocol=replace(SMALL, choices=("objective",)))
+    assert replay(chosen, result.traces) == named
+    kwargs = {"preset": "small", "objective": "trap:Objective"}
+    shared = replace(result, protocol=replace(SMALL, env_kwargs=kwargs))
+    assert replay(shared, result.traces) == named
+    assert replay(shared, result.traces, SMALL) == named
+    with pytest.raises(RuntimeError, match="run"):  # ours names it too
+        replay(shared, result.traces, shared.protocol)
+
+
+def test_an_auction_that_is_cut_off_counts_by_its_sum_too():
+    class All:
+        name, information = "bids", "decentralised"
+
+        def act(self, observations, infos):
+            return infos["action_mask"][..., 1]
+
+    kwargs = {"surfaces": 6, "max_rounds": 3, "opponents": "silent"}
+    result = evaluate(All(), Protocol(env_id="RISAuction-v0", env_kwargs=kwargs, num_scenarios=8))
+    np.testing.assert_allclose(result.reward, result.utility - result.cost, atol=1e-12)
+    few = evaluate(All(), result.protocol, worlds=3)
+    np.testing.assert_array_equal(few.reward, result.reward[:3])
 
 
 class OnlySome:
@@ -267,6 +302,36 @@ def test_learners_need_ten_seeds_and_say_which_are_missing(results):
     assert dirty.place is not None
     assert "made from a working tree with uncommitted changes" in dirty.notes
     assert "made from no known commit" in row(learner(fractional, 10, provenance={})).notes
+    long = [replace(result, training_steps=10**6) for result in learner(fractional, 10)]
+    assert "trained 1000000 steps, and the protocol gives 0" in row(long).notes
+
+
+def test_a_policy_that_does_not_say_what_it_knows_is_no_yardstick(results):
+    class Peeks:
+        action_type = "continuous"
+
+        def begin(self, env):
+            self.env = env
+
+        def act(self, observations, infos):
+            return np.array([o.continuous.p for o in self.env.optimum()]) / self.env.config.max_power
+
+    rows = {row.algorithm: row for row in rank([*named(results), evaluate(Peeks(), SMALL)])}
+    assert rows["Peeks"].score == 1.0
+    assert rows["Peeks"].place is None
+    assert "its information class is not stated" in rows["Peeks"].notes
+    assert rows["rate feedback (3 rounds)"].place == 1
+    assert rows["full power"].difference > -0.5  # to the best that says it, not to this one
+    with pytest.raises(ValueError, match="must be one of none, decentralised"):
+        evaluate(type("Typo", (Peeks,), {"information": "Oracle"})(), SMALL)
+
+
+def test_a_reference_has_to_be_better_than_random(results):
+    rows = [
+        replace(r, algorithm={"random": "optimum", "optimum": "random"}.get(r.algorithm, "x")) for r in named(results)
+    ]
+    with pytest.raises(ValueError, match="'optimum' earns no more than 'random' there"):
+        rank(rows)
 
 
 def test_only_results_of_one_protocol_with_both_anchors_are_ranked(results):
@@ -284,6 +349,28 @@ def stored(results, tmp_path):
     for result in [*named(results), *learner(results["fractional (-0.5)"], 3)]:
         write_result(result, tmp_path / "small" / result.algorithm / f"{result.seed}.json")
     return tmp_path
+
+
+def test_what_cannot_be_read_is_a_finding_and_no_end(stored, capsys):
+    from benchmarks import leaderboard, verify
+
+    leaderboard.main(stored)
+    (stored / "small" / "mine" / "0.npz").write_bytes(b"no zip")
+    (stored / "small" / "mine" / "1.npz").unlink()
+    found = verify.check(stored, progress=False)
+    assert len(found) == 2
+    assert "mine/0.json" in found[0]
+    assert found[1] == "small/mine/1.json: no actions are kept"
+
+
+def test_what_only_failed_is_shown(tmp_path, capsys):
+    from benchmarks import leaderboard
+
+    reason = tmp_path / "cell-free-quick" / "mine" / "0.error"
+    reason.parent.mkdir(parents=True)
+    reason.write_text("ValueError: too bad\n")
+    leaderboard.main(tmp_path)
+    assert "failed: mine, seed 0: ValueError: too bad" in (tmp_path / "LEADERBOARD.md").read_text()
 
 
 def test_the_leaderboard_writes_what_verify_makes_again(stored, capsys):

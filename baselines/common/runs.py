@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from cfenvs.core.files import write_atomically
 from cfenvs.evaluation.result import provenance
 
 CHECKPOINT, RECORD = "checkpoint.pt", "run.json"
@@ -193,9 +194,7 @@ class Run:
             "provenance": provenance(),
             "curve": self.curve,
         }
-        partial = self.folder / (RECORD + ".partial")
-        partial.write_text(json.dumps(record, indent=1, default=str) + "\n")
-        os.replace(partial, self.folder / RECORD)
+        write_atomically(self.folder / RECORD, json.dumps(record, indent=1, default=str) + "\n")
 
 
 def save_atomically(state: Any, path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from baselines.common.cell_free import ENV_ID, GameArgs, Trained
 from baselines.common.runs import CHECKPOINT
 from benchmarks.names import slug
 from cfenvs.arrays import Float
+from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.evaluation.result import provenance
@@ -98,9 +98,12 @@ def run_cell(cell: Cell, stem: Path) -> Outcome:
             "learning_bits": trained.learning_bits,
             "provenance": provenance(),
         }
-        _replace(done, json.dumps(record))
+        write_atomically(done, json.dumps(record))
         (folder / CHECKPOINT).unlink(missing_ok=True)
     found = json.loads(done.read_text())
+    other = sorted(name for name, value in found["config"].items() if config.get(name, value) != value)
+    if other:
+        raise SystemExit(f"{folder} was made with other defaults of {', '.join(other)}: delete it")
     shape = len(cell.args.seeds), len(cell.args.drops)
 
     def curve(name: str) -> dict[int, Float]:
@@ -152,7 +155,7 @@ def opponents(
     rows: dict[str, tuple[Float, float]] = {name: (result.objective, result.decision_time) for name, result in found}
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        _replace(kept, json.dumps({name: (rates.tolist(), time) for name, (rates, time) in rows.items()}))
+        write_atomically(kept, json.dumps({name: (rates.tolist(), time) for name, (rates, time) in rows.items()}))
     return rows
 
 
@@ -164,13 +167,6 @@ def _plain(args: GameArgs) -> dict[str, Any]:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def summary(score: Float) -> dict[str, str]:

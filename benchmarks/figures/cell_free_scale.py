@@ -25,6 +25,7 @@ from benchmarks.figures.cell_free import (
     summary,
     write_rows,
 )
+from benchmarks.learners import JOINT, SILENT, SPOT
 from benchmarks.tables import markdown
 from cfenvs.arrays import Float
 
@@ -63,8 +64,6 @@ def _short(name: str) -> str:
     return name if name.endswith("(all)") or "best response" not in name else "best response (near)"
 
 
-ALL: dict[str, Any] = {"start_at_full_power": True, "log_reward": True}
-"""What every learner does at every size."""
 LARGE: dict[str, Any] = {
     "exploration_episodes": 25,
     "start_explorers": 8.0,
@@ -82,13 +81,11 @@ FINE: dict[str, Any] = {
 }
 """Sixteen levels of 2 dB, of which the best lie up to 15 below full power: a long way, in small steps."""
 SIZES = {
-    "default, K = 10": Size("default", 10, 5, 250, 4, learner={"start_explorers": 3.0, "exploration_episodes": 70}),
+    "default, K = 10": Size("default", 10, 5, 250, 4),
     "book-100x4, K = 40": Size("book-100x4", 5, 3, 40, 8, learner=LARGE),
     "book-100x4, K = 20": Size("book-100x4", 5, 3, 40, 8, {"users": 20}, LARGE),
     "ngo, MR, K = 40": Size("ngo", 5, 3, 500, 8, learner=FINE),
 }
-JOINT: dict[str, Any] = {"batch_size": 32, "capacity": 4096, "learning_rate": 1e-2}
-"""Of CTDE: a transition holds all users, and one network has to tell them apart by their identities."""
 LEARNERS = ("FPer", "SARL", "CTDE, identity")
 
 
@@ -113,15 +110,14 @@ def make(stem: Path, quick: bool = False) -> None:
 
 def make_cell(name: str, base: dict[str, Any], size: Size) -> Cell:
     """A learner for this size."""
-    common = {**base, **ALL, **size.learner}
-    game = {**size.env_kwargs, "include_zero": False}
+    common = {**base, **SPOT, **size.learner}
+    game = {**size.env_kwargs, **SILENT}
     near = {**game, "neighborhood": size.neighbors}
     if name == "FPer":
         return Cell(name, fper.train, fper.Args(**common, env_kwargs=near))
     if name == "SARL":
         return Cell(name, ddqn_per.train, ddqn_per.Args(**common, decompose=True, env_kwargs=game))
-    joint = {"decompose": True, **JOINT}
-    return Cell(name, ctde.train, ctde.Args(**common, **joint, env_kwargs={**near, "identity": True}))
+    return Cell(name, ctde.train, ctde.Args(**common, **JOINT, env_kwargs={**near, "identity": True}))
 
 
 def _write(stem: Path, results: dict[str, Result], sizes: dict[str, Size]) -> None:

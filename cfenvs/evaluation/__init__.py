@@ -26,7 +26,7 @@ from cfenvs.evaluation.statistics import (
     paired_difference,
     probability_of_improvement,
 )
-from cfenvs.evaluation.verify import replay
+from cfenvs.evaluation.verify import differences, replay
 
 __all__ = [
     "HELD_OUT",
@@ -36,6 +36,7 @@ __all__ = [
     "Protocol",
     "Result",
     "Row",
+    "differences",
     "evaluate",
     "interquartile_mean",
     "interval",

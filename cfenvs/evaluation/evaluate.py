@@ -71,9 +71,9 @@ def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | No
     -------
     Result
         Its metrics, for each scenario: `reward` and, where the infos have them, `objective` (without penalties) and
-        `violations`, as means over the steps of the episode; or the `reward` as the sum over the episode if it ends by
-        termination, with the last `utility` and `cost`. On the multi-agent face the reward is the mean over agents.
-        With rivals, see `cfenvs.evaluation.auctions.evaluate_bidder`.
+        `violations`, as means over the steps of the episode; in auctions, whose infos have a `utility`, the `reward` as
+        the sum over the episode, with the last `utility` and `cost`. On the multi-agent face the reward is the mean
+        over agents. With rivals, see `cfenvs.evaluation.auctions.evaluate_bidder`.
     """
     if protocol.rivals:
         played = auctions.evaluate_bidder(policy, protocol, worlds)
@@ -102,7 +102,6 @@ def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict
     num_worlds = env.num_envs
     totals: dict[str, Array] = {}
     kept: list[Array] = []
-    ended = np.zeros(num_worlds, bool)
     running = np.ones(num_worlds, bool)
     steps = np.zeros(num_worlds, np.int64)
     while running.any():
@@ -114,10 +113,10 @@ def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict
         observations, rewards, terminated, truncated, infos = env.step(actions)
         _add(totals, running, _of_worlds(rewards), infos)
         steps += running
-        ended |= running & terminated
         running &= ~(terminated | truncated)  # a world that has finished is played on, and not counted
     env.close()
-    metrics = {name: total if name in _LAST or ended.all() else total / steps for name, total in totals.items()}
+    whole = "utility" in totals
+    metrics = {name: total if name in _LAST or whole else total / steps for name, total in totals.items()}
     return metrics, {"actions": np.stack(kept)} if kept else {}, deciding / int(steps.sum())
 
 

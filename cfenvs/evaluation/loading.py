@@ -44,6 +44,11 @@ class Algorithm:
     make: Callable[..., Any]
     trained: bool
 
+    @classmethod
+    def untrained(cls, name: str, make: Callable[[], Any]) -> Algorithm:
+        """One that needs no training, from what makes the policy."""
+        return cls(name=name, make=lambda protocol, seed, **_: make(), trained=False)
+
 
 def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
     """An algorithm of someone else's.
@@ -101,11 +106,11 @@ def load_policy(reference: str, library: str | None = None) -> Any:
 def _algorithm(name: str, found: Any) -> Algorithm:
     """An algorithm from what a reference names."""
     if hasattr(found, "act"):
-        return _untrained(name, found if isinstance(found, type) else lambda: found)
+        return Algorithm.untrained(name, found if isinstance(found, type) else lambda: found)
     require(callable(found), "algorithm", name, "must be a class with `act` or a training function")
     parameters = inspect.signature(found).parameters
     if len(parameters) == 0:
-        return _untrained(name, found)
+        return Algorithm.untrained(name, found)
     fits = {"protocol", "seed"} <= parameters.keys()
     require(fits, "algorithm", name, f"must be train(protocol, seed), not {found.__name__}{inspect.signature(found)}")
 
@@ -120,10 +125,6 @@ def _algorithm(name: str, found: Any) -> Algorithm:
         return policy
 
     return Algorithm(name=name, make=make, trained=True)
-
-
-def _untrained(name: str, make: Callable[[], Any]) -> Algorithm:
-    return Algorithm(name=name, make=lambda protocol, seed, **_: make(), trained=False)
 
 
 def _attribute(module: str, name: str) -> Any:
@@ -144,6 +145,8 @@ def _saved(path: Path, library: str, protocol: Protocol | None) -> Any:
     except Exception as error:  # whatever a library raises on a file of another
         raise ValueError(f"{path} cannot be loaded by {library}: {type(error).__name__}: {error}") from error
     if hasattr(model, "act"):
+        # What has no steps would count as a classical row, which needs no seeds to be ranked.
+        model.training_steps = max(int(getattr(model, "training_steps", 0)), 1)
         return model
     if loader is None:
         policy: _SavedPolicy = TianshouPolicy(path, model)
@@ -203,7 +206,7 @@ class SB3Policy(_SavedPolicy):
     def __init__(self, path: Path, model: Any) -> None:
         self.model = model
         name = f"{path.stem} ({type(model).__name__})"
-        steps = int(getattr(model, "num_timesteps", 0))
+        steps = max(int(getattr(model, "num_timesteps", 0)), 1)
         super().__init__(name, getattr(model, "action_space", None), getattr(model, "observation_space", None), steps)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:

@@ -36,8 +36,8 @@ class Protocol:
         Scenario i has scenario seed `first_scenario + i`, and its episode seed is the same number.
     first_scenario : int
     training_steps : int
-        Budget of environment steps for learners of one policy for all networks; they train on scenario seeds below
-        `HELD_OUT`.
+        Budget of environment steps, in auctions of decisions, for learners of one policy for all networks; they train
+        on scenario seeds below `HELD_OUT`.
     steps_per_network : int
         Budget for learners that train on the spot, anew in each network, on other episodes than the one that counts.
     seeds : int
@@ -73,7 +73,8 @@ class Protocol:
             require(name not in self.env_kwargs, "env_kwargs", dict(self.env_kwargs), f"must not set {name}")
         for name in ("num_scenarios", "seeds"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "must be at least 1")
-        require(self.traced >= 0, "traced", self.traced, "must not be negative")
+        for name in ("first_scenario", "training_steps", "steps_per_network", "traced"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "must not be negative")
 
     @classmethod
     def load(cls, path: Path) -> Protocol:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+import cfenvs
 from cfenvs.arrays import Float
 from cfenvs.core.config import require
 from cfenvs.evaluation.protocol import Protocol
@@ -24,6 +25,10 @@ from cfenvs.evaluation.statistics import (
 RANKED_SEEDS = 10
 """Training seeds that a learner needs to be ranked."""
 Interval = tuple[float, float]
+UNIMPORTANT = frozenset({"choices", "seeds", "traced", "unit"})
+"""Of a protocol: what results that stand in one table may differ in."""
+MOST_STEPS = 1.02
+"""Times its budget that a learner may train: libraries round up to whole rollouts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +151,9 @@ def rank(results: Iterable[Result]) -> list[Row]:
             )
     for name in (protocol.random, protocol.reference):
         require(name in groups, "results", sorted(groups), f"must have {name!r}, which scores are measured by")
-    low, high = groups[protocol.random][0].reward, groups[protocol.reference][0].reward
+    low, high = (np.mean([r.reward for r in groups[name]], axis=0) for name in (protocol.random, protocol.reference))
+    worse = np.flatnonzero(high <= low).tolist()
+    require(not worse, "networks", worse, f"{protocol.reference!r} earns no more than {protocol.random!r} there")
     scores = {
         name: np.array([normalised_scores(result.reward, low, high) for result in group])
         for name, group in groups.items()
@@ -166,7 +173,7 @@ def rank(results: Iterable[Result]) -> list[Row]:
                 results=tuple(groups[name]),
                 scores=scores[name],
                 rival=_rival(name, best, scores, groups),
-                notes=(*lacking, *_origin(groups[name])),
+                notes=(*lacking, *_origin(groups[name], protocol)),
             )
         )
     return rows
@@ -178,17 +185,15 @@ def same_conditions(one: Protocol, other: Protocol) -> bool:
     The number of training seeds may differ, and what algorithms are free to choose: a result says what it chose.
     """
     values, others = one.to_dict(), other.to_dict()
-    return all(values[key] == others[key] for key in values.keys() - {"choices", "seeds", "traced", "unit"})
+    return all(values[key] == others[key] for key in values.keys() - UNIMPORTANT)
 
 
 def _comparable(result: Result, protocol: Protocol) -> bool:
-    return result.information != "oracle" and result.algorithm != protocol.random
+    return result.information not in ("oracle", NOT_STATED) and result.algorithm != protocol.random
 
 
 def _too_few(group: Sequence[Result], protocol: Protocol) -> list[str]:
-    """Why a row that could be ranked is not."""
-    if group[0].information == NOT_STATED:
-        return ["its information class is not stated"]
+    """Why a learner is not ranked."""
     seeds = {result.seed for result in group}
     missing = sorted(set(range(max(protocol.seeds, max(seeds) + 1))) - seeds)
     if not group[0].training_steps:
@@ -198,9 +203,18 @@ def _too_few(group: Sequence[Result], protocol: Protocol) -> list[str]:
     return [] if len(seeds) >= RANKED_SEEDS else [f"{len(seeds)} of {RANKED_SEEDS} training seeds"]
 
 
-def _origin(group: Sequence[Result]) -> list[str]:
-    """What to know of where results were made."""
-    found = []
+def _origin(group: Sequence[Result], protocol: Protocol) -> list[str]:
+    """What to know of how results were made."""
+    found = ["its information class is not stated"] if group[0].information == NOT_STATED else []
+    steps = max(result.training_steps for result in group)
+    budget = max(protocol.training_steps, protocol.steps_per_network * protocol.num_scenarios)
+    if steps > MOST_STEPS * budget:
+        found.append(f"trained {steps} steps, and the protocol gives {budget}")
+    versions = {str(result.provenance.get("cfenvs")) for result in group} - {cfenvs.__version__}
+    if versions:
+        found.append(f"made with cfenvs {', '.join(sorted(versions))}, this is {cfenvs.__version__}")
+    if len({result.provenance.get("commit") for result in group}) > 1:
+        found.append("made from several commits")
     if any(result.provenance.get("dirty") for result in group):
         found.append("made from a working tree with uncommitted changes")
     if any(not result.provenance.get("commit") for result in group):

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import subprocess
+import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +20,7 @@ import cfenvs
 from cfenvs.arrays import Array, Float
 from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
+from cfenvs.core.files import write_atomically
 from cfenvs.evaluation.protocol import Protocol
 
 SCHEMA = 2
@@ -123,8 +125,8 @@ def write_result(result: Result, path: Path) -> None:
         np.savez_compressed(
             buffer, allow_pickle=False, **{name: _small(trace) for name, trace in result.traces.items()}
         )
-        _replace(path.with_suffix(".npz"), buffer.getvalue())
-    _replace(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+        write_atomically(path.with_suffix(".npz"), buffer.getvalue())
+    write_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def read_result(path: Path) -> Result:
@@ -157,7 +159,10 @@ def read_result(path: Path) -> Result:
     require("reward" in values["metrics"], "metrics", sorted(values["metrics"]), f'{path}: must have a "reward"')
     for name, numbers in values["metrics"].items():
         plain = isinstance(numbers, list) and all(type(number) in (int, float) for number in numbers)
-        array = np.array(numbers if plain else [], float)
+        try:
+            array = np.array(numbers if plain else [], float)
+        except OverflowError:
+            array = np.array([np.inf])
         complete = array.shape == (values["protocol"].num_scenarios,) and np.isfinite(array).all()
         require(bool(complete), name, f"array of shape {array.shape}", f"{path}: must be finite, one for each scenario")
         values["metrics"][name] = array
@@ -185,8 +190,11 @@ def read_traces(path: Path) -> dict[str, Array]:
     path = Path(path).with_suffix(".npz")
     if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as file:
-        return dict(file)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (zipfile.BadZipFile, EOFError, KeyError) as error:
+        raise ValueError(f"{path} holds no traces: {error}") from error
 
 
 def provenance() -> dict[str, Any]:
@@ -197,8 +205,8 @@ def provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in ("numpy", "numba", "scipy", "gymnasium", "torch")},
         "commit": _git("rev-parse", "HEAD") if ours else None,
-        # Untracked files do not count: results that a run writes are some.
-        "dirty": bool(ours and _git("status", "--porcelain", "--untracked-files=no")),
+        # What a run writes does not count: untracked files, and tables that are made anew.
+        "dirty": bool(ours and _git("status", "--porcelain", "--untracked-files=no", "--", ":/", _RESULTS)),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }
 
@@ -210,17 +218,14 @@ def _small(trace: Array) -> Array:
     return trace.astype(np.result_type(np.min_scalar_type(trace.min()), np.min_scalar_type(trace.max())))
 
 
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+_RESULTS = ":(top,exclude)benchmarks/results"
 
 
 def _git(*arguments: str) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from cfenvs.arrays import Array, Bool
 from cfenvs.evaluation.evaluate import evaluate
+from cfenvs.evaluation.protocol import Protocol
 from cfenvs.evaluation.result import Result
 
 
@@ -48,7 +50,7 @@ class _Bids:
         return self._bids[self._round]
 
 
-def replay(result: Result, traces: Mapping[str, Array]) -> list[str]:
+def replay(result: Result, traces: Mapping[str, Array], trusted: Protocol | None = None) -> list[str]:
     """Simulate the traced scenarios of a result again.
 
     Parameters
@@ -56,6 +58,9 @@ def replay(result: Result, traces: Mapping[str, Array]) -> list[str]:
     result : Result
     traces : mapping of arrays
         From `read_traces`.
+    trusted : Protocol, optional
+        Its protocol from a source of your own. What a result itself says may name code ("module:Name", such as an
+        objective or a rival), which is not run unless this protocol names it too.
 
     Returns
     -------
@@ -73,19 +78,49 @@ def replay(result: Result, traces: Mapping[str, Array]) -> list[str]:
     """
     if not traces:
         return ["no actions are kept"]
+    named = code_named_by(result, trusted)
+    if named:
+        return [f"names code, which is not run: {', '.join(named)}"]
     policy = Replay(result, traces)
+    expected = min(result.protocol.traced, result.protocol.num_scenarios)
+    if policy.worlds != expected:
+        return [f"actions of {policy.worlds} networks are kept, not of {expected}"]
     try:
         again = evaluate(policy, result.protocol, seed=result.seed, worlds=policy.worlds)
     except (IndexError, KeyError, ValueError) as error:
         return [f"the actions cannot be played: {error}"]
+    return differences(result, again, policy.worlds)
+
+
+def differences(result: Result, again: Result, worlds: int) -> list[str]:
+    """What differs between a result and the same measured again in its first scenarios, bit for bit."""
     found = []
     for name in sorted(result.metrics.keys() | again.metrics.keys()):
         stored, now = result.metrics.get(name), again.metrics.get(name)
         if stored is None or now is None:
             found.append(f"{name} is {'not in the result' if stored is None else 'no longer measured'}")
             continue
-        wrong = np.flatnonzero(stored[: policy.worlds] != now)
+        wrong = np.flatnonzero(stored[:worlds] != now)
         if len(wrong):
             i = int(wrong[0])
             found.append(f"{name} of {len(wrong)} networks, first of network {i}: stored {stored[i]!r}, now {now[i]!r}")
     return found
+
+
+def code_named_by(result: Result, trusted: Protocol | None = None) -> list[str]:
+    """The "module:Name" strings in what a result says about its environment, but for those of a trusted protocol."""
+    given = result.protocol
+    allowed = set() if trusted is None else set(_references([dict(trusted.env_kwargs), list(trusted.rivals)]))
+    named = _references([dict(given.env_kwargs), list(given.rivals), result.choices])
+    return sorted(set(named) - allowed)
+
+
+def _references(values: Any) -> Iterator[str]:
+    if isinstance(values, str):
+        if re.fullmatch(r"[\w.]+:[\w.]+", values):
+            yield values
+    elif isinstance(values, Mapping):
+        yield from _references(list(values.values()))
+    elif isinstance(values, (list, tuple)):
+        for value in values:
+            yield from _references(value)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Float
+from cfenvs.core.config import require
 from cfenvs.ris_auction import play
 
 
@@ -26,8 +27,9 @@ class Efficient:
         self.name = "efficient, VCG payments" if vcg else "efficient, for free"
 
     def allocate(self, num_auctions: int, **kwargs: Any) -> dict[str, Float]:
-        """Metrics of so many auctions; arguments as of `cfenvs.ris_auction.play`."""
+        """Metrics of so many auctions, by proven optima only; arguments as of `cfenvs.ris_auction.play`."""
         outcomes = play("silent", num_auctions, optimum=True, **kwargs)
+        require(outcomes.exact, "num_auctions", num_auctions, "some have too many surfaces for a proven optimum")
         welfare = outcomes.optimal_welfare
         revenue = outcomes.vcg_revenue if self.vcg else np.zeros(num_auctions)
         return {"reward": (welfare - revenue) / outcomes.reward.shape[1], "welfare": welfare, "revenue": revenue}

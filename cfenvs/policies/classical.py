@@ -22,7 +22,7 @@ class RandomPolicy:
     information = "none"
 
     def begin(self, env: Any) -> None:
-        """Seed a copy of the action space."""
+        """Seed the action space."""
         self._space = env.action_space
         self._space.seed(0)
 

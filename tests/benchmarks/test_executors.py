@@ -83,6 +83,24 @@ class Kills(FullPower):
         super().begin(env)
 
 
+class Killed(FullPower):
+    """Takes its process along."""
+
+    name = "killed"
+
+    def begin(self, env):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Leaves(FullPower):
+    """Tries to end everything."""
+
+    name = "leaves"
+
+    def begin(self, env):
+        raise SystemExit(0)
+
+
 def interrupted(protocol, seed, folder, progress):
     """FPer, during whose training somebody presses Ctrl-C."""
 
@@ -163,6 +181,27 @@ def test_two_workers_earn_what_one_does_and_a_failure_stops_nobody(here):
     Path("out").rename("two")
     run("random", "fractional", "full-power")
     assert {name: metrics(name) for name in two} == two
+
+
+def test_a_worker_that_is_killed_fails_its_own_cell_only(here):
+    failed = run("others:Killed", "random", "fractional", "full-power", workers=2)
+    assert [cell.algorithm for cell in failed] == ["others:Killed"]
+    assert "BrokenProcessPool" in path("others-Killed").with_suffix(FAILED).read_text()
+    assert all(path(name).exists() for name in ("random", "fractional", "full-power"))
+
+
+def test_who_leaves_leaves_alone(here):
+    assert [cell.algorithm for cell in run("others:Leaves", "random")] == ["others:Leaves"]
+    assert path("random").exists()
+
+
+def test_results_of_an_edited_protocol_are_not_taken_for_done(here):
+    run("random")
+    (here / "tiny.toml").write_text(TINY.replace("num_scenarios = 3", "num_scenarios = 4"))
+    with pytest.raises(SystemExit, match="is of another protocol 'tiny'"):
+        run("random")
+    with pytest.raises(SystemExit, match="--workers 0: must be at least 1"):
+        main(workers=0)
 
 
 def test_a_killed_run_leaves_whole_files_and_nobody_behind_and_goes_on(here):
