@@ -1,6 +1,7 @@
 """MATD3 for XL-MIMO: one actor for all users on their own gains, twin critics that know how networks look.
 
     python -m baselines.matd3 --rounds 30 --seed 1 --folder runs/matd3
+    python -m cfenvs play XLMIMOPower-v0 --policy runs/matd3/checkpoint.pt --library baselines.matd3:MATD3Policy
 
 Multi-agent TD3 (Fujimoto et al., ICML 2018; Ackermann et al. 2019) with what makes it learn here:
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ from baselines.common.actor_critic import (
 )
 from baselines.common.networks import GroupedMLP
 from baselines.common.replay import Replay
-from baselines.common.runs import Run
+from baselines.common.runs import Run, read_checkpoint
 from baselines.fuzzy_users import to_shares, users_view
 from cfenvs.arrays import Array
 from cfenvs.core.scaling import GAIN_SCALE_DB
@@ -141,6 +143,15 @@ class MATD3Policy(PowerPolicy):
 
     def __init__(self, actor: GroupedMLP, range_db: float) -> None:
         self.actor, self.range_db = actor, range_db
+
+    @classmethod
+    def load(cls, path: Path, device: str = "cpu") -> MATD3Policy:
+        """The actor of a finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
+        config, state = read_checkpoint(path)
+        best = state["learner"]["best"]
+        learner = Learner(Args(**config), len(best["weights.0"][0]))
+        learner.actor.load_state_dict(best)
+        return cls(learner.actor, learner.range_db)
 
     @torch.no_grad()
     def decide(self, observations: Array) -> Array:

@@ -1,6 +1,8 @@
 """Bidders trained by proximal policy optimisation: in self-play, one against the other, or against a fixed opponent.
 
     python -m baselines.ppo_bidder --opponent self --preset gambling2024 --seed 1 --folder runs/ppo-bidder
+    python -m cfenvs play RISAuction-v0 --preset gambling2024 --policy runs/ppo-bidder/checkpoint.pt \
+        --library baselines.ppo_bidder:TrainedBidder
 
 The policy sees what an operator observes (marginal values, price, what is left of the budget, all as shares of its
 budget), so that one network plays any seat with any budget. To train it with many, draw them: `--env-kwargs
@@ -34,7 +36,7 @@ from torch import Tensor, nn
 
 import cfenvs  # noqa: F401  (registers the environments)
 from baselines.common.arguments import EnvKwargs
-from baselines.common.runs import Run
+from baselines.common.runs import Run, read_checkpoint
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv, SB3VecEnv
 from cfenvs.arrays import Array, Bool, Float32
 from cfenvs.evaluation.protocol import HELD_OUT
@@ -96,6 +98,18 @@ class TrainedBidder:
         self.policy, self.name = policy, name
         self.training_time, self.training_steps = training_time, training_steps
         self.curve: list[dict[str, Any]] = []
+
+    @classmethod
+    def load(cls, path: Path, device: str = "cpu") -> TrainedBidder:
+        """The bidder of a training, of the first seat if there are several, from `checkpoint.pt` in its folder.
+
+        Runs no code from the file.
+        """
+        config, state = read_checkpoint(path)
+        args = Args(**config)
+        learner = _learners(replace(args, num_envs=1, batch_size=args.rollout), None)[0]
+        learner.load_state_dict(state["learners"][0])
+        return cls(learner.model.policy)
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Array:
         bids, _ = self.policy.predict(observations, deterministic=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import pickle
 import signal
 import threading
 import time
@@ -195,6 +196,21 @@ class Run:
             "curve": self.curve,
         }
         write_atomically(self.folder / RECORD, json.dumps(record, indent=1, default=str) + "\n")
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of a run and the state that it has saved. Runs no code from the file.
+
+    Raises
+    ------
+    ValueError
+        If there is no checkpoint of a run.
+    """
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        return json.loads(saved["config"]), saved["state"]
+    except (OSError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} is no checkpoint of a training run: {error}") from error
 
 
 def save_atomically(state: Any, path: Path) -> None:

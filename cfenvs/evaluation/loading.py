@@ -64,8 +64,8 @@ def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
         * a file with a saved model, together with `library`.
     library : str, optional
         What loads the file: "stable_baselines3:PPO" or another class with `load(path, device)`, whose outcome has
-        `predict` or is a policy with `act`; or "tianshou" for a policy or an algorithm saved whole by `torch.save`.
-        Both may run code from the file: name only files that you trust.
+        `predict`, or is a policy with `act` or a bidder; or "tianshou" for a policy or an algorithm saved whole by
+        `torch.save`. Both may run code from the file: name only files that you trust.
 
     Raises
     ------
@@ -147,6 +147,8 @@ def _saved(path: Path, library: str, protocol: Protocol | None) -> Any:
     if hasattr(model, "act"):
         # What has no steps would count as a classical row, which needs no seeds to be ranked.
         model.training_steps = max(int(getattr(model, "training_steps", 0)), 1)
+        return model
+    if callable(model) and loader is not None and not hasattr(model, "predict"):  # a bidder
         return model
     if loader is None:
         policy: _SavedPolicy = TianshouPolicy(path, model)

@@ -231,3 +231,32 @@ def test_odd_results_are_refused(tmp_path, change):
     with pytest.raises((ValueError, TypeError)) as caught:
         read_result(path)
     assert len(str(caught.value)) > 20
+
+
+@needs_sb3
+def test_what_our_learners_save_can_be_played(tmp_path):
+    from baselines import matd3, ppo_bidder
+
+    kwargs = {"base_stations": 3, "users": 2}
+    args = matd3.Args(
+        env_kwargs=kwargs, rounds=2, num_envs=4, warm_up=5, validation_networks=2, folder=tmp_path / "matd3"
+    )
+    trained = matd3.train(args, progress=False)
+    protocol = Protocol(env_id="XLMIMOPower-v0", env_kwargs=kwargs, num_scenarios=3)
+    again = load_policy(str(tmp_path / "matd3" / "checkpoint.pt"), "baselines.matd3:MATD3Policy")
+    np.testing.assert_array_equal(evaluate(again, protocol).reward, evaluate(trained, protocol).reward)
+
+    kwargs = {"surfaces": 6}
+    args = ppo_bidder.Args(
+        env_kwargs=kwargs, steps=512, num_envs=8, batch_size=64, segments=1, folder=tmp_path / "bidder"
+    )
+    (trained,) = ppo_bidder.train(args, progress=False)
+    protocol = Protocol(env_id="RISAuction-v0", env_kwargs=kwargs, num_scenarios=3, rivals=("greedy",))
+    again = load_policy(str(tmp_path / "bidder" / "checkpoint.pt"), "baselines.ppo_bidder:TrainedBidder")
+    np.testing.assert_array_equal(evaluate(again, protocol).reward, evaluate(trained, protocol).reward)
+
+    with pytest.raises(ValueError, match="cannot be loaded by"):
+        load_policy(str(tmp_path / "bidder" / "checkpoint.pt"), "baselines.matd3:MATD3Policy")
+    (tmp_path / "no.pt").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no checkpoint of a training run"):
+        load_policy(str(tmp_path / "no.pt"), "baselines.matd3:MATD3Policy")
