@@ -188,7 +188,8 @@ def _objective(result: Result) -> Float:
 
 def _others(board: Board, row: Row) -> dict[str, str]:
     """What else was measured; welfare as a share of the reference's."""
-    names = dict.fromkeys(name for any_row in board.rows for name in any_row.results[0].metrics)
+    measured = dict.fromkeys(name for any_row in board.rows for name in any_row.results[0].metrics)
+    names = [name for name in board.protocol.metrics or measured if name in measured]
     shown = {}
     for name in names:
         value = row.mean(name)

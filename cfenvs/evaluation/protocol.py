@@ -50,6 +50,8 @@ class Protocol:
         Of so many scenarios, the first ones, all actions are kept beside a result, for it to be verified.
     unit : str
         Of the reward, for tables.
+    metrics : tuple of str
+        What tables show beside the reward, in this order, where a result has it; by default everything.
     """
 
     env_id: str
@@ -65,9 +67,10 @@ class Protocol:
     rivals: tuple[str, ...] = ()
     traced: int = 20
     unit: str = ""
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("choices", "rivals"):
+        for name in ("choices", "rivals", "metrics"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("scenario_seed", *self.choices):
             require(name not in self.env_kwargs, "env_kwargs", dict(self.env_kwargs), f"must not set {name}")
@@ -89,7 +92,8 @@ class Protocol:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, from which `from_dict` makes it again."""
-        return {**asdict(self), "choices": list(self.choices), "rivals": list(self.rivals)}
+        values = asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def scenario_seeds(self, count: int) -> list[int]:
         """Of the first scenarios."""

@@ -25,7 +25,7 @@ from cfenvs.evaluation.statistics import (
 RANKED_SEEDS = 10
 """Training seeds that a learner needs to be ranked."""
 Interval = tuple[float, float]
-UNIMPORTANT = frozenset({"choices", "seeds", "traced", "unit"})
+UNIMPORTANT = frozenset({"choices", "metrics", "seeds", "traced", "unit"})
 """Of a protocol: what results that stand in one table may differ in."""
 MOST_STEPS = 1.02
 """Times its budget that a learner may train: libraries round up to whole rollouts."""
