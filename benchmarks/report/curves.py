@@ -8,22 +8,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array, Float
-from cfenvs.evaluation import Result, interval
-
-
-def resamples(scores: Array) -> Array:
-    """The (N, S, D) bootstrap samples of (S, D) scores, the same that a row's intervals are from.
-
-    `interval` takes a statistic that is a number. One that is a curve has its intervals from these.
-    """
-    drawn: list[Array] = []
-
-    def collect(sample: Array) -> float:
-        drawn.append(sample)
-        return 0.0
-
-    interval(scores, statistic=collect, whole_seeds=True)
-    return np.array(drawn)
+from cfenvs.evaluation import Result
 
 
 def band(curves: Any) -> Array:

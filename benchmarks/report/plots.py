@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 from scipy.stats import trim_mean
 
 from benchmarks.leaderboard import Board
-from benchmarks.report.curves import band, learning_curve, merged_curves, resamples
+from benchmarks.report.curves import band, learning_curve, merged_curves
 from cfenvs.arrays import Array, Float
+from cfenvs.evaluation import resamples
 
 HUES = 7
 """How many the style sheet has, chosen for the largest distance under normal and red- and green-blind vision."""
@@ -105,7 +106,8 @@ def learning_curves(board: Board, look: Mapping[str, Style]) -> Iterator[Plot]:
                 continue
             middle, edges = np.asarray(trim_mean(values, 0.25, axis=0)), None
             if len(curves) > 1:
-                seeds = resamples(np.arange(len(curves))[:, None])[..., 0]
+                numbers = np.arange(float(len(curves)))[:, None]
+                seeds = np.array([drawn[:, 0] for (drawn,) in resamples(numbers, whole_seeds=True)], int)
                 edges = band(trim_mean(values[seeds], 0.25, axis=1))
             about = f"{escape(row.policy)}<br>{len(curves)} training seed{'s' * (len(curves) > 1)}"
             mode = "lines+markers" if steps.size <= 20 else "lines"
@@ -132,7 +134,7 @@ def profiles(board: Board, look: Mapping[str, Style]) -> Plot:
 
     traces = []
     for i, row in shown:
-        edges = band([profile(sample) for sample in resamples(row.scores)])
+        edges = band([profile(sample) for (sample,) in resamples(row.scores, whole_seeds=True)])
         traces += _line(
             i, escape(row.policy), taus, profile(row.scores), edges, look[row.algorithm].dash, " at τ = %{x:.3f}"
         )

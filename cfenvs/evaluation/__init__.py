@@ -25,6 +25,7 @@ from cfenvs.evaluation.statistics import (
     optimality_gap,
     paired_difference,
     probability_of_improvement,
+    resamples,
 )
 from cfenvs.evaluation.verify import differences, replay
 
@@ -52,6 +53,7 @@ __all__ = [
     "read_result",
     "read_traces",
     "replay",
+    "resamples",
     "same_conditions",
     "write_result",
 ]

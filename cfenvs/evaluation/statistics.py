@@ -14,7 +14,7 @@ R. Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical P
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -110,15 +110,32 @@ def interval(
     -------
     low, high : float
     """
-    groups = [np.atleast_2d(group) for group in (scores, others) if group is not None]
-    num_scenarios = groups[0].shape[1]
-    rng = np.random.default_rng(seed)
-    found = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        columns = rng.integers(num_scenarios, size=num_scenarios)
-        width = 1 if whole_seeds else num_scenarios
-        drawn = [group[rng.integers(len(group), size=(len(group), width)), columns] for group in groups]
-        found[i] = statistic(*drawn)
+    groups = [scores] if others is None else [scores, others]
+    found = [statistic(*drawn) for drawn in resamples(*groups, whole_seeds=whole_seeds, seed=seed)]
     tail = 50.0 * (1.0 - confidence)
     low, high = np.percentile(found, [tail, 100.0 - tail])
     return float(low), float(high)
+
+
+def resamples(*groups: Float, whole_seeds: bool = False, seed: int = 0) -> Iterator[list[Float]]:
+    """The bootstrap samples of `interval`, for statistics that are no single numbers.
+
+    Parameters
+    ----------
+    *groups : (S, D) or (D,) arrays
+        All get the same scenarios in every sample.
+    whole_seeds, seed
+        As of `interval`.
+
+    Yields
+    ------
+    list of (S, D) arrays
+        One for each group.
+    """
+    tables = [np.atleast_2d(group) for group in groups]
+    num_scenarios = tables[0].shape[1]
+    width = 1 if whole_seeds else num_scenarios
+    rng = np.random.default_rng(seed)
+    for _ in range(RESAMPLES):
+        columns = rng.integers(num_scenarios, size=num_scenarios)
+        yield [table[rng.integers(len(table), size=(len(table), width)), columns] for table in tables]

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import report
 from benchmarks.leaderboard import boards
 from benchmarks.report import curves, page, plots
-from cfenvs.evaluation import Protocol, Result, interquartile_mean, interval, write_result
+from cfenvs.evaluation import Protocol, Result, interquartile_mean, interval, resamples, write_result
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -144,7 +144,7 @@ def test_points_and_intervals_are_those_of_the_rows(text, first):
 
 def test_profiles_and_their_bands_are_shares_above_a_score(first):
     scores = np.random.default_rng(0).normal(size=(3, SCENARIOS))
-    samples = curves.resamples(scores)
+    samples = np.array([sample for (sample,) in resamples(scores, whole_seeds=True)])
     above = curves.band((samples > 0.3).mean(axis=(1, 2))[:, None])
     expected = interval(scores, statistic=lambda s: float((s > 0.3).mean()), whole_seeds=True)
     np.testing.assert_allclose(above[:, 0], expected)
