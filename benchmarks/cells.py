@@ -77,11 +77,13 @@ class Cell:
         algorithm = algorithms.find(self.algorithm, self.protocol.env_id, self.library)
         start = time.process_time()
         try:
+            if algorithm.trained:
+                self._note(str(before["commit"]), spent)  # also for a process that is killed
             policy = algorithm.make(self.protocol, self.seed, folder=self.scratch, progress=progress)
         finally:
             spent += time.process_time() - start
-            if self.scratch.exists():
-                write_atomically(self.scratch / PARTS, json.dumps({"commit": str(before["commit"]), "spent": spent}))
+            if algorithm.trained:
+                self._note(str(before["commit"]), spent)
         result = evaluate(policy, self.protocol, seed=self.seed)
         same = result.provenance == before
         return replace(
@@ -99,6 +101,10 @@ class Cell:
             shutil.rmtree(self.scratch, ignore_errors=True)
             return 0.0
         return float(left["spent"])
+
+    def _note(self, commit: str, spent: float) -> None:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.scratch / PARTS, json.dumps({"commit": commit, "spent": spent}))
 
     def finish(self) -> None:
         """Remove the checkpoints of a training whose result is kept: it is not resumed."""

@@ -454,6 +454,24 @@ def test_no_bidder_beats_the_efficient_allocation(tmp_path):
     assert [rows[name].place is None for name in names] == [True, False, False, True, True]
 
 
+def test_the_reference_of_auctions_is_computed_again(tmp_path, monkeypatch, capsys):
+    from benchmarks import leaderboard, verify
+    from benchmarks.cells import Cell
+
+    kwargs = {"env_kwargs": {"surfaces": 6}, "num_scenarios": 3, "traced": 2}
+    protocol = Protocol(env_id="RISAuction-v0", rivals=("greedy",), **kwargs)
+    monkeypatch.setattr(verify, "load_protocol", lambda name: (name, protocol))
+    for name in ("random", "optimum"):
+        write_result(Cell(name="tiny", protocol=protocol, algorithm=name).run(), tmp_path / "tiny" / name / "0.json")
+    leaderboard.main(tmp_path)
+    assert verify.check(tmp_path, progress=False) == []
+    path = tmp_path / "tiny" / "optimum" / "0.json"
+    best = read_result(path)
+    path.unlink()
+    write_result(replace(best, metrics={**best.metrics, "reward": 2 * best.reward}), path)
+    assert "optimum/0.json: reward of 2 networks" in verify.check(tmp_path, progress=False)[0]
+
+
 def test_an_act_policy_may_bid_for_all_seats():
     class Cheap:
         name, information = "bids while it is cheap", "decentralised"

@@ -76,6 +76,11 @@ class Row:
         return self.results[0].training_steps > 0
 
     @property
+    def decision_time(self) -> float:
+        """Median over the seeds, in seconds."""
+        return float(np.median([result.decision_time for result in self.results]))
+
+    @property
     def score(self) -> float:
         """Interquartile mean of its scores."""
         return interquartile_mean(self.scores)

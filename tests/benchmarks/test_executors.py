@@ -1,6 +1,8 @@
 """Running cells: what exists stays, what fails is told, what is interrupted or killed goes on; one worker or two."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +18,9 @@ pytest.importorskip(
 )
 
 from benchmarks import leaderboard
-from benchmarks.cells import SCRATCH, cells
+from benchmarks.cells import PARTS, SCRATCH, cells
 from benchmarks.run import FAILED, main, run_all
-from cfenvs.evaluation import read_result, read_traces, replay
+from cfenvs.evaluation import provenance, read_result, read_traces, replay
 
 ROOT = Path(__file__).parents[2]
 
@@ -202,6 +204,22 @@ def test_results_of_an_edited_protocol_are_not_taken_for_done(here):
         run("random")
     with pytest.raises(SystemExit, match="--workers 0: must be at least 1"):
         main(workers=0)
+
+
+def test_checkpoints_of_another_commit_are_not_resumed(here):
+    (cell,) = cells(["tiny.toml"], ["fper"])
+    for commit, goes_on in (("another", True), (str(provenance()["commit"]), False)):
+        cell.scratch.mkdir(parents=True)
+        (cell.scratch / "checkpoint.pt").write_bytes(b"whatever it was")
+        (cell.scratch / PARTS).write_text(json.dumps({"commit": commit, "spent": 7.0}))
+        assert (run("fper") == []) == goes_on  # what is resumed has to be a checkpoint
+        if goes_on:
+            assert read_result(path("fper")).training_time < 7
+            assert not list(cell.scratch.glob("checkpoint*"))
+            path("fper").unlink()
+            shutil.rmtree(cell.scratch)
+        else:
+            assert json.loads((cell.scratch / PARTS).read_text())["spent"] > 7
 
 
 def test_a_killed_run_leaves_whole_files_and_nobody_behind_and_goes_on(here):
