@@ -157,24 +157,20 @@ def _scores(board: Board, details: Sequence[str]) -> Plot:
 
 
 def _comparisons(board: Board, details: Sequence[str]) -> Iterator[Plot]:
-    """Against the best classical row: the one that is compared with none, though it could be."""
+    """Against the best classical row."""
     rows = list(enumerate(board.rows))
     differences = [(i, row.difference, row.difference_interval) for i, row in rows if row.difference is not None]
     chances = [(i, row.improvement, row.improvement_interval) for i, row in rows if row.improvement is not None]
-    best = [
-        row.policy
-        for _, row in rows
-        if row.improvement is None and row.information != "oracle" and row.algorithm != board.protocol.random
-    ]
-    if not differences or not best:
+    best = next((row.rival_policy for _, row in rows if row.rival_policy is not None), None)
+    if best is None:
         return
     yield Plot(
-        f"Difference to {best[0]}",
-        f"Mean difference of scores to the best classical row, {best[0]}, on the same networks, and its 95 % interval.",
+        f"Difference to {best}",
+        f"Mean difference of scores to the best classical row, {best}, on the same networks, and its 95 % interval.",
         _dots(board, details, differences, "difference of scores", rule=0.0),
     )
     yield Plot(
-        f"Probability of a better score than {best[0]}",
+        f"Probability of a better score than {best}",
         "How likely a run is better than one of the best classical row on the same network (ties count half), with its "
         "95 % interval. At 0.5 neither is better.",
         _dots(board, details, chances, "P(better)", rule=0.5, range=[-0.04, 1.04]),

@@ -45,6 +45,8 @@ class Row:
         Normalised, of S training seeds in D scenarios.
     rival : (T, D) array or None
         Scores of the best classical row; None for that row itself, for oracles and the random one.
+    rival_policy : str or None
+        What that row is called in tables.
     notes : tuple of str
         Why it is not ranked, and what else to know.
     """
@@ -53,6 +55,7 @@ class Row:
     results: tuple[Result, ...]
     scores: Float
     rival: Float | None
+    rival_policy: str | None
     notes: tuple[str, ...]
 
     @property
@@ -172,12 +175,14 @@ def rank(results: Iterable[Result]) -> list[Row]:
         lacking = _too_few(groups[name], protocol)
         ranked = _comparable(groups[name][0], protocol) and not lacking
         place += ranked
+        rival = _rival(name, best, groups)
         rows.append(
             Row(
                 place=place if ranked else None,
                 results=tuple(groups[name]),
                 scores=scores[name],
-                rival=_rival(name, best, scores, groups),
+                rival=None if rival is None else scores[rival],
+                rival_policy=None if rival is None else groups[rival][0].policy,
                 notes=(*lacking, *_origin(groups[name], protocol)),
             )
         )
@@ -227,8 +232,7 @@ def _origin(group: Sequence[Result], protocol: Protocol) -> list[str]:
     return found
 
 
-def _rival(name: str, best: str | None, scores: dict[str, Float], groups: dict[str, list[Result]]) -> Float | None:
-    """Scores of the best classical row, for those rows that are compared with it."""
-    if best is None or name == best or not _comparable(groups[name][0], groups[name][0].protocol):
-        return None
-    return scores[best]
+def _rival(name: str, best: str | None, groups: dict[str, list[Result]]) -> str | None:
+    """The best classical row, for those rows that are compared with it."""
+    compared = name != best and _comparable(groups[name][0], groups[name][0].protocol)
+    return best if compared else None
