@@ -110,8 +110,6 @@ class Cell:
         """Remove the checkpoints of a training whose result is kept: it is not resumed."""
         for left in (*self.scratch.glob("checkpoint*"), *self.scratch.glob(PARTS)):
             left.unlink()
-        if self.scratch.exists() and not any(self.scratch.iterdir()):
-            shutil.rmtree(self.scratch)
 
 
 def load_protocol(reference: str) -> tuple[str, Protocol]:

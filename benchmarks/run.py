@@ -11,7 +11,7 @@ from tqdm import tqdm
 from tyro.conf import UseAppendAction
 
 from benchmarks import executors
-from benchmarks.cells import RESULTS, Cell, cells
+from benchmarks.cells import RESULTS, SCRATCH, Cell, cells
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Result, read_result, same_conditions, write_result
 
@@ -77,7 +77,17 @@ def run_all(
                     bar.update()
         except KeyboardInterrupt:
             raise SystemExit("\ninterrupted: all results written are whole; the same command goes on") from None
+    _remove_empty_folders(SCRATCH)  # at the end, when no worker is about to use one
     return failed
+
+
+def _remove_empty_folders(top: Path) -> None:
+    """Those below and above a relative path, itself included."""
+    if top.exists():
+        below = sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True)
+        for folder in (*below, top, *top.parents[:-1]):
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _is_done(cell: Cell, out: Path) -> bool:
