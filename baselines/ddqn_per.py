@@ -12,6 +12,7 @@ that of Schaul et al. (ICLR 2016). The networks of all worlds train as one tenso
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ from baselines.common.cell_free import (
     report,
     start,
 )
-from baselines.common.q_learning import QArgs, QLearner
+from baselines.common.q_learning import Learner, QArgs, QLearner
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
 from cfenvs.arrays import Bool, Float32, Int
@@ -50,8 +51,13 @@ class Args(QArgs, GameArgs):
     """Explore anew, as from the start, in worlds whose active set has changed between episodes."""
 
 
-def train(args: Args, progress: bool = True) -> Trained:
-    """Train in all worlds at once; two runs with the same arguments give the same bits."""
+def train(
+    args: Args, progress: bool = True, name: str = "DDQN", make_learner: Callable[..., Learner] = QLearner
+) -> Trained:
+    """Train in all worlds at once; two runs with the same arguments give the same bits.
+
+    `make_learner` is called as `QLearner` is; `name` stands in the record of the run.
+    """
     torch.set_num_threads(1)
     env = central_env(args)
     play = GreedyPlay(central_env, args)
@@ -71,13 +77,13 @@ def train(args: Args, progress: bool = True) -> Trained:
     def active_in(observations: Float32) -> Bool:
         return observations[:, :num_users] > 0.5
 
-    with Run("DDQN", config=args, env_id=ENV_ID, total=args.episodes, folder=args.folder, resume=args.resume,
+    with Run(name, config=args, env_id=ENV_ID, total=args.episodes, folder=args.folder, resume=args.resume,
              progress=progress) as run:  # fmt: skip
         observations, _ = start(env, args, run.position)
         active = active_in(observations)
         full_power = play(lambda _: active * (levels - 1), active)
         heads, actions = (1, levels**num_users) if joint else (num_users, levels)
-        learner = QLearner(args, args.worlds, inputs, heads, actions, full_power)
+        learner = make_learner(args, args.worlds, inputs, heads, actions, full_power)
         streams = Streams(args.worlds, purpose=3)
         since = np.zeros(num_worlds, np.int64)  # the episode in which exploration last started
         if (state := run.restore()) is not None:

@@ -1,167 +1,176 @@
-"""SARL by a library: tianshou's double DQN and its prioritised replay, one network after the other.
+"""SARL by a library: tianshou's double DQN and its prioritised replay.
 
-    python -m baselines.ddqn_tianshou --drops 1000000
+    python -m baselines.ddqn_tianshou --drops 1000000 1000001
 
-The cross-check of `baselines.ddqn_per` on joint actions: the same budget, network, exploration, learning rate and
-replay, with the algorithm and the buffer of another house.
+The cross-check of `baselines.ddqn_per` on joint actions: in the same loop, with the same budget, exploration, sizes and
+learning rate, networks, algorithm and buffer of another house.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+import pickle
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 import tyro
+from gymnasium.spaces import Discrete
 from tianshou.algorithm.modelfree.dqn import DQN, DiscreteQLearningPolicy
 from tianshou.algorithm.optim import LRSchedulerFactory, TorchOptimizerFactory
-from tianshou.data import Batch, PrioritizedReplayBuffer
+from tianshou.data import PrioritizedReplayBuffer, ReplayBuffer
 from tianshou.utils.net.common import Net
 from tianshou.utils.torch_utils import policy_within_training_step
-from torch.optim.lr_scheduler import ExponentialLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from baselines import ddqn_per
-from baselines.common.cell_free import ENV_ID, GameArgs, GreedyPlay, Trained, central_env, explore
-from baselines.common.runs import Run
-from baselines.common.streams import Streams
-from cfenvs.arrays import Float32, Int
+from baselines.common.cell_free import Trained, report
+from baselines.common.q_learning import QArgs, median_time
+from baselines.common.streams import Seed, Streams, group_key
+from cfenvs.arrays import Array, Bool, Float, Float32, Int
 
 Args = ddqn_per.Args
-World = tuple[int, int]
-
-
-class GeometricDecay(LRSchedulerFactory):
-    """A learning rate that falls by the same factor in each of `updates` steps, to `final` times the first."""
-
-    def __init__(self, final: float, updates: int) -> None:
-        self.factor = final ** (1.0 / updates)
-
-    def create_scheduler(self, optim: torch.optim.Optimizer) -> ExponentialLR:
-        return ExponentialLR(optim, self.factor)
+OURS_ONLY = ("decompose", "log_reward", "start_at_full_power")
 
 
 def train(args: Args, progress: bool = True) -> Trained:
-    """Train network after network; a network that a resumed run has finished is not trained again."""
-    torch.set_num_threads(1)
-    curves: list[list[dict[str, float]]] = []
-    with Run("tianshou", config=args, env_id=ENV_ID, total=len(args.worlds), unit="network", folder=args.folder,
-             resume=args.resume, progress=progress, checkpoint_every=1) as run:  # fmt: skip
-        models: list[Any] = []
-        if (state := run.restore()) is not None:
-            curves = state["curves"]
-            for weights in state["models"]:
-                models.append(make_algorithm(args, central_env(one(args, args.worlds[0]), action_type="joint"))[0])
-                models[-1].load_state_dict(weights)
-        for world in args.worlds[run.position :]:
-            model, curve = train_one(args, world)
-            models.append(model)
-            curves.append(curve)
-            run.log(len(curves), greedy=curve[-1]["greedy"])
-            run.advance(greedy=curve[-1]["greedy"])
-            run.checkpoint(lambda: {"curves": curves, "models": [model.state_dict() for model in models]})
-
-    def act(observations: Float32) -> Int:
-        with torch.no_grad():
-            return np.array([
-                int(model(row[None])[0].argmax()) for model, row in zip(models, observations, strict=True)
-            ])  # fmt: skip
-
-    points = []
-    for together in zip(*curves, strict=True):
-        names = together[0].keys() - {"at"}
-        points.append({"at": together[0]["at"], **{name: [point[name] for point in together] for name in names}})
-    last = [point["greedy"] for point in points if point["at"] > args.episodes - args.final_episodes]
-    return Trained(points, np.mean(last, axis=0), run.seconds, act)
+    """Train in all worlds at once, as `ddqn_per.train` does."""
+    return ddqn_per.train(args, progress, name="DDQN, tianshou", make_learner=TianshouLearner)
 
 
-def one(args: Args, world: World) -> Args:
-    """The arguments for one world."""
-    return replace(args, seeds=(world[0],), drops=(world[1],))
+class TianshouLearner:
+    """G groups, each with a network, a DQN and a buffer of its own: `QLearner` for one head, by tianshou.
 
+    Parameters
+    ----------
+    args : QArgs
+    seeds : sequence of Seed
+        One for each group.
+    inputs, heads, actions : int
+    scale : (G,) array
+        Rewards are divided by it.
 
-def make_algorithm(args: Args, env: Any) -> tuple[Net, DQN[Any]]:
-    """The network and what trains it."""
-    space = env.single_action_space
-    model = Net(state_shape=env.single_observation_space.shape, action_shape=space.n, hidden_sizes=list(args.hidden))
-    policy = DiscreteQLearningPolicy(model=model, action_space=space)
-    updates = max((args.episodes * env.config.episode_length - args.warm_up) // args.train_every, 1)
-    decay = GeometricDecay(args.final_learning_rate / args.learning_rate, updates)
-    optim = TorchOptimizerFactory(torch.optim.Adam, lr=args.learning_rate, fused=True).with_lr_scheduler_factory(decay)
-    target = args.target_period if args.discount > 0 else 0
-    return model, DQN(policy=policy, optim=optim, gamma=args.discount, target_update_freq=target, is_double=True)
+    Raises
+    ------
+    ValueError
+        If there are several heads, or an option is set that the library does not have.
+    """
 
-
-def train_one(args: Args, world: World) -> tuple[Net, list[dict[str, float]]]:
-    """Train in one world; its curve has an entry for each evaluation."""
-    seed, drop = world
-    mine = one(args, world)
-    env: Any = gym.make(ENV_ID, action_type="joint", **_scalar(mine))
-    play = GreedyPlay(central_env, mine, action_type="joint")
-    # tianshou draws from the global generators.
-    entropy = int(np.random.SeedSequence([seed, drop, 4]).generate_state(1)[0])
-    np.random.seed(entropy)  # noqa: NPY002
-    torch.manual_seed(entropy)
-    model, algorithm = make_algorithm(args, play.env)
-    buffer = PrioritizedReplayBuffer(args.capacity, alpha=args.priority_exponent, beta=args.correction_exponent)
-    streams = Streams([world], purpose=3)
-    users, steps, actions = env.unwrapped.config.users, env.unwrapped.config.episode_length, int(env.action_space.n)
-
-    def act(observations: Float32) -> Int:
-        with torch.no_grad():
-            return np.asarray(model(observations)[0].argmax(1))
-
-    active = np.ones((1, users), bool)
-    scale = float(play(lambda _: np.array([actions - 1]), active)[0])
-    curve: list[dict[str, float]] = []
-    observation, _ = env.reset(seed=seed)
-    for episode in range(args.episodes):
-        played = 0.0
-        for step in range(steps):
-            now = episode * steps + step
-            epsilon = 1.0 - (1.0 - args.epsilons(now / steps, users)) ** users
-            action = int(explore(streams, act(observation[None])[None], epsilon, actions)[0, 0])
-            following, reward, terminated, truncated, info = env.step(action)
-            buffer.add(
-                Batch(  # type: ignore[arg-type]
-                    obs=observation,
-                    act=action,
-                    rew=reward / scale,
-                    terminated=terminated,
-                    truncated=truncated,
-                    obs_next=following,
-                    info={},
-                )
+    def __init__(self, args: QArgs, seeds: Sequence[Seed], inputs: int, heads: int, actions: int, scale: Float) -> None:
+        if heads != 1:
+            raise ValueError(f"tianshou's DQN has one head, not {heads}: raise max_joint_actions, or use ddqn_per")
+        if unknown := [name for name in OURS_ONLY if getattr(args, name)]:
+            raise ValueError(f"tianshou's DQN does not know {', '.join(unknown)}: leave it out, or use ddqn_per")
+        self.args, self.scale, self.inputs = args, np.asarray(scale), inputs
+        self.progress, self.updates = 0.0, 0
+        self.streams = Streams(seeds, purpose=4)
+        self.models, self.algorithms, self.buffers = [], [], []
+        for seed in seeds:
+            torch.manual_seed(group_key(seed, purpose=5))
+            model = Net(state_shape=inputs, action_shape=actions, hidden_sizes=list(args.hidden))
+            self.models.append(model)
+            self.algorithms.append(self._make_algorithm(model, actions))
+            self.buffers.append(
+                PrioritizedReplayBuffer(args.capacity, alpha=args.priority_exponent, beta=args.correction_exponent)
             )
-            observation = following
-            played += info["objective"] / steps
-            if now >= args.warm_up and now % args.train_every == 0:
-                progress = now / (args.episodes * steps)
-                buffer.set_beta(args.correction_exponent + (1.0 - args.correction_exponent) * progress)
-                with policy_within_training_step(algorithm.policy):
-                    algorithm.update(buffer, args.batch_size)
-        if args.evaluated(episode + 1):
-            best = float(play.optimum(active)[0])
-            curve.append({"at": episode + 1, "played": played / best, "greedy": float(play(act, active)[0]) / best})
-        observation, _ = env.reset()
-    return model, curve
+        self._fresh: list[tuple[Array, ...]] = []
+
+    def _make_algorithm(self, model: Net, actions: int) -> DQN[Any]:
+        args = self.args
+        fall = args.final_learning_rate / args.learning_rate
+        optim = TorchOptimizerFactory(torch.optim.Adam, lr=args.learning_rate, fused=True)
+        return DQN(
+            policy=DiscreteQLearningPolicy(model=model, action_space=Discrete(actions)),
+            optim=optim.with_lr_scheduler_factory(Scheduler(lambda _: fall**self.progress)),
+            gamma=args.discount,
+            target_update_freq=args.target_period if args.discount > 0 else 0,
+            is_double=True,
+        )
+
+    @torch.no_grad()
+    def greedy(self, observations: Float32) -> Int:
+        """Best actions (G, B, 1) for observations (G, B, D)."""
+        values = [model(seen)[0] for model, seen in zip(self.models, observations, strict=True)]
+        return torch.stack(values).argmax(-1, keepdim=True).numpy()
+
+    def decision_time(self, groups: int, batch: int) -> float:
+        """Seconds of a greedy decision of one world: `groups` networks, `batch` observations for each."""
+        observations = np.zeros((batch, self.inputs), np.float32)
+        return median_time(lambda: [model(observations)[0].argmax(-1) for model in self.models[:groups]])
+
+    def remember(self, mask: Bool | None, observation: Array, action: Array, reward: Array, following: Array) -> None:
+        """Keep one transition of each group, (G, 1, D), (G, 1, 1), (G, 1), (G, 1, D); all groups act."""
+        assert mask is None
+        reward = reward[:, 0] / self.scale
+        self._fresh.append((observation[:, 0], action[:, 0, 0], reward, following[:, 0]))
+
+    def learn(self, progress: float) -> None:
+        """One gradient step of every group; `progress` in 0..1 sets learning rate and correction."""
+        self._store()
+        self.progress = progress
+        beta = self.args.correction_exponent + (1.0 - self.args.correction_exponent) * progress
+        # tianshou draws from the global generator: seeded so, a group does not depend on its company or on a pause.
+        seeds = self.streams.integers(2**32, 1)[:, 0]
+        for algorithm, buffer, seed in zip(self.algorithms, self.buffers, seeds, strict=True):
+            np.random.seed(seed)  # noqa: NPY002
+            buffer.set_beta(beta)
+            with policy_within_training_step(algorithm.policy):
+                algorithm.update(buffer, self.args.batch_size)
+        self.updates += 1
+
+    def _store(self) -> None:
+        """Put what is fresh into the buffers, all steps at once: one at a time takes several times as long.
+
+        New transitions get the highest priority so far, which only a gradient step changes: both ways come to the same.
+        """
+        if not self._fresh:
+            return
+        columns = [np.stack(column, axis=1) for column in zip(*self._fresh, strict=True)]
+        going_on = np.zeros(len(self._fresh), bool)
+        for buffer, obs, act, rew, obs_next in zip(self.buffers, *columns, strict=True):
+            fresh = ReplayBuffer.from_data(
+                obs, act, rew, terminated=going_on, truncated=going_on, done=going_on, obs_next=obs_next
+            )
+            buffer.update(fresh)
+        self._fresh = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints. The buffers are pickled, as their makers meant: resume from files of your own only."""
+        self._store()
+        return {
+            "algorithms": [algorithm.state_dict() for algorithm in self.algorithms],  # type: ignore[no-untyped-call]
+            "buffers": [_tensor(pickle.dumps(buffer)) for buffer in self.buffers],
+            "scale": torch.from_numpy(self.scale),  # measured with the users who were active at the start
+            "updates": self.updates,
+            "count": self.streams.count,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.scale, self.updates, self.streams.count = state["scale"].numpy(), state["updates"], state["count"]
+        self.buffers = [pickle.loads(buffer.numpy().tobytes()) for buffer in state["buffers"]]
+        for algorithm, saved in zip(self.algorithms, state["algorithms"], strict=True):
+            algorithm.load_state_dict(saved)
+            algorithm._iter = self.updates  # its state does not say when the target network is due
 
 
-def _scalar(args: GameArgs) -> dict[str, Any]:
-    kwargs = args.kwargs()
-    del kwargs["autoreset_mode"]
-    return {**kwargs, "scenario_seed": args.worlds[0][1]}
+def _tensor(data: bytes) -> torch.Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+
+class Scheduler(LRSchedulerFactory):
+    """Multiplies the learning rate by `factor(number of updates)`."""
+
+    def __init__(self, factor: Callable[[int], float]) -> None:
+        self.factor = factor
+
+    def create_scheduler(self, optim: torch.optim.Optimizer) -> LambdaLR:
+        return LambdaLR(optim, self.factor)
 
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    begun = time.perf_counter()
-    trained = train(args)
-    for (seed, drop), score in zip(args.worlds, trained.score, strict=True):
-        print(f"drop {drop}, seed {seed}: {score:.3f} of the discrete optimum")
-    print(f"mean {trained.score.mean():.3f}; {(time.perf_counter() - begun) / len(trained.score):.1f} s a network")
+    report(args, train(args))
 
 
 if __name__ == "__main__":

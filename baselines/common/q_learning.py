@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -75,6 +75,28 @@ class QArgs:
         return np.minimum(explorers / users, 1.0)
 
 
+class Learner(Protocol):
+    """What a training loop needs of what learns: `QLearner`, or one that a library makes."""
+
+    def greedy(self, observations: Float32) -> Int:
+        """Best actions (G, B, H) for observations (G, B, D)."""
+
+    def remember(self, mask: Bool | None, observation: Array, action: Array, reward: Array, following: Array) -> None:
+        """Keep transitions of each group."""
+
+    def learn(self, progress: float) -> None:
+        """One gradient step of every group; `progress` is in 0..1."""
+
+    def decision_time(self, groups: int, batch: int) -> float:
+        """Seconds of a greedy decision of one world."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+
+
 class QLearner:
     """G groups with one network each, which holds one or several heads of A actions.
 
@@ -127,18 +149,10 @@ class QLearner:
         return self._split(values).argmax(-1).numpy()
 
     def decision_time(self, groups: int, batch: int) -> float:
-        """Seconds of a greedy decision of one world: `groups` networks of this size, `batch` observations for each.
-
-        The median of 200, after some to warm up.
-        """
+        """Seconds of a greedy decision of one world: `groups` networks of this size, `batch` observations for each."""
         nets = GroupedMLP(range(groups), self.nets.sizes)
         observations = np.zeros((groups, batch, self.nets.sizes[0]), np.float32)
-        times = []
-        for _ in range(220):
-            begun = time.perf_counter()
-            self.greedy(observations, nets)
-            times.append(time.perf_counter() - begun)
-        return float(np.median(times[20:]))
+        return median_time(lambda: self.greedy(observations, nets))
 
     def remember(self, mask: Bool | None, observation: Array, action: Array, reward: Array, following: Array) -> None:
         """Keep (G, n, D), (G, n, H), (G, n), (G, n, D): n transitions of each group, without those not in `mask`.
@@ -234,3 +248,13 @@ class QLearner:
         for name in ("nets", "target", "optimiser", "replay"):
             getattr(self, name).load_state_dict(state[name])
         self.scale, self.updates = state["scale"], state["updates"]
+
+
+def median_time(call: Callable[[], object]) -> float:
+    """Seconds of a call: the median of 200, after some to warm up."""
+    times = []
+    for _ in range(220):
+        begun = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times[20:]))

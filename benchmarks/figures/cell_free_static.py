@@ -92,8 +92,7 @@ def cells(base: dict[str, Any]) -> list[Cell]:
         Cell("CTDE, identity", ctde.train, ctde.Args(**base, env_kwargs={"identity": True})),
     ]
     for count in reversed(NEIGHBORS):
-        name = "FPer" if count == NEIGHBORS[-1] else f"FPer, {count} neighbours"
-        made.append(Cell(name, fper.train, fper.Args(**base, env_kwargs={"neighborhood": count})))
+        made.append(Cell(_row(count), fper.train, fper.Args(**base, env_kwargs={"neighborhood": count})))
     made += [
         Cell("independent (no layer averaged)", fper.train, fper.Args(**base, federated_layers=0)),
         Cell("FedAvg (all layers averaged)", fper.train, fper.Args(**base, federated_layers=3)),
@@ -104,6 +103,12 @@ def cells(base: dict[str, Any]) -> list[Cell]:
         ),
     ]
     return made
+
+
+def _row(neighbors: int) -> str:
+    if neighbors == NEIGHBORS[-1]:
+        return "FPer"
+    return f"FPer, {neighbors} neighbour{'' if neighbors == 1 else 's'}"
 
 
 def confirm(args: GameArgs, optimum: Float) -> None:
@@ -132,7 +137,7 @@ def neighbor_sweep(outcomes: dict[str, Outcome], found: dict[str, tuple[Float, f
     optimum = found["optimum (levels)"][0]
     learned, predicted, margin = [], [], []
     for count in NEIGHBORS:
-        mine = outcomes["FPer" if count == NEIGHBORS[-1] else f"FPer, {count} neighbours"].score.mean(axis=0)
+        mine = outcomes[_row(count)].score.mean(axis=0)
         theirs = found[f"best response ({count} nearest)"][0] / optimum
         learned.append(mine.mean())
         predicted.append(theirs.mean())

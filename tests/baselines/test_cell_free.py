@@ -1,5 +1,6 @@
 """The learners of the cell-free game, and best response."""
 
+import importlib
 import os
 import signal
 from dataclasses import replace
@@ -31,11 +32,16 @@ LEARNERS = {
         ctde,
         {"decompose": True, "log_reward": True, "explore_within": 1, "discount": 0.5, "env_kwargs": {"identity": True}},
     ),
+    "tianshou": ("baselines.ddqn_tianshou", {}),
+    "tianshou, discounted": ("baselines.ddqn_tianshou", {"discount": 0.5, "target_period": 3}),
 }
 
 
 def args(name, **changes):
     module, own = LEARNERS[name]
+    if isinstance(module, str):
+        pytest.importorskip("tianshou")
+        module = importlib.import_module(module)
     return module, module.Args(**{**SHORT, **own, **changes})
 
 
@@ -59,13 +65,43 @@ def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(nam
     assert (resumed.score == expected.score).all()
 
 
-def test_seeds_differ_and_a_world_does_not_depend_on_its_company():
-    module, both = args("fper", seeds=(0, 1), drops=(50,))
+@pytest.mark.parametrize("name", ["fper", "tianshou"])
+def test_seeds_differ_and_a_world_does_not_depend_on_its_company(name):
+    module, both = args(name, seeds=(0, 1), drops=(50,))
     together = module.train(both, progress=False).curve
     alone = module.train(replace(both, seeds=(1,)), progress=False).curve
     played = np.array([point["played"] for point in together])
     assert (played[:, 0] != played[:, 1]).any()
-    np.testing.assert_allclose(played[0, 1], alone[0]["played"][0], rtol=1e-12)
+    np.testing.assert_allclose(played[:, 1], [point["played"][0] for point in alone], rtol=1e-12)
+
+
+def test_the_library_learns_what_ours_does_from_the_same_transitions():
+    """A bandit of four actions: the same values, rate of learning and correction."""
+    tianshou, _ = args("tianshou")
+    settings = ddqn_per.Args(hidden=(16,), learning_rate=1e-2, batch_size=32)
+    worth, view, rng = np.array([0.1, 0.9, 0.5, 0.3]), np.ones((1, 1, 2), np.float32), np.random.default_rng(0)
+    learners = [make(settings, [0], 2, 1, 4, np.ones(1)) for make in (QLearner, tianshou.TianshouLearner)]
+    for step in range(300):
+        action = rng.integers(4)
+        for learner in learners:
+            learner.remember(None, view, np.full((1, 1, 1), action), np.full((1, 1), worth[action]), view)
+            if step >= 32:
+                learner.learn(step / 300)
+    ours, theirs = learners
+    with torch.no_grad():
+        np.testing.assert_allclose(ours.nets(torch.ones(1, 1, 2))[0, 0], worth, atol=0.02)
+        np.testing.assert_allclose(theirs.models[0](view[0])[0][0], worth, atol=0.02)
+    assert (ours.greedy(view) == theirs.greedy(view)).all()
+    (group,) = theirs.algorithms[0].state_dict()["_optimizers"][0]["param_groups"]
+    assert group["lr"] == pytest.approx(ours.optimiser.param_groups[0]["lr"])
+    assert len(theirs.buffers[0]) == 300
+
+
+@pytest.mark.parametrize("changes", [{"max_joint_actions": 1}, {"decompose": True}, {"log_reward": True}])
+def test_what_the_library_cannot_do_is_said(changes):
+    module, settings = args("tianshou", **changes)
+    with pytest.raises(ValueError, match="or use ddqn_per"):
+        module.train(settings, progress=False)
 
 
 def test_ddqn_finds_the_optimum_of_an_easy_network():
