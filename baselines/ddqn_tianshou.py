@@ -62,7 +62,7 @@ class TianshouLearner:
         if unknown := [name for name in OURS_ONLY if getattr(args, name)]:
             raise ValueError(f"tianshou's DQN does not know {', '.join(unknown)}: leave it out, or use ddqn_per")
         self.args, self.scale, self.inputs = args, np.asarray(scale), inputs
-        self.progress, self.updates = 0.0, 0
+        self.progress = 0.0
         self.streams = Streams(seeds, purpose=4)
         self.models, self.algorithms, self.buffers = [], [], []
         for seed in seeds:
@@ -79,7 +79,7 @@ class TianshouLearner:
         args = self.args
         fall = args.final_learning_rate / args.learning_rate
         optim = TorchOptimizerFactory(torch.optim.Adam, lr=args.learning_rate, fused=True)
-        return DQN(
+        return ResumableDQN(
             policy=DiscreteQLearningPolicy(model=model, action_space=Discrete(actions)),
             optim=optim.with_lr_scheduler_factory(Scheduler(lambda _: fall**self.progress)),
             gamma=args.discount,
@@ -116,7 +116,6 @@ class TianshouLearner:
             buffer.set_beta(beta)
             with policy_within_training_step(algorithm.policy):
                 algorithm.update(buffer, self.args.batch_size)
-        self.updates += 1
 
     def _store(self) -> None:
         """Put what is fresh into the buffers, all steps at once: one at a time takes several times as long.
@@ -141,21 +140,29 @@ class TianshouLearner:
             "algorithms": [algorithm.state_dict() for algorithm in self.algorithms],  # type: ignore[no-untyped-call]
             "buffers": [_tensor(pickle.dumps(buffer)) for buffer in self.buffers],
             "scale": torch.from_numpy(self.scale),  # measured with the users who were active at the start
-            "updates": self.updates,
             "count": self.streams.count,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.scale, self.updates, self.streams.count = state["scale"].numpy(), state["updates"], state["count"]
+        self.scale, self.streams.count = state["scale"].numpy(), state["count"]
         self.buffers = [pickle.loads(buffer.numpy().tobytes()) for buffer in state["buffers"]]
         for algorithm, saved in zip(self.algorithms, state["algorithms"], strict=True):
             algorithm.load_state_dict(saved)
-            algorithm._iter = self.updates  # its state does not say when the target network is due
 
 
 def _tensor(data: bytes) -> torch.Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+
+class ResumableDQN(DQN[Any]):
+    """tianshou's DQN, whose state also says when its target network is due."""
+
+    def get_extra_state(self) -> int:
+        return self._iter
+
+    def set_extra_state(self, state: int) -> None:
+        self._iter = state
 
 
 class Scheduler(LRSchedulerFactory):

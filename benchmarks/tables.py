@@ -1,8 +1,11 @@
-"""Tables in Markdown."""
+"""Tables in Markdown and CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
@@ -17,5 +20,27 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
     | b |  |
     """
     head = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [head, ["---"] * len(head), *([row.get(name, "") for name in head] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return _lines(head, ([row.get(name, "") for name in head] for row in rows))
+
+
+def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str] = ()) -> None:
+    """Markdown table, and what is to be said of it."""
+    path.write_text(_lines(head, rows) + "".join(f"\n{note}\n" for note in notes))
+
+
+def write_data(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """CSV, one observation a line."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """CSV of rows that may lack columns that others have."""
+    head = list(dict.fromkeys(name for row in rows for name in row))
+    write_data(path, head, ([row.get(name, "") for name in head] for row in rows))
+
+
+def _lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *rows])

@@ -173,7 +173,8 @@ class Run:
             return None
         saved: dict[str, Any] = torch.load(path, weights_only=True)
         before, now = json.loads(saved["config"]), json.loads(json.dumps(self.config, default=str))
-        changed = sorted(k for k in before.keys() | now.keys() if k != "resume" and before.get(k) != now.get(k))
+        named = (before.keys() | now.keys()) - {"resume", "folder"}  # a folder may have been moved
+        changed = sorted(name for name in named if before.get(name) != now.get(name))
         if changed:
             raise ValueError(
                 f"{path} was made with other values of {', '.join(changed)}: resume with the same arguments, or choose "

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from baselines.ppo_bidder import Args, TrainedBidder, train
-from benchmarks.figures.xl_mimo import write_data, write_table
-from benchmarks.names import slug
+from benchmarks.figures.kept import kept_name
 from cfenvs.arrays import Float
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.ris_auction import Greedy, NearestSurfaces, Outcomes, Straightforward, play
-
-__all__ = [
-    "COLOURS",
-    "PUBLISHED",
-    "UNTRAINED",
-    "VALIDATION",
-    "Size",
-    "both_seats",
-    "efficient",
-    "estimate",
-    "held_out",
-    "mean_and_error",
-    "self_play",
-    "spread",
-    "trained",
-    "trained_for_seats",
-    "with_errors",
-    "write_data",
-    "write_table",
-]
 
 UNTRAINED: dict[str, Callable[[], Any]] = {
     "greedy": Greedy,
@@ -142,10 +119,8 @@ def trained_for_seats(args: Args, folder: Path, opponent: Any = None, rival: str
     list of TrainedBidder
         One, or one for each of two seats, as `baselines.ppo_bidder.train` returns them.
     """
-    config = {name: value for name, value in asdict(args).items() if name not in ("folder", "resume")}
-    key = hashlib.sha256(json.dumps([config, rival], default=str).encode()).hexdigest()[:8]
     against = f"against {rival}" if rival else args.opponent
-    name = slug(f"{args.preset} {against} {args.seed} {key}")
+    name = kept_name(f"{args.preset} {against} {args.seed}", train, args, rival)
     bidders = train(replace(args, folder=folder / name, resume=True), opponent=opponent)
     for bidder in bidders:
         bidder.name = name

@@ -24,9 +24,8 @@ from benchmarks.figures.auction import (
     spread,
     trained,
     with_errors,
-    write_data,
-    write_table,
 )
+from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.ris_auction import Greedy, Straightforward
 

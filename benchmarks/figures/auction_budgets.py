@@ -30,9 +30,8 @@ from benchmarks.figures.auction import (
     trained,
     trained_for_seats,
     with_errors,
-    write_data,
-    write_table,
 )
+from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.ris_auction import Greedy
 

@@ -26,9 +26,8 @@ from benchmarks.figures.auction import (
     self_play,
     spread,
     trained,
-    write_data,
 )
-from benchmarks.tables import markdown
+from benchmarks.tables import markdown, write_data
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.ris_auction import play

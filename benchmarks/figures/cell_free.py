@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import numpy as np
 
 from baselines.common.cell_free import ENV_ID, GameArgs, Trained
 from baselines.common.runs import CHECKPOINT
-from benchmarks.names import slug
+from benchmarks.figures.kept import check_defaults, kept_name, plain
 from cfenvs.arrays import Float
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
@@ -76,11 +74,7 @@ def held_out(count: int) -> tuple[int, ...]:
 
 def run_cell(cell: Cell, stem: Path) -> Outcome:
     """Train a cell, or read what an earlier call has left in `STEM-cells/`; one that was interrupted is resumed."""
-    config = _plain(cell.args)
-    # By what differs from the defaults: an option that is added later does not make it another cell.
-    own = {name: value for name, value in config.items() if value != _plain(type(cell.args)())[name]}
-    text = json.dumps([cell.train.__module__, own], sort_keys=True)
-    folder = Path(f"{stem}-cells") / f"{slug(cell.name.lower())}-{_digest(text)}"
+    folder = Path(f"{stem}-cells") / kept_name(cell.name, cell.train, cell.args)
     done = folder / "cell.json"
     if not done.exists():
         trained = cell.train(replace(cell.args, folder=folder, resume=True))
@@ -89,7 +83,7 @@ def run_cell(cell: Cell, stem: Path) -> Outcome:
             for name in curves.keys() & point.keys():
                 curves[name][point["at"]] = np.round(point[name], 5).tolist()
         record = {
-            "config": config,
+            "config": plain(cell.args),
             "score": trained.score.tolist(),
             **curves,
             "seconds": trained.seconds,
@@ -101,9 +95,7 @@ def run_cell(cell: Cell, stem: Path) -> Outcome:
         write_atomically(done, json.dumps(record))
         (folder / CHECKPOINT).unlink(missing_ok=True)
     found = json.loads(done.read_text())
-    other = sorted(name for name, value in found["config"].items() if config.get(name, value) != value)
-    if other:
-        raise SystemExit(f"{folder} was made with other defaults of {', '.join(other)}: delete it")
+    check_defaults(folder, found["config"], cell.args)
     shape = len(cell.args.seeds), len(cell.args.drops)
 
     def curve(name: str) -> dict[int, Float]:
@@ -130,8 +122,9 @@ def opponents(
     optimum. With a stem they are kept in `STEM-cells/`, as cells are.
     """
     neighborhoods = tuple(neighborhoods)
-    text = json.dumps([asdict(args), neighborhoods], default=str)
-    kept = None if stem is None else Path(f"{stem}-cells") / f"opponents-{_digest(text)}.json"
+    kept = None
+    if stem is not None:
+        kept = Path(f"{stem}-cells") / f"{kept_name('opponents', opponents, args, neighborhoods)}.json"
     if kept is not None and kept.exists():
         return {name: (np.array(rates), time) for name, (rates, time) in json.loads(kept.read_text()).items()}
     kwargs = {"preset": args.preset, "activity": "static", **args.env_kwargs}
@@ -157,16 +150,6 @@ def opponents(
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, json.dumps({name: (rates.tolist(), time) for name, (rates, time) in rows.items()}))
     return rows
-
-
-def _plain(args: GameArgs) -> dict[str, Any]:
-    """Arguments as JSON has them, but for where a run is kept."""
-    config: dict[str, Any] = json.loads(json.dumps(asdict(args), default=str))
-    return {name: value for name, value in config.items() if name not in ("folder", "resume")}
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def summary(score: Float) -> dict[str, str]:
@@ -205,11 +188,3 @@ def _bounds(curves: Float, resamples: int = 500) -> tuple[Float, Float]:
         means.append(drawn[:, cut : seeds * drops - cut].mean(axis=1))
     low, high = np.percentile(means, [2.5, 97.5], axis=1)
     return low, high
-
-
-def write_rows(path: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows as CSV."""
-    with Path(path).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-        writer.writeheader()
-        writer.writerows(rows)

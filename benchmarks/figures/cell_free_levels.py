@@ -10,8 +10,8 @@ import gymnasium as gym
 import numpy as np
 
 from baselines.common.cell_free import ENV_ID
-from benchmarks.figures.cell_free import held_out, write_rows
-from benchmarks.tables import markdown
+from benchmarks.figures.cell_free import held_out
+from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
 from cfenvs.cell_free.levels import db_levels, linear_levels
 from cfenvs.evaluation import interquartile_mean, interval
@@ -67,7 +67,7 @@ def make(stem: Path, quick: bool = False) -> None:
         "`ngo`; all users active), by the number of levels above zero; the largest is always full power.\n\n"
         + markdown(table)
     )
-    write_rows(f"{stem}.csv", data)
+    write_rows(stem.with_suffix(".csv"), data)
 
 
 def share(levels: Sequence[float], drops: int, kwargs: dict[str, Any]) -> Float:

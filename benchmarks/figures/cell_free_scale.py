@@ -16,17 +16,9 @@ import numpy as np
 
 from baselines import ctde, ddqn_per, fper
 from baselines.common.cell_free import GameArgs
-from benchmarks.figures.cell_free import (
-    Cell,
-    Outcome,
-    held_out,
-    opponents,
-    run_cell,
-    summary,
-    write_rows,
-)
+from benchmarks.figures.cell_free import Cell, Outcome, held_out, opponents, run_cell, summary
 from benchmarks.learners import JOINT, SILENT, SPOT
-from benchmarks.tables import markdown
+from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
 
 
@@ -152,7 +144,7 @@ def _write(stem: Path, results: dict[str, Result], sizes: dict[str, Size]) -> No
         "ranked). Learners start from full power and leave level 0 out. Decision: of all users of one network; "
         "classical rows decide for all networks together.\n\n" + markdown(table)
     )
-    write_rows(f"{stem}.csv", data)
+    write_rows(stem.with_suffix(".csv"), data)
 
 
 def _picture(stem: Path, results: dict[str, Result]) -> None:

@@ -15,17 +15,8 @@ import numpy as np
 
 from baselines import ctde, ddqn_per, ddqn_tianshou, fper
 from baselines.common.cell_free import ENV_ID, GameArgs
-from benchmarks.figures.cell_free import (
-    Cell,
-    Outcome,
-    band,
-    held_out,
-    opponents,
-    run_cell,
-    summary,
-    write_rows,
-)
-from benchmarks.tables import markdown
+from benchmarks.figures.cell_free import Cell, Outcome, band, held_out, opponents, run_cell, summary
+from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
 
 NEIGHBORS = (0, 1, 2, 4)
@@ -79,7 +70,7 @@ def make(stem: Path, quick: bool = False) -> None:
         + f"\n{agree}\n\nFPer by the number of neighbours, beside best response from full power:\n\n"
         + markdown(_sweep_rows(outcomes, found))
     )
-    write_rows(f"{stem}.csv", _data(outcomes, found))
+    write_rows(stem.with_suffix(".csv"), _data(outcomes, found))
 
 
 def cells(base: dict[str, Any]) -> list[Cell]:

@@ -15,16 +15,8 @@ from typing import Any
 import numpy as np
 
 from baselines import ctde, ddqn_per, fper
-from benchmarks.figures.cell_free import (
-    Cell,
-    Outcome,
-    band,
-    held_out,
-    run_cell,
-    summary,
-    write_rows,
-)
-from benchmarks.tables import markdown
+from benchmarks.figures.cell_free import Cell, Outcome, band, held_out, run_cell, summary
+from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
 from cfenvs.evaluation import interval, paired_difference
 
@@ -109,7 +101,7 @@ def _write(stem: Path, outcomes: dict[str, dict[str, Outcome]], change: int, bas
         f"{markdown(rows)}\nPaired differences over those episodes, 95 % bootstrap interval over drops and seeds:\n\n"
         f"{differences}"
     )
-    write_rows(f"{stem}.csv", data)
+    write_rows(stem.with_suffix(".csv"), data)
 
 
 def after(curve: dict[int, Float], change: int) -> Float:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ import numpy as np
 from baselines import fl_ctce, fl_ctde, maddpg, matd3
 from baselines.common.actor_critic import DECIBELS
 from baselines.fuzzy_users import SHARP, FuzzyOptions
-from benchmarks.names import slug
+from benchmarks.figures.kept import check_defaults, kept_name
+from benchmarks.tables import write_data
 from cfenvs.arrays import Float
 from cfenvs.evaluation import Policy, Protocol, evaluate, interval, read_result, write_result
 from cfenvs.policies import classical
@@ -92,21 +91,23 @@ def learned(
     name: str, train: Callable[..., Any], args: Any, env_kwargs: Mapping[str, Any], size: Size, folder: Path
 ) -> Row:
     """Train with every seed, or read what an earlier call has left under `folder`; an interrupted run is resumed."""
-    config = {k: v for k, v in asdict(args).items() if k not in ("seed", "folder", "resume")}
-    key = hashlib.sha256(json.dumps([config, size.drops, dict(env_kwargs)], default=str).encode()).hexdigest()[:8]
+    # No checkpoint before the end: whole buffers would be written again and again.
+    args = replace(args, seed=0, checkpoint_every=10**6)
+    kept = folder / kept_name(name, train, args, size.drops, dict(env_kwargs))
     results, curves, seconds = [], [], []
     for seed in range(size.seeds):
-        run = folder / f"{slug(name.lower())}-{key}" / str(seed)
+        run = kept / str(seed)
         if not (run / "result.json").exists():
-            # No checkpoint before the end: whole buffers would be written again and again.
-            policy = train(replace(args, seed=seed, folder=run, resume=True, checkpoint_every=10**6))
+            policy = train(replace(args, seed=seed, folder=run, resume=True))
             # Without a fuzzy layer all steps of an episode are alike.
             alike = {} if hasattr(args, "fuzzy") else {"episode_length": 1}
             write_result(evaluate(policy, protocol_of(env_kwargs, size.drops, **alike), seed=seed), run / "result.json")
         result = read_result(run / "result.json")
         results.append(result.objective)
         seconds.append(result.training_time)
-        curves.append(json.loads((run / "run.json").read_text())["curve"])
+        record = json.loads((run / "run.json").read_text())
+        check_defaults(run, record["config"], replace(args, seed=seed))
+        curves.append(record["curve"])
     return Row(np.array(results), curves, float(np.mean(seconds)))
 
 
@@ -149,21 +150,6 @@ def describe(name: str, values: Float, best: Float | None) -> list[str]:
 
 
 HEAD = ["row", "mean sum SE", "95 %", "p5", "p50", "p95", "share of best found", "95 % (paired)", "seeds"]
-
-
-def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str] = ()) -> None:
-    """Markdown table, and what is to be said of it."""
-    lines = [head, ["---"] * len(head), *rows]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    path.write_text(text + "".join(f"\n{note}\n" for note in notes))
-
-
-def write_data(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """CSV, one observation a line."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
-        writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
 
 
 def write_networks(path: Path, rows: Mapping[str, Float]) -> None:

@@ -17,8 +17,8 @@ from benchmarks.figures.xl_mimo import (
     learned,
     learners,
     write_networks,
-    write_table,
 )
+from benchmarks.tables import write_table
 from cfenvs.arrays import Float
 
 RECEIVERS = {"mr": "maximum ratio", "l-mmse": "L-MMSE"}

@@ -30,8 +30,8 @@ from benchmarks.figures.xl_mimo import (
     mean_interval,
     protocol_of,
     write_networks,
-    write_table,
 )
+from benchmarks.tables import write_table
 from cfenvs.arrays import Float
 from cfenvs.evaluation import Protocol, evaluate
 

@@ -5,17 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.figures.xl_mimo import (
-    HEAD,
-    Size,
-    classical_rows,
-    describe,
-    learned,
-    learners,
-    write_networks,
-    write_table,
-)
+from benchmarks.figures.xl_mimo import HEAD, Size, classical_rows, describe, learned, learners, write_networks
 from benchmarks.figures.xl_mimo_cdf import draw
+from benchmarks.tables import write_table
 from cfenvs.arrays import Float
 
 TITLES = {

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figures.xl_mimo import COLOURS, Size, write_data, write_table
+from benchmarks.figures.xl_mimo import COLOURS, Size
 from benchmarks.figures.xl_mimo_cdf import RECEIVERS, learned_rows
+from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.figures.xl_mimo import COLOURS, Size, learners, protocol_of, write_data, write_table
+from benchmarks.figures.xl_mimo import COLOURS, Size, learners, protocol_of
 from benchmarks.figures.xl_mimo_cdf import RECEIVERS
+from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.policies import classical
 from cfenvs.policies import xl_mimo as xl_classical

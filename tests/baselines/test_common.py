@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,6 +199,7 @@ def test_replay_refuses_what_it_cannot_hold():
 class Args:
     seed: int = 3
     rate: float = 0.1
+    folder: Path | None = None
     resume: bool = False
 
 
@@ -205,7 +207,7 @@ def walk(folder, resume=False, interrupt_at=None, rate=0.1):
     """A `training` whose state is a random walk."""
     state = {"x": torch.zeros(1), "count": 0}
     streams = Streams([3])
-    args = Args(resume=resume, rate=rate)
+    args = Args(folder=folder, resume=resume, rate=rate)
     with Run("walk", config=args, env_id="none-v0", total=10, folder=folder, resume=resume, progress=False) as run:
         if (saved := run.restore()) is not None:
             state, streams.count = saved, saved["count"]
@@ -225,17 +227,18 @@ def test_an_interrupted_run_resumes_to_the_same_result(tmp_path):
     with pytest.raises(Interrupted):
         walk(tmp_path / "cut", interrupt_at=4)
     assert json.loads((tmp_path / "cut" / "run.json").read_text())["status"] == "interrupted"
-    resumed = walk(tmp_path / "cut", resume=True)
+    (tmp_path / "cut").rename(tmp_path / "moved")
+    resumed = walk(tmp_path / "moved", resume=True)
     assert resumed.curve == whole.curve
-    record = json.loads((tmp_path / "cut" / "run.json").read_text())
+    record = json.loads((tmp_path / "moved" / "run.json").read_text())
     assert record["status"] == "finished"
     assert record["seed"] == 3
     assert record["position"] == 10
     assert record["curve"] == whole.curve
     assert record["env_id"] == "none-v0"
     assert {"commit", "machine", "libraries"} <= record["provenance"].keys()
-    assert list((tmp_path / "cut").glob("events.*"))
-    assert not list((tmp_path / "cut").glob("*.partial"))
+    assert list((tmp_path / "moved").glob("events.*"))
+    assert not list((tmp_path / "moved").glob("*.partial"))
 
 
 def test_a_checkpoint_of_other_arguments_is_refused(tmp_path):
