@@ -106,8 +106,8 @@ class CellFreeSimulator(Simulator):
     ) -> None:
         initial = self._initial_active(options["active"], worlds) if "active" in options else None
         for i, world in enumerate(worlds):
-            rng, fresh = generators[i], bool(seeded[i])
-            drop = self._drops.generator(world, rng, fresh)
+            fresh = bool(seeded[i])
+            drop, rng = self._drops.generators(world, generators[i], fresh)
             if drop is not None:
                 scenario = draw_scenario(self.config, drop, self._given(drop))
                 self.scenarios[world] = scenario

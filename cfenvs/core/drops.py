@@ -20,7 +20,7 @@ Given = Mapping[str, Float]
 
 
 class Drops:
-    """Decides, world by world, whether a new episode gets a new network, and from which generator.
+    """Decides, world by world, whether a new episode gets a new network, and from which generators it is drawn.
 
     Parameters
     ----------
@@ -49,14 +49,21 @@ class Drops:
             )
         self._seeds = scenario_seed
 
-    def generator(self, world: int, rng: np.random.Generator, seeded: bool) -> np.random.Generator | None:
-        """Where the network of a new episode is drawn from; None if the one at hand stays."""
+    def generators(
+        self, world: int, rng: np.random.Generator, seeded: bool
+    ) -> tuple[np.random.Generator | None, np.random.Generator]:
+        """Where the network of a new episode is drawn from, None if the one at hand stays, and all else that happens.
+
+        Beside a scenario seed the world's own generator only seeds another: given the same seed, as it often is, it
+        would draw once more the bits that the network was made of, and users would come and go by where they are.
+        """
         first = not self._drawn[world]
         self._drawn[world] = True
         seed = self._seeds[world]
-        if seed is not None:
-            return np.random.default_rng(seed) if first else None
-        return rng if first or seeded or self._resample == "episode" else None
+        if seed is None:
+            return rng if first or seeded or self._resample == "episode" else None, rng
+        network = np.random.default_rng(seed) if first else None
+        return network, np.random.default_rng(rng.integers(2**64, size=4, dtype=np.uint64))
 
 
 def check_scenario_seed(config: Any) -> None:

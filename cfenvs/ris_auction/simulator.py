@@ -98,7 +98,8 @@ class RISAuctionSimulator(Simulator):
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         config = self.config
-        drops = [self._drops.generator(*which) for which in zip(worlds.tolist(), generators, seeded, strict=True)]
+        drawn_from = [self._drops.generators(*which) for which in zip(worlds.tolist(), generators, seeded, strict=True)]
+        drops, generators = zip(*drawn_from, strict=True)
         fresh = np.array([drop is not None for drop in drops])
         if fresh.any():
             drawn = draw_scenarios(config, [drop for drop in drops if drop is not None])

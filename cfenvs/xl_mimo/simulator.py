@@ -76,8 +76,8 @@ class XLMIMOSimulator(Simulator):
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         self.gains, self.positions = self.gains.copy(), self.positions.copy()
-        for world, rng, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True):
-            drop = self._drops.generator(world, rng, fresh)
+        for world, own, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True):
+            drop, rng = self._drops.generators(world, own, fresh)
             if drop is not None:
                 self.scenarios[world] = draw_scenario(self.config, drop, self._given(drop))
                 self.receiver.prepare(world, self.scenarios[world])

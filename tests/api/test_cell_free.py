@@ -8,6 +8,7 @@ import pytest
 
 import cfenvs.cell_free
 from cfenvs.cell_free.presets import configure_cell_free
+from cfenvs.core.drops import Drops
 from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
 from cfenvs.radio import cqi, mmse_sinr, mr_uatf_coefficients, uatf_sinr
 from tests.physics.test_control import brute_force
@@ -164,6 +165,19 @@ def test_scenarios_stay_or_change_as_told():
     assert drops() == [0, 1, 2, 0]
     assert drops(resample="never") == [0, 0, 2, 0]
     assert drops(scenario_seed=5) == [0, 0, 0, 0]
+
+
+def test_who_is_active_does_not_follow_from_where_users_are():
+    """With the same seed for the network and the episode, as in evaluation: neither repeats the draws of the other."""
+    network, episode = Drops(1, 5, "episode").generators(0, np.random.default_rng(5), True)
+    assert not np.isin(network.random(1000), episode.random(1000)).any()
+
+    envs = gym.make_vec(ID, 2000, receiver="mr", preset="small", scenario_seed=list(range(2000)))
+    active = envs.reset(seed=0)[0][:, :5]
+    x, y = np.array([scenario.users for scenario in envs.scenarios]).transpose(2, 0, 1)
+    for positions in (x, y):
+        for column in positions.T:
+            assert np.abs(np.corrcoef(column, active.T)[0, 1:]).max() < 4 / np.sqrt(2000)
 
 
 def test_scenario_seeds_may_differ_by_world_and_do_not_depend_on_the_episode_seed():
