@@ -21,21 +21,22 @@ import tyro
 
 from baselines.common.cell_free import (
     ENV_ID,
+    FLOAT_BITS,
     GameArgs,
     GreedyPlay,
     Trained,
     explore,
     guaranteed_rate,
+    levels_bits,
     report,
     start,
+    told_bits,
     users_env,
 )
 from baselines.common.q_learning import QArgs, QLearner
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
 from cfenvs.arrays import Float32, Int
-
-FLOAT_BITS = 32
 
 
 @dataclass
@@ -105,15 +106,14 @@ def train(args: Args, progress: bool = True) -> Trained:
 def bits_exchanged(args: Args, learner: QLearner, config: Any) -> dict[str, float]:
     """Bits in a step of one world with all users active.
 
-    To act, each user is told its own rate and those of its neighbours. To learn, it reports what it saw and did, and
-    receives one broadcast of the network every `send_every` episodes; the CPU knows the reward.
+    To act, each user is told its own rate and those of its neighbours. To learn, it reports what it did, and receives
+    one broadcast of the network every `send_every` episodes: the CPU knows what it has told the users, who they are,
+    the gains, which it estimates, and the reward.
     """
-    action = int(np.ceil(np.log2(learner.actions)))
-    report = config.users * (FLOAT_BITS * learner.nets.sizes[0] + action)
     model = FLOAT_BITS * learner.nets.size_of() / (args.send_every * config.episode_length)
     return {
-        "acting_bits": float(FLOAT_BITS * config.users * (1 + config.num_neighbors)),
-        "learning_bits": float(report + model),
+        "acting_bits": told_bits(config),
+        "learning_bits": levels_bits(config.users, learner.actions) + model,
     }
 
 

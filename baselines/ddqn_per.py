@@ -28,6 +28,7 @@ from baselines.common.cell_free import (
     central_env,
     explore,
     guaranteed_rate,
+    levels_bits,
     report,
     start,
 )
@@ -124,7 +125,9 @@ def train(
                 }
             )
             observations, _ = env.reset()
-    return Trained.of(run, args, act, decision=learner.decision_time(1, 1))
+    # The CPU knows all that it learns from, and tells each user its level.
+    costs = {"acting_bits": levels_bits(num_users, levels), "decision": learner.decision_time(1, 1)}
+    return Trained.of(run, args, act, **costs)
 
 
 def main(args: Args) -> None:

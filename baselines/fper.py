@@ -20,6 +20,7 @@ import tyro
 
 from baselines.common.cell_free import (
     ENV_ID,
+    FLOAT_BITS,
     GameArgs,
     GreedyPlay,
     Trained,
@@ -27,14 +28,13 @@ from baselines.common.cell_free import (
     guaranteed_rate,
     report,
     start,
+    told_bits,
     users_env,
 )
 from baselines.common.q_learning import QArgs, QLearner
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
 from cfenvs.arrays import Float32, Int
-
-FLOAT_BITS = 32
 
 
 @dataclass
@@ -111,10 +111,7 @@ def bits_exchanged(args: Args, learner: QLearner, config: Any) -> dict[str, floa
     """
     size = learner.nets.size_of(args.federated_layers) if args.federated_layers else 0
     federation = FLOAT_BITS * size * (config.users + 1) / (args.federation_period * config.episode_length)
-    return {
-        "acting_bits": float(FLOAT_BITS * config.users * (1 + config.num_neighbors)),
-        "learning_bits": float(federation),
-    }
+    return {"acting_bits": told_bits(config), "learning_bits": float(federation)}
 
 
 def main(args: Args) -> None:

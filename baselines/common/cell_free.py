@@ -19,6 +19,8 @@ from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.cell_free import parallel_vec_env
 
 ENV_ID = "CellFreeUplinkPower-v0"
+FLOAT_BITS = 32
+"""Of a rate or a weight that is sent."""
 TRANSIENT = ("activity", "toggle_fraction", "toggle_users", "toggle_step", "toggle_episode", "autoreset_mode")
 
 
@@ -150,6 +152,16 @@ def guaranteed_rate(infos: dict[str, Any], active: Bool) -> Float:
     """Minimum over the active users of the last step's rates, (E,)."""
     rates = infos["rates"] if "rates" in infos else infos["rate"]
     return np.where(active, rates, np.inf).min(axis=1)
+
+
+def told_bits(config: Any) -> float:
+    """Bits in a step of one world with all users active: each is told its own rate and those of its neighbours."""
+    return float(FLOAT_BITS * config.users * (1 + config.num_neighbors))
+
+
+def levels_bits(users: int, levels: int) -> float:
+    """Bits that name the power levels of all users."""
+    return float(users * np.ceil(np.log2(levels)))
 
 
 def report(args: GameArgs, trained: Trained) -> None:

@@ -158,14 +158,15 @@ class QLearner:
         """Keep (G, n, D), (G, n, H), (G, n), (G, n, D): n transitions of each group, without those not in `mask`.
 
         With several views: one transition of each group, (G, V, D), (G, V, 1), (G, V), (G, V, D), in which those in
-        `mask` acted; all have the same reward, the others 0.
+        `mask` acted; they have the same reward.
         """
         values = {"observation": observation, "action": action, "reward": reward}
         if self.args.discount > 0:
             values["following"] = following
         if self.views > 1:
             acted = np.ones(reward.shape, bool) if mask is None else mask
-            values = {**values, "action": action[..., 0], "reward": reward.max(axis=1), "acted": acted}
+            team = np.where(acted.any(axis=1), np.where(acted, reward, -np.inf).max(axis=1), 0.0)
+            values = {**values, "action": action[..., 0], "reward": team, "acted": acted}
             self.replay.add(**values)
         else:
             self.replay.extend(mask, **values)

@@ -140,7 +140,9 @@ def test_bits_are_those_of_rates_layers_and_reports():
     assert trained.learning_bits == 32 * 6 * 32 * 6 / 100
     trained = ctde.train(args("ctde")[1], progress=False)
     model = 11 * 32 + 33 * 32 + 33 * 5
-    assert trained.learning_bits == 5 * (32 * 10 + 3) + 32 * model / 50
+    assert trained.learning_bits == 5 * 3 + 32 * model / 50
+    trained = ddqn_per.train(args("ddqn")[1], progress=False)
+    assert (trained.acting_bits, trained.learning_bits) == (5 * 3, 0)
     assert fper.train(args("fper", federated_layers=0)[1], progress=False).learning_bits == 0
 
 
@@ -159,6 +161,15 @@ def test_exploration_within_reach_is_uniform_over_the_levels_there():
         levels, counts = np.unique(column, return_counts=True)
         assert tuple(levels) == reached
         np.testing.assert_allclose(counts / 4000, 1 / len(reached), atol=0.03)
+
+
+def test_a_team_may_earn_less_than_nothing():
+    """Who does not act is given 0 and does not count."""
+    learner = QLearner(QArgs(decompose=True), [0, 1], 2, 1, 2, np.ones(2), views=3)
+    acted = np.array([[True, False, True], [False, False, False]])
+    seen = np.zeros((2, 3, 2), np.float32)
+    learner.remember(acted, seen, np.zeros((2, 3, 1), int), np.where(acted, -2.0, 0.0), seen)
+    assert learner.replay.sample(4).data["reward"].tolist() == [[-2.0] * 4, [0.0] * 4]
 
 
 @pytest.mark.parametrize("views", [1, 3])
