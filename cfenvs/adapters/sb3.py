@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
@@ -35,9 +36,19 @@ class _Worlds(VecEnv):
         return array.reshape(self.num_envs, *array.shape[2:]) if self._agents else array
 
     def reset(self) -> VecEnvObs:
-        """Start new episodes, with the seeds that `seed` has set."""
+        """Start new episodes, with the seeds and options that `seed` and `set_options` have set for this reset.
+
+        Raises
+        ------
+        ValueError
+            If environments have options of their own.
+        """
+        if len(self._options) != self.num_envs or not all(
+            data_equivalence(options, self._options[0], exact=True) for options in self._options
+        ):
+            raise ValueError("options differ: the worlds share one simulator, so give set_options() one dict for all")
         seeds = self._seeds[:: self._each] if any(seed is not None for seed in self._seeds) else None
-        observations, infos = self.env.reset(seed=seeds)
+        observations, infos = self.env.reset(seed=seeds, options=self._options[0])
         arrays = {name: array for name, array in infos.items() if not name.startswith("_")}
         flat = {name: self._flat(array) for name, array in arrays.items()}
         self.reset_infos = [{name: array[i] for name, array in flat.items()} for i in range(self.num_envs)]

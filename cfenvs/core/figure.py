@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,9 +29,6 @@ from cfenvs.core.drawing import (
     nice_length,
 )
 from cfenvs.core.objectives import EnergyEfficiency, MinimumRate, ProportionalFairness, SumRate
-
-if TYPE_CHECKING:
-    pass
 
 SIZE = (1000, 560)
 MAP = (28, 96, 412)

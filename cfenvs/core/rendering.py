@@ -101,16 +101,19 @@ class RenderMixin:
         if self.render_mode is None:
             gym.logger.warn('render() does nothing: give make() a render_mode, such as "rgb_array"')
             return None
-        if self.simulator.scenarios[0] is None:
-            raise gym.error.ResetNeeded("call reset() before render()")
+        shows_all = self.render_mode != "human" and hasattr(self, "num_envs")
+        worlds = range(self.simulator.num_worlds if shows_all else 1)
+        waiting = [world for world in worlds if self.simulator.scenarios[world] is None]
+        if waiting:
+            where = f" in worlds {waiting}" if shows_all else ""
+            raise gym.error.ResetNeeded(f"call reset() before render(){where}")
         if self._renderer is None:
             self._renderer = self.system.renderer(self.simulator)
         if self.render_mode == "human":
             self._renderer.show(self.metadata["render_fps"])
             return None
-        if hasattr(self, "num_envs"):
-            return tuple(self._renderer.frame(world) for world in range(self.num_envs))
-        return self._renderer.frame(0)
+        frames = tuple(map(self._renderer.frame, worlds))
+        return frames if shows_all else frames[0]
 
     def close(self, **kwargs: Any) -> None:
         """Close the window, if there is one."""
@@ -119,12 +122,9 @@ class RenderMixin:
             self._renderer = None
         super().close(**kwargs)  # type: ignore[misc]
 
-    def _after_reset(self) -> None:
-        if self.render_mode == "human":
-            self.render()
-
-    def _after_step(self) -> None:
-        if self.render_mode == "human":
+    def _update_window(self) -> None:
+        # A reset of some worlds may have left the one that the window shows without a first drop.
+        if self.render_mode == "human" and self.simulator.scenarios[0] is not None:
             self.render()
 
     def __getstate__(self) -> dict[str, Any]:

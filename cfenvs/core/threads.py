@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from threading import RLock
 
 import scipy.linalg.blas  # noqa: F401  (loaded before the controller looks for BLAS libraries; numba calls this one)
 from threadpoolctl import ThreadpoolController
 
+# The limit is the process's, and threadpoolctl lets only the thread that set it lift it: of two uses that overlap in
+# different threads, the first to leave would end the other's. So one waits.
+_IN_USE = RLock()
 
-def one_thread() -> AbstractContextManager[Any]:
+
+@contextmanager
+def one_thread() -> Iterator[None]:
     """A context in which BLAS and LAPACK use one thread.
 
     Threads split sums differently, which changes the last bits of large products; drops are drawn in this context.
+    Another thread that enters it waits until this one has left.
 
     Examples
     --------
@@ -21,7 +28,8 @@ def one_thread() -> AbstractContextManager[Any]:
     >>> with one_thread():
     ...     product = np.ones((2, 2)) @ np.ones((2, 2))
     """
-    return _controller().limit(limits=1, user_api="blas")
+    with _IN_USE, _controller().limit(limits=1, user_api="blas"):
+        yield
 
 
 @lru_cache

@@ -54,20 +54,25 @@ class Worlds:
         InvalidAction
             In either case nothing has changed.
         """
-        if not self._all_running:
-            waiting = ~self._running if idle is None else ~self._running & ~idle
-            if waiting.any():
-                raise gym.error.ResetNeeded(
-                    "call reset() before step()"
-                    if self.num_worlds == 1
-                    else f"reset() is needed before step() in worlds {np.flatnonzero(waiting).tolist()}"
-                )
+        self.check_running(idle)
         command = self.view.command(actions)
         some_end = self.simulator.step(command)
         if some_end:
             self._running &= ~(self.simulator.terminated | self.simulator.truncated)
             self._all_running = False
         return some_end
+
+    def check_running(self, idle: Bool | None = None) -> None:
+        """Refuse a step unless every world that is not `idle` runs."""
+        if self._all_running:
+            return
+        waiting = ~self._running if idle is None else ~self._running & ~idle
+        if waiting.any():
+            raise gym.error.ResetNeeded(
+                "call reset() before step()"
+                if self.num_worlds == 1
+                else f"reset() is needed before step() in worlds {np.flatnonzero(waiting).tolist()}"
+            )
 
     def observations(self, shape: tuple[int, ...]) -> Float32:
         """Observations of all worlds in a new array."""
@@ -209,7 +214,7 @@ def spread_seed(seed: Seed, num_worlds: int) -> list[int | None]:
         return [None] * num_worlds
     if isinstance(seed, (int, np.integer)):
         return [int(seed) + i for i in range(num_worlds)]
-    seeds = list(seed)
+    seeds = [int(entry) if isinstance(entry, np.integer) else entry for entry in seed]
     if len(seeds) != num_worlds:
         raise ValueError(f"seed has {len(seeds)} entries: must be one integer, or one for each of {num_worlds} worlds")
     return seeds

@@ -28,8 +28,8 @@ from pettingzoo import ParallelEnv
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.actions import check_shares
 from cfenvs.core.config import require, require_choice, require_count, require_positive
-from cfenvs.core.faces.parallel import ParallelFace
-from cfenvs.core.faces.parallel_vec import ParallelVecFace
+from cfenvs.core.faces.parallel import ParallelFace, check_agents
+from cfenvs.core.faces.parallel_vec import ParallelVecFace, batched
 from cfenvs.core.worlds import Seed, spread_seed
 
 Kernel = Literal["exponential", "gaussian"]
@@ -200,7 +200,10 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
 
     def step(self, actions: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
         """Let every user act by its mixture."""
-        fuzzy = np.array([np.asarray(actions[agent], float).reshape(()) for agent in self.possible_agents])[None]
+        if not self.agents:
+            raise gym.error.ResetNeeded("call reset() before step()")
+        check_agents(actions, self.agents, self.agents)
+        fuzzy = np.array([np.asarray(actions[agent], float).reshape(()) for agent in self.agents])[None]
         shares = self._layer.defuzzify(check_shares(fuzzy, fuzzy.shape))[0]
         users = self.env.possible_agents
         observations, rewards, terminated, truncated, _ = self.env.step(
@@ -240,8 +243,8 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
 class FuzzyAgentsVec:
     """The users of `cfenvs.xl_mimo.parallel_vec_env` seen through fuzzy agents, as arrays (E, M_f, ...).
 
-    World i seeded s is bit for bit `FuzzyAgents` seeded s + i. Parameters as `FuzzyAgents`; the environment has to be
-    in the "NextStep" or "SameStep" autoreset mode.
+    World i seeded s is bit for bit `FuzzyAgents` seeded s + i, in every autoreset mode. Parameters as `FuzzyAgents`,
+    attributes as the environment's.
     """
 
     def __init__(
@@ -254,13 +257,15 @@ class FuzzyAgentsVec:
         state: State = "lsf",
     ) -> None:
         _check_continuous(env.single_action_space)
-        self.env = env
+        self.env, self.config, self.simulator = env, env.config, env.simulator
         self.num_envs, self.num_agents = env.num_envs, num_fuzzy_agents
         self.possible_agents = _names(num_fuzzy_agents)
         self.metadata = {**env.metadata, "name": f"fuzzy {env.metadata['name']}"}
         self.state_space = env.state_space
         self.single_observation_space = _state_space(env.single_observation_space, state)
         self.single_action_space = Box(0.0, 1.0, (1,), np.float32)
+        self.observation_space = batched(self.single_observation_space, env.num_envs, num_fuzzy_agents)
+        self.action_space = batched(self.single_action_space, env.num_envs, num_fuzzy_agents)
         self._layer = FuzzyLayer(
             env.num_envs, env.num_agents, num_fuzzy_agents, kernel, kernel_scale, normalisation, state
         )
@@ -268,14 +273,16 @@ class FuzzyAgentsVec:
         self._due = np.zeros(env.num_envs, bool)
 
     def reset(self, *, seed: Seed = None, options: Mapping[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
-        """Start new episodes in all worlds and draw prototypes."""
+        """Start new episodes and draw prototypes, in all worlds or in those of `options["reset_mask"]`."""
         seeds = spread_seed(seed, self.num_envs)
         observations, infos = self.env.reset(seed=seed, options=options)
-        for i, own in enumerate(seeds):
-            if own is not None or self._generators[i] is None:
-                self._generators[i] = _generator(own)
-        self._layer.start(self._layer.states(observations), self._generators, np.ones(self.num_envs, bool))
-        self._due[:] = False
+        mask = (options or {}).get("reset_mask")
+        worlds = np.ones(self.num_envs, bool) if mask is None else mask
+        for i in np.flatnonzero(worlds):
+            if seeds[i] is not None or self._generators[i] is None:
+                self._generators[i] = _generator(seeds[i])
+        self._layer.start(self._layer.states(observations), self._generators, worlds)
+        self._due[worlds] = False
         return self._observations(), infos
 
     def step(self, actions: Any) -> tuple[Float32, Float, Bool, Bool, dict[str, Any]]:
@@ -306,6 +313,19 @@ class FuzzyAgentsVec:
     def state(self) -> Float32:
         """The central view of each world, (E, S)."""
         return self.env.state()
+
+    def optimum(self) -> tuple[Any, ...]:
+        """Optimum of the current situation in each world; see the page of the system."""
+        return self.env.optimum()
+
+    @property
+    def scenarios(self) -> tuple[Any, ...]:
+        """The current drop of each world."""
+        return self.env.scenarios
+
+    def close(self) -> None:
+        """Close the environment."""
+        self.env.close()
 
     def _observations(self) -> Float32:
         return self._layer.prototypes.astype(np.float32)

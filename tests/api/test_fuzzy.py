@@ -1,5 +1,6 @@
 """The fuzzy layer, computed by hand; and its two shells, bit for bit the same."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from pettingzoo.test import parallel_api_test
@@ -111,6 +112,82 @@ def test_the_two_shells_agree_bit_for_bit(mode, mobility):
             assert (np.array(list(own.values())) == observations[i]).all()
             assert list(earned.values()) == rewards[i].tolist()
         due = truncated & (mode == "NextStep")
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+@pytest.mark.parametrize("seed", [None, 40, [40, None, 42]])
+def test_a_masked_reset_concerns_the_masked_worlds_alone(mode, seed):
+    """The others go on as if nothing had been reset; the masked ones as single environments that were."""
+    make = {"episode_length": 6, "mobility": "random-waypoint"}
+    batch, twin = (FuzzyAgentsVec(cfenvs.xl_mimo.parallel_vec_env(3, autoreset_mode=mode, **make)) for _ in range(2))
+    single = FuzzyAgents(cfenvs.xl_mimo.parallel_env(**make))
+    batch.reset(seed=5)
+    twin.reset(seed=5)
+    single.reset(seed=5)
+    mask = np.array([True, False, False])
+    for step in range(6):
+        if step == 2:
+            options = {"reset_mask": mask}
+            before = twin.env.simulator.positions[1:].copy()
+            observations, _ = batch.reset(seed=seed, options=options)
+            np.testing.assert_array_equal(batch.env.simulator.positions[1:], before)
+            own = single.reset(seed=None if seed is None else 40)[0]
+            assert (np.array(list(own.values())) == observations[0]).all()
+        actions = np.full((3, 3, 1), 0.2 + 0.1 * step)
+        observations, rewards, _, truncated, _ = batch.step(actions)
+        expected = twin.step(actions)
+        own, earned, *_ = single.step(dict(zip(single.agents, actions[0], strict=True)))
+        np.testing.assert_array_equal(observations[1:], expected[0][1:])
+        np.testing.assert_array_equal(rewards[1:], expected[1][1:])
+        assert (np.array(list(own.values())) == observations[0]).all()
+        assert list(earned.values()) == rewards[0].tolist()
+    assert truncated.tolist() == [False, True, True]
+    # The worlds that have ended start from their own generators, wherever the seeds went.
+    if mode == "NextStep":
+        observations, expected = batch.step(actions)[0], twin.step(actions)[0]
+    if mode == "Disabled":
+        with pytest.raises(gym.error.ResetNeeded, match=r"worlds \[1, 2\]"):
+            batch.step(actions)
+        observations, _ = batch.reset(options={"reset_mask": truncated})
+        expected, _ = twin.reset()
+    if mode != "SameStep":
+        np.testing.assert_array_equal(observations[1:], expected[1:])
+
+
+def test_a_first_reset_may_leave_worlds_for_later():
+    batch, whole = (FuzzyAgentsVec(cfenvs.xl_mimo.parallel_vec_env(2)) for _ in range(2))
+    batch.reset(seed=5, options={"reset_mask": np.array([False, True])})
+    with pytest.raises(gym.error.ResetNeeded, match=r"worlds \[0\]"):
+        batch.step(np.ones((2, 3, 1)))
+    observations, _ = batch.reset(seed=5, options={"reset_mask": np.array([True, False])})
+    np.testing.assert_array_equal(observations, whole.reset(seed=5)[0])
+
+
+def test_the_batch_has_what_every_batch_of_agents_has():
+    users = cfenvs.xl_mimo.parallel_vec_env(2)
+    batch = FuzzyAgentsVec(users)
+    assert {name for name in dir(users) if not name.startswith("_")} - {"system"} <= set(dir(batch))
+    observations, _ = batch.reset(seed=0)
+    assert observations in batch.observation_space
+    assert batch.action_space.shape == (2, 3, 1)
+    assert batch.step(batch.action_space.sample())[0].shape == observations.shape
+    assert batch.scenarios == users.scenarios
+    assert [found.continuous.value for found in batch.optimum()] == [o.continuous.value for o in users.optimum()]
+    batch.close()
+
+
+def test_fuzzy_agents_must_all_act_in_a_running_episode():
+    env = FuzzyAgents(cfenvs.xl_mimo.parallel_env(episode_length=1))
+    for _ in range(2):
+        with pytest.raises(gym.error.ResetNeeded, match="reset"):
+            env.step({})
+        env.reset(seed=0)
+        actions = {agent: np.array([0.3]) for agent in env.agents}
+        with pytest.raises(ValueError, match="unknown agent 'fuzy_2': did you mean 'fuzzy_2'"):
+            env.step({**actions, "fuzy_2": np.array([0.3])})
+        with pytest.raises(ValueError, match="no action for fuzzy_0"):
+            env.step({agent: action for agent, action in actions.items() if agent != "fuzzy_0"})
+        env.step(actions)
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,26 @@ def test_each_world_has_its_frame(system):
     envs.close()
 
 
+def test_frames_of_all_worlds_want_all_of_them_reset():
+    envs = gym.make_vec(XL_MIMO, num_envs=3, render_mode="rgb_array", **SMALL[XL_MIMO])
+    for mask, waiting in (([True, False, False], r"worlds \[1, 2\]"), ([False, False, True], r"worlds \[1\]")):
+        envs.reset(options={"reset_mask": np.array(mask)})
+        with pytest.raises(gym.error.ResetNeeded, match=waiting):
+            envs.render()
+    envs.reset(options={"reset_mask": np.array([False, True, False])})
+    assert len(envs.render()) == 3
+
+
+def test_a_window_waits_for_the_first_drop_of_the_world_that_it_shows():
+    envs = gym.make_vec(XL_MIMO, num_envs=2, render_mode="human", **SMALL[XL_MIMO])
+    envs.reset(options={"reset_mask": np.array([False, True])})
+    with pytest.raises(gym.error.ResetNeeded, match="reset"):
+        envs.render()
+    envs.reset(options={"reset_mask": np.array([True, False])})
+    assert envs.unwrapped._renderer._window is not None
+    envs.close()
+
+
 @all_of_them
 def test_an_env_that_has_rendered_can_be_copied(system):
     env = make(system=system)

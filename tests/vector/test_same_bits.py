@@ -174,3 +174,41 @@ def test_the_number_of_threads_changes_no_bit(id_, kwargs):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
         digests.add(done.stdout)
     assert len(digests) == 1
+
+
+def test_threads_that_draw_at_the_same_time_draw_on_one_blas_thread_each():
+    """And when the last has left, BLAS has as many as before."""
+    code = """
+from threading import Event, Thread
+from threadpoolctl import threadpool_limits, threadpool_info
+from cfenvs.core.threads import one_thread
+count = lambda: {blas["num_threads"] for blas in threadpool_info() if blas["user_api"] == "blas"}
+setting = Thread(target=threadpool_limits, args=(2, "blas"))  # elsewhere: its thread would keep control of OpenBLAS
+setting.start(), setting.join()
+first_in, second_in, first_out, second_out = Event(), Event(), Event(), Event()
+seen = [count()]
+def first():
+    with one_thread():
+        first_in.set()
+        second_in.wait(0.2)  # in vain, if the second has to wait
+        seen.append(count())
+    first_out.set()
+    second_out.wait()
+def second():
+    first_in.wait()
+    with one_thread():
+        second_in.set()
+        first_out.wait()
+        seen.append(count())
+        with one_thread():
+            seen.append(count())
+        seen.append(count())
+    seen.append(count())
+    second_out.set()
+threads = [Thread(target=first), Thread(target=second)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(*map(list, [*seen, count()]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[2] [1] [1] [1] [1] [2] [2]\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from itertools import compress
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -39,6 +40,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         self._worlds = Worlds(self.simulator, self._view)
         self.metadata = {**METADATA, "name": self.system.name, "is_parallelizable": True}
         self.possible_agents = list(self._view.agents)
+        self._names = frozenset(self.possible_agents)
         self.agents: list[str] = []
         self.state_space = self._view.state_space
         # One space object for each agent: each samples from a generator of its own.
@@ -71,19 +73,20 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         assert self._generator is not None
         self._worlds.reset(_WORLD, [self._generator], np.array([fresh]), options)
         self.agents = list(self.possible_agents)
-        self._after_reset()
+        self._update_window()
         return self._observations(), self._infos(self._view.situation())
 
     def step(self, actions: Mapping[str, Any]) -> tuple[Dicts, Dicts, Dicts, Dicts, Dicts]:
         """Apply the actions of all agents at once."""
         agents = self.possible_agents
+        self._worlds.check_running()  # first: after the end, an action for each of `agents` is none
         self._worlds.step(self._stack(actions))
         rewards = dict(zip(agents, self._view.reward()[0].tolist(), strict=True))
         terminated, truncated = bool(self.simulator.terminated[0]), bool(self.simulator.truncated[0])
         infos = self._infos({**self._view.situation(), **self._view.outcome()})
         if terminated or truncated:
             self.agents = []
-        self._after_step()
+        self._update_window()
         return (
             self._observations(),
             rewards,
@@ -106,19 +109,12 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         return self.simulator.scenarios[0]
 
     def _stack(self, actions: Mapping[str, Any]) -> Array:
-        if len(actions) != len(self.possible_agents):
-            check_keys(actions, self.possible_agents, "agent")
-            may_act = self._view.may_act()[0]
-            missing = [
-                agent
-                for agent, acts in zip(self.possible_agents, may_act, strict=True)
-                if acts and agent not in actions
-            ]
-            if missing:
-                raise InvalidAction(f"no action for {', '.join(missing)}: every agent that may act must send one")
+        agents = self.possible_agents
+        if not isinstance(actions, Mapping) or actions.keys() != self._names:
+            check_agents(actions, agents, compress(agents, self._view.may_act()[0]))
         try:
-            return np.asarray([actions.get(agent, self._no_action) for agent in self.possible_agents])[None]
-        except (ValueError, AttributeError) as error:
+            return np.asarray([actions.get(agent, self._no_action) for agent in agents])[None]
+        except ValueError as error:  # actions of different shapes
             raise InvalidAction(f"actions must map each agent to an action of its space: {error}") from None
 
     def _observations(self) -> Dicts:
@@ -136,3 +132,13 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         return {
             agent: dict(zip(arrays, row, strict=True)) for agent, row in zip(self.possible_agents, rows, strict=True)
         }
+
+
+def check_agents(actions: Mapping[str, Any], known: Iterable[str], needed: Iterable[str]) -> None:
+    """Refuse actions of agents that are not known, and the lack of one that is needed."""
+    if not isinstance(actions, Mapping):
+        raise InvalidAction(f"actions={actions!r}: must map each agent to an action of its space")
+    check_keys(actions, known, "agent")
+    missing = [agent for agent in needed if agent not in actions]
+    if missing:
+        raise InvalidAction(f"no action for {', '.join(missing)}: every agent that may act must send one")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
@@ -55,8 +56,8 @@ class ParallelVecFace:
         self.num_agents = len(self.possible_agents)
         self.single_observation_space = self._view.single_observation_space
         self.single_action_space = self._view.single_action_space
-        self.observation_space = self._batched(self.single_observation_space)
-        self.action_space = self._batched(self.single_action_space)
+        self.observation_space = batched(self.single_observation_space, self.num_envs, self.num_agents)
+        self.action_space = batched(self.single_action_space, self.num_envs, self.num_agents)
         self.state_space = self._view.state_space
         shape = (self.num_envs, self.num_agents, *self.single_observation_space.shape)
         self._worlds = AutoresetWorlds(self.simulator, self._view, shape, autoreset_mode, copy)
@@ -107,5 +108,7 @@ class ParallelVecFace:
     def close(self) -> None:
         """Nothing is held open; for code that closes every environment."""
 
-    def _batched(self, space: Any) -> Any:
-        return batch_space(batch_space(space, self.num_agents), self.num_envs)
+
+def batched(space: gym.Space[Any], num_envs: int, num_agents: int) -> gym.Space[Any]:
+    """The space of all agents in all worlds from that of one: (E, A, ...)."""
+    return batch_space(batch_space(space, num_agents), num_envs)

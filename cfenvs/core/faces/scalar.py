@@ -44,7 +44,7 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
         fresh = seed is not None or not self._seeded
         self._worlds.reset(_WORLD, [self.np_random], np.array([fresh]), options)
         self._seeded = True
-        self._after_reset()
+        self._update_window()
         return self._worlds.observations(self._shape)[0], _first(self._view.situation())
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
@@ -53,7 +53,7 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
         simulator = self.simulator
         info = _first(self._view.situation())
         info.update(_first(self._view.outcome()))
-        self._after_step()
+        self._update_window()
         return (
             self._worlds.observations(self._shape)[0],
             float(self._view.reward()[0]),

@@ -68,13 +68,13 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         An integer seed gives world i the seed `seed + i`; a list gives each world its own, None leaving it as it is.
         """
         result = self._worlds.reset(seed, options)
-        self._after_reset()
+        self._update_window()
         return result
 
     def step(self, actions: Any) -> tuple[Float32, Float, Bool, Bool, dict[str, Any]]:
         """Apply one action in each world."""
         result = self._worlds.step(actions)
-        self._after_step()
+        self._update_window()
         return result
 
     def optimum(self) -> tuple[Any, ...]:
