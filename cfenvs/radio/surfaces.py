@@ -98,3 +98,14 @@ def phase_efficiency(bits: int | None) -> float:
 def line_of_sight_probability(distance: Float, decay: float) -> Array:
     """exp(-d / decay): distances in metres."""
     return np.exp(-distance / decay)
+
+
+def line_of_sight_share(rician: Float) -> Float:
+    """Share of a link's power in its line of sight, K / (1 + K); 1 for K = inf.
+
+    Examples
+    --------
+    >>> line_of_sight_share(np.array([0.0, 3.0, np.inf])).tolist()
+    [0.0, 0.75, 1.0]
+    """
+    return 1.0 - 1.0 / (1.0 + rician)

@@ -142,6 +142,9 @@ class Auction:
 
     def permitted(self) -> Bool:
         """Which bids the rules allow one by one, (E, O, S): what is on offer, one may bid for, and can afford."""
+        return self._legal().copy()
+
+    def _legal(self) -> Bool:
         if self._permitted is None:
             self._permitted = self._find_permitted()
         return self._permitted
@@ -177,7 +180,7 @@ class Auction:
         if self.cut_off.any():
             self.on_offer &= ~self.cut_off[:, None]
             self._permitted = None
-        legal = self.permitted()
+        legal = self._legal()
         if allowed is not None:
             legal = legal & allowed
         self._permitted = None
@@ -223,7 +226,7 @@ class Auction:
         (E, O) array
             What is paid for items that go to previous bidders.
         """
-        legal = self.permitted()
+        legal = self._legal()
         if allowed is not None:
             legal = legal & allowed
         silent = (self.rounds > 0) & ~self.demand.any(axis=1)

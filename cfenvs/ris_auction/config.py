@@ -65,7 +65,7 @@ class RISAuctionConfig(Rules):
     Surfaces
     --------
     elements : int
-        M of each surface.
+        M of each surface. One element has no default of `value_scale` and `penalty_factor`.
     surface_array : {"planar", "circular"}
         Square with half a wavelength between elements, upright, facing anywhere; or the published circle, half a
         wavelength of arc apart, which is far too large for the far field that all formulas assume: with 1000 elements
@@ -253,6 +253,11 @@ class RISAuctionConfig(Rules):
             require_positive(self, "value_scale")
         if self.penalty_factor is not None:
             require_number(self, penalty_factor=(0, np.inf))
+        if self.elements == 1:
+            for name, needed in (("value_scale", True), ("penalty_factor", self.budget_rule == "penalty")):
+                given = getattr(self, name) is not None or not needed
+                message = f"must come with a {name}: its default is a multiple of log10(elements), 0 here"
+                require(given, "elements", self.elements, message)
         if self.improvement_value != "all":
             value = as_numbers(self.improvement_value)
             number = value.shape == () and value.dtype.kind in "iuf" and bool(np.isfinite(value) & (value > 0))

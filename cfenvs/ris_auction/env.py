@@ -73,7 +73,7 @@ class RISAuctionEnv(ScalarEnv):
 
     Observation Space
     -----------------
-    A `Box` from 0 to 1 of float32. Money is in shares of the own budget, at the start of the auction.
+    A `Box` from 0 to 1 of float32. Money is in shares of the own budget at the start of the episode.
 
     ================================  ================================================================================
     entries                           meaning

@@ -18,6 +18,7 @@ import numpy as np
 from cfenvs.arrays import Array, Bool, Complex, Float, Int
 from cfenvs.radio.fading import complex_normals
 from cfenvs.radio.path_loss import db_to_linear
+from cfenvs.radio.surfaces import line_of_sight_share
 from cfenvs.ris_auction.config import RISAuctionConfig
 from cfenvs.ris_auction.scenario import Scenario
 
@@ -100,7 +101,7 @@ def power_samples(
     beta, k = drop.beta_ub[auction, operator], drop.k_ub[auction, operator]
     serving = beta.argmax(axis=-1)
     phases = 2.0 * np.pi * rng.random((fades, *beta.shape))  # of the lines of sight of direct links
-    visible = _line_of_sight(k)
+    visible = line_of_sight_share(k)
     field = np.sqrt(beta * visible) * np.exp(1j * phases)
     field += np.sqrt(beta * (1.0 - visible)) * complex_normals(phases.shape, rng)
     in_phase = np.take_along_axis(phases, serving[None, :, None], axis=-1)[..., 0]  # (fades, U)
@@ -136,7 +137,7 @@ def gain_samples(
     to_users, to_surfaces = access_point_responses(config, drop, operator, auction)
     turn = aligning_phases(config, drop, operator, allocation, auction=auction)
     phases = 2.0 * np.pi * rng.random((fades, *beta.shape))
-    visible = _line_of_sight(k)
+    visible = line_of_sight_share(k)
     field = np.sqrt(beta * visible)[..., None] * np.exp(1j * phases)[..., None] * to_users
     scattered = complex_normals((*phases.shape, config.antennas), rng)
     field += np.sqrt(beta * (1.0 - visible))[..., None] * scattered
@@ -159,9 +160,9 @@ def aligning_phases(
     """
     anchor = drop.beta_rb[operator].argmax(axis=-1)
     to_users, to_surfaces = access_point_responses(config, drop, operator, auction)
-    direct = np.sqrt(drop.beta_ub[auction, operator] * _line_of_sight(drop.k_ub[auction, operator]))  # (U, A)
+    direct = np.sqrt(drop.beta_ub[auction, operator] * line_of_sight_share(drop.k_ub[auction, operator]))  # (U, A)
     heard = drop.beta_rb[operator].max(axis=-1) * drop.beta_ur[auction, operator]  # (U, S)
-    g = config.elements * np.sqrt(config.phase_efficiency * heard * _line_of_sight(drop.k_ur[auction, operator]))
+    g = config.elements * np.sqrt(config.phase_efficiency * heard * line_of_sight_share(drop.k_ur[auction, operator]))
     turn = np.zeros_like(g)
     for a in np.unique(anchor[allocation]):
         (mine,) = np.nonzero(allocation & (anchor == a))
@@ -229,7 +230,7 @@ def _reflected(
     users, stations = drop.users[auction, operator], drop.stations[operator]
     at_stations = element_phases(config, drop.orientations[s], _azimuth(stations - drop.surfaces[s]))  # (B, M)
     at_users = element_phases(config, drop.orientations[s], _azimuth(users - drop.surfaces[s]))  # (U, M)
-    visible = _line_of_sight(drop.k_ur[auction, operator, :, s])
+    visible = line_of_sight_share(drop.k_ur[auction, operator, :, s])
     los = np.sqrt(visible).astype(np.float32)[:, None] * _turns(_single(at_users))
     scatter = np.sqrt(1.0 - visible).astype(np.float32)[:, None]
     incoming = _turns(_single(at_stations)).T  # (M, B)
@@ -278,11 +279,6 @@ def _blocks(fades: int, size: int) -> Iterator[slice]:
 
 def _azimuth(offset: Float) -> Float:
     return np.arctan2(offset[..., 1], offset[..., 0])
-
-
-def _line_of_sight(rician: Float) -> Float:
-    """Share of a link's power in its line of sight, K / (1 + K); 1 for K = inf."""
-    return 1.0 - 1.0 / (1.0 + rician)
 
 
 def _snr(config: RISAuctionConfig) -> float:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cfenvs.arrays import Array, Float, Int
+from cfenvs.radio.surfaces import line_of_sight_share
 
 AMPLITUDE, DIFFUSE, INTERFERENCE = range(3)
 
@@ -144,11 +145,11 @@ def cellular_coefficients(
     """
     serving = beta_ub.argmax(axis=-1)[..., None]  # (..., U, 1)
     others = np.arange(beta_ub.shape[-1]) != serving  # (..., U, B)
-    coherent = phase_efficiency * _line_of_sight(k_ur)
+    coherent = phase_efficiency * line_of_sight_share(k_ur)
     snr = power / noise
 
     direct = np.take_along_axis(beta_ub, serving, axis=-1)[..., 0]
-    direct_los = _line_of_sight(np.take_along_axis(k_ub, serving, axis=-1)[..., 0])
+    direct_los = line_of_sight_share(np.take_along_axis(k_ub, serving, axis=-1)[..., 0])
     from_serving = np.take_along_axis(beta_rb.swapaxes(-1, -2), serving, axis=-2)  # (..., U, S)
     cascade = beta_ur * from_serving
     shape = (*np.broadcast_shapes(direct.shape, cascade.shape[:-1]), 3, cascade.shape[-1] + 1)
@@ -223,10 +224,10 @@ def joint_coefficients(
     """
     anchor = beta_ra.argmax(axis=-1)  # (..., S)
     snr = antennas * power / noise
-    coherent = phase_efficiency * _line_of_sight(k_ur)
+    coherent = phase_efficiency * line_of_sight_share(k_ur)
     cascade = snr * beta_ur[..., None] * beta_ra[..., None, :, :]  # (..., U, S, A)
     at_anchor = np.take_along_axis(cascade, anchor[..., None, :, None], axis=-1)[..., 0]  # (..., U, S)
-    direct = np.sqrt(snr * _line_of_sight(k_ua) * beta_ua)
+    direct = np.sqrt(snr * line_of_sight_share(k_ua) * beta_ua)
     direct_at_anchor = np.take_along_axis(direct, np.broadcast_to(anchor[..., None, :], at_anchor.shape), axis=-1)
     amplitude = elements * np.sqrt(coherent * at_anchor)
     alone = amplitude**2 - elements * coherent * at_anchor
@@ -249,8 +250,3 @@ def joint_rates_of(coefficients: JointCoefficients, allocation: Array) -> Float:
     anchored = anchor[..., None] == np.arange(received.shape[-1])  # (..., S, A)
     power = received + (added[..., None] * anchored[..., None, :, :]).sum(axis=-2)
     return np.asarray(np.log2(1.0 + np.sqrt(power).sum(axis=-1) ** 2))
-
-
-def _line_of_sight(rician: Float) -> Float:
-    """Share of a link's power in its line of sight, K / (1 + K); 1 for K = inf."""
-    return 1.0 - 1.0 / (1.0 + rician)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
+from cfenvs.ris_auction.scenario import Scenario
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 
 
 class Seat:
     """One operator's own business in E worlds: what a bidder may look at, and nothing of its rivals.
 
-    Amounts of money are shares of the operator's budget at the start of the auction.
+    Amounts of money are shares of the operator's budget at the start of the episode.
 
     Parameters
     ----------
@@ -34,6 +35,10 @@ class Seat:
         self.surfaces = config.surfaces
         self.fair_share = -(-config.surfaces // config.operators)
         self.value_scale = config.scale_of_values
+        # Distances stay as they are for an auction: they are kept with the drops and auctions that they belong to.
+        self._distances = np.full((simulator.num_worlds, config.surfaces), np.nan)
+        self._drops: list[Scenario | None] = [None] * simulator.num_worlds
+        self._auction = np.zeros(simulator.num_worlds, np.int64)
 
     @property
     def owned(self) -> Bool:
@@ -52,14 +57,16 @@ class Seat:
 
     @property
     def distances(self) -> Float:
-        """Mean distance of the operator's users to each surface in metres, (E, S)."""
-        out = np.empty((self._simulator.num_worlds, self.surfaces))
-        for world, scenario in enumerate(self._simulator.scenarios):
-            assert scenario is not None
-            users = scenario.users[self._simulator.valuation.auction[world], self._operator]
-            offset = users[:, None, :] - scenario.surfaces
-            out[world] = np.hypot(offset[..., 0], offset[..., 1]).mean(axis=0)
-        return out
+        """Mean distance of the operator's users to each surface in metres, (E, S); NaN before a world's first reset."""
+        drops, auction = self._simulator.scenarios, self._simulator.valuation.auction
+        new_drop = [drop is not known for drop, known in zip(drops, self._drops, strict=True)]
+        for world in np.flatnonzero(new_drop | (auction != self._auction)):
+            drop = drops[world]
+            assert drop is not None
+            offset = drop.users[auction[world], self._operator][:, None, :] - drop.surfaces
+            self._distances[world] = np.hypot(offset[..., 0], offset[..., 1]).mean(axis=0)
+        self._drops, self._auction = list(drops), auction.copy()
+        return self._distances.copy()
 
     def worth(self, owned: Bool) -> Float:
         """What each further surface would add to sets (E, S) of surfaces, (E, S)."""

@@ -82,11 +82,23 @@ class Valuation(ABC):
         return mean / mean.sum(axis=1, keepdims=True)
 
     def _keep_base(self, worlds: Int, drawn: Scenario, none: Float, everything: Float) -> None:
-        """Remember who wants service and the sums that utilities stand against; rates are (n, T, O, U)."""
-        self.wanting[worlds] = drawn.wanting
-        self.base[worlds] = (none**self.exponent * drawn.wanting).sum(axis=-1)
-        total = (everything**self.exponent * drawn.wanting).sum(axis=-1)
-        self.full[worlds] = total / self.base[worlds] - 1.0
+        """Remember who wants service and the sums that utilities stand against; rates are (n, T, O, U).
+
+        Raises
+        ------
+        ValueError
+            If such a sum is no positive number: rates of 0, or too large or too small a power of them.
+        """
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what comes of it is refused
+            base = (none**self.exponent * drawn.wanting).sum(axis=-1)
+            total = (everything**self.exponent * drawn.wanting).sum(axis=-1)
+            full = total / base - 1.0
+        if not np.isfinite(full).all():
+            raise ValueError(
+                f"power_dbm={self.config.power_dbm!r}, alpha={self.config.alpha!r}: the sum of r^(1/alpha) without any "
+                "surface, which utilities stand against, is 0 or infinite; raise power_dbm, or choose alpha closer to 1"
+            )
+        self.wanting[worlds], self.base[worlds], self.full[worlds] = drawn.wanting, base, full
 
 
 class CellularValuation(Valuation):
@@ -111,9 +123,9 @@ class CellularValuation(Valuation):
             noise=float(db_to_linear(config.noise_dbm)),
             phase_efficiency=config.phase_efficiency,
         )
-        self._coefficients[worlds] = coefficients
         every = np.ones(config.surfaces)
         self._keep_base(worlds, drawn, rates_of(coefficients, 0.0 * every), rates_of(coefficients, every))
+        self._coefficients[worlds] = coefficients
 
     def rates(self, world: int, operator: int, allocation: Bool) -> Float:
         return rates_of(self._coefficients[world, self.auction[world], operator], allocation)
@@ -175,12 +187,12 @@ class JointValuation(Valuation):
             noise=float(db_to_linear(config.noise_dbm)),
             phase_efficiency=config.phase_efficiency,
         )
+        every = np.ones(config.surfaces)
+        self._keep_base(worlds, drawn, joint_rates_of(coefficients, 0.0 * every), joint_rates_of(coefficients, every))
         for name in ("received", "gained", "amplitude"):
             getattr(self._coefficients, name)[worlds] = getattr(coefficients, name)
         self._coefficients.products[worlds] = coefficients.products[:, 0]
         self._coefficients.anchor[worlds] = coefficients.anchor[:, 0]
-        every = np.ones(config.surfaces)
-        self._keep_base(worlds, drawn, joint_rates_of(coefficients, 0.0 * every), joint_rates_of(coefficients, every))
 
     def rates(self, world: int, operator: int, allocation: Bool) -> Float:
         return joint_rates_of(self._of(world, operator), allocation)

@@ -70,12 +70,12 @@ class OperatorsView(AgentsView):
         return {"active": self.may_act().copy(), "action_mask": as_mask(self._simulator.mask)}
 
     def outcome(self) -> Arrays:
-        simulator = self._simulator
+        simulator = self._simulator  # copies: the next step and the pictures read what is here
         return {
-            "utility": simulator.utilities,
-            "cost": simulator.costs,
-            "payment": simulator.payments,
-            "refused": simulator.refused,
+            "utility": simulator.utilities.copy(),
+            "cost": simulator.costs.copy(),
+            "payment": simulator.payments.copy(),
+            "refused": simulator.refused.copy(),
         }
 
     def state(self) -> Float32:
@@ -106,7 +106,7 @@ class SeatView(View):
     def command(self, actions: Any) -> Bool:
         simulator, config = self._simulator, self._simulator.config
         out = np.empty((simulator.num_worlds, config.operators, config.surfaces), bool)
-        mask = simulator.mask
+        mask = simulator.mask.copy()  # a bidder may write into what it is given
         out[:, self._seat] = bids_of(actions, self._shape, simulator.may_act[:, self._seat])
         observations = self._all()
         for operator, bidder in self._bidders.items():
@@ -130,7 +130,8 @@ class SeatView(View):
         """Of the seat as of an agent; `utilities` and `costs` (E, O) of all, and the `owner` of each surface or -1."""
         simulator = self._simulator
         own = {name: array[:, self._seat] for name, array in self._operators.outcome().items()}
-        return {**own, "utilities": simulator.utilities, "costs": simulator.costs, "owner": simulator.owner}
+        of_all = {"utilities": simulator.utilities, "costs": simulator.costs, "owner": simulator.owner}
+        return own | {name: array.copy() for name, array in of_all.items()}
 
     def _all(self) -> Float32:
         size = self.single_observation_space.shape[0]

@@ -20,7 +20,7 @@ SEVERAL_LIMIT = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EfficientAllocation:
-    """The allocation of largest welfare, the sum over operators of c_V U in units of money.
+    """The allocation of largest welfare, the sum over operators of c_V U in units of money. Its arrays are read-only.
 
     Attributes
     ----------
@@ -42,6 +42,10 @@ class EfficientAllocation:
     vcg_payments: Float
     exact: bool
     algorithm: str
+
+    def __post_init__(self) -> None:
+        for array in (self.allocation, self.utilities, self.vcg_payments):
+            array.flags.writeable = False  # one object is told again and again
 
 
 def efficient_allocation(

@@ -708,6 +708,8 @@ def test_a_spec_is_plain_json_and_makes_the_same_environment():
         ({"opponents": ["greedy", "greedy"]}, "must be one, or one for each of the 1 other seats"),
         ({"elements": 1000}, "elements=1000: must be a square number, such as 1024, when planar"),
         ({"elements": 0}, "elements=0: must be an integer, at least 1"),
+        ({"elements": 1}, "elements=1: must come with a value_scale: its default is a multiple of log10(elements), 0"),
+        ({"elements": 1, "budget_rule": "penalty", "value_scale": 0.5}, "elements=1: must come with a penalty_factor"),
         ({"elements": 1001, "preset": "gambling2024"}, "elements=1001: must be even and at least 32 on a circle"),
         ({"elements": 30, "preset": "gambling2024"}, "elements=30: must be even and at least 32 on a circle"),
         ({"antennas": 4}, 'antennas=4: must be 1 with transmission="cellular"'),
@@ -735,6 +737,31 @@ def test_an_impossible_configuration(kwargs, message):
     with pytest.raises(ValueError) as caught:
         RISAuctionEnv(**kwargs)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("rules", [{}, {"budget_rule": "penalty", "penalty_factor": 0.0}])
+def test_surfaces_of_one_element_are_worth_bidding_for_where_the_scale_is_given(rules):
+    """They still help: greedy bidders win what they see a value in."""
+    outcomes = play("greedy", 3, elements=1, value_scale=0.01, increment=1e-4, **rules)
+    assert outcomes.won.sum() > 20
+    assert np.isfinite(outcomes.reward).all()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"power_dbm": -250.0}, "power_dbm=-250.0, alpha=1.0: the sum of r^(1/alpha) without any surface"),
+        ({"power_dbm": -200.0, "preset": "cellfree"}, "power_dbm=-200.0"),
+        ({"alpha": 0.002, "improvement_value": "all"}, "alpha=0.002"),
+    ],
+)
+def test_a_network_that_no_utility_can_be_measured_against(kwargs, message):
+    """Its utilities would be 0 / 0: it is refused when it is met, and nothing but the network's draw has changed."""
+    env = parallel_vec_env(20, **kwargs)
+    with pytest.raises(ValueError) as caught:
+        env.reset(seed=0)
+    assert message in str(caught.value)
+    assert env.scenarios == (None,) * 20
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,14 @@ def test_phase_efficiency_is_what_rounding_leaves(bits, loss_db):
         assert len(np.unique(np.rint(quantised(phases, bits) / (2 * np.pi / 2**bits)) % 2**bits)) == 2**bits
 
 
+def test_the_share_of_a_line_of_sight_is_that_of_its_rician_factor():
+    """K is the power in the line of sight over that of the scattering."""
+    factors = np.array([0.0, 0.25, 1.0, 3.0, 100.0, np.inf])
+    share = surfaces.line_of_sight_share(factors)
+    np.testing.assert_allclose(share[:-1] / (1 - share[:-1]), factors[:-1], rtol=1e-12)
+    assert share[[0, -1]].tolist() == [0.0, 1.0]
+
+
 def test_published_constants():
     assert -log_distance_gain_db(np.array(2.5), 2.0, 3e8 / 26e9, 2.5) == pytest.approx(68.70, abs=0.005)
     assert pytest.approx(-126.2390874, abs=1e-6) == NOISE_DBM
