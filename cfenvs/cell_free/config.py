@@ -208,7 +208,7 @@ class CellFreeConfig:
             statistics_realizations=2,
             episode_length=1,
         )
-        require_positive(self, "side", "carrier_ghz", "bandwidth", "max_power", "mean_on_steps", "mean_off_steps")
+        require_positive(self, "side", "carrier_ghz", "bandwidth", "max_power")
         require_number(
             self,
             height=(0, np.inf),
@@ -257,6 +257,8 @@ class CellFreeConfig:
         self._check_receiver()
         self._check_control()
         self._check_activity()
+        check_scenario_seed(self)
+        check_network(self)
         load_objective(self.objective)
 
     def _check_receiver(self) -> None:
@@ -310,6 +312,19 @@ class CellFreeConfig:
                 self.active_users,
                 f"must not exceed users={self.users}",
             )
+        require(
+            self.active_users is None or self.activity != "markov",
+            "active_users",
+            self.active_users,
+            'is for activity "static" or "toggle"; with "markov", options={"active": ...} of reset says who starts',
+        )
+        for name in ("toggle_step", "toggle_episode"):
+            require(
+                getattr(self, name) is None or self.activity == "toggle",
+                name,
+                getattr(self, name),
+                f'is for activity "toggle", not {self.activity!r}',
+            )
         if self.activity == "toggle":
             steps, episodes = self.toggle_step, self.toggle_episode
             require(
@@ -335,8 +350,6 @@ class CellFreeConfig:
                     self.toggle_users,
                     f"{flips} of {active} active users cannot leave: one must stay",
                 )
-        check_scenario_seed(self)
-        check_network(self)
 
     @property
     def action_levels(self) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     scale = prelog(config.pilot_length, config.coherence_length)
     if not active.any():
         nothing = PowerSolution(np.zeros(config.users), 0.0, 0)
-        return Optimum(nothing, nothing, True)
+        return Optimum.of(nothing, nothing, certified=True)
 
     def rates(p: Float) -> Float:
         return receiver.efficiencies_in(world, p[None])[0] * scale
@@ -47,8 +47,9 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
 
     full = np.where(active, config.max_power, 0.0)
     starts = [full, *receiver.starting_points(world, active)]
-    # Active users over the non-zero levels, as for the exact optimum.
-    levels = [level for level in config.levels if level > 0]
-    discrete = best_discrete(evaluate, levels, starts, active)
+    # From points at which all active users send, then from the best of them with silence as a further level.
+    discrete = best_discrete(evaluate, [level for level in config.levels if level > 0], starts, active)
+    if config.action_levels[0] == 0:
+        discrete = best_discrete(evaluate, config.action_levels, [*starts, discrete.p], active)
     continuous = best_continuous(evaluate, config.max_power, [*starts, discrete.p], active)
     return Optimum.of(continuous, discrete, certified=False)

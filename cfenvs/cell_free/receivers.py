@@ -40,7 +40,6 @@ class Receiver(ABC):
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         self.config = config
-        self.num_worlds = num_worlds
 
     @abstractmethod
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:

@@ -99,8 +99,8 @@ class CellFreeRenderer(Renderer):
             return drop.reference
         else:
             optimum = find_optimum(config, simulator.receiver, simulator.objective, world, active)
-        best = optimum.continuous if config.action_type == "continuous" else optimum.discrete
-        drop.active, drop.reference = active.tobytes(), Reference(best.value, optimum.certified)
+        value = optimum.of_actions(config.action_type).value
+        drop.active, drop.reference = active.tobytes(), Reference(value, optimum.certified)
         return drop.reference
 
     def _shown_active(self, world: int) -> Bool:

@@ -18,12 +18,15 @@ from cfenvs.control import Optimum
 from cfenvs.core.drops import Drops, GivenParts
 from cfenvs.core.errors import check_options
 from cfenvs.core.objectives import load_objective
+from cfenvs.core.scaling import scaled_gains
 from cfenvs.core.simulator import Simulator, zeroed
 from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.radio.spectral_efficiency import prelog
 
 VIOLATION_SHARE = 1e-3
 """Share of the maximum power above which an inactive user with a continuous action counts as a violation."""
+MAX_OPTIMA = 256
+"""Optima that a world keeps, one for each active set it has met in its network; then the oldest goes."""
 
 
 class Transmission(NamedTuple):
@@ -53,6 +56,12 @@ class CellFreeSimulator(Simulator):
         Steps since the reset.
     scenarios : list of Scenario
         The current drop of each world.
+    neighbors : (E, K, J) int array
+        Whose rates a user sees beside its own, nearest first.
+    neighborhoods : (E, K, K) bool array
+        The same with the user itself, as masks.
+    scaled_gains : (E, K, 1 + L) float32 array
+        Large-scale gains as they are observed: the sum over access points, then each.
     """
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
@@ -64,7 +73,8 @@ class CellFreeSimulator(Simulator):
         self.prelog = prelog(config.pilot_length, config.coherence_length)
         self.scenarios: list[Any] = [None] * num_worlds
         self.neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
-        self.gains_db = np.zeros((*shape, config.access_points + 1))
+        self.neighborhoods = np.zeros((*shape, config.users), bool)
+        self.scaled_gains = np.zeros((*shape, config.access_points + 1), np.float32)
         self.active = np.ones(shape, bool)
         self.acted_active = self.active
         self.violations = np.zeros(shape, bool)
@@ -112,7 +122,9 @@ class CellFreeSimulator(Simulator):
                 scenario = draw_scenario(self.config, drop, self._given(drop))
                 self.scenarios[world] = scenario
                 self.neighbors[world] = scenario.nearest[:, : self.config.num_neighbors]
-                self.gains_db[world] = _gains_db(scenario)
+                self.neighborhoods[world] = np.eye(self.config.users, dtype=bool)
+                np.put_along_axis(self.neighborhoods[world], self.neighbors[world], True, axis=1)
+                self.scaled_gains[world] = scaled_gains(_gains_db(scenario))
             chosen = None if initial is None else initial[i]
             self._activity.draw(world, rng, fresh, chosen, self._paths[world])
             active = self._paths[world, 0]
@@ -122,7 +134,8 @@ class CellFreeSimulator(Simulator):
             elif self.config.pilots_from == "active":
                 self.receiver.set_pilots(world, scenario, self._sending(active))
             self.receiver.start_fading(world, rng)
-            self._optima[world].clear()
+            if drop is not None or self.config.pilots_from == "active" or self.config.fading == "block":
+                self._optima[world].clear()
         self.steps[worlds] = 0
         self.active = self.active.copy()
         self.active[worlds] = self._paths[worlds, 0]
@@ -174,12 +187,13 @@ class CellFreeSimulator(Simulator):
         key = active.tobytes()
         cache = self._optima[world]
         if key not in cache:
+            if len(cache) >= MAX_OPTIMA:
+                del cache[next(iter(cache))]
             cache[key] = find_optimum(self.config, self.receiver, self.objective, world, active)
         return cache[key]
 
     def _reference(self, world: int) -> float:
-        optimum = self.optimum(world)
-        return (optimum.continuous if self.config.action_type == "continuous" else optimum.discrete).value
+        return self.optimum(world).of_actions(self.config.action_type).value
 
 
 def _gains_db(scenario: Scenario) -> Float:

@@ -14,7 +14,7 @@ from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users
 from cfenvs.cell_free.simulator import VIOLATION_SHARE, CellFreeSimulator, Transmission
 from cfenvs.core.actions import check_indices, check_shares, take_levels
 from cfenvs.core.outcomes import central_outcome, for_every_user, users_outcome
-from cfenvs.core.scaling import GAIN_CLIP, RATE_CLIP, RATE_SCALE, scaled_gains
+from cfenvs.core.scaling import GAIN_CLIP, RATE_CLIP, RATE_SCALE
 from cfenvs.core.simulator import AgentsView, Arrays, View
 
 
@@ -88,7 +88,6 @@ class UsersView(AgentsView):
         )
         self.state_space = central_observation_space(config)
         self._num_rates = num_rates
-        self._members = np.zeros((*self._shape, num_users), bool)
 
     def may_act(self) -> Bool:
         return self._simulator.active
@@ -110,7 +109,7 @@ class UsersView(AgentsView):
         start = self._num_rates
         if config.observation == "rates+gains":
             stop = start + 1 + config.access_points
-            out[..., start:stop] = scaled_gains(simulator.gains_db)
+            out[..., start:stop] = simulator.scaled_gains
             start = stop
         if config.identity:
             out[..., start:] = np.eye(config.users)
@@ -119,10 +118,7 @@ class UsersView(AgentsView):
         simulator, config = self._simulator, self._config
         if config.reward_scope == "global":
             return for_every_user(simulator, simulator.objective_values)
-        members = self._members
-        members[:] = np.eye(config.users, dtype=bool)
-        np.put_along_axis(members, simulator.neighbors, True, axis=2)
-        members &= simulator.acted_active[:, None, :]
+        members = simulator.neighborhoods & simulator.acted_active[:, None, :]
         shape = members.shape
         rates = np.broadcast_to(simulator.rates[:, None, :], shape)
         powers = np.broadcast_to(simulator.powers[:, None, :], shape)
@@ -161,5 +157,4 @@ def observe_centrally(simulator: CellFreeSimulator, out: Float32) -> None:
     """Write the central observation of all worlds, (E, S)."""
     observe_users(simulator.active, simulator.violations, simulator.rates, RATE_SCALE, RATE_CLIP, out)
     if simulator.config.observation == "rates+gains":
-        num_worlds = simulator.num_worlds
-        out[:, 3 * simulator.config.users :] = scaled_gains(simulator.gains_db).reshape(num_worlds, -1)
+        out[:, 3 * simulator.config.users :] = simulator.scaled_gains.reshape(simulator.num_worlds, -1)

@@ -38,10 +38,11 @@ class Optimum(NamedTuple):
     continuous : PowerSolution
         Over all powers up to the maximum.
     discrete : PowerSolution
-        Over the non-zero power levels of active users; the continuous one where the system has no levels.
+        Over the power levels that active users may play; the continuous one where the system has no levels. For the
+        minimum rate level 0 is left out: it could only hold the minimum at zero.
     certified : bool
         Whether both are exact: proven optimal up to a relative 1e-12. If False, at least one is the best found by
-        local search, a lower bound.
+        local search, a lower bound: of levels, a point that no single user can improve.
     """
 
     continuous: PowerSolution
@@ -50,8 +51,16 @@ class Optimum(NamedTuple):
 
     @classmethod
     def of(cls, continuous: PowerSolution, discrete: PowerSolution, *, certified: bool) -> Optimum:
-        """Both optima. Levels are powers too: the continuous one is never below the other, not even by a rounding."""
+        """Both optima, read-only: they are kept and told again.
+
+        Levels are powers too: the continuous one is never below the other, not even by a rounding.
+        """
+        continuous.p.flags.writeable = discrete.p.flags.writeable = False
         return cls(continuous if continuous.value >= discrete.value else discrete, discrete, certified)
+
+    def of_actions(self, action_type: str) -> PowerSolution:
+        """The one that actions of this type can reach: "continuous", or a name for level indices."""
+        return self.continuous if action_type == "continuous" else self.discrete
 
 
 def active_mask(active: ArrayLike | None, num_users: int) -> Bool:

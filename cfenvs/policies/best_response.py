@@ -12,15 +12,20 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Int
 from cfenvs.cell_free import parallel_vec_env
+from cfenvs.core.config import require
 
 MAX_ROUNDS = 50
+_TOGGLES = ("toggle_step", "toggle_episode")
 
 
 class BestResponse:
     """Powers that best responses from full power lead to, for networks whose active users stay the same.
 
-    A user earns the smallest rate among itself and its nearest active neighbours. Every level is tried out in the
-    network: the rates are measured, no model is needed, but all the others have to keep still meanwhile.
+    A user earns the objective over itself and its nearest active neighbours, by default the smallest of their rates.
+    What it knows: who is active, and trial steps in the same network, before the episode and counted in `trials`. Each
+    shows a user its own rate and those of its neighbours at one of its levels, while all the others keep still; no
+    model is needed. The trials take place in an environment of its own, made from the arguments of the one that is
+    played, and cost that one no steps: a `scenario_seed` must have fixed its networks.
 
     Parameters
     ----------
@@ -32,7 +37,7 @@ class BestResponse:
     rounds : (E,) int array
         Rounds until nobody changed; `MAX_ROUNDS` if that did not happen.
     trials : int
-        Steps that the search played in every network, after `begin`.
+        Trial steps that the search played in every network, after `begin`.
     """
 
     information = "decentralised"
@@ -44,12 +49,26 @@ class BestResponse:
         self.name = f"best response ({hears})"
 
     def begin(self, env: Any) -> None:
-        """Search in a copy of the environment's worlds, with the users active that are active now."""
-        fields = {**asdict(env.config), "neighborhood": self.neighborhood, "action_type": "discrete"}
-        own = {"reward_scope": "neighborhood", "activity": "static", "autoreset_mode": "Disabled"}
+        """Search in another environment with the same networks, with the users active that are active now.
+
+        Raises
+        ------
+        ValueError
+            If the networks do not come from a scenario seed: those of the trials would be others.
+        """
+        seed = env.config.scenario_seed
+        require(seed is not None, "scenario_seed", seed, "must be given: levels are tried out in the same networks")
+        fields = {name: value for name, value in asdict(env.config).items() if name not in _TOGGLES}
+        own = {
+            "neighborhood": self.neighborhood,
+            "action_type": "discrete",
+            "reward_scope": "neighborhood",
+            "activity": "static",
+            "info_optimum": False,
+            "autoreset_mode": "Disabled",
+        }
         trial = parallel_vec_env(env.num_envs, **{**fields, **own})
-        active = np.array([optimum.discrete.p > 0 for optimum in env.optimum()])
-        self.levels, self.rounds, self.trials = search(trial, active)
+        self.levels, self.rounds, self.trials = search(trial, env.simulator.active)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Int:
         """The levels found, and level 0 for inactive users."""

@@ -6,6 +6,7 @@ its `information` says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,13 @@ class RandomPolicy:
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """A fresh draw in every world."""
         return self._space.sample()  # type: ignore[no-any-return]
+
+
+def gains_now(env: Any) -> Sequence[Float]:
+    """Large-scale gains of each world at the moment, (L, K): walking users take theirs along."""
+    if getattr(env.config, "mobility", "static") == "static":
+        return [scenario.gains for scenario in env.scenarios]
+    return list(env.simulator.gains)
 
 
 class PowerPolicy:
@@ -61,7 +69,7 @@ class FullPower(PowerPolicy):
 
 
 class Fractional(PowerPolicy):
-    """Fractional control by total large-scale gains; needs those and the largest of them."""
+    """Fractional control by total large-scale gains; needs those of the moment and the extreme one of them."""
 
     information = "decentralised"
 
@@ -70,14 +78,15 @@ class Fractional(PowerPolicy):
         self.name = f"fractional ({exponent:g})"
 
     def begin(self, env: Any) -> None:
-        """Take the gains of each drop."""
+        """Keep the environment: gains are those of the moment."""
         super().begin(env)
-        self._gains = [scenario.gains for scenario in env.scenarios]
+        self._env = env
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares among the active users."""
         active = self.active(observations)
-        return np.array([fractional(g, 1.0, self.exponent, a) for g, a in zip(self._gains, active, strict=True)])
+        gains = gains_now(self._env)
+        return np.array([fractional(g, 1.0, self.exponent, a) for g, a in zip(gains, active, strict=True)])
 
 
 class RateFeedback(PowerPolicy):

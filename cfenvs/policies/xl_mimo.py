@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Array
+from cfenvs.arrays import Array, Float
 from cfenvs.control import PowerSolution, max_min, sum_rate_wmmse
-from cfenvs.policies.classical import PowerPolicy
+from cfenvs.policies.classical import PowerPolicy, gains_now
 from cfenvs.radio import UatfCoefficients
 from cfenvs.radio.plane_wave import array_eigenvalues
 from cfenvs.radio.xl_mimo import xl_mr_coefficients
 
 
 class ClosedForm(PowerPolicy):
-    """Solves each network once by an algorithm for the use-and-then-forget form, from all large-scale gains.
+    """Solves each network by an algorithm for the use-and-then-forget form, from all large-scale gains.
 
-    For networks that stand still; under L-MMSE it still solves the form of maximum ratio.
+    Once where users stand still, before every step where they walk. Under L-MMSE too it solves the form of maximum
+    ratio.
     """
 
     information = "central"
@@ -28,18 +29,24 @@ class ClosedForm(PowerPolicy):
         self._solve = solve
 
     def begin(self, env: Any) -> None:
-        """Solve every network."""
+        """Keep the environment, and solve every network that stays as it is."""
         super().begin(env)
         c = env.config
-        bs = array_eigenvalues(c.bs_array[0], c.bs_array[1], c.bs_spacing, c.correlation)
-        ue = array_eigenvalues(c.ue_array[0], c.ue_array[1], c.ue_spacing, c.correlation)
-        forms = [xl_mr_coefficients(scenario.gains, bs, ue, 1.0) for scenario in env.scenarios]
-        limit = c.max_power * c.antenna_share
-        self._shares = np.array([self._solve(form, limit).p for form in forms]) / limit
+        self._env = env
+        self._bs = array_eigenvalues(c.bs_array[0], c.bs_array[1], c.bs_spacing, c.correlation)
+        self._ue = array_eigenvalues(c.ue_array[0], c.ue_array[1], c.ue_spacing, c.correlation)
+        self._walking = c.mobility != "static"
+        if not self._walking:
+            self._shares = self._solution()
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
-        """The solution."""
-        return self._shares
+        """The solution for the gains of the moment."""
+        return self._solution() if self._walking else self._shares
+
+    def _solution(self) -> Float:
+        limit = self._config.max_power * self._config.antenna_share
+        forms = [xl_mr_coefficients(gains, self._bs, self._ue, 1.0) for gains in gains_now(self._env)]
+        return np.array([self._solve(form, limit).p for form in forms]) / limit
 
 
 def wmmse() -> ClosedForm:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float, Int
+from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
 
 
@@ -22,8 +23,8 @@ class MmseBatch:
         self, num_worlds: int, num_realizations: int, num_access_points: int, num_antennas: int, num_users: int
     ) -> None:
         self.num_realizations = num_realizations
-        groups = -(-num_realizations // 4)
-        self.estimates = np.zeros((num_worlds, groups, num_users, num_access_points, num_antennas, 2, 4))
+        groups = -(-num_realizations // LANES)
+        self.estimates = np.zeros((num_worlds, groups, num_users, num_access_points, num_antennas, 2, LANES))
         self.errors = np.zeros((num_worlds, num_access_points, num_users, num_antennas, num_antennas), complex)
 
     @classmethod

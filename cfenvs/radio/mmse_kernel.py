@@ -26,13 +26,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from cfenvs.arrays import Complex, Float, Int
 from cfenvs.radio.lanes import LANES, add, fma, fnma, load, mul, neg, rsqrt, splat, store, sub
-
-Float = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Int = NDArray[np.int64]
 
 # A complex number of four realisations: the real parts of the lanes, then the imaginary parts.
 _IM = LANES

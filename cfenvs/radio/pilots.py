@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from cfenvs.arrays import Array, Float, Int
+from cfenvs.radio.uatf import mr_uatf_coefficients, uatf_sinr
 
 
 def least_contaminated(gains: Float, num_pilots: int) -> Int:
@@ -75,8 +76,6 @@ def greedy(gains: Float, num_pilots: int, pilot_power: float, rng: np.random.Gen
     ----------
     Ngo et al., IEEE TWC 16(3), 2017, Algorithm 1, in the form of Bjornson & Sanguinetti 2020 for their Figure 4.
     """
-    from cfenvs.radio.uatf import mr_uatf_coefficients, uatf_sinr
-
     num_users = gains.shape[1]
     correlation: Array = gains[:, :, None, None]
     power = np.full(num_users, pilot_power)

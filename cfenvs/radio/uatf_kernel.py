@@ -31,7 +31,6 @@ class UatfBatch:
     def __init__(
         self, num_worlds: int, num_users: int, gains: Float | None = None, counts: Float | None = None
     ) -> None:
-        self.num_worlds = num_worlds
         self.gains = np.ones(1) if gains is None else np.asarray(gains, float)
         self.counts = np.ones(len(self.gains)) if counts is None else np.asarray(counts, float)
         lanes = min(LANES, num_worlds)

@@ -45,9 +45,10 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
         jacobian = receiver.jacobian(world, p * share) if type(objective) is SumRate else None
         return None if jacobian is None else jacobian.sum(axis=0) * share
 
-    fair = receiver.max_min(world, p_max * share)
-    fair = fair._replace(p=fair.p / share)
-    exact = is_exact(config, receiver, objective)
+    if is_exact(config, receiver, objective):
+        fair = receiver.max_min(world, p_max * share)
+        fair = fair._replace(p=fair.p / share)
+        return Optimum.of(fair, fair, certified=True)
     starts = [
         np.full(config.users, p_max),
         fractional(gains, p_max, -0.5),
@@ -55,13 +56,10 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
         *(p / share for p in receiver.starting_points(world, p_max * share)),
         *(p_max * np.random.default_rng(0).random((RANDOM_STARTS, config.users))),
     ]
-    continuous = (
-        fair
-        if exact
-        else best_continuous(evaluate, p_max, starts, p_min=p_max * config.smallest_share, gradient=gradient)
-    )
+    p_min = p_max * config.smallest_share
+    continuous = best_continuous(evaluate, p_max, starts, p_min=p_min, gradient=gradient)
     if config.levels is None:
-        return Optimum.of(continuous, continuous, certified=exact)
+        return Optimum.of(continuous, continuous, certified=False)
     levels = [max(level, config.min_share * p_max) for level in config.levels]
     discrete = best_discrete(evaluate, levels, [*starts, continuous.p])
     return Optimum.of(continuous, discrete, certified=False)

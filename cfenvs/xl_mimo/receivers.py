@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import partial
 
 import numpy as np
 
@@ -50,12 +49,12 @@ class Receiver(ABC):
         """D SE_k / d p_l at one power vector, (K, K); None where only differences give it."""
         return None
 
-    @abstractmethod
     def max_min(self, world: int, p_max: float) -> PowerSolution:
         """Powers with the largest minimum spectral efficiency, and that value."""
-
-    def _efficiencies_at(self, world: int, p: Float) -> Float:
-        return self.efficiencies_in(world, p[None])[0]
+        streams = float(np.count_nonzero(self.ue_eigenvalues > 1e-9))
+        return max_min_rates(
+            lambda p: self.efficiencies_in(world, p[None])[0], self.config.users, p_max, streams=streams
+        )
 
     max_min_is_exact = False
     """Whether `max_min` is proven to be global."""
@@ -138,11 +137,6 @@ class LocalMmseReceiver(Receiver):
         lmmse_gradient(np.ascontiguousarray(p), self._snr[world], *self._eigenvalues, efficiencies, jacobian)
         return jacobian
 
-    def max_min(self, world: int, p_max: float) -> PowerSolution:
-        streams = float(np.count_nonzero(self.ue_eigenvalues > 1e-9))
-        rate = partial(self._efficiencies_at, world)
-        return max_min_rates(rate, self.config.users, p_max, streams=streams)
-
 
 class NearFieldReceiver(Receiver):
     """Maximum-ratio combining with a spherical-wave line of sight and visibility windows, by exact moments."""
@@ -183,11 +177,6 @@ class NearFieldReceiver(Receiver):
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return matrix_spectral_efficiencies(powers, *self._moments[world])
-
-    def max_min(self, world: int, p_max: float) -> PowerSolution:
-        streams = float(np.count_nonzero(self.ue_eigenvalues > 1e-9))
-        rate = partial(self._efficiencies_at, world)
-        return max_min_rates(rate, self.config.users, p_max, streams=streams)
 
 
 def make_receiver(config: XLMIMOConfig, num_worlds: int) -> Receiver:

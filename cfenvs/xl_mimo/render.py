@@ -127,8 +127,7 @@ class XLMIMORenderer(Renderer):
         if config.mobility != "static" and not config.info_optimum:
             return None
         optimum = simulator.optimum(world)
-        best = optimum.continuous if config.action_type == "continuous" else optimum.discrete
-        return Reference(best.value, optimum.certified)
+        return Reference(optimum.of_actions(config.action_type).value, optimum.certified)
 
     def _drop(self, world: int) -> Drop:
         scenario = self.simulator.scenarios[world]

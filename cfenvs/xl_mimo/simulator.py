@@ -85,7 +85,8 @@ class XLMIMOSimulator(Simulator):
             self.gains[world], self.positions[world] = scenario.gains, scenario.users
             if self._moving:
                 self.position_paths[world], self.gain_paths[world] = walk(self.config, scenario, rng)
-            self._optima[world] = None
+            if drop is not None or self._moving:
+                self._optima[world] = None
         self.receiver.follow(self.gains)
         self.steps[worlds] = 0
         for name in ("powers", "rates", "objective_values", "optimum_values"):
@@ -111,7 +112,7 @@ class XLMIMOSimulator(Simulator):
         return bool(self.truncated.any())
 
     def optimum(self, world: int) -> Optimum:
-        """The best found for a world's current situation, cached until users move."""
+        """The best found for a world's current situation, cached until users move or a new network comes."""
         if self.scenarios[world] is None:
             raise ValueError("there is no situation to optimise before the first reset()")
         found = self._optima[world]
@@ -121,5 +122,4 @@ class XLMIMOSimulator(Simulator):
         return found
 
     def _reference(self, world: int) -> float:
-        optimum = self.optimum(world)
-        return (optimum.discrete if self.config.action_type == "discrete" else optimum.continuous).value
+        return self.optimum(world).of_actions(self.config.action_type).value

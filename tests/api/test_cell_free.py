@@ -10,6 +10,7 @@ import cfenvs.cell_free
 from cfenvs.cell_free.presets import configure_cell_free
 from cfenvs.core.drops import Drops
 from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
+from cfenvs.policies import BestResponse
 from cfenvs.radio import cqi, mmse_sinr, mr_uatf_coefficients, uatf_sinr
 from tests.physics.test_control import brute_force
 
@@ -125,6 +126,31 @@ def test_agents_see_own_and_nearest_rates_and_may_be_rewarded_by_them():
         assert rewards[agent] == (0 if k == 4 else pytest.approx(rates[members].min()))
 
 
+def test_gains_and_neighbourhoods_are_worked_out_when_a_network_is_drawn(monkeypatch):
+    env = cfenvs.cell_free.parallel_vec_env(
+        3, preset="small", receiver="mr", observation="rates+gains", neighborhood=2, reward_scope="neighborhood"
+    )
+    env.reset(seed=0)
+
+    def late(*args, **kwargs):
+        raise AssertionError("the network has not changed")
+
+    for place in ("cfenvs.cell_free.simulator.scaled_gains", "cfenvs.cell_free.views.scaled_gains"):
+        monkeypatch.setattr(place, late, raising=False)
+    monkeypatch.setattr(np, "put_along_axis", late)
+    active = env.simulator.active
+    observations, rewards, _, _, infos = env.step(np.full((3, 5), 3))
+    for world, scenario in enumerate(env.scenarios):
+        beta = scenario.gains.T
+        gains_db = 10 * np.log10(np.column_stack([beta.sum(axis=1), beta]))
+        expected = (gains_db - GAIN_OFFSET_DB) / GAIN_SCALE_DB
+        assert observations[world, :, 3:] == pytest.approx(expected, rel=1e-6)
+        assert env.state()[world, 15:] == pytest.approx(expected.ravel(), rel=1e-6)
+        for k in range(5):
+            members = [j for j in (k, *scenario.nearest[k, :2]) if active[world, j]]
+            assert rewards[world, k] == (infos["rate"][world, members].min() if active[world, k] else 0.0)
+
+
 def test_the_markov_path_has_the_stated_dwell_times_and_is_never_empty():
     env = gym.make_vec(ID, 200, receiver="mr", users=16, access_points=4, episode_length=400)
     env.reset(seed=0)
@@ -151,6 +177,21 @@ def test_toggles_after_episodes_last_until_a_seed_restarts_the_count():
     counts = [env.reset(seed=4)[0][:10].sum(), *(env.reset()[0][:10].sum() for _ in range(3))]
     assert counts == [6, 6, 8, 8]
     assert env.reset(seed=4)[0][:10].sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"active_users": 3}, 'active_users=3: is for activity "static" or "toggle"'),
+        ({"toggle_step": 3}, "toggle_step=3: is for activity \"toggle\", not 'markov'"),
+        ({"toggle_episode": 3}, 'toggle_episode=3: is for activity "toggle"'),
+        ({"toggle_step": 0, "activity": "static"}, "toggle_step=0: is for activity \"toggle\", not 'static'"),
+    ],
+)
+def test_arguments_of_another_activity_are_refused(kwargs, message):
+    with pytest.raises(ValueError) as caught:
+        make(**kwargs)
+    assert message in str(caught.value)
 
 
 def test_scenarios_stay_or_change_as_told():
@@ -221,6 +262,22 @@ def test_other_objectives_have_a_best_found(objective):
     assert optimum.continuous.value >= optimum.discrete.value
 
 
+def test_no_joint_action_earns_more_than_the_best_found_levels_of_a_sum():
+    """Silence is a level too: in some of these networks the best sum leaves active users out."""
+    envs = gym.make_vec(ID, 30, preset="small", receiver="mr", objective="sum", activity="static")
+    envs.reset(seed=0)
+    actions = np.array(list(itertools.product([0.0, 25.0, 50.0, 75.0, 100.0], repeat=5)))
+    silent = 0
+    for world, optimum in enumerate(envs.optimum()):
+        best = 0.985 * envs.simulator.receiver.efficiencies_in(world, actions).sum(axis=1).max()
+        assert optimum.discrete.value == pytest.approx(best, rel=1e-12)
+        silent += int((optimum.discrete.p == 0).any())
+    assert 0 < silent < 30
+    without_zero = make(receiver="mr", objective="sum", activity="static", include_zero=False)
+    without_zero.reset(seed=0)
+    assert (without_zero.optimum().discrete.p > 0).all()
+
+
 class SecondLowest:
     """An objective of a user's own."""
 
@@ -261,6 +318,37 @@ def test_the_optimum_is_cached_until_the_situation_changes():
     assert env.optimum() is first
     env.step(np.ones(5, int))
     assert env.optimum() is not first
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "kept"),
+    [
+        ({"scenario_seed": 3}, True),
+        ({"resample": "never"}, True),
+        ({}, False),
+        ({"scenario_seed": 3, "pilots_from": "active"}, False),
+        ({"scenario_seed": 3, "fading": "block"}, False),
+    ],
+)
+def test_optima_are_kept_over_episodes_in_a_network_that_stays(kwargs, kept):
+    env = make(activity="static", **kwargs)
+    env.reset(seed=0)
+    first = env.optimum()
+    env.reset()
+    again = env.optimum()
+    assert (again is first) == kept
+    if kwargs.get("scenario_seed") and kwargs.get("fading") != "block":
+        assert again.continuous.p.tolist() == first.continuous.p.tolist()
+        assert again.discrete.value == first.discrete.value
+
+
+def test_a_network_that_stays_keeps_a_limited_number_of_optima(monkeypatch):
+    monkeypatch.setattr("cfenvs.cell_free.simulator.MAX_OPTIMA", 3)
+    env = make(activity="static", receiver="mr", resample="never")
+    env.reset(seed=0)
+    newest = [env.reset(options={"active": np.arange(5) == k}) and env.optimum() for k in range(5)][-1]
+    assert len(env.simulator._optima[0]) == 3
+    assert env.optimum() is newest
 
 
 def test_pilots_from_the_active_users_only_leave_the_others_without_estimate():
@@ -317,6 +405,27 @@ def test_cqi_rounds_down_to_the_table():
     rates, shannon = (e.step([4] * 5)[4]["rates"] / 0.985 for e in (env, twin))
     assert rates == pytest.approx(cqi(2**shannon - 1))
     assert (rates <= shannon).all()
+
+
+def test_best_response_wants_networks_that_it_can_meet_again():
+    env = gym.make_vec(ID, 2, preset="small", receiver="mr", activity="static")
+    env.reset(seed=7)
+    with pytest.raises(ValueError, match="scenario_seed=None: must be given"):
+        BestResponse().begin(env)
+
+
+@pytest.mark.parametrize("kwargs", [{"activity": "toggle", "toggle_step": 3}, {"activity": "static"}])
+def test_best_response_takes_everybody_who_is_active(kwargs):
+    """Alone each plays full power, also one whom the best sum would silence, and whatever the activity to come."""
+    seeds = list(range(30))
+    env = gym.make_vec(ID, 30, preset="small", receiver="mr", objective="sum", scenario_seed=seeds, **kwargs)
+    active = np.array([True, True, True, True, False])
+    env.reset(seed=0, options={"active": active})
+    assert any((optimum.discrete.p[:4] == 0).any() for optimum in env.optimum())
+    policy = BestResponse(0)
+    policy.begin(env)
+    assert (policy.levels == np.where(active, 4, 0)).all()
+    assert policy.trials == 25
 
 
 def test_presets_are_as_published():

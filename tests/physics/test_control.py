@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from cfenvs.cell_free.presets import configure_cell_free
 from cfenvs.cell_free.scenario import draw_scenario
 from cfenvs.control import (
+    Optimum,
+    PowerSolution,
     fractional,
     full,
     max_min,
@@ -214,6 +216,20 @@ def test_nobody_active_gives_nothing(g1):  # noqa: F811
     assert max_min(g1, 100.0, nobody).value == 0
     assert sum_rate_wmmse(g1, 100.0, nobody).p.tolist() == [0, 0, 0]
     assert max_min_discrete(lambda p: p, [1.0], 3, nobody).value == 0
+
+
+def test_what_is_told_again_cannot_be_written_into():
+    solution = PowerSolution(np.ones(2), 1.0, 1)
+    optimum = Optimum.of(solution, solution, certified=True)
+    with pytest.raises(ValueError, match="read-only"):
+        optimum.discrete.p[0] = 0.0
+
+
+def test_the_optimum_of_an_action_type():
+    powers, levels = PowerSolution(np.ones(2), 2.0, 1), PowerSolution(np.zeros(2), 1.0, 1)
+    optimum = Optimum.of(powers, levels, certified=False)
+    assert optimum.of_actions("continuous") is powers
+    assert optimum.of_actions("discrete") is optimum.of_actions("joint") is levels
 
 
 def test_a_user_that_cannot_be_heard_holds_the_minimum_at_zero():
