@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from benchmarks import algorithms
 from benchmarks.names import slug
@@ -20,8 +29,10 @@ PROTOCOLS = Path(__file__).parent / "protocols"
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
 SCRATCH = Path("runs") / "cells"
 """Checkpoints and TensorBoard events of trainings."""
-PARTS = "parts.json"
-"""There: which commit the training is of, and how long its parts have taken."""
+PARTS, LOCK = "parts.json", "lock"
+"""There: which code the training is of, and how long its parts have taken; and what the run holds that is at it."""
+CODE = ("cfenvs", "commit", "python", "libraries")
+"""Of a provenance: what all parts of a training must share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +49,8 @@ class Cell:
     library : str or None
         What loads it, if it is a saved model.
     seed : int
+    out : Path
+        Folder of results that it is computed for.
     """
 
     name: str
@@ -45,6 +58,7 @@ class Cell:
     algorithm: str
     library: str | None = None
     seed: int = 0
+    out: Path = RESULTS
 
     @property
     def key(self) -> str:
@@ -57,59 +71,123 @@ class Cell:
     def __str__(self) -> str:
         return f"{self.name}: {self.key}, seed {self.seed}"
 
-    def path(self, results: Path) -> Path:
+    @property
+    def path(self) -> Path:
         """Where its result is kept."""
-        return results / self.name / self.key / f"{self.seed}.json"
+        return self.out / self.name / self.key / f"{self.seed}.json"
 
     @property
     def scratch(self) -> Path:
-        """Where its training keeps checkpoints, in the working directory."""
-        return SCRATCH / self.name / self.key / str(self.seed)
+        """Where its training keeps checkpoints, in the working directory: another protocol or `out`, another folder."""
+        told_apart = json.dumps([self.protocol.to_dict(), os.path.relpath(self.out)], sort_keys=True)
+        digest = hashlib.sha256(told_apart.encode()).hexdigest()[:6]
+        return SCRATCH / self.name / self.key / f"{self.seed}-{digest}"
 
-    def run(self, progress: bool = False) -> Result:
+    def run(self, progress: bool = False) -> Result | None:
         """Train, if there is anything to train, and evaluate.
 
         Training time is processor time, so that a busy machine gives the same, of all parts of a training that was
-        interrupted. Checkpoints of another commit are not resumed: the result will say that this one made it.
+        interrupted. Checkpoints of other code are not resumed: the result will say that this code made it.
+
+        Returns
+        -------
+        Result or None
+            None if another run trains this cell now, or has its result meanwhile.
         """
         before = provenance()
-        spent = self._spent(str(before["commit"]))
         algorithm = algorithms.find(self.algorithm, self.protocol.env_id, self.library)
-        start = time.process_time()
-        try:
-            if algorithm.trained:
-                self._note(str(before["commit"]), spent)  # also for a process that is killed
-            policy = algorithm.make(self.protocol, self.seed, folder=self.scratch, progress=progress)
-        finally:
-            spent += time.process_time() - start
-            if algorithm.trained:
-                self._note(str(before["commit"]), spent)
+        if not algorithm.trained:
+            return self._judged(algorithm.make(self.protocol, self.seed, progress=progress), before, 0.0)
+        with locked(self.scratch) as mine:
+            if not mine or self.path.exists():
+                return None
+            spent, dirty = self._earlier(before)
+            before["dirty"] = before["dirty"] or dirty
+            start = time.process_time()
+            try:
+                self._note(before, spent)  # also for a process that is killed
+                policy = algorithm.make(self.protocol, self.seed, folder=self.scratch, progress=progress)
+            finally:
+                spent += time.process_time() - start
+                self._note(before, spent)
+            return self._judged(policy, before, spent)
+
+    def _judged(self, policy: Any, before: Mapping[str, Any], spent: float) -> Result:
         result = evaluate(policy, self.protocol, seed=self.seed)
-        same = result.provenance == before
-        return replace(
-            result,
-            algorithm=self.key,
-            training_time=spent if algorithm.trained else 0.0,
-            provenance={**before, "dirty": before["dirty"] or not same},
-        )
+        dirty = before["dirty"] or result.provenance["dirty"] or not _same_code(before, result.provenance)
+        return replace(result, algorithm=self.key, training_time=spent, provenance={**before, "dirty": dirty})
 
-    def _spent(self, commit: str) -> float:
-        """Processor seconds of earlier parts of this training; what another commit has left is removed."""
+    def _earlier(self, now: Mapping[str, Any]) -> tuple[float, bool]:
+        """Processor seconds of earlier parts of this training, and whether one was made with uncommitted changes.
+
+        What other code has left, or what cannot be read, is removed.
+        """
         parts = self.scratch / PARTS
-        left = json.loads(parts.read_text()) if parts.exists() else {}
-        if left.get("commit") != commit:
-            shutil.rmtree(self.scratch, ignore_errors=True)
-            return 0.0
-        return float(left["spent"])
+        if parts.exists():
+            try:
+                left = json.loads(parts.read_text())
+                if _same_code(left["provenance"], now):
+                    return float(left["spent"]), bool(left["provenance"]["dirty"])
+            except (ValueError, KeyError, TypeError, AttributeError):
+                warnings.warn(f"{parts} is damaged: the training of {self} starts again", stacklevel=2)
+        for path in self.scratch.glob("*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                path.unlink(missing_ok=True)
+        return 0.0, False
 
-    def _note(self, commit: str, spent: float) -> None:
+    def _note(self, made: Mapping[str, Any], spent: float) -> None:
         self.scratch.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.scratch / PARTS, json.dumps({"commit": commit, "spent": spent}))
+        write_atomically(self.scratch / PARTS, json.dumps({"provenance": made, "spent": spent}))
 
     def finish(self) -> None:
         """Remove the checkpoints of a training whose result is kept: it is not resumed."""
-        for left in (*self.scratch.glob("checkpoint*"), *self.scratch.glob(PARTS)):
-            left.unlink()
+        if self.scratch.exists():
+            with locked(self.scratch) as mine:
+                if mine:
+                    for left in (*self.scratch.glob("checkpoint*"), *self.scratch.glob(f"{PARTS}*")):
+                        left.unlink()
+
+
+def _same_code(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one.get(key) == other.get(key) for key in CODE)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Keep other runs out of a folder, and say whether none was in it; where there are no locks, nobody is kept out.
+
+    The system lets go of the lock of a process that is killed.
+    """
+    if fcntl is None:
+        yield True
+        return
+    path = folder / LOCK
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = path.open("a")
+        except FileNotFoundError:  # another run has removed the empty folder
+            continue
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            except OSError:  # a file system without locks
+                pass
+            try:
+                if not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                    continue
+            except FileNotFoundError:  # whoever held it has removed it, and a new one would not meet this one
+                continue
+            try:
+                yield True
+            finally:
+                path.unlink(missing_ok=True)
+            return
 
 
 def load_protocol(reference: str) -> tuple[str, Protocol]:
@@ -129,7 +207,11 @@ def load_protocol(reference: str) -> tuple[str, Protocol]:
 
 
 def cells(
-    protocols: Sequence[str], references: Sequence[str] = (), seeds: Sequence[int] = (), library: str | None = None
+    protocols: Sequence[str],
+    references: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    library: str | None = None,
+    out: Path = RESULTS,
 ) -> Iterator[Cell]:
     """All cells of these protocols.
 
@@ -141,6 +223,8 @@ def cells(
     seeds : sequence of int
         Training seeds; by default all of the protocol's. What is not trained has seed 0 only.
     library : str, optional
+    out : Path
+        As of `Cell`.
     """
     for reference in protocols:
         name, protocol = load_protocol(reference)
@@ -150,4 +234,4 @@ def cells(
             chosen = algorithms.of_protocol(protocol)
         for algo, algorithm in chosen.items():
             for seed in (seeds or range(protocol.seeds)) if algorithm.trained else (0,):
-                yield Cell(name=name, protocol=protocol, algorithm=algo, library=library, seed=seed)
+                yield Cell(name=name, protocol=protocol, algorithm=algo, library=library, seed=seed, out=out)

@@ -10,13 +10,15 @@ import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import Any
 
 from benchmarks.cells import Cell
 from cfenvs.evaluation import Result
 
-Outcome = tuple[Cell, Result | str]
-"""A cell with its result, or the traceback of what went wrong: exceptions lose theirs between processes."""
+Found = Result | str | None
+"""A result, or the traceback of what went wrong (exceptions lose theirs between processes), or None: see `Cell.run`."""
+Outcome = tuple[Cell, Found]
 
 
 def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome, None, None]:
@@ -30,28 +32,33 @@ def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcom
         for cell in cells:
             yield cell, _attempt(cell, progress=True)
         return
-    left, running, pool = list(reversed(cells)), dict[Future[Result | str], Cell](), _Pool(count)
-    alone: list[Cell] = []  # what ran when a worker was killed: one of them was the reason
+    left, running, pool = list(reversed(cells)), dict[Future[Found], Cell](), _Pool(count)
+    alone: list[Cell] = []  # what ran when a worker was killed: one of them may be the reason, and each is tried again
     try:
         while left or running or alone:
-            # No more than there are workers: what waits within a pool would still run after Ctrl-C.
-            while left and len(running) < count:
-                cell = left.pop()
-                running[pool.submit(cell)] = cell
-            if not running:
-                cell = alone.pop()
-                running[pool.submit(cell)] = cell
+            broken = again = False
+            try:
+                # No more than there are workers: what waits within a pool would still run after Ctrl-C.
+                while left and len(running) < count:
+                    running[pool.submit(left[-1])] = left[-1]
+                    left.pop()
+                if not running:
+                    running[pool.submit(alone[-1])] = alone[-1]
+                    alone.pop()
+                    again = True
+            except BrokenProcessPool:  # a worker was killed since the last outcome
+                broken = True
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            if any(isinstance(future.exception(), BrokenProcessPool) for future in finished):
-                finished, pool = set(running), _Pool(count)  # it took the others with it
-                if len(running) > 1:
-                    alone += running.values()
-                    running.clear()
-                    continue
+            if broken or any(isinstance(future.exception(), BrokenProcessPool) for future in finished):
+                pool.end({})  # it takes the others with it
+                finished, pool = set(running), _Pool(count)
             for future in finished:
                 error = future.exception()
                 cell = running.pop(future)
-                yield cell, future.result() if error is None else f"{type(error).__name__}: {error}\n"
+                if isinstance(error, BrokenProcessPool) and not again:
+                    alone.append(cell)
+                else:
+                    yield cell, future.result() if error is None else f"{type(error).__name__}: {error}\n"
     finally:
         pool.end(running)
 
@@ -65,7 +72,7 @@ class _Pool:
         self._stop = context.Event()
         self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._stop,))
 
-    def submit(self, cell: Cell) -> Future[Result | str]:
+    def submit(self, cell: Cell) -> Future[Found]:
         # This may start a worker, which takes the mask over: it is deaf to Ctrl-C until `_begin`.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -73,7 +80,7 @@ class _Pool:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def end(self, running: Mapping[Future[Result | str], Cell]) -> None:
+    def end(self, running: Mapping[Future[Found], Cell]) -> None:
         """Interrupt what runs and wait for it."""
         workers = set(multiprocessing.active_children()) - self._others
         try:
@@ -81,7 +88,8 @@ class _Pool:
                 self._stop.set()
                 for worker in workers:
                     if worker.pid is not None:
-                        os.kill(worker.pid, signal.SIGINT)
+                        with suppress(ProcessLookupError):  # it was killed
+                            os.kill(worker.pid, signal.SIGINT)
             self._pool.shutdown(wait=True, cancel_futures=True)
         except KeyboardInterrupt:
             for worker in workers:
@@ -128,7 +136,7 @@ def ray(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome,
 START: dict[str, Callable[[Sequence[Cell], int | None], Generator[Outcome, None, None]]] = {"local": local, "ray": ray}
 
 
-def _attempt(cell: Cell, progress: bool = False) -> Result | str:
+def _attempt(cell: Cell, progress: bool = False) -> Found:
     try:
         return cell.run(progress)
     except (Exception, SystemExit):  # a stranger's code may try to leave
@@ -158,7 +166,7 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _work(cell: Cell) -> Result | str:
+def _work(cell: Cell) -> Found:
     """A cell in a worker, which may be interrupted meanwhile."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

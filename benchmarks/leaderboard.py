@@ -16,11 +16,11 @@ from rich.table import Table
 
 from benchmarks.cells import RESULTS, load_protocol
 from benchmarks.run import FAILED
-from benchmarks.tables import markdown
+from benchmarks.tables import escaped, markdown
 from cfenvs.arrays import Float
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import RANKED_SEEDS, Protocol, Result, Row, rank, read_result, same_conditions
-from cfenvs.evaluation.ranking import UNIMPORTANT
+from cfenvs.evaluation.ranking import UNIMPORTANT, check_row, check_seed
 
 FILES = ("LEADERBOARD.md", "leaderboard.csv", "marl-eval.json")
 
@@ -100,6 +100,7 @@ def _board(folder: Path) -> Board:
         shown = path.relative_to(folder.parent)
         try:
             result = read_result(path)
+            check_seed(result)
         except (ValueError, TypeError) as error:
             refused.append(f"{shown}: {str(error).replace(str(path), path.name)}")  # the same text wherever it lies
         else:
@@ -117,9 +118,18 @@ def _board(folder: Path) -> Board:
             refused.append(f"{shown}: chose {own}, which the protocol does not leave open")
         else:
             accepted.append(result)
+    rows: dict[str, list[Result]] = {}
+    for result in accepted:
+        rows.setdefault(result.algorithm, []).append(result)
+    for name, row in rows.items():
+        try:
+            check_row(row)
+        except ValueError as error:
+            refused.append(f"all of {folder.name}/{name}: {error}")
+            accepted = [result for result in accepted if result.algorithm != name]
     board = Board(folder.name, protocol, refused=refused)
     for path in sorted(folder.glob(f"*/*{FAILED}")):
-        reason = path.read_text().strip().splitlines()[-1:] or ["no reason kept"]
+        reason = path.read_text(errors="replace").strip().splitlines()[-1:] or ["no reason kept"]
         board.failed.append(f"{path.parent.name}, seed {path.stem}: {reason[0]}")
     try:
         board.rows = rank(accepted)
@@ -140,7 +150,7 @@ def _protocol(name: str, results: Sequence[Result]) -> Protocol:
 
 
 def _number(path: Path) -> int:
-    return int(path.stem) if path.stem.isdigit() else -1
+    return int(path.stem) if path.stem.isdecimal() else -1
 
 
 def _differences(one: Protocol, other: Protocol) -> str:
@@ -196,8 +206,9 @@ def _others(board: Board, row: Row) -> dict[str, str]:
         if name in ("reward", "objective"):
             continue
         if name == "welfare":
-            best = board.reference.results[0].metrics[name]
-            shares = [float(np.mean(result.metrics[name] / best)) for result in row.results if name in result.metrics]
+            best = board.reference.results[0].metrics.get(name)
+            measured_too = [result.metrics[name] for result in row.results if name in result.metrics]
+            shares = [] if best is None else [float(np.mean(found / best)) for found in measured_too]
             shown["efficiency"] = f"{np.mean(shares):.3f}" if shares else ""
         elif value is None:
             shown[name] = ""
@@ -234,10 +245,10 @@ def _title(board: Board) -> str:
 def _markdown(found: Sequence[Board]) -> str:
     parts = ["# Leaderboard\n\nWritten by `python -m benchmarks leaderboard` from the results beside it.\n"]
     for board in found:
-        parts.append(f"\n## {_title(board)}\n\n{markdown(cells(board)) if board.rows else ''}")
+        parts.append(f"\n## {escaped(_title(board))}\n\n{markdown(cells(board)) if board.rows else ''}")
         remarks = _remarks(board)
         if remarks:
-            parts.append("\n" + "".join(f"* {line}\n" for line in remarks))
+            parts.append("\n" + "".join(f"* {escaped(line)}\n" for line in remarks))
     parts.append(f"\n{LEGEND}\n")
     return "".join(parts)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -47,10 +48,10 @@ def main(
         raise SystemExit(f"--workers {workers}: must be at least 1")
     names = protocol or tuple(f"{system}-{'quick' if quick else 'standard'}" for system in SYSTEMS)
     try:
-        todo = list(cells(names, algo, seed, library))
+        todo = list(cells(names, algo, seed, library, out))
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    failed = run_all(todo, out, executor, workers)
+    failed = run_all(todo, executor, workers)
     if failed:
         raise SystemExit(
             f"{len(failed)} of {len(todo)} cells failed, each with a file {FAILED} beside the results:\n"
@@ -59,17 +60,18 @@ def main(
 
 
 def run_all(
-    todo: Sequence[Cell], out: Path, executor: Literal["local", "ray"] = "local", workers: int | None = None
+    todo: Sequence[Cell], executor: Literal["local", "ray"] = "local", workers: int | None = None
 ) -> list[Cell]:
     """Run those cells that have no result; those that failed are returned, and their reason is kept."""
-    left = [cell for cell in todo if not _is_done(cell, out)]
+    left = [cell for cell in todo if not _is_done(cell)]
     failed = []
     with tqdm(total=len(todo), initial=len(todo) - len(left), desc="cells", unit=" cell") as bar:
         try:
             with closing(executors.START[executor](left, workers)) as outcomes:
                 for cell, result in outcomes:
-                    reason = _keep(result, cell.path(out))
-                    if reason:
+                    if result is None:
+                        bar.write(f"{cell}: left to another run, which trains it now or has done so")
+                    elif _keep(result, cell.path):
                         failed.append(cell)
                     else:
                         cell.finish()
@@ -77,22 +79,21 @@ def run_all(
                     bar.update()
         except KeyboardInterrupt:
             raise SystemExit("\ninterrupted: all results written are whole; the same command goes on") from None
-    _remove_empty_folders(SCRATCH)  # at the end, when no worker is about to use one
+    remove_empty_folders(SCRATCH)  # at the end, when no worker of this run is about to use one
     return failed
 
 
-def _remove_empty_folders(top: Path) -> None:
+def remove_empty_folders(top: Path) -> None:
     """Those below and above a relative path, itself included."""
     if top.exists():
-        below = sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True)
-        for folder in (*below, top, *top.parents[:-1]):
-            if not any(folder.iterdir()):
+        for folder in (*[Path(found) for found, _, _ in os.walk(top, topdown=False)], *top.parents[:-1]):
+            with suppress(OSError):  # not empty, or removed by another run
                 folder.rmdir()
 
 
-def _is_done(cell: Cell, out: Path) -> bool:
+def _is_done(cell: Cell) -> bool:
     """Whether there is a result of this cell; one under another protocol of the same name is refused."""
-    path = cell.path(out)
+    path = cell.path
     if not path.exists():
         return False
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,5 +43,17 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_data(path, head, ([row.get(name, "") for name in head] for row in rows))
 
 
+def escaped(text: str) -> str:
+    r"""Text that stays in its cell or line, and makes no elements.
+
+    Examples
+    --------
+    >>> print(escaped("a | <b>\n| 1 |"))
+    a \| \<b> \| 1 \|
+    """
+    return re.sub(r"[\\|<]", r"\\\g<0>", " ".join(text.splitlines()))
+
+
 def _lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in [head, ["---"] * len(head), *rows])
+    lines = [list(map(escaped, line)) for line in (head, ["---"] * len(head), *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -28,13 +28,18 @@ def main(results: Path = RESULTS) -> None:
 def check(results: Path, progress: bool = True) -> list[str]:
     """What does not hold; empty if all does."""
     wrong: list[str] = []
+    covered: dict[str, list[tuple[int, int]]] = {}  # by protocol: of each result, networks played again, and all
     paths = sorted(results.glob("*/*/*.json"))
     for path in tqdm(paths, desc="verifying", unit=" result", disable=not progress):
         shown = path.relative_to(results)
+        count = covered.setdefault(shown.parts[0], [])
         try:
-            found = _again(path, _trusted(shown.parts[0]))
-        except (ValueError, TypeError, OSError) as error:
-            found = [str(error).replace(str(path), path.name)]
+            result = read_result(path)
+            worlds, found = _again(result, path, _trusted(shown.parts[0]))
+            count.append((0 if found else worlds, result.protocol.num_scenarios))
+        except Exception as error:  # a stranger's file ends nothing
+            kind = "" if isinstance(error, (ValueError, TypeError, OSError)) else f"{type(error).__name__}: "
+            found = [kind + str(error).replace(str(path), path.name)]
         wrong += [f"{shown}: {line}" for line in found]
     merged = boards(results)
     wrong += [f"refused: {line}" for board in merged for line in board.refused]
@@ -45,23 +50,28 @@ def check(results: Path, progress: bool = True) -> list[str]:
         elif stored.read_text() != text:
             wrong.append(f"{name} is not what the results give")
     print(
-        f"{len(paths)} results played again in the networks whose actions are kept, {len(merged)} tables made again: "
+        f"{len(paths)} results played again, {len(merged)} tables made again: "
         f"{'all the same' if not wrong else f'{len(wrong)} findings'}"
     )
+    for name, counts in covered.items():
+        played, there = (sum(number) for number in zip(*counts, strict=True)) if counts else (0, 0)
+        print(f"  {name}: {played} of {there} networks of {len(counts)} results earned what is stored")
+    print(TRUST)
     return wrong
 
 
-def _again(path: Path, trusted: Protocol | None) -> list[str]:
-    """What differs between a result and its actions played now."""
-    result = read_result(path)
+TRUST = (
+    "Taken on trust: what was earned in networks beyond these, training steps, times, learning curves, information\n"
+    "classes, and that the actions are those of the algorithm that is named."
+)
+
+
+def _again(result: Result, path: Path, trusted: Protocol | None) -> tuple[int, list[str]]:
+    """In how many networks a result was played again, and what differs."""
     if trusted is not None and result.protocol.rivals and result.algorithm in ALLOCATIONS:
-        return _allocated(result, trusted)  # no actions: an allocation is computed, by our own code
-    return replay(result, read_traces(path), trusted)
-
-
-def _allocated(result: Result, trusted: Protocol) -> list[str]:
-    worlds = min(trusted.traced, trusted.num_scenarios)
-    return differences(result, evaluate(ALLOCATIONS[result.algorithm](), trusted, worlds=worlds), worlds)
+        worlds = trusted.num_scenarios  # no actions: an allocation is computed, by our own code
+        return worlds, differences(result, evaluate(ALLOCATIONS[result.algorithm](), trusted, worlds=worlds), worlds)
+    return min(result.protocol.traced, result.protocol.num_scenarios), replay(result, read_traces(path), trusted)
 
 
 def _trusted(name: str) -> Protocol | None:

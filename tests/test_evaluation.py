@@ -1,6 +1,7 @@
 """Judging: scores, intervals, results, the classical policies and the leaderboard."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from scipy.stats import trim_mean
 
 from cfenvs.evaluation import (
     Protocol,
@@ -26,6 +28,7 @@ from cfenvs.evaluation import (
     replay,
     write_result,
 )
+from cfenvs.evaluation.statistics import interquartile_means
 from cfenvs.policies import classical
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +89,13 @@ def test_interquartile_mean_and_its_interval():
     assert low < 3.5 < high
     assert interval(scores) == (low, high)
     assert interval(np.full((2, 5), 0.3)) == pytest.approx((0.3, 0.3))
+
+
+def test_interquartile_means_of_curves_are_those_of_their_points():
+    curves = np.random.default_rng(0).standard_normal((3, 11, 4))
+    expected = [[interquartile_mean(curve[:, k]) for k in range(4)] for curve in curves]
+    np.testing.assert_allclose(interquartile_means(curves, axis=1), expected, rtol=1e-14)
+    np.testing.assert_allclose(interquartile_means(curves, axis=1), trim_mean(curves, 0.25, axis=1), rtol=1e-14)
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():
@@ -160,6 +170,17 @@ def test_a_result_survives_its_file(results, tmp_path):
         ({"decision_time": float("nan")}, "must not be negative"),
         ({"protocol": {"env_id": "x", "seeds": 0}}, "at least 1"),
         ({"protocol": {"env_id": "x", "no": 0}}, "unknown key"),
+        ({"protocol": {"env_id": "x", "seeds": 2.5}}, "0.json: must be a whole number"),
+        ({"protocol": {"env_id": "x", "env_kwargs": "abc"}}, "0.json: must be a mapping"),
+        ({"protocol": {"env_id": "x", "choices": None}}, "0.json: must be a list"),
+        ({"protocol": {"env_id": "x", "rivals": [3]}}, "0.json: must be a list of strings"),
+        ({"training_steps": 10**400}, "less than 2**63"),
+        ({"provenance": {"commit": ["a"]}}, "0.json: must be a string or null"),
+        ({"provenance": {"cfenvs": {"a": 1}}}, "0.json: must be a string or null"),
+        ({"provenance": {"dirty": "no"}}, "0.json: must be a truth value or null"),
+        ({"policy": "a |\n| 1 | forged"}, "0.json: must be a name of printable characters in one line"),
+        ({"policy": "\u2028"}, "0.json: must be a name"),
+        ({"policy": " "}, "0.json: must be a name"),
     ],
 )
 def test_a_damaged_result_is_refused(results, tmp_path, change, message):
@@ -173,10 +194,31 @@ def test_a_damaged_result_is_refused(results, tmp_path, change, message):
 
 def test_what_is_no_result_is_refused(tmp_path):
     path = tmp_path / "0.json"
-    for text, message in (("{", "no JSON"), ("[]", "schema"), ('{"schema": 2}', "must also have")):
+    texts = (("{", "no JSON"), ("[" * 10**5, "no JSON"), ("[]", "schema"), ('{"schema": 2}', "must also have"))
+    for text, message in texts:
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_result(path)
+
+
+def test_traces_are_kept_as_they_are_and_hold_numbers_only(results, tmp_path, monkeypatch):
+    """NumPy before 2.1 takes `allow_pickle` for the name of an array."""
+    given = {}
+    monkeypatch.setattr(np, "savez_compressed", lambda file, **named: given.update(named))
+    write_result(results["full power"], tmp_path / "0.json")
+    assert given.keys() == {"actions"}
+    strange = replace(results["full power"], traces={"actions": np.array([[None]])})
+    with pytest.raises(ValueError, match="actions must be numbers, not Python objects"):
+        write_result(strange, tmp_path / "1.json")
+    assert [path.name for path in tmp_path.iterdir() if path.stem == "1"] == []
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: data[:100] + b"0" * 400 + data[500:]])
+def test_damaged_traces_are_no_traces(results, tmp_path, damage):
+    write_result(results["full power"], tmp_path / "0.json")
+    (tmp_path / "0.npz").write_bytes(damage((tmp_path / "0.npz").read_bytes()))
+    with pytest.raises(ValueError, match=r"0.npz holds no traces: \w+"):
+        read_traces(tmp_path / "0.json")
 
 
 def test_stored_actions_earn_the_same_bits_in_fewer_worlds(results, tmp_path):
@@ -201,6 +243,9 @@ def test_a_result_that_was_changed_by_hand_is_found_out(results):
     assert replay(result, {}) == ["no actions are kept"]
     few = {"actions": result.traces["actions"][:, :1]}
     assert replay(result, few) == ["actions of 1 networks are kept, not of 6"]
+    more = {**result.traces, "more": np.zeros((2, 6))}
+    assert replay(result, more) == ["'more' is kept and never played"]
+    assert replay(result, {**more, "more": np.zeros(())}) == ["actions of 0 networks are kept, not of 6"]
 
 
 def test_code_that_a_result_names_is_not_run(results, tmp_path, monkeypatch):
@@ -324,11 +369,36 @@ def test_a_policy_that_does_not_say_what_it_knows_is_no_yardstick(results):
     assert rows["full power"].difference > -0.5  # to the best that says it, not to this one
     with pytest.raises(ValueError, match="must be one of none, decentralised"):
         evaluate(type("Typo", (Peeks,), {"information": "Oracle"})(), SMALL)
+    with pytest.raises(ValueError, match="printable characters in one line"):
+        evaluate(type("Lines", (Peeks,), {"name": "a\nb"})(), SMALL)
+
+
+def test_results_of_an_algorithm_have_to_fit_together(results):
+    good, group = named(results), learner(results["fractional (-0.5)"], 3)
+    lacking = {"reward": group[1].reward}
+    for changes, message in (
+        ({"metrics": lacking}, r"must be alike, not \(\['objective', 'reward', 'violations'\].* and \(\['reward'\]"),
+        ({"information": "oracle"}, "must be alike, not .*'decentralised'.* and .*'oracle'"),
+        ({"training_steps": 0}, "must be alike, not .*'trained'.* and .*'not trained'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rank([*good, group[0], replace(group[1], **changes), group[2]])
+    second = next(replace(result, seed=1) for result in good if result.algorithm == "optimum")
+    with pytest.raises(ValueError, match="seed=1: must be 0 where training_steps=0"):
+        rank([*good, second])
+
+
+def test_a_seed_may_be_any_number(results):
+    far = replace(learner(results["fractional (-0.5)"], 1)[0], seed=10**15)
+    row = next(row for row in rank([*named(results), far]) if row.algorithm == "mine")
+    assert row.notes[0].startswith("training seeds 0, 1, 2, ")
+    assert len(row.notes[0]) < 1000
 
 
 def test_a_reference_has_to_be_better_than_random(results):
     rows = [
-        replace(r, algorithm={"random": "optimum", "optimum": "random"}.get(r.algorithm, "x")) for r in named(results)
+        replace(r, algorithm={"random": "optimum", "optimum": "random"}.get(r.algorithm, r.policy))
+        for r in named(results)
     ]
     with pytest.raises(ValueError, match="'optimum' earns no more than 'random' there"):
         rank(rows)
@@ -419,6 +489,77 @@ def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, resu
     assert "training seed 1 missing" in (stored / "LEADERBOARD.md").read_text()
 
 
+def test_a_strangers_files_neither_end_nor_bend_the_leaderboard(stored, results, capsys):
+    from benchmarks import leaderboard, verify
+
+    def files():
+        return {row.algorithm: (row.score, row.place) for row in leaderboard.boards(stored)[0].rows}
+
+    def edited(path, **changes):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    folder, before = stored / "small", files()
+    best = next(result for result in named(results) if result.algorithm == "optimum")
+    second = replace(best, seed=1, metrics={name: 9 + values for name, values in best.metrics.items()})
+    write_result(second, folder / "optimum" / "1.json")
+    (folder / "optimum" / "².json").write_text("{}")
+    (folder / "mine" / "9.error").write_bytes(b"\xff\n* forged\xff | <b>")
+    edited(folder / "mine" / "1.json", metrics={"reward": best.reward.tolist()})
+    edited(folder / "full power" / "0.json", provenance={"commit": ["a"]})
+    (board,) = leaderboard.boards(stored)
+    assert files() == {name: value for name, value in before.items() if name not in ("mine", "full power")}
+    refused = "\n".join(board.refused)
+    assert "optimum/1.json: seed=1: must be 0 where training_steps=0" in refused
+    assert "all of small/mine: seeds=[0, 1]: must be alike" in refused
+    assert "full power/0.json: commit=['a']" in refused
+
+    name = r"half \| power | 0.9 | <img src=x>"
+    edited(folder / "random" / "0.json", policy=name)
+    leaderboard.main(stored)
+    text = (stored / "LEADERBOARD.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert any(r" half \\\| power \| 0.9 \| \<img src=x> |" in row for row in rows)
+    assert len({row.replace("\\\\", "").replace("\\|", "").count("|") for row in rows}) == 1
+    assert not re.search("^[*] forged", text, re.MULTILINE)
+    assert len(verify.check(stored, progress=False)) > 0
+
+
+def test_welfare_that_the_reference_lacks_has_no_share(stored):
+    from benchmarks import leaderboard
+
+    path = stored / "small" / "full power" / "0.json"
+    values = json.loads(path.read_text())
+    values["metrics"]["welfare"] = values["metrics"]["reward"]
+    path.write_text(json.dumps(values))
+    (board,) = leaderboard.boards(stored)
+    assert {line["efficiency"] for line in leaderboard.cells(board)} == {""}
+
+
+def test_verify_says_what_it_covers_and_what_it_takes_on_trust(results, tmp_path, capsys):
+    from benchmarks import leaderboard, verify
+
+    for result in named(results):
+        kept = {"actions": result.traces["actions"][:, :4]}
+        fewer = replace(result, protocol=replace(SMALL, traced=4), traces=kept)
+        write_result(fewer, tmp_path / "small" / result.algorithm / "0.json")
+    path = tmp_path / "small" / "full power" / "0.json"
+    values = json.loads(path.read_text())
+    values["metrics"]["reward"][4] += 1.0  # beyond what is traced
+    path.write_text(json.dumps(values))
+    leaderboard.main(tmp_path)
+    capsys.readouterr()
+    assert verify.check(tmp_path, progress=False) == []
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "7 results played again, 1 tables made again: all the same"
+    assert lines[1] == "  small: 28 of 42 networks of 7 results earned what is stored"
+    assert "training steps, times" in lines[2]
+    assert "information" in lines[2]
+    values["metrics"]["reward"][0] += 1.0
+    path.write_text(json.dumps(values))
+    assert len(verify.check(tmp_path, progress=False)) > 0
+    assert "  small: 24 of 42 networks of 7 results earned what is stored" in capsys.readouterr().out
+
+
 def test_an_auction_is_judged_by_what_it_brings_in_all():
     class Cheap:
         name, information = "bids while it is cheap", "decentralised"
@@ -469,7 +610,7 @@ def test_the_reference_of_auctions_is_computed_again(tmp_path, monkeypatch, caps
     best = read_result(path)
     path.unlink()
     write_result(replace(best, metrics={**best.metrics, "reward": 2 * best.reward}), path)
-    assert "optimum/0.json: reward of 2 networks" in verify.check(tmp_path, progress=False)[0]
+    assert "optimum/0.json: reward of 3 networks" in verify.check(tmp_path, progress=False)[0]
 
 
 def test_an_act_policy_may_bid_for_all_seats():

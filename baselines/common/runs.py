@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
-import os
-import pickle
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -48,7 +48,8 @@ class Run:
     folder : Path, optional
         Where record, checkpoint and TensorBoard events go. Without one, nothing is written.
     resume : bool
-        Whether `restore` gives the checkpoint in `folder`. One made with other arguments is refused.
+        Whether `restore` gives the checkpoint in `folder`. One made with other arguments is refused; one that is
+        damaged is told and counts for none.
     progress : bool
         Whether to show the bar.
     checkpoint_every : int
@@ -171,7 +172,11 @@ class Run:
         path = None if self.folder is None else self.folder / CHECKPOINT
         if path is None or not path.exists():
             return None
-        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        try:
+            saved = _load(path)
+        except ValueError as error:
+            warnings.warn(f"{error}; starting again", stacklevel=3)
+            return None
         before, now = json.loads(saved["config"]), json.loads(json.dumps(self.config, default=str))
         named = (before.keys() | now.keys()) - {"resume", "folder"}  # a folder may have been moved
         changed = sorted(name for name in named if before.get(name) != now.get(name))
@@ -207,15 +212,25 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     ValueError
         If there is no checkpoint of a run.
     """
+    saved = _load(path, "cpu")
+    return json.loads(saved["config"]), saved["state"]
+
+
+def _load(path: Path, device: str | None = None) -> dict[str, Any]:
+    """All that a checkpoint holds."""
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        return json.loads(saved["config"]), saved["state"]
-    except (OSError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is no checkpoint of a training run: {error}") from error
+        saved = torch.load(path, map_location=device, weights_only=True)
+        if not all(isinstance(json.loads(saved[name]), kind) for name, kind in (("config", dict), ("curve", list))):
+            raise TypeError("its arguments or its curve are none")
+        return {name: saved[name] for name in ("state", "position", "seconds", "curve", "config")}
+    except Exception as error:  # whatever the many layers of torch.load raise on a damaged file
+        raise ValueError(
+            f"{path} is no checkpoint of a training run, or damaged: {type(error).__name__}: {error}"
+        ) from error
 
 
 def save_atomically(state: Any, path: Path) -> None:
     """`torch.save` into a file that appears whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())

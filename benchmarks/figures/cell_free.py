@@ -18,6 +18,7 @@ from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.evaluation.result import provenance
+from cfenvs.evaluation.statistics import interquartile_means
 from cfenvs.policies import classical
 from cfenvs.policies.best_response import BestResponse
 
@@ -181,10 +182,6 @@ def _bounds(curves: Float, resamples: int = 500) -> tuple[Float, Float]:
     _, seeds, drops = curves.shape
     columns = rng.integers(drops, size=(resamples, 1, drops))
     rows = rng.integers(seeds, size=(resamples, seeds, drops))
-    cut = seeds * drops // 4
-    means = []
-    for scores in curves:
-        drawn = np.sort(scores[rows, columns].reshape(resamples, -1), axis=1)
-        means.append(drawn[:, cut : seeds * drops - cut].mean(axis=1))
+    means = [interquartile_means(scores[rows, columns].reshape(resamples, -1), axis=1) for scores in curves]
     low, high = np.percentile(means, [2.5, 97.5], axis=1)
     return low, high

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from scipy.stats import trim_mean
 
 from benchmarks.leaderboard import Board
 from benchmarks.report.curves import band, learning_curve, merged_curves
 from cfenvs.arrays import Array, Float
 from cfenvs.evaluation import resamples
+from cfenvs.evaluation.statistics import interquartile_means
 
 HUES = 7
 """How many the style sheet has, chosen for the largest distance under normal and red- and green-blind vision."""
@@ -104,11 +104,11 @@ def learning_curves(board: Board, look: Mapping[str, Style]) -> Iterator[Plot]:
             steps, values = merged_curves(curves)
             if not steps.size:
                 continue
-            middle, edges = np.asarray(trim_mean(values, 0.25, axis=0)), None
+            middle, edges = interquartile_means(values, axis=0), None
             if len(curves) > 1:
                 numbers = np.arange(float(len(curves)))[:, None]
                 seeds = np.array([drawn[:, 0] for (drawn,) in resamples(numbers, whole_seeds=True)], int)
-                edges = band(trim_mean(values[seeds], 0.25, axis=1))
+                edges = band(interquartile_means(values[seeds], axis=1))
             about = f"{escape(row.policy)}<br>{len(curves)} training seed{'s' * (len(curves) > 1)}"
             mode = "lines+markers" if steps.size <= 20 else "lines"
             lines = _line(i, about, steps, middle, edges, look[row.algorithm].dash, " at %{x:,} steps", mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -27,6 +28,8 @@ RANKED_SEEDS = 10
 Interval = tuple[float, float]
 UNIMPORTANT = frozenset({"choices", "metrics", "seeds", "traced", "unit"})
 """Of a protocol: what results that stand in one table may differ in."""
+MOST_MISSING = 100
+"""Training seeds that a note says are missing, at most: a file's name may be any number."""
 MOST_STEPS = 1.02
 """Times its budget that a learner may train: libraries round up to whole rollouts."""
 
@@ -144,7 +147,7 @@ def rank(results: Iterable[Result]) -> list[Row]:
     Raises
     ------
     ValueError
-        If the results differ in their protocols, or one of those two is missing.
+        If the results differ in their protocols, one of those two is missing, or an algorithm's do not fit together.
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
@@ -153,6 +156,7 @@ def rank(results: Iterable[Result]) -> list[Row]:
     protocol = next(iter(groups.values()))[0].protocol
     for group in groups.values():
         group.sort(key=lambda result: result.seed)
+        check_row(group)
         for result in group:
             require(
                 same_conditions(result.protocol, protocol), "protocol", result.algorithm, "must be that of the others"
@@ -189,6 +193,27 @@ def rank(results: Iterable[Result]) -> list[Row]:
     return rows
 
 
+def check_row(group: Sequence[Result]) -> None:
+    """Refuse results of one algorithm that do not stand in one row.
+
+    Raises
+    ------
+    ValueError
+        If what is not trained has another seed than 0, or results differ in what was measured, in the information class
+        or in whether anything was learned.
+    """
+    said = [(sorted(one.metrics), one.information, "trained" if one.training_steps else "not trained") for one in group]
+    for result, words in zip(group, said, strict=True):
+        require(words == said[0], "seeds", [group[0].seed, result.seed], f"must be alike, not {said[0]} and {words}")
+        check_seed(result)
+
+
+def check_seed(result: Result) -> None:
+    """Refuse a second seed of what is not trained: it would count twice."""
+    good = result.seed == 0 or result.training_steps > 0
+    require(good, "seed", result.seed, "must be 0 where training_steps=0: what is not trained has one result")
+
+
 def same_conditions(one: Protocol, other: Protocol) -> bool:
     """Whether results of two protocols may stand in one table.
 
@@ -205,7 +230,8 @@ def _comparable(result: Result, protocol: Protocol) -> bool:
 def _too_few(group: Sequence[Result], protocol: Protocol) -> list[str]:
     """Why a learner is not ranked."""
     seeds = {result.seed for result in group}
-    missing = sorted(set(range(max(protocol.seeds, max(seeds) + 1))) - seeds)
+    expected = range(max(protocol.seeds, max(seeds) + 1))
+    missing = list(islice((seed for seed in expected if seed not in seeds), MOST_MISSING))
     if not group[0].training_steps:
         return []
     if missing:

@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import subprocess
-import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -88,6 +87,7 @@ class Result:
         name = getattr(policy, "name", type(policy).__name__)
         information = getattr(policy, "information", NOT_STATED)
         check_information(information, name)
+        check_name(name, type(policy).__name__)
         return cls(
             algorithm=name,
             policy=name,
@@ -108,6 +108,8 @@ def write_result(result: Result, path: Path) -> None:
     ------
     FileExistsError
         If there is one: results are not overwritten.
+    ValueError
+        If a number is not finite, or a trace is no array of numbers.
     """
     path = Path(path)
     if path.exists():
@@ -119,12 +121,13 @@ def write_result(result: Result, path: Path) -> None:
     values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
     values["protocol"] = result.protocol.to_dict()
     lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in values.items()]
+    for name, trace in result.traces.items():
+        require(not trace.dtype.hasobject, "traces", name, f"{path}: actions must be numbers, not Python objects")
     path.parent.mkdir(parents=True, exist_ok=True)
     if result.traces:
         buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer, allow_pickle=False, **{name: _small(trace) for name, trace in result.traces.items()}
-        )
+        kept: dict[str, Any] = {name: _small(trace) for name, trace in result.traces.items()}
+        np.savez_compressed(buffer, **kept)
         write_atomically(path.with_suffix(".npz"), buffer.getvalue())
     write_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
@@ -139,7 +142,7 @@ def read_result(path: Path) -> Result:
     """
     try:
         values = json.loads(Path(path).read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON file: {error}") from error
     schema = values.pop("schema", None) if isinstance(values, dict) else None
     require(schema == SCHEMA, "schema", schema, f"{path} is no result of schema {SCHEMA}")
@@ -147,14 +150,16 @@ def read_result(path: Path) -> Result:
     check_keys(values, fields, f"key in {path}:")
     missing = sorted(fields - values.keys())
     require(not missing, "keys", sorted(values), f"{path}: must also have {', '.join(missing)}")
-    for name, kind in _KINDS.items():
-        good = isinstance(values[name], kind) and (kind is bool or not isinstance(values[name], bool))
-        require(good, name, values[name], f"{path}: must be a {_NAMES[kind]}")
+    _check_kinds(values, _KINDS, path)
     for name in ("decision_time", "training_time", "training_steps", "seed"):
-        require(
-            bool(np.isfinite(values[name])) and values[name] >= 0, name, values[name], f"{path}: must not be negative"
-        )
+        require(0 <= values[name] < 2**63, name, values[name], f"{path}: must not be negative, and less than 2**63")
     check_information(values["information"], path)
+    check_name(values["policy"], path)
+    _check_kinds(values["provenance"], _PROVENANCE, path)
+    _check_kinds(values["protocol"], _PROTOCOL, path)
+    for name in ("choices", "rivals", "metrics"):
+        words = values["protocol"].get(name, [])
+        require(all(isinstance(word, str) for word in words), name, words, f"{path}: must be a list of strings")
     values["protocol"] = Protocol.from_dict(values["protocol"], path)
     require("reward" in values["metrics"], "metrics", sorted(values["metrics"]), f'{path}: must have a "reward"')
     for name, numbers in values["metrics"].items():
@@ -175,6 +180,21 @@ def check_information(information: str, origin: object) -> None:
     require(information in known, "information", information, f"{origin}: must be one of {', '.join(INFORMATION)}")
 
 
+def check_name(policy: Any, origin: object) -> None:
+    """Refuse what cannot be shown in one line of a table."""
+    good = isinstance(policy, str) and policy.isprintable() and bool(policy.strip())
+    require(good, "policy", policy, f"{origin}: must be a name of printable characters in one line")
+
+
+def _check_kinds(values: dict[str, Any], kinds: dict[str, Any], path: Path) -> None:
+    """Each value that is there must be of its kind; a truth value is no number."""
+    for name, kind in kinds.items():
+        if name in values:
+            good = isinstance(values[name], kind) and (kind in (bool, _TRUTH) or not isinstance(values[name], bool))
+            require(good, name, values[name], f"{path}: must be a {_NAMES[kind]}")
+
+
+_WORD, _TRUTH = (str, type(None)), (bool, type(None))
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("algorithm", "policy", "information"), str),
     **dict.fromkeys(("protocol", "metrics", "choices", "curve", "provenance"), dict),
@@ -182,7 +202,28 @@ _KINDS: dict[str, Any] = {
     **dict.fromkeys(("seed", "training_steps"), int),
     "agents": bool,
 }
-_NAMES = {str: "string", dict: "mapping", (int, float): "number", int: "whole number", bool: "truth value"}
+_PROVENANCE: dict[str, Any] = {
+    **dict.fromkeys(("cfenvs", "commit", "machine", "python"), _WORD),
+    "dirty": _TRUTH,
+    "libraries": dict,
+}
+_PROTOCOL: dict[str, Any] = {
+    **dict.fromkeys(("env_id", "random", "reference", "unit"), str),
+    **dict.fromkeys(("num_scenarios", "first_scenario", "seeds", "traced"), int),
+    **dict.fromkeys(("training_steps", "steps_per_network"), (int, float)),
+    **dict.fromkeys(("choices", "rivals", "metrics"), list),
+    "env_kwargs": dict,
+}
+_NAMES: dict[Any, str] = {
+    str: "string",
+    dict: "mapping",
+    list: "list",
+    (int, float): "number",
+    int: "whole number",
+    bool: "truth value",
+    _WORD: "string or null",
+    _TRUTH: "truth value or null",
+}
 
 
 def read_traces(path: Path) -> dict[str, Array]:
@@ -191,10 +232,10 @@ def read_traces(path: Path) -> dict[str, Array]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return dict(file)
-    except (zipfile.BadZipFile, EOFError, KeyError) as error:
-        raise ValueError(f"{path} holds no traces: {error}") from error
+    except Exception as error:  # whatever the layers below raise on a damaged file
+        raise ValueError(f"{path} holds no traces: {type(error).__name__}: {error}") from error
 
 
 def provenance() -> dict[str, Any]:

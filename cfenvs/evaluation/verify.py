@@ -81,15 +81,18 @@ def replay(result: Result, traces: Mapping[str, Array], trusted: Protocol | None
     named = code_named_by(result, trusted)
     if named:
         return [f"names code, which is not run: {', '.join(named)}"]
-    policy = Replay(result, traces)
     expected = min(result.protocol.traced, result.protocol.num_scenarios)
-    if policy.worlds != expected:
-        return [f"actions of {policy.worlds} networks are kept, not of {expected}"]
+    for trace in traces.values():
+        kept = trace.shape[1] if trace.ndim > 1 else 0
+        if kept != expected:
+            return [f"actions of {kept} networks are kept, not of {expected}"]
+    policy = Replay(result, traces)
     try:
         again = evaluate(policy, result.protocol, seed=result.seed, worlds=policy.worlds)
     except (IndexError, KeyError, ValueError) as error:
         return [f"the actions cannot be played: {error}"]
-    return differences(result, again, policy.worlds)
+    unplayed = sorted(traces.keys() - again.traces.keys())
+    return [f"{name!r} is kept and never played" for name in unplayed] + differences(result, again, policy.worlds)
 
 
 def differences(result: Result, again: Result, worlds: int) -> list[str]:

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from baselines.common.networks import GroupedMLP  # noqa: E402
 from baselines.common.replay import PrioritisedReplay, Replay  # noqa: E402
-from baselines.common.runs import CHECKPOINT, Interrupted, Run  # noqa: E402
+from baselines.common.runs import CHECKPOINT, Interrupted, Run, read_checkpoint, save_atomically  # noqa: E402
 from baselines.common.streams import Streams  # noqa: E402
 
 SIZES = (3, 8, 8, 2)
@@ -246,6 +246,45 @@ def test_a_checkpoint_of_other_arguments_is_refused(tmp_path):
         walk(tmp_path, interrupt_at=2)
     with pytest.raises(ValueError, match="other values of rate"):
         walk(tmp_path, resume=True, rate=0.2)
+
+
+DAMAGES = {
+    "nothing": lambda data: b"",
+    "no checkpoint": lambda data: b"half a file",
+    "cut off": lambda data: data[: len(data) // 2],
+    "of another program": lambda data: b"\x80\x02}q\x00.",
+    "bytes lost in the pickle": lambda data: data.replace(b"position", b"\xff\xff\xff\xff\xff\xff\xff\xff"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_told_and_counts_for_none(tmp_path, damage):
+    whole = walk(None)
+    with pytest.raises(Interrupted):
+        walk(tmp_path, interrupt_at=2)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match="is no checkpoint of a training run, or damaged"):
+        read_checkpoint(path)
+    with pytest.warns(UserWarning, match=r"checkpoint.pt is no checkpoint .*; starting again"):
+        assert walk(tmp_path, resume=True).curve == whole.curve
+
+
+def test_two_processes_write_their_checkpoints_into_files_of_their_own(tmp_path, monkeypatch):
+    """The other's is half written when ours is there, and its move is last."""
+    path, replaced = tmp_path / CHECKPOINT, os.replace
+    ours = os.getpid()
+
+    def other_first(partial, into):
+        monkeypatch.setattr(os, "replace", replaced)
+        monkeypatch.setattr(os, "getpid", lambda: ours + 1)
+        save_atomically({"whose": "other"}, path)
+        replaced(partial, into)
+
+    monkeypatch.setattr(os, "replace", other_first)
+    save_atomically({"whose": "ours"}, path)
+    assert torch.load(path, weights_only=True) == {"whose": "ours"}
+    assert [found.name for found in tmp_path.iterdir()] == [CHECKPOINT]
 
 
 def test_checkpoints_load_without_running_code(tmp_path):

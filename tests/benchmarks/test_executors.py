@@ -17,9 +17,9 @@ pytest.importorskip(
     "torch", reason="the benchmark's learners need it: pip install -c constraints.txt -e '.[baselines]'"
 )
 
-from benchmarks import leaderboard
-from benchmarks.cells import PARTS, SCRATCH, cells
-from benchmarks.run import FAILED, main, run_all
+from benchmarks import executors, leaderboard
+from benchmarks.cells import LOCK, PARTS, SCRATCH, cells, locked
+from benchmarks.run import FAILED, main, remove_empty_folders, run_all
 from cfenvs.evaluation import provenance, read_result, read_traces, replay
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +94,17 @@ class Killed(FullPower):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Waits(FullPower):
+    """For somebody to kill its process, the first time."""
+
+    name = "waits"
+
+    def begin(self, env):
+        if once("waits"):
+            time.sleep(600)
+        super().begin(env)
+
+
 class Leaves(FullPower):
     """Tries to end everything."""
 
@@ -130,7 +141,7 @@ def here(tmp_path, monkeypatch):
 
 def run(*references, workers=1, executor="local"):
     """Run these cells; those that failed."""
-    return run_all(list(cells(["tiny.toml"], references)), Path("out"), executor, workers)
+    return run_all(list(cells(["tiny.toml"], references, out=Path("out"))), executor, workers)
 
 
 def path(algorithm):
@@ -192,6 +203,23 @@ def test_a_worker_that_is_killed_fails_its_own_cell_only(here):
     assert all(path(name).exists() for name in ("random", "fractional", "full-power"))
 
 
+def test_a_worker_that_is_killed_while_a_result_is_kept_costs_no_cell(here):
+    """The pool is found broken by the next `submit`, before any cell that ran has said so."""
+    found = list(cells(["tiny.toml"], ["random", "others:Waits", "fractional", "full-power"], out=Path("out")))
+    outcomes = executors.local(found, 2)
+    first, _ = next(outcomes)
+    assert first.algorithm == "random"
+    deadline = time.monotonic() + 60
+    while not Path("waits").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(int(Path("waits").read_text()), signal.SIGKILL)
+    time.sleep(1.0)  # for the pool to see it
+    left = {cell.algorithm: result for cell, result in outcomes}
+    assert left.keys() == {"others:Waits", "fractional", "full-power"}
+    assert not any(isinstance(result, str) for result in left.values())
+
+
 def test_who_leaves_leaves_alone(here):
     assert [cell.algorithm for cell in run("others:Leaves", "random")] == ["others:Leaves"]
     assert path("random").exists()
@@ -206,20 +234,131 @@ def test_results_of_an_edited_protocol_are_not_taken_for_done(here):
         main(workers=0)
 
 
-def test_checkpoints_of_another_commit_are_not_resumed(here):
-    (cell,) = cells(["tiny.toml"], ["fper"])
-    for commit, goes_on in (("another", True), (str(provenance()["commit"]), False)):
+@pytest.fixture
+def fper(here):
+    """A training, and what an earlier part of it would have left: `left(provenance, seconds)`."""
+    (cell,) = cells(["tiny.toml"], ["fper"], out=Path("out"))
+
+    def left(made, spent=7.0):
         cell.scratch.mkdir(parents=True)
-        (cell.scratch / "checkpoint.pt").write_bytes(b"whatever it was")
-        (cell.scratch / PARTS).write_text(json.dumps({"commit": commit, "spent": 7.0}))
-        assert (run("fper") == []) == goes_on  # what is resumed has to be a checkpoint
-        if goes_on:
-            assert read_result(path("fper")).training_time < 7
-            assert not list(cell.scratch.glob("checkpoint*"))
-            path("fper").unlink()
-            shutil.rmtree(cell.scratch)
-        else:
-            assert json.loads((cell.scratch / PARTS).read_text())["spent"] > 7
+        (cell.scratch / PARTS).write_text(json.dumps({"provenance": made, "spent": spent}))
+
+    return cell, left
+
+
+@pytest.mark.parametrize(
+    ("other", "goes_on"),
+    [
+        ({}, True),
+        ({"machine": "another"}, True),
+        ({"commit": "another"}, False),
+        ({"cfenvs": "0.0.1"}, False),
+        ({"libraries": {"torch": "1.0"}}, False),
+    ],
+)
+def test_a_training_goes_on_with_the_same_code_only(fper, other, goes_on):
+    cell, left = fper
+    left({**provenance(), **other})
+    (cell.scratch / "checkpoint.pt").touch()
+    (cell.scratch / "older").mkdir()
+    if goes_on:
+        with pytest.warns(UserWarning, match="no checkpoint of a training run, or damaged: EOFError.*starting again"):
+            result = cell.run()  # it has looked at the checkpoint
+        assert result.training_time > 7
+    else:
+        assert cell.run().training_time < 7
+        assert not (cell.scratch / "older").exists()
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+def test_a_result_is_dirty_if_a_part_of_its_training_was(fper, dirty, monkeypatch):
+    cell, left = fper
+    clean = {**provenance(), "commit": "abc", "dirty": False}
+    monkeypatch.setattr("benchmarks.cells.provenance", lambda: dict(clean))
+    monkeypatch.setattr("cfenvs.evaluation.result.provenance", lambda: dict(clean))
+    left({**clean, "dirty": dirty})
+    result = cell.run()
+    assert (result.training_time > 7, result.provenance) == (True, {**clean, "dirty": dirty})
+
+
+@pytest.mark.parametrize("text", ['{"provenance": {', "[]", "{}", '{"provenance": null, "spent": 1}', "\x00"])
+def test_damaged_notes_of_a_training_count_for_none(fper, text):
+    cell, left = fper
+    left({})
+    (cell.scratch / PARTS).write_text(text)
+    with pytest.warns(UserWarning, match=r"parts.json is damaged: the training of tiny: fper, seed 0 starts again"):
+        assert 0 < cell.run().training_time < 7
+
+
+def test_checkpoints_of_another_protocol_or_for_another_folder_lie_elsewhere(here):
+    (cell,) = cells(["tiny.toml"], ["fper"], out=Path("out"))
+    (again,) = cells(["tiny.toml"], ["fper"], out=here / "out")
+    assert again.scratch == cell.scratch
+    (elsewhere,) = cells(["tiny.toml"], ["fper"], out=Path("other"))
+    (here / "tiny.toml").write_text(TINY.replace("1000", "2000"))
+    (longer,) = cells(["tiny.toml"], ["fper"], out=Path("out"))
+    assert len({one.scratch for one in (cell, elsewhere, longer)}) == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_another_run_trains_is_left_to_it(here, workers, capsys):
+    fcntl = pytest.importorskip("fcntl")
+    (cell,) = cells(["tiny.toml"], ["fper"], out=Path("out"))
+    cell.scratch.mkdir(parents=True)
+    (cell.scratch / "checkpoint.pt").write_bytes(b"the other's")
+    with (cell.scratch / LOCK).open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert run("fper", "random", workers=workers) == []
+        assert (cell.scratch / "checkpoint.pt").read_bytes() == b"the other's"
+        cell.finish()  # what is another's stays
+        assert (cell.scratch / "checkpoint.pt").exists()
+    assert path("random").exists()
+    assert not path("fper").exists()
+    assert "tiny: fper, seed 0: left to another run" in capsys.readouterr().out
+    assert run("fper") == []  # the other has gone, and what it left says of no code
+    assert path("fper").exists()
+    assert not (cell.scratch / LOCK).exists()
+    assert cell.run() is None  # somebody has its result meanwhile
+
+
+def test_the_lock_of_a_folder_that_is_removed_meanwhile_is_taken_in_a_new_one(here, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    flock, removed = fcntl.flock, []
+
+    def remove_first(file, how):
+        flock(file, how)
+        if not removed:
+            removed.append(shutil.rmtree("folder"))
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    with locked(Path("folder")) as mine, locked(Path("folder")) as other:
+        assert (mine, other, len(removed)) == (True, False, 1)
+    with locked(Path("folder")) as mine:
+        assert mine
+
+
+def test_where_there_are_no_locks_cells_run_all_the_same(here, monkeypatch):
+    monkeypatch.setattr("benchmarks.cells.fcntl", None)
+    assert run("fper") == []
+    assert path("fper").exists()
+
+
+def test_empty_folders_go_while_others_come(here, monkeypatch):
+    """Another run removes, and fills, the same folders at the same time."""
+    for name in ("gone", "filled", "empty"):
+        Path("top", name).mkdir(parents=True)
+    rmdir = Path.rmdir
+
+    def at_the_same_time(folder):
+        if folder.name == "gone":
+            rmdir(folder)
+        elif folder.name == "filled":
+            (folder / "file").touch()
+        rmdir(folder)
+
+    monkeypatch.setattr(Path, "rmdir", at_the_same_time)
+    remove_empty_folders(Path("top"))
+    assert [found.name for found in Path("top").iterdir()] == ["filled"]
 
 
 def test_a_killed_run_leaves_whole_files_and_nobody_behind_and_goes_on(here):
@@ -257,8 +396,7 @@ def _runs(process):
 def test_ctrl_c_ends_a_run_and_trainings_go_on_where_they_were(here):
     with pytest.raises(SystemExit, match="the same command goes on"):
         run("others:interrupted", "others:Unlucky", workers=2)
-    checkpoint = SCRATCH / "tiny" / "others-interrupted" / "0" / "checkpoint.pt"
-    assert checkpoint.exists()
+    (checkpoint,) = (SCRATCH / "tiny" / "others-interrupted").glob("0-*/checkpoint.pt")
     assert not path("others-interrupted").exists()
     assert not path("others-interrupted").with_suffix(FAILED).exists()
     import torch

@@ -62,7 +62,7 @@ def results(tmp_path_factory):
         *(
             replace(
                 learner(FOLDER, 0.7, seed, SCRIPT, protocol=hostile, policy=SCRIPT, information=SCRIPT),
-                provenance={"commit": SCRIPT, "machine": [SCRIPT], "libraries": {SCRIPT: SCRIPT}},
+                provenance={"commit": SCRIPT, "machine": SCRIPT, "libraries": {SCRIPT: SCRIPT}},
             )
             for seed in range(2)
         ),
