@@ -28,6 +28,7 @@ from cfenvs.evaluation.loading import load_policy
 from cfenvs.policies import CONTROLLERS, make_controller
 from cfenvs.registration import IDS
 from cfenvs.ris_auction.bidders import load_bidder, seat_bidders
+from cfenvs.ris_auction.play import check_bids
 from cfenvs.ris_auction.seat import Seat
 
 Frame = NDArray[np.uint8]
@@ -195,7 +196,7 @@ class _Seats:
         """Everybody's bids, (1, O, S)."""
         masks: Bool = infos["action_mask"][..., 1].astype(bool)
         bids = [
-            np.asarray(bidder(observations[:, o], masks[:, o], self._streams[o]), np.int8)
+            check_bids(bidder(observations[:, o], masks[:, o], self._streams[o]), masks[:, o], repr(self.labels[o]))
             for o, bidder in enumerate(self._bidders)
         ]
         return np.stack(bids, axis=1)

@@ -3,9 +3,12 @@
 import doctest
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from cfenvs.evaluation import Protocol
 from cfenvs.registration import IDS
 from cfenvs.ris_auction import BIDDERS
 
@@ -31,6 +35,27 @@ def test_examples_run(path):
     failed, attempted = doctest.testfile(str(path), module_relative=False)
     assert attempted > 0
     assert failed == 0
+
+
+def test_the_protocol_of_the_leaderboard_s_page_runs(tmp_path):
+    """As it stands there, with the algorithms that are named below it, but for fewer networks and steps."""
+    pytest.importorskip("torch")
+    from benchmarks.cells import Cell
+
+    page = (DOCS / "leaderboard.rst").read_text()
+    block = re.search(r"\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", page)[1]
+    path = tmp_path / re.search(r"# (\S+\.toml)", block)[1]
+    path.write_text(textwrap.dedent(block))
+    protocol = Protocol.load(path)
+    short = replace(protocol, num_scenarios=2, steps_per_network=100, traced=0)
+    command = re.search(rf"run --protocol {path.name}((?:.*\\\n)*.*)", page)[1]
+    named = re.findall(r"--algo (\S+)", command)
+    assert named == ["random", "optimum", "fper"]
+    for name in named:
+        result = Cell(name="crowded", protocol=short, algorithm=name).run()
+        assert (result.reward > 0).all() or name == "random"
+        if name in ("random", "optimum"):
+            assert set(protocol.metrics) <= result.metrics.keys()
 
 
 class Page(HTMLParser):

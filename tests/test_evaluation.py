@@ -192,6 +192,24 @@ def test_a_damaged_result_is_refused(results, tmp_path, change, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": -1}, "seed=-1: .*0.json: must not be negative"),
+        ({"policy": 5}, "policy=5: .*0.json: must be a string"),
+        ({"training_steps": "lots"}, "training_steps='lots': .*0.json: must be a whole number"),
+        ({"training_steps": np.int64(3)}, "0.json: training_steps must hold plain values"),
+        ({"curve": [1, 2]}, "must be a mapping"),
+        ({"metrics": {"reward": np.full(6, np.nan)}}, "metrics must hold plain values and finite numbers"),
+        ({"metrics": {"reward": np.zeros(5)}}, "one for each scenario"),
+    ],
+)
+def test_what_would_be_refused_is_not_written(results, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        write_result(replace(results["full power"], **change), tmp_path / "0.json")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_result_is_refused(tmp_path):
     path = tmp_path / "0.json"
     texts = (("{", "no JSON"), ("[" * 10**5, "no JSON"), ("[]", "schema"), ('{"schema": 2}', "must also have"))
@@ -443,6 +461,39 @@ def test_what_only_failed_is_shown(tmp_path, capsys):
     assert "failed: mine, seed 0: ValueError: too bad" in (tmp_path / "LEADERBOARD.md").read_text()
 
 
+def test_a_folder_without_a_result_is_a_remark_and_no_end(stored, capsys):
+    from benchmarks import leaderboard, report, verify
+
+    reason = stored / "another" / "random" / "0.error"
+    reason.parent.mkdir(parents=True)
+    reason.write_text("ValueError: too bad\n")
+    leaderboard.main(stored)
+    text = (stored / "LEADERBOARD.md").read_text()
+    assert "## another\n\n\n* failed: random, seed 0: ValueError: too bad\n" in text
+    assert "| 1 | rate feedback (3 rounds) |" in text
+    assert list(json.loads((stored / "marl-eval.json").read_text())) == [SMALL.env_id]
+    report.main(stored, stored / "report.html")
+    assert "ValueError: too bad" in (stored / "report.html").read_text("utf-8")
+    assert verify.check(stored, progress=False) == ["refused: all of another: there is no result to be ranked"]
+
+
+def test_names_are_printed_as_they_are(stored, capsys):
+    from benchmarks import leaderboard
+
+    for name, policy in (("mine", "full power"), ("fractional (-0.5)", "[bold]:smile:")):
+        for path in (stored / "small" / name).glob("*.json"):
+            path.write_text(json.dumps({**json.loads(path.read_text()), "policy": policy}))
+    (stored / "small" / "[red]x" / "0.error").parent.mkdir()
+    (stored / "small" / "[red]x" / "0.error").write_text("ValueError: [/] :smile:\n")
+    (stored / "small").rename(stored / "[blue]small")
+    leaderboard.main(stored)
+    shown = capsys.readouterr().out
+    for text in ("full power [mine]", "full power [full power]", "│ [bold]:smile: ", "[blue]small: CellFree"):
+        assert text in shown
+    assert "failed: [red]x, seed 0: ValueError: [/] :smile:\n" in shown
+    assert "3 of 10 training seeds: full power [mine]\n" in shown
+
+
 def test_the_leaderboard_writes_what_verify_makes_again(stored, capsys):
     from benchmarks import leaderboard, verify
 
@@ -471,7 +522,9 @@ def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, resu
     (folder / "mine" / "1.json").write_text(
         (folder / "mine" / "1.json").read_text().replace('"schema": 2', '"schema": 1')
     )
-    other = replace(learner(results["full power"], 1)[0], algorithm="elsewhere", protocol=replace(SMALL, rivals=("x",)))
+    other = replace(
+        learner(results["full power"], 1)[0], algorithm="elsewhere", protocol=replace(SMALL, first_scenario=5)
+    )
     write_result(other, folder / "elsewhere" / "0.json")
     write_result(replace(other, protocol=SMALL), folder / "other-name" / "0.json")
     free = replace(learner(results["full power"], 1)[0], algorithm="free", choices={"receiver": "mr"})
@@ -480,7 +533,7 @@ def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, resu
     (board,) = leaderboard.boards(stored)
     refused = "\n".join(board.refused)
     assert "small/mine/1.json: schema=1" in refused
-    assert "small/elsewhere/0.json: made under another protocol, with other rivals" in refused
+    assert "small/elsewhere/0.json: made under another protocol, with other first_scenario" in refused
     assert "small/other-name/0.json: is the result of 'elsewhere'" in refused
     assert "small/free/0.json: chose receiver, which the protocol does not leave open" in refused
     assert board.failed == ["mine, seed 9: ValueError: too bad"]
@@ -595,13 +648,15 @@ def test_no_bidder_beats_the_efficient_allocation(tmp_path):
     assert [rows[name].place is None for name in names] == [True, False, False, True, True]
 
 
-def test_the_reference_of_auctions_is_computed_again(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("known", [True, False])
+def test_the_reference_of_auctions_is_computed_again(tmp_path, monkeypatch, capsys, known):
     from benchmarks import leaderboard, verify
     from benchmarks.cells import Cell
 
     kwargs = {"env_kwargs": {"surfaces": 6}, "num_scenarios": 3, "traced": 2}
     protocol = Protocol(env_id="RISAuction-v0", rivals=("greedy",), **kwargs)
-    monkeypatch.setattr(verify, "load_protocol", lambda name: (name, protocol))
+    if known:
+        monkeypatch.setattr(verify, "load_protocol", lambda name: (name, protocol))
     for name in ("random", "optimum"):
         write_result(Cell(name="tiny", protocol=protocol, algorithm=name).run(), tmp_path / "tiny" / name / "0.json")
     leaderboard.main(tmp_path)
@@ -611,6 +666,11 @@ def test_the_reference_of_auctions_is_computed_again(tmp_path, monkeypatch, caps
     path.unlink()
     write_result(replace(best, metrics={**best.metrics, "reward": 2 * best.reward}), path)
     assert "optimum/0.json: reward of 3 networks" in verify.check(tmp_path, progress=False)[0]
+    path.unlink()
+    write_result(replace(best, protocol=replace(protocol, rivals=("trap:Rival",))), path)
+    assert verify.check(tmp_path, progress=False)[0] == (
+        "tiny/optimum/0.json: names code, which is not run: trap:Rival"
+    )
 
 
 def test_an_act_policy_may_bid_for_all_seats():

@@ -95,7 +95,7 @@ class _Acting:
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Bool:
         infos = {"action_mask": np.stack([np.ones_like(masks), masks], axis=-1).astype(np.int8)}
-        return masks & np.asarray(self._policy.act(observations, infos), bool)
+        return masks & _checked(self._policy.act(observations, infos), masks, self._policy)
 
 
 class _Recorder:
@@ -111,11 +111,18 @@ class _Recorder:
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Bool:
         start = time.process_time()
-        bids = np.asarray(self._bidder(observations, masks, rng), bool)
+        returned = self._bidder(observations, masks, rng)
         self.seconds.append(time.process_time() - start)
+        bids = _checked(returned, masks, self._bidder)
         self.bids.append(bids)
         return bids
 
     def trace(self, worlds: int) -> Bool:
         """Bids (T, n, S) of the first worlds."""
         return np.stack([bids[:worlds] for bids in self.bids])
+
+
+def _checked(bids: Any, masks: Bool, bidder: Any) -> Bool:
+    from cfenvs.ris_auction.play import check_bids
+
+    return check_bids(bids, masks, repr(getattr(bidder, "name", getattr(bidder, "__name__", type(bidder).__name__))))

@@ -10,6 +10,7 @@ from typing import Protocol as Structure
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
+from cfenvs.core.actions import InvalidAction
 from cfenvs.evaluation import auctions
 from cfenvs.evaluation.protocol import Protocol
 from cfenvs.evaluation.result import Result
@@ -108,9 +109,12 @@ def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict
         start = time.process_time()
         actions = np.asarray(policy.act(observations, infos))
         deciding += time.process_time() - start
+        try:
+            observations, rewards, terminated, truncated, infos = env.step(actions)
+        except InvalidAction as error:
+            raise InvalidAction(f"{getattr(policy, 'name', type(policy).__name__)}: {error}") from None
         if running[: protocol.traced].any():
             kept.append(actions[: protocol.traced].copy())
-        observations, rewards, terminated, truncated, infos = env.step(actions)
         _add(totals, running, _of_worlds(rewards), infos)
         steps += running
         running &= ~(terminated | truncated)  # a world that has finished is played on, and not counted

@@ -121,7 +121,8 @@ def _algorithm(name: str, found: Any) -> Algorithm:
         require(acts, "policy", policy, f"what {name} returns must have `act(observations, infos)`")
         steps = getattr(policy, "training_steps", 0)
         # What has none would count as a classical row, which needs no seeds to be ranked.
-        require(steps > 0, "training_steps", steps, f"set it in what {name} returns: environment steps learned from")
+        allowed = f"set it in what {name} returns: environment steps learned from, an int above 0"
+        require(type(steps) is int and steps > 0, "training_steps", steps, allowed)
         return policy
 
     return Algorithm(name=name, make=make, trained=True)

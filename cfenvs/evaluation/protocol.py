@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import importlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
-from cfenvs.core.config import require
+from cfenvs.core.config import require, require_count
 from cfenvs.core.errors import check_keys
 from cfenvs.registration import IDS
 
 HELD_OUT = 1_000_000
 """Scenario seeds from here on are for evaluation. A world seeded s meets in its first episode the network of scenario
 seed s: train with seeds below this number, and no network of an evaluation is ever trained on."""
+
+VALIDATION = 900_000
+"""Scenario seeds from here to `HELD_OUT` are for choosing: settings, the best of several policies, the points of a
+learning curve. Neither trained on nor reported on."""
+
+
+def training_seed(number: int, worlds: int) -> int:
+    """Seed of the first of some worlds that take consecutive ones, for a training run, or for a part of one.
+
+    Numbers share no networks, and none reaches those from `VALIDATION` on: after the last such block it is the first
+    one's turn again.
+
+    Examples
+    --------
+    >>> training_seed(0, 64), training_seed(9, 64), training_seed(15_625, 64)
+    (0, 576, 100032)
+    """
+    return number % (VALIDATION // worlds) * worlds
+
+
+AUCTION = "RISAuction-v0"
+METRICS = ("reward", "objective", "violations", "utility", "cost", "welfare", "revenue", "unsold", "rounds")
+"""What is measured in one system or another, beside "against RIVAL"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,25 +94,47 @@ class Protocol:
     metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("env_id", "random", "reference", "unit"):
+            require(isinstance(getattr(self, name), str), name, getattr(self, name), "must be a string")
+        require(isinstance(self.env_kwargs, Mapping), "env_kwargs", self.env_kwargs, "must map arguments to values")
         for name in ("choices", "rivals", "metrics"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            given = getattr(self, name)
+            several = () if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+            names = all(isinstance(entry, str) for entry in several)
+            require(names and (bool(several) or not given), name, given, "must be a list of strings")
+            object.__setattr__(self, name, several)
         for name in ("scenario_seed", *self.choices):
             require(name not in self.env_kwargs, "env_kwargs", dict(self.env_kwargs), f"must not set {name}")
-        for name in ("num_scenarios", "seeds"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "must be at least 1")
-        for name in ("first_scenario", "training_steps", "steps_per_network", "traced"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "must not be negative")
+        require_count(self, num_scenarios=1, first_scenario=0, training_steps=0, steps_per_network=0, seeds=1, traced=0)
+        require(
+            self.env_id == AUCTION or not self.rivals, "rivals", self.rivals, f"are for {AUCTION}, not {self.env_id}"
+        )
+        check_keys(self.metrics, [*METRICS, *(f"against {rival}" for rival in self.rivals)], "metric")
+        # The default is a choice that auctions do not have.
+        if self.env_id in IDS and not {"action_type"}.issuperset(self.choices):
+            check_keys(
+                self.choices, ["action_type", *_arguments(self.env_id)], f"argument of {self.env_id} as a choice:"
+            )
 
     @classmethod
     def load(cls, path: Path) -> Protocol:
         """Read a protocol from a TOML file whose keys are the attributes."""
-        return cls.from_dict(tomllib.loads(Path(path).read_text()), path)
+        try:
+            values = tomllib.loads(Path(path).read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no TOML file: {error}") from None
+        return cls.from_dict(values, path)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], origin: object = "a protocol") -> Protocol:
         """A protocol from plain values, the inverse of `to_dict`; errors name the origin."""
         check_keys(values, cls.__dataclass_fields__, f"key in {origin}:")
-        return cls(**values)
+        if "env_id" not in values:
+            raise ValueError(f"{origin} has no env_id: it must name an environment, such as {next(iter(IDS))!r}")
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise type(error)(f"{origin}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, from which `from_dict` makes it again."""
@@ -128,3 +174,11 @@ class Protocol:
             return gym.make_vec(self.env_id, count, **kwargs)
         check_keys([self.env_id], IDS, "id with a multi-agent face:")
         return importlib.import_module(IDS[self.env_id][0]).parallel_vec_env(count, **kwargs)
+
+
+@cache
+def _arguments(env_id: str) -> tuple[str, ...]:
+    """Of an environment of ours, those of its configuration."""
+    package, prefix = IDS[env_id]
+    system = getattr(importlib.import_module(f"{package}.env"), f"{prefix}Env").system
+    return tuple(argument.name for argument in fields(system.configure("default", {})))

@@ -109,7 +109,7 @@ def write_result(result: Result, path: Path) -> None:
     FileExistsError
         If there is one: results are not overwritten.
     ValueError
-        If a number is not finite, or a trace is no array of numbers.
+        If `read_result` would refuse it, or a trace is no array of numbers.
     """
     path = Path(path)
     if path.exists():
@@ -120,7 +120,8 @@ def write_result(result: Result, path: Path) -> None:
     values |= {f.name: getattr(result, f.name) for f in dataclasses.fields(result) if f.name != "traces"}
     values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
     values["protocol"] = result.protocol.to_dict()
-    lines = [f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in values.items()]
+    text = "{\n" + ",\n".join(_line(key, value, path) for key, value in values.items()) + "\n}\n"
+    _checked(json.loads(text), path)
     for name, trace in result.traces.items():
         require(not trace.dtype.hasobject, "traces", name, f"{path}: actions must be numbers, not Python objects")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,14 @@ def write_result(result: Result, path: Path) -> None:
         kept: dict[str, Any] = {name: _small(trace) for name, trace in result.traces.items()}
         np.savez_compressed(buffer, **kept)
         write_atomically(path.with_suffix(".npz"), buffer.getvalue())
-    write_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    write_atomically(path, text)
+
+
+def _line(key: str, value: Any, path: Path) -> str:
+    try:
+        return f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}"
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {key} must hold plain values and finite numbers: {error}") from error
 
 
 def read_result(path: Path) -> Result:
@@ -144,6 +152,11 @@ def read_result(path: Path) -> Result:
         values = json.loads(Path(path).read_text())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON file: {error}") from error
+    return _checked(values, path)
+
+
+def _checked(values: Any, path: Path) -> Result:
+    """The result that a file says, or is going to say."""
     schema = values.pop("schema", None) if isinstance(values, dict) else None
     require(schema == SCHEMA, "schema", schema, f"{path} is no result of schema {SCHEMA}")
     fields = Result.__dataclass_fields__.keys() - {"traces"}

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Array, Float, Int
+from cfenvs.arrays import Bool, Float, Int
+from cfenvs.core.actions import InvalidAction, check_shape
 from cfenvs.core.config import require
 from cfenvs.ris_auction.auction import NOBODY
 from cfenvs.ris_auction.bidders import seat_bidders
 from cfenvs.ris_auction.env import RISAuctionParallelVecEnv
 from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.views import bids_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +106,8 @@ def play(bidders: Any, num_auctions: int, *, seed: int = 0, optimum: bool = Fals
     running = np.ones(num_auctions, bool)
     while running.any():
         masks = infos["action_mask"][..., 1].astype(bool)
-        bids: list[Array] = [
-            np.asarray(player(observations[:, o], masks[:, o], simulator.streams[o]), np.int8)
+        bids = [
+            check_bids(player(observations[:, o], masks[:, o], simulator.streams[o]), masks[:, o], f"in seat {o}")
             for o, player in enumerate(players)
         ]
         observations, rewards, terminated, truncated, infos = env.step(np.stack(bids, axis=1))
@@ -128,3 +130,26 @@ def play(bidders: Any, num_auctions: int, *, seed: int = 0, optimum: bool = Fals
         vcg_revenue=np.array([best.vcg_payments.sum() for best in optima]) if optimum else unknown,
         exact=bool(optima) and all(best.exact for best in optima),
     )
+
+
+def check_bids(bids: Any, masks: Bool, who: str) -> Bool:
+    """What a bidder has returned, as booleans.
+
+    Parameters
+    ----------
+    bids
+    masks : (E, S) bool array
+        Of the bids that count; where an operator has none, its numbers do not matter.
+    who : str
+        The bidder, for messages.
+
+    Raises
+    ------
+    InvalidAction
+        Unless they are booleans, or zeros and ones of an integer type, of the shape of `masks`.
+    """
+    try:
+        bids_of(check_shape(bids, masks.shape), masks.shape, np.asarray(masks.any(axis=-1)))
+    except InvalidAction as error:
+        raise InvalidAction(f"the bidder {who}: {error}; bids are booleans, or 0 and 1") from None
+    return np.asarray(bids, bool)

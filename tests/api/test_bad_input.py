@@ -149,6 +149,37 @@ def test_agents_must_all_act_but_for_the_inactive():
     env.step(dict.fromkeys(("user_0", "user_1", "user_3"), 1))
 
 
+@pytest.mark.parametrize("agents", [("user_0", "user_1", "user_2", "user_3", "usr_4"), ("user_0", "usr_4")])
+def test_a_misspelt_agent_is_refused_whatever_their_number(agents):
+    env = cfenvs.cell_free.parallel_env(preset="small", activity="static")
+    env.reset(seed=0)
+    powers = env.simulator.powers.copy()
+    with pytest.raises(UnknownKeyError, match="unknown agent 'usr_4': did you mean 'user_4'"):
+        env.step(dict.fromkeys(agents, 4))
+    np.testing.assert_array_equal(env.simulator.powers, powers)
+    *_, infos = env.step(dict.fromkeys(reversed(env.agents), 4))  # in any order
+    assert [infos[agent]["power"] for agent in env.possible_agents] == [100.0] * 5
+
+
+@pytest.mark.parametrize("actions", [None, [1] * 5, np.ones(5, int)])
+def test_actions_of_agents_are_a_mapping(actions):
+    env = cfenvs.cell_free.parallel_env(preset="small")
+    env.reset(seed=0)
+    with pytest.raises(InvalidAction, match="must map each agent to an action"):
+        env.step(actions)
+
+
+def test_a_parallel_step_without_agents_wants_a_reset():
+    """Before the first reset and after the end no agent is there, so that an action for each is an empty dict."""
+    env = cfenvs.cell_free.parallel_env(preset="small", episode_length=1)
+    for _ in range(2):
+        assert env.agents == []
+        with pytest.raises(gym.error.ResetNeeded, match="reset"):
+            env.step({})
+        env.reset(seed=0)
+        env.step(dict.fromkeys(env.agents, 1))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -175,6 +206,130 @@ def test_wrong_reset_masks(mask):
     env.reset(seed=0)
     with pytest.raises(ValueError, match="reset_mask"):
         env.reset(options={"reset_mask": mask})
+
+
+@pytest.mark.parametrize(
+    ("env_id", "given", "said"),
+    [
+        (ID, "max_episode_steps", "did you mean 'episode_length'"),
+        ("XLMIMOPower-v0", "max_episode_steps", "did you mean 'episode_length'"),
+        ("RISAuction-v0", "max_episode_steps", "allowed: '"),  # has no such thing
+        ("RISAuction-v0", "action_type", "allowed: '"),
+    ],
+)
+def test_only_what_is_really_close_is_suggested(env_id, given, said):
+    with pytest.raises(UnknownKeyError, match=f"unknown keyword '{given}': {said}"):
+        gym.make_vec(env_id, 2, **{given: 3})
+
+
+@pytest.mark.parametrize(
+    ("env_id", "options", "said"),
+    [
+        ("XLMIMOPower-v0", {"active": np.ones(6, bool)}, "unknown option 'active': allowed: none"),
+        ("XLMIMOPower-v0", {"activ": np.ones(6, bool)}, "unknown option 'activ'"),
+        ("RISAuction-v0", {"active": np.ones(2, bool)}, "unknown option 'active': allowed: 'budgets'"),
+        (ID, {"budgets": [1.0, 2.0]}, "unknown option 'budgets': allowed: 'active'"),
+    ],
+)
+def test_options_of_other_systems_are_refused(env_id, options, said):
+    env = gym.make(env_id).unwrapped
+    with pytest.raises(UnknownKeyError, match=said):
+        env.reset(seed=0, options=options)
+    env.reset(seed=0, options={"of a wrapper": 1})
+
+
+def writes(rates, active, powers):
+    rates[~active] = np.inf
+    return rates.min(axis=-1)
+
+
+OBJECTIVES = {
+    "a sum over worlds": (lambda rates, active, powers: rates.sum(axis=0), "reduce axis -1 only"),
+    "no sum": (lambda rates, active, powers: rates, "one for each of the leading entries"),
+    "one number": (lambda rates, active, powers: rates.sum(), r"returned shape \(\)"),
+    "an axis too many": (lambda rates, active, powers: rates.sum(axis=-1, keepdims=True), "one for each"),
+    "nothing": (lambda rates, active, powers: None, "of type object"),
+    "complex numbers": (lambda rates, active, powers: 1j * rates.sum(axis=-1), "of type complex128"),
+    "NaN": (lambda rates, active, powers: np.nan * rates.sum(axis=-1), "returned NaN"),
+    "writes": (writes, "writes into its arguments: must compute new arrays"),
+}
+
+
+@pytest.mark.parametrize("env_id", [ID, "XLMIMOPower-v0"])
+@pytest.mark.parametrize("worlds", [None, 3, "as many as users"])
+@pytest.mark.parametrize("wrong", OBJECTIVES)
+def test_what_an_objective_of_your_own_returns_is_checked(env_id, worlds, wrong):
+    objective, message = OBJECTIVES[wrong]
+    kwargs = {"objective": objective, "users": 6}
+    number = 6 if worlds == "as many as users" else worlds
+    env = gym.make(env_id, **kwargs).unwrapped if worlds is None else gym.make_vec(env_id, number, **kwargs)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=f"objective=<function .*{message}"):
+        env.step(env.action_space.sample())
+
+
+def test_a_nan_that_comes_later_is_refused():
+    calls = []
+
+    def late(rates, active, powers):
+        calls.append(rates.shape)
+        return rates.sum(axis=-1) * (np.nan if len(calls) > 5 else 1.0)
+
+    env = gym.make_vec("XLMIMOPower-v0", 2, objective=late)
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(env.action_space.sample())
+    assert len(calls) == 5  # tried once before
+    with pytest.raises(ValueError, match="returned NaN"):
+        env.step(env.action_space.sample())
+
+
+def test_an_objective_for_neighborhoods_reduces_the_last_axis_too():
+    def over_neighbors(rates, active, powers):
+        return (rates * active).sum(axis=1)
+
+    kwargs = {"preset": "small", "objective": over_neighbors}
+    env = cfenvs.cell_free.parallel_vec_env(2, reward_scope="neighborhood", neighborhood=2, **kwargs)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="reduce axis -1 only"):
+        env.step(env.action_space.sample())
+
+
+def test_where_nobody_is_active_an_objective_counts_as_zero():
+    def worst(rates, active, powers):
+        return np.where(active, rates, np.inf).min(axis=-1)
+
+    kwargs = {"preset": "small", "activity": "static", "reward_scope": "neighborhood", "neighborhood": 1}
+    rewards = []
+    for objective in (worst, "min"):
+        env = cfenvs.cell_free.parallel_vec_env(2, objective=objective, **kwargs)
+        env.reset(seed=0, options={"active": np.array([True, False, False, False, False])})
+        rewards.append(env.step(np.full((2, 5), 3))[1])
+    np.testing.assert_array_equal(*rewards)
+    assert (rewards[0][:, 0] > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "list", "part"])
+def test_an_objective_of_your_own_earns_the_same_numbers_as_ours(kind):
+    def total(rates, active, powers):
+        values = (rates * active).sum(axis=-1)
+        return {"float64": values, "float32": values.astype(np.float32), "list": values.tolist()}.get(
+            kind, rates[..., 0]
+        )
+
+    ours, theirs = (gym.make_vec(ID, 4, preset="small", objective=objective) for objective in ("sum", total))
+    for env in (ours, theirs):
+        env.reset(seed=0)
+        env.action_space.seed(0)
+    for _ in range(3):
+        actions = ours.action_space.sample()
+        expected, earned = ours.step(actions), theirs.step(actions)
+        penalty = expected[4]["objective"] - expected[1]
+        objective = ours.simulator.rates[:, 0] if kind == "part" else expected[4]["objective"]
+        exact = objective.astype(np.float32) if kind == "float32" else objective
+        np.testing.assert_array_equal(earned[4]["objective"], exact)
+        np.testing.assert_allclose(earned[1], exact - penalty, rtol=1e-12)
+        np.testing.assert_array_equal(earned[0], expected[0])
 
 
 @pytest.mark.parametrize("kwargs", [{"num_envs": 0}, {"num_envs": 2, "autoreset_mode": "never"}])

@@ -104,6 +104,11 @@ def everything(observations, masks, rng):
     return masks
 
 
+def halves(observations, masks, rng):
+    """What is neither a bid nor none."""
+    return masks * 0.5
+
+
 def training(protocol, seed, folder=None):
     raise AssertionError("nothing is trained here")
 
@@ -317,6 +322,8 @@ def test_a_window_shows_all_until_escape(capsys, monkeypatch):
         ([CELL_FREE, "--policy", f"{HERE}:WrongShape", "--set", "preset=small"], "(1, 3): must be (1, 5)"),
         ([CELL_FREE, "--opponents", "greedy"], "only RISAuction-v0 has them"),
         ([AUCTION, "--opponents", "gredy"], "did you mean 'greedy'"),
+        ([AUCTION, "--policy", f"{HERE}:halves"], f"the bidder '{HERE}:halves': action has type float64"),
+        ([AUCTION, "--opponents", f"{HERE}:halves"], f"the bidder '{HERE}:halves': action has type float64"),
         ([AUCTION, "--opponents", "greedy", "silent"], "must be one, or one for each of 1"),
         ([CELL_FREE, "--episodes", "0"], "must be at least 1"),
         ([CELL_FREE, "--seed", "-1"], "must not be negative"),

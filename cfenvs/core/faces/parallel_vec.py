@@ -47,7 +47,8 @@ class ParallelVecFace:
         preset: str = "default",
         **overrides: Any,
     ) -> None:
-        require(isinstance(num_envs, (int, np.integer)) and num_envs > 0, "num_envs", num_envs, "must be at least 1")
+        whole = isinstance(num_envs, (int, np.integer)) and num_envs > 0
+        require(whole, "num_envs", num_envs, "must be a whole number, at least 1")
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
         self.simulator = self.system.build(self.config, self.num_envs)

@@ -46,7 +46,8 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
-        require(isinstance(num_envs, (int, np.integer)) and num_envs > 0, "num_envs", num_envs, "must be at least 1")
+        whole = isinstance(num_envs, (int, np.integer)) and num_envs > 0
+        require(whole, "num_envs", num_envs, "must be a whole number, at least 1")
         self._setup_rendering(render_mode)
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
