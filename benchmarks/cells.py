@@ -23,7 +23,7 @@ from benchmarks import algorithms
 from benchmarks.names import slug
 from cfenvs.core.config import require
 from cfenvs.core.files import write_atomically
-from cfenvs.evaluation import Protocol, Result, evaluate, provenance
+from cfenvs.evaluation import Protocol, Result, evaluate, offered_algorithms, provenance
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
@@ -219,19 +219,39 @@ def cells(
     ----------
     protocols : sequence of str
     references : sequence of str
-        Algorithms; all of the protocol's by default.
+        Algorithms; all of the protocol's by default. Files among them are saved models.
     seeds : sequence of int
         Training seeds; by default all of the protocol's. What is not trained has seed 0 only.
     library : str, optional
+        What loads those that are files.
     out : Path
         As of `Cell`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such protocol or algorithm, or a file without a library, or a library without a file.
     """
     for reference in protocols:
         name, protocol = load_protocol(reference)
+        loaders = {algo: _loader(algo, protocol.env_id, library) for algo in references}
+        used = library is None or library in loaders.values()
+        require(used, "library", library, "loads saved models, and no algorithm is a file")
         if references:
-            chosen = {algo: algorithms.find(algo, protocol.env_id, library) for algo in references}
+            chosen = {algo: algorithms.find(algo, protocol.env_id, loader) for algo, loader in loaders.items()}
         else:
             chosen = algorithms.of_protocol(protocol)
         for algo, algorithm in chosen.items():
             for seed in (seeds or range(protocol.seeds)) if algorithm.trained else (0,):
-                yield Cell(name=name, protocol=protocol, algorithm=algo, library=library, seed=seed, out=out)
+                loader = loaders.get(algo)
+                yield Cell(name=name, protocol=protocol, algorithm=algo, library=loader, seed=seed, out=out)
+
+
+def _loader(reference: str, env_id: str, library: str | None) -> str | None:
+    """What loads an algorithm: the library if it is a file, nothing if it has a name."""
+    named = ":" in reference or reference in {*algorithms.ours(env_id), *offered_algorithms()}
+    if Path(reference).is_file():
+        allowed = "is a file: --library says what loads it, such as stable_baselines3:PPO"
+        require(named or library is not None, "algorithm", reference, allowed)
+        return library
+    return None if named else library

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cells import RESULTS, load_protocol
-from benchmarks.run import FAILED
+from benchmarks.run import FAILED, last_line
 from benchmarks.tables import escaped, markdown
 from cfenvs.arrays import Float
 from cfenvs.core.files import write_atomically
@@ -23,6 +23,8 @@ from cfenvs.evaluation import RANKED_SEEDS, Protocol, Result, Row, rank, read_re
 from cfenvs.evaluation.ranking import UNIMPORTANT, check_row, check_seed
 
 FILES = ("LEADERBOARD.md", "leaderboard.csv", "marl-eval.json")
+UNKNOWN = Protocol(env_id="unknown environment", random="unknown", reference="unknown")
+"""That of a folder without a result, where we have none of its name."""
 
 
 @dataclass
@@ -51,6 +53,11 @@ class Board:
         """The row at score one."""
         return next(row for row in self.rows if row.algorithm == self.protocol.reference)
 
+    def called(self, row: Row) -> str:
+        """What a row is called in tables; where two have the same name, with that on the command line."""
+        alike = sum(other.policy == row.policy for other in self.rows)
+        return row.policy if alike == 1 else f"{row.policy} [{row.algorithm}]"
+
 
 def main(results: Path = RESULTS, out: Path | None = None) -> None:
     """Merge results, rank, print, and write LEADERBOARD.md, leaderboard.csv and marl-eval.json.
@@ -66,7 +73,8 @@ def main(results: Path = RESULTS, out: Path | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, text in files(found).items():
         write_atomically(out / name, text)
-    console = Console(width=None if Console().is_terminal else 200)
+    # A stranger's names are shown as they are: no markup.
+    console = Console(width=None if Console().is_terminal else 200, markup=False, emoji=False)
     for board in found:
         console.print(_view(board))
         for line in _remarks(board):
@@ -129,22 +137,21 @@ def _board(folder: Path) -> Board:
             accepted = [result for result in accepted if result.algorithm != name]
     board = Board(folder.name, protocol, refused=refused)
     for path in sorted(folder.glob(f"*/*{FAILED}")):
-        reason = path.read_text(errors="replace").strip().splitlines()[-1:] or ["no reason kept"]
-        board.failed.append(f"{path.parent.name}, seed {path.stem}: {reason[0]}")
+        board.failed.append(f"{path.parent.name}, seed {path.stem}: {last_line(path.read_text(errors='replace'))}")
     try:
         board.rows = rank(accepted)
     except ValueError as error:
-        board.refused.append(f"all of {folder.name}: {error}")
+        board.refused.append(f"all of {folder.name}: {error if accepted else 'there is no result to be ranked'}")
     return board
 
 
 def _protocol(name: str, results: Sequence[Result]) -> Protocol:
-    """Our protocol of that name; if there is none, the one that most results were made under."""
+    """Our protocol of that name; if there is none, the one that most results were made under, if any."""
     try:
         return load_protocol(name)[1]
     except ValueError:
         if not results:
-            raise SystemExit(f"{name}: no result can be read, and there is no protocol of that name") from None
+            return UNKNOWN
     votes = [sum(same_conditions(result.protocol, other.protocol) for other in results) for result in results]
     return results[int(np.argmax(votes))].protocol
 
@@ -169,12 +176,11 @@ def cells(board: Board) -> list[dict[str, str]]:
 
 
 def _cells(board: Board, row: Row) -> dict[str, str]:
-    names = [other.policy for other in board.rows]
     unit, anchor = board.protocol.unit or "reward", row.algorithm in (board.protocol.random, board.protocol.reference)
     best = _objective(board.reference.results[0])
     return {
         "#": "" if row.place is None else str(row.place),
-        "algorithm": row.policy if names.count(row.policy) == 1 else f"{row.policy} [{row.algorithm}]",
+        "algorithm": board.called(row),
         "information": row.information,
         "score (IQM)": f"{row.score:.3f}",
         "95 %": "" if anchor else _range(row.score_interval),
@@ -231,13 +237,15 @@ def _remarks(board: Board) -> list[str]:
     about: dict[str, list[str]] = {}
     for row in board.rows:
         for note in row.notes:
-            about.setdefault(note, []).append(row.policy)
+            about.setdefault(note, []).append(board.called(row))
     lines = [f"{note}: {'all' if len(names) == len(board.rows) else ', '.join(names)}" for note, names in about.items()]
     lines += [f"failed: {line}" for line in board.failed]
     return lines + [f"refused: {line}" for line in board.refused]
 
 
 def _title(board: Board) -> str:
+    if board.protocol is UNKNOWN:
+        return board.name
     count = board.protocol.num_scenarios
     return f"{board.name}: {board.protocol.env_id}, {count} held-out networks"
 
@@ -291,7 +299,7 @@ def _marl_eval(found: Sequence[Board]) -> str:
     with every seed, and marl-eval wants as many runs of each algorithm.
     """
     tree: dict[str, Any] = {}
-    for board in found:
+    for board in (board for board in found if board.rows):
         task = tree.setdefault(board.protocol.env_id, {}).setdefault(board.name, {})
         runs = max((len(row.results) for row in board.rows), default=0)
         for row in board.rows:

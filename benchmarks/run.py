@@ -37,8 +37,8 @@ def main(
         algo: Names of algorithms, ours or those that installed packages offer (a wrong one lists them all), or
             "my_package.my_module:MyPolicy", or a saved model together with --library. By default all of ours.
         seed: Training seeds; by default as many as the protocol says, from 0.
-        library: What loads a saved model: "stable_baselines3:PPO" or another class with `load`, or "tianshou". Loading
-            runs code of that library, and may run code from the file.
+        library: What loads those of `algo` that are files: "stable_baselines3:PPO" or another class with `load`, or
+            "tianshou". Loading runs code of that library, and may run code from the file.
         quick: The quick protocols, minutes instead of hours.
         out: Folder for PROTOCOL/ALGORITHM/SEED.json.
         executor: Processes on this machine, or an existing Ray cluster (a new local one, if there is none).
@@ -46,6 +46,9 @@ def main(
     """
     if workers is not None and workers < 1:
         raise SystemExit(f"--workers {workers}: must be at least 1")
+    for number in seed:
+        if not 0 <= number < 2**63:
+            raise SystemExit(f"--seed {number}: must be at least 0, and less than 2**63")
     names = protocol or tuple(f"{system}-{'quick' if quick else 'standard'}" for system in SYSTEMS)
     try:
         todo = list(cells(names, algo, seed, library, out))
@@ -55,24 +58,27 @@ def main(
     if failed:
         raise SystemExit(
             f"{len(failed)} of {len(todo)} cells failed, each with a file {FAILED} beside the results:\n"
-            + "\n".join(f"  {cell}" for cell in failed)
+            + "\n".join(f"  {cell}: {last_line(reason)}" for cell, reason in failed)
         )
 
 
 def run_all(
     todo: Sequence[Cell], executor: Literal["local", "ray"] = "local", workers: int | None = None
-) -> list[Cell]:
-    """Run those cells that have no result; those that failed are returned, and their reason is kept."""
+) -> list[tuple[Cell, str]]:
+    """Run those cells that have no result; those that failed are returned, with the reason, which is also kept."""
     left = [cell for cell in todo if not _is_done(cell)]
-    failed = []
-    with tqdm(total=len(todo), initial=len(todo) - len(left), desc="cells", unit=" cell") as bar:
+    failed, done = [], len(todo) - len(left)
+    if done:
+        where = Path(todo[0].out, "PROTOCOL", "ALGORITHM", "SEED.json")
+        print(f"{done} cell{'s have' if done > 1 else ' has'} a result already (delete {where} to run one again)")
+    with tqdm(total=len(todo), initial=done, desc="cells", unit=" cell") as bar:
         try:
             with closing(executors.START[executor](left, workers)) as outcomes:
                 for cell, result in outcomes:
                     if result is None:
                         bar.write(f"{cell}: left to another run, which trains it now or has done so")
-                    elif _keep(result, cell.path):
-                        failed.append(cell)
+                    elif reason := _keep(result, cell.path):
+                        failed.append((cell, reason))
                     else:
                         cell.finish()
                     bar.set_postfix_str(str(cell))
@@ -105,6 +111,11 @@ def _is_done(cell: Cell) -> bool:
     return True
 
 
+def last_line(text: str) -> str:
+    """Of a traceback, what went wrong."""
+    return (text.strip().splitlines() or ["no reason kept"])[-1]
+
+
 def _keep(result: Result | str, path: Path) -> str:
     """Write a result, or a file with the reason why there is none, which is returned."""
     reason = result if isinstance(result, str) else ""
@@ -114,7 +125,7 @@ def _keep(result: Result | str, path: Path) -> str:
             write_result(result, path)
         except FileExistsError:  # of another run in the same folder, meanwhile
             pass
-        except (TypeError, ValueError) as error:  # not finite, or nothing that JSON has
+        except (TypeError, ValueError) as error:  # it would be refused by whoever reads it
             reason = f"{type(error).__name__}: its result cannot be written: {error}\n"
     if reason:
         write_atomically(path.with_suffix(FAILED), reason)

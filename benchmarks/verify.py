@@ -10,6 +10,7 @@ from benchmarks.algorithms import ALLOCATIONS
 from benchmarks.cells import RESULTS, load_protocol
 from benchmarks.leaderboard import boards, files
 from cfenvs.evaluation import Protocol, Result, differences, evaluate, read_result, read_traces, replay
+from cfenvs.evaluation.verify import code_named_by
 
 
 def main(results: Path = RESULTS) -> None:
@@ -68,9 +69,12 @@ TRUST = (
 
 def _again(result: Result, path: Path, trusted: Protocol | None) -> tuple[int, list[str]]:
     """In how many networks a result was played again, and what differs."""
-    if trusted is not None and result.protocol.rivals and result.algorithm in ALLOCATIONS:
-        worlds = trusted.num_scenarios  # no actions: an allocation is computed, by our own code
-        return worlds, differences(result, evaluate(ALLOCATIONS[result.algorithm](), trusted, worlds=worlds), worlds)
+    if result.protocol.rivals and result.algorithm in ALLOCATIONS:  # no actions: our own code computes an allocation
+        named = code_named_by(result, trusted)
+        if named:
+            return 0, [f"names code, which is not run: {', '.join(named)}"]
+        worlds = result.protocol.num_scenarios
+        return worlds, differences(result, evaluate(ALLOCATIONS[result.algorithm](), result.protocol), worlds)
     return min(result.protocol.traced, result.protocol.num_scenarios), replay(result, read_traces(path), trusted)
 
 

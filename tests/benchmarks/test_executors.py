@@ -71,6 +71,20 @@ class NotFinite(FullPower):
     learning_curve = {"metric": "reward", "steps": [1], "values": [float("nan")]}
 
 
+class Lots(FullPower):
+    """Does not count."""
+
+    name, training_steps = "lots", "lots"
+
+
+class Loader:
+    """Of saved models."""
+
+    @staticmethod
+    def load(path, device):
+        return FullPower()
+
+
 class Kills(FullPower):
     """Kills the process that has started its own, when the first results are there."""
 
@@ -141,7 +155,7 @@ def here(tmp_path, monkeypatch):
 
 def run(*references, workers=1, executor="local"):
     """Run these cells; those that failed."""
-    return run_all(list(cells(["tiny.toml"], references, out=Path("out"))), executor, workers)
+    return [cell for cell, _ in run_all(list(cells(["tiny.toml"], references, out=Path("out"))), executor, workers)]
 
 
 def path(algorithm):
@@ -152,11 +166,14 @@ def metrics(algorithm):
     return {name: values.tolist() for name, values in read_result(path(algorithm)).metrics.items()}
 
 
-def test_what_exists_is_not_run_again(here):
+def test_what_exists_is_not_run_again(here, capsys):
     assert run("random", "full-power") == []
     before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in Path("out").rglob("*") if file.is_file()}
     assert len(before) == 4
+    assert "a result already" not in capsys.readouterr().out
     assert run("random", "full-power", "fractional") == []
+    said = f"2 cells have a result already (delete {Path('out/PROTOCOL/ALGORITHM/SEED.json')} to run one again)"
+    assert said in capsys.readouterr().out
     assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in before} == before
     assert path("fractional").exists()
 
@@ -165,7 +182,7 @@ def test_a_failure_is_kept_told_and_forgotten_when_mended(here, capsys):
     with pytest.raises(SystemExit) as ended:
         main(("tiny.toml",), ("random", "others:Unlucky", "others:NotFinite", "optimum"), out=Path("out"), workers=1)
     assert "2 of 4 cells failed" in str(ended.value)  # a text, which makes the exit code 1
-    assert "tiny: others-Unlucky, seed 0" in str(ended.value)
+    assert "\n  tiny: others-Unlucky, seed 0: ArithmeticError: out of luck\n" in str(ended.value)
     assert path("optimum").exists()
     reason = path("others-Unlucky").with_suffix(FAILED)
     text = reason.read_text()
@@ -232,6 +249,32 @@ def test_results_of_an_edited_protocol_are_not_taken_for_done(here):
         run("random")
     with pytest.raises(SystemExit, match="--workers 0: must be at least 1"):
         main(workers=0)
+
+
+def test_what_the_leaderboard_would_refuse_is_not_written(here):
+    with pytest.raises(SystemExit, match="--seed -1: must be at least 0"):
+        main(("tiny.toml",), ("fper",), (0, -1), out=Path("out"), workers=1)
+    with pytest.raises(
+        SystemExit, match=r"tiny: others-Lots, seed 0: .*training_steps='lots': .*must be a whole number"
+    ):
+        main(("tiny.toml",), ("others:Lots",), out=Path("out"), workers=1)
+    assert [file.name for file in Path("out").rglob("*") if file.is_file()] == [f"0{FAILED}"]
+
+
+def test_the_library_loads_files_and_leaves_names_alone(here):
+    Path("model.zip").write_bytes(b"a model")
+    main(("tiny.toml",), ("random", "model.zip"), library="others:Loader", out=Path("out"), workers=1)
+    (model,) = Path("out").glob("tiny/model-*/0.json")
+    assert read_result(model).policy == "full power"
+    assert path("random").exists()
+    for references, library, message in (
+        (["model.zip"], None, "is a file: --library says what loads it"),
+        (["random", "modle.zip"], "others:Loader", "file='modle.zip': does not exist"),
+        (["random"], "others:Loader", "library='others:Loader': loads saved models, and no algorithm is a file"),
+        ([], "others:Loader", "no algorithm is a file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            list(cells(["tiny.toml"], references, library=library))
 
 
 @pytest.fixture

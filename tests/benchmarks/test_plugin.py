@@ -115,6 +115,12 @@ def nothing_to_learn(protocol, seed):
     return FullPower()
 
 
+def lots(protocol, seed):
+    policy = FullPower()
+    policy.training_steps = "lots"
+    return policy
+
+
 def no_policy(protocol, seed):
     return 3
 
@@ -135,6 +141,8 @@ def test_training_functions_are_checked(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ValueError, match="training_steps=0: set it in what others_functions:nothing_to_learn returns"):
         load_algorithm("others_functions:nothing_to_learn").make(None, 0)
+    with pytest.raises(ValueError, match="training_steps='lots': set it in what others_functions:lots returns"):
+        load_algorithm("others_functions:lots").make(None, 0)
     with pytest.raises(ValueError, match="no_policy returns must have `act"):
         load_algorithm("others_functions:no_policy").make(None, 0)
     with pytest.raises(ValueError, match=r"must be train\(protocol, seed\), not other_arguments\(env, steps\)"):
