@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 
+from baselines.common.arguments import command_line
 from baselines.common.cell_free import (
     ENV_ID,
     FLOAT_BITS,
@@ -123,4 +123,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

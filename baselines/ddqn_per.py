@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 
+from baselines.common.arguments import command_line
 from baselines.common.cell_free import (
     ENV_ID,
     GameArgs,
@@ -136,4 +136,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from gymnasium.spaces import Discrete
 from tianshou.algorithm.modelfree.dqn import DQN, DiscreteQLearningPolicy
 from tianshou.algorithm.optim import LRSchedulerFactory, TorchOptimizerFactory
@@ -24,6 +23,7 @@ from tianshou.utils.torch_utils import policy_within_training_step
 from torch.optim.lr_scheduler import LambdaLR
 
 from baselines import ddqn_per
+from baselines.common.arguments import command_line
 from baselines.common.cell_free import Trained, report
 from baselines.common.q_learning import QArgs, median_time
 from baselines.common.streams import Seed, Streams, group_key
@@ -181,4 +181,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

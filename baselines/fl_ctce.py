@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 
-from baselines.common.actor_critic import ActorCriticArgs, ActorCritics, train_off_policy
+from baselines.common.actor_critic import ActorCriticArgs, ActorCritics, announce, train_off_policy
+from baselines.common.arguments import command_line
 from baselines.fuzzy_users import FuzzyOptions, FuzzyUsers
 from cfenvs.arrays import Float
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
@@ -63,9 +63,8 @@ def train(args: Args, progress: bool = True) -> FuzzyPolicy:
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    policy = train(args)
-    print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")
+    announce(train(args))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from gymnasium.spaces import Box
 from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -22,7 +21,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
 
 from baselines import fl_ctce
-from baselines.common.actor_critic import ENV_ID, NewNetworks, Validation
+from baselines.common.actor_critic import ENV_ID, NewNetworks, Validation, announce
+from baselines.common.arguments import command_line
 from baselines.common.runs import Run
 from baselines.fuzzy_users import FuzzyOptions, FuzzyUsers
 from cfenvs.adapters.sb3 import SB3VecEnv
@@ -136,9 +136,8 @@ def train(args: Args, progress: bool = True) -> SB3Policy:
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    policy = train(args)
-    print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")
+    announce(train(args))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

@@ -4,7 +4,8 @@
 
 Liu et al. (arXiv 2302.09290), equations (12) and (13): as FL-CTCE, but every fuzzy agent has an actor of its own that
 sees its own prototype, and a critic of its own that sees all. The actors and critics of all train as one tensor
-program (`baselines.common.actor_critic`).
+program (`baselines.common.actor_critic`). Decentralised are the fuzzy agents, not the users: a prototype is a sum over
+the states of all users, so that what one sends depends on what all others measure. Its information class is central.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import tyro
 
 from baselines import fl_ctce
-from baselines.common.actor_critic import ActorCritics, train_off_policy
+from baselines.common.actor_critic import ActorCritics, announce, train_off_policy
+from baselines.common.arguments import command_line
 from baselines.fl_ctce import FuzzyPolicy
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
 
@@ -32,16 +33,15 @@ def train(args: Args, progress: bool = True) -> FuzzyPolicy:
     env = FuzzyAgentsVec(users, **vars(args.fuzzy))
     inputs, agents = env.single_observation_space.shape[0], env.num_agents
     learner = ActorCritics(args, [(args.seed, agent) for agent in range(agents)], inputs, 1)
-    policy = FuzzyPolicy("FL-CTDE", "CTDE", learner, args.fuzzy, args.range_db)
+    policy = FuzzyPolicy("FL-CTDE", "central", learner, args.fuzzy, args.range_db)
     train_off_policy("FL-CTDE", args, env, learner, policy, users.config.episode_length, progress)
     return policy
 
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    policy = train(args)
-    print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")
+    announce(train(args))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

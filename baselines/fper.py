@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 
+from baselines.common.arguments import command_line
 from baselines.common.cell_free import (
     ENV_ID,
     FLOAT_BITS,
@@ -120,4 +120,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

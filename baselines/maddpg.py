@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import tyro
 
-from baselines.common.actor_critic import ActorCriticArgs, ActorCritics, train_off_policy
+from baselines.common.actor_critic import ActorCriticArgs, ActorCritics, announce, train_off_policy
+from baselines.common.arguments import command_line
 from baselines.fuzzy_users import to_shares, users_view
 from cfenvs.arrays import Array
 from cfenvs.policies.classical import PowerPolicy
@@ -56,9 +56,8 @@ def train(args: Args, progress: bool = True) -> MADDPGPolicy:
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    policy = train(args)
-    print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")
+    announce(train(args))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

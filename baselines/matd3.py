@@ -28,7 +28,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import tyro
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,7 +37,9 @@ from baselines.common.actor_critic import (
     NewNetworks,
     RunArgs,
     Validation,
+    announce,
 )
+from baselines.common.arguments import command_line
 from baselines.common.networks import GroupedMLP
 from baselines.common.replay import Replay
 from baselines.common.runs import Run, read_checkpoint
@@ -319,9 +320,8 @@ def train(args: Args, progress: bool = True) -> MATD3Policy:
 
 def main(args: Args) -> None:
     """Train and say what came out."""
-    policy = train(args)
-    print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")
+    announce(train(args))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

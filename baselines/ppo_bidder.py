@@ -25,7 +25,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-import tyro
 from gymnasium.spaces import MultiBinary
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
@@ -35,11 +34,11 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from torch import Tensor, nn
 
 import cfenvs  # noqa: F401  (registers the environments)
-from baselines.common.arguments import EnvKwargs
+from baselines.common.arguments import EnvKwargs, command_line
 from baselines.common.runs import Run, read_checkpoint
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv, SB3VecEnv
 from cfenvs.arrays import Array, Bool, Float32
-from cfenvs.evaluation.protocol import HELD_OUT
+from cfenvs.evaluation.protocol import HELD_OUT, training_seed
 from cfenvs.ris_auction import parallel_vec_env, play
 
 ENV_ID = "RISAuction-v0"
@@ -92,10 +91,15 @@ class Args:
 class TrainedBidder:
     """A policy as a bidder: the most probable bids."""
 
-    information = "CTDE"  # one network for all seats, trained on what all of them saw
-
-    def __init__(self, policy: Any, name: str = "PPO", training_time: float = 0.0, training_steps: int = 0) -> None:
-        self.policy, self.name = policy, name
+    def __init__(
+        self,
+        policy: Any,
+        name: str = "PPO",
+        training_time: float = 0.0,
+        training_steps: int = 0,
+        information: str = "decentralised",
+    ) -> None:
+        self.policy, self.name, self.information = policy, name, information
         self.training_time, self.training_steps = training_time, training_steps
         self.curve: list[dict[str, Any]] = []
 
@@ -109,7 +113,7 @@ class TrainedBidder:
         args = Args(**config)
         learner = _learners(replace(args, num_envs=1, batch_size=args.rollout), None)[0]
         learner.load_state_dict(state["learners"][0])
-        return cls(learner.model.policy)
+        return cls(learner.model.policy, information=state.get("information", _information(args, None)))
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Array:
         bids, _ = self.policy.predict(observations, deterministic=True)
@@ -133,7 +137,7 @@ def train(args: Args, progress: bool = True, opponent: Any = None) -> list[Train
         One, or one for each seat with `opponent="separate"`.
     """
     torch.set_num_threads(1)
-    learners = _learners(args, opponent)
+    learners, information = _learners(args, opponent), _information(args, opponent)
     with Run("PPO bidder", config=args, env_id=ENV_ID, total=args.segments, unit="segment", folder=args.folder,
              resume=args.resume, progress=progress, checkpoint_every=1) as run:  # fmt: skip
         if (state := run.restore()) is not None:
@@ -146,11 +150,11 @@ def train(args: Args, progress: bool = True, opponent: Any = None) -> list[Train
             rewards = [learner.learn(run.position) for learner in learners]
             run.advance(reward=float(np.mean(rewards)))
             run.log(run.position, reward=rewards)
-            run.checkpoint(lambda: {"learners": [learner.state_dict() for learner in learners]})
+            run.checkpoint(lambda: {"learners": [x.state_dict() for x in learners], "information": information})
     # Segments are whole rollouts of all agents.
     steps = [args.segments * -(-(args.steps // args.segments) // n) * n for n in (x.chunk for x in learners)]
     bidders = [
-        TrainedBidder(learner.model.policy, "PPO", run.seconds, trained)
+        TrainedBidder(learner.model.policy, "PPO", run.seconds, trained, information)
         for learner, trained in zip(learners, steps, strict=True)
     ]
     for bidder in bidders:
@@ -307,7 +311,7 @@ class _Learner:
         args, self._position = self._args, position
         number = args.seed * args.segments + position
         set_random_seed(number)
-        self._env.seed(number * self._env.num_envs % (HELD_OUT - self._env.num_envs))
+        self._env.seed(training_seed(number, self._env.num_envs))
         self.model.learn(args.steps // args.segments)
         buffer = self.model.rollout_buffer
         return float(buffer.rewards.sum() / max(buffer.episode_starts.sum(), 1))
@@ -324,6 +328,11 @@ class _Learner:
 
     def _learning_rate(self, left: float) -> float:
         return self._args.learning_rate * (1.0 - (self._position + 1.0 - left) / self._args.segments)
+
+
+def _information(args: Args, opponent: Any) -> str:
+    """One network for all seats is trained on what all of them saw; one for a seat on what it saw itself."""
+    return "CTDE" if opponent is None and args.opponent == SELF else "decentralised"
 
 
 def _learners(args: Args, opponent: Any) -> list[_Learner]:
@@ -355,4 +364,4 @@ def main(args: Args) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args))
+    command_line(main, Args)

@@ -30,16 +30,13 @@ from baselines.common.runs import Run
 from baselines.common.streams import Seed, Streams
 from cfenvs.arrays import Array, Float, Float32
 from cfenvs.evaluation import Policy
-from cfenvs.evaluation.protocol import HELD_OUT
+from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION
 from cfenvs.evaluation.protocol import Protocol as Networks
 
 ENV_ID = "XLMIMOPower-v0"
 
 DECIBELS = {"power_scale": "db", "power_range_db": 30.0}
 """Shares from a thousandth to one all matter: on a linear scale exploration noise hides the small ones."""
-
-VALIDATION = 900_000
-"""Scenario seeds of training lie below; those of the learning curve's networks from here on, below `HELD_OUT`."""
 
 
 @dataclass
@@ -385,3 +382,8 @@ def train_off_policy(
             )
     policy.training_time, policy.training_steps, policy.curve = run.seconds, args.rounds * steps * num_envs, run.curve
     return run
+
+
+def announce(policy: Trained) -> None:
+    """Print what a training on the command line has come to."""
+    print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")

@@ -1,10 +1,14 @@
-"""How a command line gives the environment's keyword arguments."""
+"""What the command lines of all baselines have in common."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
+import tyro
+from gymnasium.error import UnregisteredEnv
 from tyro.constructors import PrimitiveConstructorSpec
 
 EnvKwargs = Annotated[
@@ -18,3 +22,15 @@ EnvKwargs = Annotated[
     ),
 ]
 """A dictionary, on the command line as JSON: '{"identity": true}'."""
+
+Args = TypeVar("Args")
+
+
+def command_line(main: Callable[[Args], None], arguments: type[Args]) -> None:
+    """Run `main` with arguments from the command line; of those that are refused, say why, without a traceback."""
+    spec = sys.modules["__main__"].__spec__
+    args = tyro.cli(arguments, prog=None if spec is None else f"python -m {spec.name}")
+    try:
+        main(args)
+    except (ValueError, FileNotFoundError, UnregisteredEnv) as error:
+        raise SystemExit(f"{type(error).__name__}: {error}") from error

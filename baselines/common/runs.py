@@ -85,6 +85,10 @@ class Run:
         progress: bool = True,
         checkpoint_every: int = 100,
     ) -> None:
+        if total < 1:
+            raise ValueError(f"{total} {unit}s: a training has at least one")
+        if resume and folder is None:
+            raise ValueError("resume=True without a folder: give the one with the checkpoint to go on from")
         self.name, self.env_id, self.total, self.unit = name, env_id, total, unit
         self.folder = None if folder is None else Path(folder)
         self.config: dict[str, Any] = {} if config is None else dataclasses.asdict(config)

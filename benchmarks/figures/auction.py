@@ -43,9 +43,6 @@ PUBLISHED: dict[tuple[str, float], dict[str, tuple[float, float]]] = {
 """Of both operators, the budget of the first being named and that of the second 1: from running the published code and
 agent (S. Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024) on 300 networks."""
 
-VALIDATION = 900_000
-"""First of the networks on which one of several bidders is chosen: neither trained on nor reported on."""
-
 SHORT = {"num_envs": 64, "rollout": 16, "batch_size": 512, "epochs": 4}
 """Updates that are small and many: 160,000 decisions are enough, in about a minute."""
 

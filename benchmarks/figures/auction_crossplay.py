@@ -18,7 +18,6 @@ import numpy as np
 from baselines.ppo_bidder import Args
 from benchmarks.figures.auction import (
     UNTRAINED,
-    VALIDATION,
     Size,
     both_seats,
     estimate,
@@ -29,7 +28,7 @@ from benchmarks.figures.auction import (
 )
 from benchmarks.tables import markdown, write_data
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.evaluation.protocol import HELD_OUT
+from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION
 from cfenvs.ris_auction import play
 
 PRESETS = ("gambling2024", "default")

@@ -11,6 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from baselines import ctde  # noqa: E402
+from baselines.common.arguments import command_line  # noqa: E402
 from baselines.common.networks import GroupedMLP  # noqa: E402
 from baselines.common.replay import PrioritisedReplay, Replay  # noqa: E402
 from baselines.common.runs import CHECKPOINT, Interrupted, Run, read_checkpoint, save_atomically  # noqa: E402
@@ -239,6 +241,23 @@ def test_an_interrupted_run_resumes_to_the_same_result(tmp_path):
     assert {"commit", "machine", "libraries"} <= record["provenance"].keys()
     assert list((tmp_path / "moved").glob("events.*"))
     assert not list((tmp_path / "moved").glob("*.partial"))
+
+
+def test_a_run_without_an_end_or_a_checkpoint_to_find_is_refused():
+    with pytest.raises(ValueError, match="0 episodes"):
+        Run("nothing", config=None, env_id="none-v0", total=0)
+    with pytest.raises(ValueError, match="without a folder"):
+        Run("nothing", config=None, env_id="none-v0", total=1, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [("--preset nope", "unknown preset 'nope'"), ("--episodes 0", "0 episodes"), ("--resume", "without a folder")],
+)
+def test_a_command_line_says_why_it_is_refused(monkeypatch, words, reason):
+    monkeypatch.setattr("sys.argv", ["ctde", *words.split()])
+    with pytest.raises(SystemExit, match=reason):
+        command_line(ctde.main, ctde.Args)
 
 
 def test_a_checkpoint_of_other_arguments_is_refused(tmp_path):

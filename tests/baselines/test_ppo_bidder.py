@@ -13,7 +13,7 @@ pytest.importorskip("stable_baselines3")
 from baselines.common.runs import Interrupted, Run  # noqa: E402
 from baselines.ppo_bidder import Args, TrainedBidder, train  # noqa: E402
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv  # noqa: E402
-from cfenvs.evaluation.protocol import HELD_OUT  # noqa: E402
+from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION  # noqa: E402
 from cfenvs.ris_auction import Straightforward, parallel_vec_env, play  # noqa: E402
 
 FEW = {"surfaces": 6}
@@ -60,6 +60,31 @@ def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(opp
     again = train(replace(args, folder=tmp_path, resume=True), progress=False)  # nothing is left to do
     assert same(resumed, again)
     assert again[0].training_time == pytest.approx(resumed[0].training_time, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("opponent", "other", "information"),
+    [
+        ("self", None, "CTDE"),
+        ("separate", None, "decentralised"),
+        ("straightforward", None, "decentralised"),
+        ("self", Straightforward(), "decentralised"),
+    ],
+)
+def test_only_self_play_learns_from_what_all_seats_see(opponent, other, information, tmp_path):
+    args = replace(TINY, opponent=opponent, steps=32, segments=1, folder=tmp_path)
+    bidders = train(args, progress=False, opponent=other)
+    bidders.append(TrainedBidder.load(tmp_path / "checkpoint.pt"))
+    assert {bidder.information for bidder in bidders} == {information}
+
+
+def test_no_seed_trains_on_networks_that_are_evaluated_on(monkeypatch):
+    """Segments times streams times this seed is the first validation network."""
+    started, reset = [], SB3AgentsVecEnv.reset
+    monkeypatch.setattr(SB3AgentsVecEnv, "reset", lambda self: started.extend(self._seeds) or reset(self))
+    train(replace(TINY, seed=VALIDATION // (TINY.segments * 2 * TINY.num_envs)), progress=False)
+    assert len(started) == TINY.segments * 2 * TINY.num_envs
+    assert max(started) < VALIDATION
 
 
 @pytest.mark.parametrize("preset", ["default", "gambling2024"])
@@ -229,7 +254,7 @@ def test_the_reply_that_counts_is_the_one_chosen_on_validation_networks():
 
 def test_validation_networks_are_neither_trained_on_nor_reported():
     """A segment's worlds are seeded one after the other, from its number times their number."""
-    from benchmarks.figures.auction import VALIDATION, Size, both_seats
+    from benchmarks.figures.auction import Size, both_seats
     from benchmarks.figures.auction_crossplay import replies_of
 
     size = Size()

@@ -138,6 +138,22 @@ def test_the_library_meets_the_same_episodes():
     assert (last["final_obs"][2] == infos["final_obs"][2].ravel()).all()
 
 
+def test_who_is_not_central_decides_for_a_user_from_its_own_gains():
+    """Prototypes are sums over all users: even with an actor of its own each, fuzzy agents make users depend."""
+    options = {"rounds": 1, "num_envs": 4, "validation_networks": 2}
+    _, observations, infos = drops(4)
+    others = observations.copy()
+    others[:, :, 1:] += 0.5
+    for module in (maddpg, matd3, fl_ctce, fl_ctde):
+        policy = module.train(module.Args(**options), progress=False)
+        chosen = []
+        for seen in (observations, others):
+            policy.begin(drops(4)[0])
+            chosen.append([policy.act(seen, infos)[:, 0] for _ in range(2)])
+        moved = np.abs(np.subtract(*chosen)).max()
+        assert (moved > 1e-6) == (policy.information == "central"), f"{policy.name}: {moved}"
+
+
 # Actor-critics
 
 
