@@ -40,7 +40,7 @@ class BestResponse:
         Trial steps that the search played in every network, after `begin`.
     """
 
-    information = "decentralised"
+    information = "central"  # somebody has to say who tries what while all others keep still
     action_type = "discrete"
 
     def __init__(self, neighborhood: float | None = None) -> None:
