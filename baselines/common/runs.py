@@ -106,15 +106,15 @@ class Run:
         self._bar = tqdm(
             total=self.total, initial=self.position, desc=self.name, unit=f" {self.unit}", disable=not self._progress
         )
-        self._handler: Any = None
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._on_interrupt)
         self._writer: Any = None
         if self.folder is not None:
             from torch.utils.tensorboard import SummaryWriter  # heavy, and needed here only
 
             self.folder.mkdir(parents=True, exist_ok=True)
             self._writer = SummaryWriter(str(self.folder), purge_step=self.position + 1)  # type: ignore[no-untyped-call]
+        self._handler: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._on_interrupt)
         self._started = time.perf_counter() - self.seconds
         return self
 
