@@ -74,8 +74,9 @@ class _Pool:
 
     def submit(self, cell: Cell) -> Future[Found]:
         # This may start a worker, which takes the mask over: it is deaf to Ctrl-C until `_begin`.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # within: it may raise a Ctrl-C just before
             return self._pool.submit(_work, cell)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
