@@ -149,7 +149,9 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "others.py").write_text(OTHERS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are deaf
     yield tmp_path
+    signal.signal(signal.SIGINT, before)
     sys.modules.pop("others", None)
 
 
