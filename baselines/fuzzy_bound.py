@@ -1,4 +1,4 @@
-"""The best sum of spectral efficiencies that any policy can reach through the fuzzy layer of XL-MIMO.
+"""The best sum of spectral efficiencies found that a policy can reach through the fuzzy layer of XL-MIMO.
 
 With users that stand still the prototypes' path follows from those drawn at the start: actions do not enter
 shat(t+1) = omega(t)^T s. So the bound of an episode is the mean over its steps t of

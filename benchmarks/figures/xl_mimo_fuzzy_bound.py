@@ -3,6 +3,8 @@
 Bounds know all gains; learners see prototypes only. Between the two stands, for the kernels that learners use, what the
 same networks on the same prototypes reach when they are trained by gradient through the closed form: what is missing to
 the bound then is information, not learning.
+
+Kernels are tried on validation networks. On held-out ones only two are compared, the published one and the one chosen.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from benchmarks.figures.xl_mimo import (
 from benchmarks.tables import write_table
 from cfenvs.arrays import Float
 from cfenvs.evaluation import Protocol, evaluate
+from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION
+from cfenvs.policies.classical import ContinuousOptimum
 
 RANGE_DB = 30.0
 """Of actions, here as in training."""
@@ -54,9 +58,13 @@ REACHED = {
     "chosen kernel, an agent for each user": replace(SHARP, num_fuzzy_agents=6),
 }
 """Layers that policies are trained through."""
-COUNTS = {PUBLISHED: (1, 2, 4, 6), SHARP: (2, 4, 6)}
+COUNTS = {PUBLISHED: (3, 1, 2, 4, 6), SHARP: (3, 2, 4, 6)}
+"""Numbers of fuzzy agents; a quick look takes the first."""
+RECEIVER = {"receiver": "mr"}
 TRAINING_NETWORKS = 1500
 FIRST_TRAINING_NETWORK = 100_000
+NETWORKS = {VALIDATION: "validation", HELD_OUT: "held-out"}
+"""By scenario seed of the first."""
 GRADIENT_STEPS = 1500
 STEPS_TRAINED_ON = (0, 1, 2, 4, 8, 16, 32, 49)
 
@@ -64,33 +72,40 @@ STEPS_TRAINED_ON = (0, 1, 2, 4, 8, 16, 32, 49)
 def make(stem: Path, quick: bool = False) -> None:
     """Write the picture, the table and the data."""
     size = Size.of(quick)
-    best = classical_rows({"receiver": "mr"}, size.drops)
-    cases: list[tuple[FuzzyOptions, float | None]] = [(PUBLISHED, None), (SHARP, None)]
-    for options in KERNELS.values():
-        cases += [(with_agents(options, m), RANGE_DB) for m in (3, *(() if quick else COUNTS.get(options, ())))]
-    bounds = {case: bound_of(*case, drops=size.drops) for case in tqdm(cases, desc="bounds")}
+    best = classical_rows(RECEIVER, size.drops)
+    at_best = {HELD_OUT: best["best found"], VALIDATION: best_found(VALIDATION, size.drops)}
+    cases = [(VALIDATION, options, RANGE_DB) for options in KERNELS.values()]
+    cases += [(HELD_OUT, options, None) for options in COUNTS]
+    for options, counts in COUNTS.items():
+        cases += [(HELD_OUT, with_agents(options, m), RANGE_DB) for m in counts[: 1 if quick else None]]
+    found = {case: bound_of(*case, drops=size.drops) for case in tqdm(cases, desc="bounds")}
     table: list[list[str]] = []
     data: dict[str, Float] = {}
-    for (options, range_db), (first, episode) in bounds.items():
+    for (network, options, range_db), (first, episode) in found.items():
         low, high = mean_interval(episode)
         mixed = "linear" if range_db is None else "dB"
         table.append(
             [
+                NETWORKS[network],
                 str(options.num_fuzzy_agents),
                 str(options),
                 mixed,
                 f"{first.mean():.2f}",
                 f"{episode.mean():.2f}",
                 f"{low:.2f} .. {high:.2f}",
-                f"{episode.mean() / best['best found'].mean():.3f}",
+                f"{episode.mean() / at_best[network].mean():.3f}",
             ]
         )
-        data[f"bound {options.num_fuzzy_agents} agents {options} {mixed}"] = episode
+        data[f"{NETWORKS[network]}: bound {options.num_fuzzy_agents} agents {options} {mixed}"] = episode
+    swept = {name: found[VALIDATION, options, RANGE_DB] for name, options in KERNELS.items()}
+    bounds = {
+        options: steps for (network, options, mixed_in), steps in found.items() if network == HELD_OUT and mixed_in
+    }
     reached_table, points = [], {}
     for label, options in REACHED.items():
-        if (options, RANGE_DB) not in bounds:
+        if options not in bounds:
             continue
-        bound = bounds[options, RANGE_DB][1]
+        bound = bounds[options][1]
         for name, values in reached_by(options, size, stem.parent).items():
             low, high = mean_interval((values - bound) / bound.mean() + 1.0)  # paired over networks
             share = values.mean() / bound.mean()
@@ -101,7 +116,7 @@ def make(stem: Path, quick: bool = False) -> None:
                  "yes" if share >= 0.98 else "no", str(count)]
             )  # fmt: skip
             data[f"{label}: {name}"] = values
-    draw(stem, bounds, points, best)
+    draw(stem, bounds, swept, points, best, at_best[VALIDATION])
     reached_head = [
         "kernel",
         "policy",
@@ -116,17 +131,20 @@ def make(stem: Path, quick: bool = False) -> None:
         "| " + " | ".join(row) + " |" for row in [reached_head, ["---"] * len(reached_head), *reached_table]
     )
     notes = [
-        f"{size.drops} held-out networks of `default` under maximum ratio, episodes of 50 steps. Full power "
-        f"{best['full power'].mean():.2f}, fractional (-1) {best['fractional (-1)'].mean():.2f}, best found "
-        f"{best['best found'].mean():.2f} bit/s/Hz. Bounds are the best found by search with all gains known, for the "
-        "prototypes that learners are judged with.",
+        f"`default` under maximum ratio, episodes of 50 steps. Validation: {size.drops} networks from scenario seed "
+        f"{VALIDATION} on, on which kernels are tried; held-out: {size.drops} networks from {HELD_OUT} on. "
+        f"Held-out: full power {best['full power'].mean():.2f}, fractional (-1) {best['fractional (-1)'].mean():.2f}, "
+        f"best found {at_best[HELD_OUT].mean():.2f} bit/s/Hz; validation: best found {at_best[VALIDATION].mean():.2f}. "
+        "Bounds are the best found through the layer, by search with all gains known, for the prototypes that learners "
+        "are judged with.",
         text,
-        "`by gradient` rows are networks of the same size on the same prototypes (all of them, or each agent its own), "
-        "trained through the closed form instead of a critic.",
+        "Held-out networks. `by gradient` rows are neural networks of the same size on the same prototypes (all of "
+        "them, or each agent its own), trained through the closed form instead of a critic.",
     ]
     write_table(
         stem.with_suffix(".md"),
         [
+            "networks",
             "fuzzy agents",
             "kernel, scale, state",
             "mixed in",
@@ -146,25 +164,30 @@ def with_agents(options: FuzzyOptions, count: int) -> FuzzyOptions:
     return replace(options, num_fuzzy_agents=count)
 
 
-def bound_of(options: FuzzyOptions, range_db: float | None, drops: int) -> tuple[Float, Float]:
+def best_found(network: int, drops: int) -> Float:
+    """Sum SE (D,) of the best powers found, without a layer, from a first network on; all steps are alike."""
+    protocol = protocol_of(RECEIVER, drops, episode_length=1)
+    return evaluate(ContinuousOptimum("best found"), replace(protocol, first_scenario=network)).objective
+
+
+def bound_of(network: int, options: FuzzyOptions, range_db: float | None, drops: int) -> tuple[Float, Float]:
     """Bounds (D,) of the first step and of the episode; played, so that they are reached by construction."""
     bound = FuzzyBound(options, range_db)
-    played = evaluate(bound, protocol_of({"receiver": "mr"}, drops)).objective
+    played = evaluate(bound, replace(protocol_of(RECEIVER, drops), first_scenario=network)).objective
     return bound.values[0], played
 
 
 def reached_by(options: FuzzyOptions, size: Size, folder: Path) -> dict[str, Float]:
     """Sum SE (S, D) of the learners, and of networks trained by gradient, through a layer."""
-    kwargs = {"receiver": "mr"}
-    settings = learners(kwargs, size, options)
+    settings = learners(RECEIVER, size, options)
     settings["FL-CTCE (SB3)"] = (fl_ctce_sb3.train, fl_ctce_sb3.Args(**vars(settings["FL-CTCE"][1])))
     reached = {}
     for name in ("FL-CTCE", "FL-CTDE", *(("FL-CTCE (SB3)",) if options == SHARP else ())):
         train, args = settings[name]
-        reached[name] = learned(name, train, args, kwargs, size, folder / "xl-mimo-runs").sum_se
+        reached[name] = learned(name, train, args, RECEIVER, size, folder / "xl-mimo-runs").sum_se
     for joint, name in ((True, "by gradient, all prototypes"), (False, "by gradient, own prototype")):
         runs = [train_by_gradient(options, joint, seed) for seed in range(size.seeds)]
-        reached[name] = np.array([evaluate(run, protocol_of(kwargs, size.drops)).objective for run in runs])
+        reached[name] = np.array([evaluate(run, protocol_of(RECEIVER, size.drops)).objective for run in runs])
     return reached
 
 
@@ -245,55 +268,57 @@ class Watcher(FuzzyUsers):
         return np.ones((self.layer.num_worlds, self.options.num_fuzzy_agents))
 
 
-def draw(stem: Path, bounds: dict[Any, Any], points: dict[tuple[str, str], float], best: dict[str, Float]) -> None:
-    """Left: bounds by the number of fuzzy agents. Right: bounds of kernels at three, and what is reached."""
+def draw(
+    stem: Path,
+    bounds: dict[FuzzyOptions, tuple[Float, Float]],
+    swept: dict[str, tuple[Float, Float]],
+    points: dict[tuple[str, str], float],
+    best: dict[str, Float],
+    best_swept: Float,
+) -> None:
+    """Bounds of kernels on validation networks; on held-out ones bounds by number of agents, and what is reached."""
     from matplotlib.figure import Figure  # heavy, and needed here only
 
-    figure = Figure(figsize=(11.0, 4.4), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.4], sharey=True)
+    figure = Figure(figsize=(14.0, 4.4), layout="constrained")
+    kernels, numbers, reached = figure.subplots(1, 3, width_ratios=[1.3, 1, 1], sharey=True)
+    for place, (first, episode) in enumerate(swept.values()):
+        kernels.bar(place, episode.mean(), color="0.8", label=None if place else "bound, episode")
+        kernels.plot(place, first.mean(), "_", color="0.3", ms=16, label=None if place else "bound, first step")
+    kernels.axhline(best_swept.mean(), color="0.4", linestyle=":", lw=1)
+    kernels.annotate("best found", (0, best_swept.mean()), xytext=(0, 2), textcoords="offset points", fontsize=8)
+    kernels.set_xticks(range(len(swept)), list(swept), rotation=35, ha="right", fontsize=8)
+    kernels.set(title="three agents, validation networks", ylabel="sum SE, bit/s/Hz")
+    kernels.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.9))
+
     colours = {"published kernel": "tab:blue", "chosen kernel": "tab:orange"}
     for (label, colour), options in zip(colours.items(), (PUBLISHED, SHARP), strict=True):
-        family = {
-            o.num_fuzzy_agents: v for (o, r), v in bounds.items() if r == RANGE_DB and with_agents(o, 3) == options
-        }
-        family.setdefault(
-            1, next((v for (o, r), v in bounds.items() if o.num_fuzzy_agents == 1), (best["full power"],) * 2)
-        )
+        family = {o.num_fuzzy_agents: steps for o, steps in bounds.items() if with_agents(o, 3) == options}
+        family.setdefault(1, bounds.get(with_agents(PUBLISHED, 1), (best["full power"],) * 2))  # all users act alike
         counts = sorted(family)
-        left.plot(counts, [family[m][1].mean() for m in counts], "o-", color=colour, label=f"{label}, episode")
-        left.plot(
-            counts, [family[m][0].mean() for m in counts], "o:", color=colour, label="its first step", mfc="white"
-        )
-    left.set(xlabel="fuzzy agents, of 6 users", ylabel="sum SE, bit/s/Hz")
-    left.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.5))
-    left.set_xticks(range(1, 7))
-    names = [name for name, options in KERNELS.items() if (options, RANGE_DB) in bounds]
-    for place, name in enumerate(names):
-        first, episode = bounds[KERNELS[name], RANGE_DB]
-        right.bar(place, episode.mean(), color="0.8", label=None if place else "bound, episode")
-        right.plot(place, first.mean(), "_", color="0.3", ms=16, label=None if place else "bound, first step")
+        for which, style, what, fill in ((1, "o-", f"{label}, episode", colour), (0, "o:", "its first step", "white")):
+            values = [family[m][which].mean() for m in counts]
+            numbers.plot(counts, values, style, color=colour, label=what, mfc=fill)
+    numbers.set(title="held-out networks", xlabel="fuzzy agents, of 6 users", xticks=range(1, 7))
+    numbers.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.5))
+
     markers = {"FL-CTCE": "o", "FL-CTCE (SB3)": "s", "FL-CTDE": "^", "by gradient, all prototypes": "x",
                "by gradient, own prototype": "+"}  # fmt: skip
-    places = {"published kernel": 0, "chosen kernel": names.index("gaussian 30, total gain")}
-    seen = set()
-    for (label, name), value in points.items():
-        if label not in places:
-            left.plot(6, value, markers[name], color="tab:red" if "gradient" not in name else "black", ms=6)
-            continue
-        shift = 0.16 * (list(markers).index(name) - 2)
-        right.plot(places[label] + shift, value, markers[name], color="tab:red" if "gradient" not in name else "black",
-                   ms=6, label=None if name in seen else name)  # fmt: skip
-        seen.add(name)
-    right.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=8)
-    low = float(best["full power"].mean())
-    right.set_ylim(low - 1.5, float(best["best found"].mean()) + 1.5)
-    for axes in (left, right):
-        for name, style in (("best found", ":"), ("fractional (-1)", "--"), ("full power", "-.")):
-            axes.axhline(float(best[name].mean()), color="0.4", linestyle=style, lw=1)
-            if axes is left:
-                axes.annotate(
-                    name, (1, float(best[name].mean())), xytext=(0, 2), textcoords="offset points", fontsize=8
-                )
+    layers = [label for label, options in REACHED.items() if options in bounds]
+    for place, label in enumerate(layers):
+        reached.bar(place, bounds[REACHED[label]][1].mean(), color="0.8", label=None if place else "bound, episode")
+    for number, (name, marker) in enumerate(markers.items()):
+        there = [(place + 0.16 * (number - 2), points[label, name])
+                 for place, label in enumerate(layers) if (label, name) in points]  # fmt: skip
+        reached.plot(*zip(*there, strict=True), marker, color="black" if "gradient" in name else "tab:red", label=name)
+    reached.set_xticks(range(len(layers)), [label.replace(", an", ",\nan") for label in layers], fontsize=8)
+    reached.set(title="learned, held-out networks")
+    reached.set_ylim(best["full power"].mean() - 1.5, best["best found"].mean() + 1.5)
+    reached.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+    for name, style in (("best found", ":"), ("fractional (-1)", "--"), ("full power", "-.")):
+        for axes in (numbers, reached):
+            axes.axhline(best[name].mean(), color="0.4", linestyle=style, lw=1)
+        numbers.annotate(name, (1, best[name].mean()), xytext=(0, 2), textcoords="offset points", fontsize=8)
+    for axes in (kernels, numbers, reached):
         axes.grid(alpha=0.3, axis="y")
-    right.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(f"{stem}.png", dpi=110)
