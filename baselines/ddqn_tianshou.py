@@ -41,14 +41,7 @@ def train(args: Args, progress: bool = True) -> Trained:
 class TianshouLearner:
     """G groups, each with a network, a DQN and a buffer of its own: `QLearner` for one head, by tianshou.
 
-    Parameters
-    ----------
-    args : QArgs
-    seeds : sequence of Seed
-        One for each group.
-    inputs, heads, actions : int
-    scale : (G,) array
-        Rewards are divided by it.
+    Parameters as `QLearner`.
 
     Raises
     ------

@@ -101,7 +101,7 @@ def train(args: Args, progress: bool = True) -> TrainedPolicy:
         n_epochs=args.epochs,
         learning_rate=lambda left: args.learning_rate * left,
         gamma=args.gamma,
-        seed=args.seed * args.num_envs,
+        seed=args.seed * args.num_envs,  # of weights and exploration; worlds get theirs below
         policy_kwargs={"net_arch": [args.hidden, args.hidden], "activation_fn": ACTIVATIONS[args.activation]},
         tensorboard_log=args.log_dir,
         device="cpu",
@@ -118,7 +118,7 @@ def train(args: Args, progress: bool = True) -> TrainedPolicy:
 def _start_in_the_middle(policy: Any, actions: Box, deviation: float) -> None:
     """Let the first actions fill their range: the library draws them from N(0, 1) and clips, here half of them to 0.
 
-    As good as actions scaled to [-1, 1], and what is saved acts in the environment's own range.
+    In a trial as good as actions scaled to [-1, 1] (.43, .42), and what is saved acts in the environment's own range.
     """
     with torch.no_grad():
         policy.action_net.bias.copy_(torch.from_numpy((actions.low + actions.high) / 2))

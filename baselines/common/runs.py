@@ -216,14 +216,14 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     ValueError
         If there is no checkpoint of a run.
     """
-    saved = _load(path, "cpu")
+    saved = _load(path)
     return json.loads(saved["config"]), saved["state"]
 
 
-def _load(path: Path, device: str | None = None) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, Any]:
     """All that a checkpoint holds."""
     try:
-        saved = torch.load(path, map_location=device, weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
         if not all(isinstance(json.loads(saved[name]), kind) for name, kind in (("config", dict), ("curve", list))):
             raise TypeError("its arguments or its curve are none")
         return {name: saved[name] for name in ("state", "position", "seconds", "curve", "config")}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.evaluation.protocol import Protocol
+from cfenvs.evaluation.protocol import LAST, OF_AUCTIONS, Protocol
 
 ALIKE = "alike"
 """The arrangement with the judged bidder in all seats."""
@@ -68,8 +68,8 @@ def evaluate_bidder(
         if arrangement != ALIKE:
             metrics[f"against {arrangement}"] = outcomes.reward[:, 0]
             continue
-        metrics |= {name: getattr(outcomes, name).mean(axis=1) for name in ("reward", "utility", "cost")}
-        metrics |= {name: getattr(outcomes, name).astype(float) for name in ("welfare", "revenue", "unsold", "rounds")}
+        metrics |= {name: getattr(outcomes, name).mean(axis=1) for name in ("reward", *LAST)}
+        metrics |= {name: getattr(outcomes, name).astype(float) for name in OF_AUCTIONS}
     return metrics, traces, seconds / max(decisions, 1)
 
 

@@ -12,10 +12,8 @@ import numpy as np
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.actions import InvalidAction
 from cfenvs.evaluation import auctions
-from cfenvs.evaluation.protocol import Protocol
+from cfenvs.evaluation.protocol import AVERAGED, LAST, Protocol
 from cfenvs.evaluation.result import Result
-
-_SUMMED, _LAST = ("objective", "violations"), ("utility", "cost")
 
 
 class Policy(Structure):
@@ -120,7 +118,7 @@ def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict
         running &= ~(terminated | truncated)  # a world that has finished is played on, and not counted
     env.close()
     whole = "utility" in totals
-    metrics = {name: total if name in _LAST or whole else total / steps for name, total in totals.items()}
+    metrics = {name: total if name in LAST or whole else total / steps for name, total in totals.items()}
     return metrics, {"actions": np.stack(kept)} if kept else {}, deciding / int(steps.sum())
 
 
@@ -133,6 +131,6 @@ def _of_worlds(rewards: Float) -> Float:
 
 
 def _add(totals: dict[str, Array], running: Bool, rewards: Array, infos: Mapping[str, Any]) -> None:
-    for name, values in (("reward", rewards), *((name, infos[name]) for name in (*_SUMMED, *_LAST) if name in infos)):
+    for name, values in (("reward", rewards), *((name, infos[name]) for name in (*AVERAGED, *LAST) if name in infos)):
         total = totals.setdefault(name, np.zeros(len(rewards)))
-        total[running] = values[running] if name in _LAST else total[running] + values[running]
+        total[running] = values[running] if name in LAST else total[running] + values[running]

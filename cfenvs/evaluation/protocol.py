@@ -40,8 +40,10 @@ def training_seed(number: int, worlds: int) -> int:
 
 
 AUCTION = "RISAuction-v0"
-METRICS = ("reward", "objective", "violations", "utility", "cost", "welfare", "revenue", "unsold", "rounds")
-"""What is measured in one system or another, beside "against RIVAL"."""
+AVERAGED, LAST = ("objective", "violations"), ("utility", "cost")
+"""Infos that are measured beside the reward: the mean over an episode, and what its last step says."""
+OF_AUCTIONS = ("welfare", "revenue", "unsold", "rounds")
+"""What is measured of auctions of bidders besides, and "against RIVAL"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +101,10 @@ class Protocol:
         require(isinstance(self.env_kwargs, Mapping), "env_kwargs", self.env_kwargs, "must map arguments to values")
         for name in ("choices", "rivals", "metrics"):
             given = getattr(self, name)
-            several = () if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
-            names = all(isinstance(entry, str) for entry in several)
-            require(names and (bool(several) or not given), name, given, "must be a list of strings")
+            listed = isinstance(given, Iterable) and not isinstance(given, str)
+            several = tuple(given) if listed else ()
+            strings = all(isinstance(entry, str) for entry in several)
+            require(listed and strings, name, given, "must be a list of strings")
             object.__setattr__(self, name, several)
         for name in ("scenario_seed", *self.choices):
             require(name not in self.env_kwargs, "env_kwargs", dict(self.env_kwargs), f"must not set {name}")
@@ -109,7 +112,8 @@ class Protocol:
         require(
             self.env_id == AUCTION or not self.rivals, "rivals", self.rivals, f"are for {AUCTION}, not {self.env_id}"
         )
-        check_keys(self.metrics, [*METRICS, *(f"against {rival}" for rival in self.rivals)], "metric")
+        against = (f"against {rival}" for rival in self.rivals)
+        check_keys(self.metrics, ["reward", *AVERAGED, *LAST, *OF_AUCTIONS, *against], "metric")
         # The default is a choice that auctions do not have.
         if self.env_id in IDS and not {"action_type"}.issuperset(self.choices):
             check_keys(

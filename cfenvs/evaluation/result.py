@@ -169,10 +169,6 @@ def _checked(values: Any, path: Path) -> Result:
     check_information(values["information"], path)
     check_name(values["policy"], path)
     _check_kinds(values["provenance"], _PROVENANCE, path)
-    _check_kinds(values["protocol"], _PROTOCOL, path)
-    for name in ("choices", "rivals", "metrics"):
-        words = values["protocol"].get(name, [])
-        require(all(isinstance(word, str) for word in words), name, words, f"{path}: must be a list of strings")
     values["protocol"] = Protocol.from_dict(values["protocol"], path)
     require("reward" in values["metrics"], "metrics", sorted(values["metrics"]), f'{path}: must have a "reward"')
     for name, numbers in values["metrics"].items():
@@ -220,17 +216,9 @@ _PROVENANCE: dict[str, Any] = {
     "dirty": _TRUTH,
     "libraries": dict,
 }
-_PROTOCOL: dict[str, Any] = {
-    **dict.fromkeys(("env_id", "random", "reference", "unit"), str),
-    **dict.fromkeys(("num_scenarios", "first_scenario", "seeds", "traced"), int),
-    **dict.fromkeys(("training_steps", "steps_per_network"), (int, float)),
-    **dict.fromkeys(("choices", "rivals", "metrics"), list),
-    "env_kwargs": dict,
-}
 _NAMES: dict[Any, str] = {
     str: "string",
     dict: "mapping",
-    list: "list",
     (int, float): "number",
     int: "whole number",
     bool: "truth value",
