@@ -3,9 +3,9 @@
     python -m baselines.fl_ctce --rounds 60 --seed 1 --folder runs/fl-ctce
 
 Liu et al. (arXiv 2302.09290), equations (10) and (11): a few prototypes stand for all users (`FuzzyAgentsVec`), one
-actor sees all prototypes and acts for all of them, and users mix the actions by membership. The membership function,
-networks and learning rates of the paper are not published; the default kernel is that of the code of fuzzy agents (Li,
-Shi and Hwang 2022).
+actor sees all prototypes and acts for all of them, and users mix the actions by membership. DDPG is `baselines.maddpg`
+with a single agent. The membership function, networks and learning rates of the paper are not published; the default
+kernel is that of the code of fuzzy agents (Li, Shi and Hwang 2022).
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from baselines.common.actor_critic import ActorCriticArgs, ActorCritics, announce, train_off_policy
+from baselines import maddpg
 from baselines.common.arguments import command_line
+from baselines.common.off_policy import train_off_policy
+from baselines.common.xl_mimo import announce
 from baselines.fuzzy_users import FuzzyOptions, FuzzyUsers
+from baselines.maddpg import MADDPG
 from cfenvs.arrays import Float
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
 
 
 @dataclass
-class Args(ActorCriticArgs):
+class Args(maddpg.Args):
     """Parameters of a run."""
 
     fuzzy: FuzzyOptions = field(default_factory=FuzzyOptions)
@@ -38,7 +41,7 @@ class FuzzyPolicy(FuzzyUsers):
     curve: list[dict[str, Any]]
 
     def __init__(
-        self, name: str, information: str, learner: ActorCritics, options: FuzzyOptions, range_db: float | None
+        self, name: str, information: str, learner: MADDPG, options: FuzzyOptions, range_db: float | None
     ) -> None:
         super().__init__(options, range_db)
         self.name, self.information, self.learner = name, information, learner
@@ -55,7 +58,7 @@ def train(args: Args, progress: bool = True) -> FuzzyPolicy:
     users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
     env = FuzzyAgentsVec(users, **vars(args.fuzzy))
     inputs, agents = env.single_observation_space.shape[0], env.num_agents
-    learner = ActorCritics(args, [args.seed], agents * inputs, agents)
+    learner = MADDPG(args, [args.seed], agents * inputs, agents)
     policy = FuzzyPolicy("FL-CTCE", "central", learner, args.fuzzy, args.range_db)
     train_off_policy("FL-CTCE", args, env, learner, policy, users.config.episode_length, progress)
     return policy

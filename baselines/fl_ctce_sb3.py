@@ -21,9 +21,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
 
 from baselines import fl_ctce
-from baselines.common.actor_critic import ENV_ID, NewNetworks, Validation, announce
 from baselines.common.arguments import command_line
 from baselines.common.runs import Run
+from baselines.common.xl_mimo import ENV_ID, NewNetworks, Validation, announce
 from baselines.fuzzy_users import FuzzyOptions, FuzzyUsers
 from cfenvs.adapters.sb3 import SB3VecEnv
 from cfenvs.arrays import Array, Float

@@ -4,7 +4,7 @@
 
 Liu et al. (arXiv 2302.09290), equations (12) and (13): as FL-CTCE, but every fuzzy agent has an actor of its own that
 sees its own prototype, and a critic of its own that sees all. The actors and critics of all train as one tensor
-program (`baselines.common.actor_critic`). Decentralised are the fuzzy agents, not the users: a prototype is a sum over
+program (`baselines.maddpg.MADDPG`). Decentralised are the fuzzy agents, not the users: a prototype is a sum over
 the states of all users, so that what one sends depends on what all others measure. Its information class is central.
 """
 
@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import torch
 
 from baselines import fl_ctce
-from baselines.common.actor_critic import ActorCritics, announce, train_off_policy
 from baselines.common.arguments import command_line
+from baselines.common.off_policy import train_off_policy
+from baselines.common.xl_mimo import announce
 from baselines.fl_ctce import FuzzyPolicy
+from baselines.maddpg import MADDPG
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
 
 
@@ -32,7 +34,7 @@ def train(args: Args, progress: bool = True) -> FuzzyPolicy:
     users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
     env = FuzzyAgentsVec(users, **vars(args.fuzzy))
     inputs, agents = env.single_observation_space.shape[0], env.num_agents
-    learner = ActorCritics(args, [(args.seed, agent) for agent in range(agents)], inputs, 1)
+    learner = MADDPG(args, [(args.seed, agent) for agent in range(agents)], inputs, 1)
     policy = FuzzyPolicy("FL-CTDE", "central", learner, args.fuzzy, args.range_db)
     train_off_policy("FL-CTDE", args, env, learner, policy, users.config.episode_length, progress)
     return policy

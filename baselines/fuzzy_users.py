@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from baselines.common.xl_mimo import to_shares, users_view
 from cfenvs.arrays import Array, Float
-from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, scaled_gains
-from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 from cfenvs.xl_mimo.fuzzy import GENERATOR_TAG, FuzzyLayer, Kernel, Normalisation, State
 
 
@@ -41,19 +40,6 @@ class FuzzyOptions:
 SHARP = FuzzyOptions(kernel="gaussian", kernel_scale=30.0, state="total-gain")
 """With three fuzzy agents no kernel tried lets through one percent more on validation networks; two of nine let through
 0.6 % more: `figures xl-mimo-fuzzy-bound`."""
-
-
-def users_view(observations: Array) -> Array:
-    """Observations of single users (E, K, M + 1) from the central one (E, M, K): total gain, then gains by size."""
-    gains_db = GAIN_OFFSET_DB + GAIN_SCALE_DB * observations.astype(float).swapaxes(1, 2)
-    total = scaled_gains(linear_to_db(db_to_linear(gains_db).sum(axis=2, keepdims=True)))
-    strongest_first = -np.sort(-observations.swapaxes(1, 2), axis=2)
-    return np.concatenate([total, strongest_first], axis=2).astype(np.float32)
-
-
-def to_shares(actions: Array, range_db: float | None) -> Array:
-    """Shares of the maximum power from actions of an environment with `power_scale="db"`, or linear ones with None."""
-    return actions if range_db is None else np.minimum(db_to_linear((actions - 1.0) * range_db), 1.0)
 
 
 class FuzzyUsers(ABC):

@@ -22,6 +22,7 @@ networks is kept.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,27 +32,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.common.actor_critic import (
-    ENV_ID,
-    Exploration,
-    NewNetworks,
-    RunArgs,
-    Validation,
-    announce,
-)
 from baselines.common.arguments import command_line
 from baselines.common.networks import GroupedMLP
-from baselines.common.replay import Replay
-from baselines.common.runs import Run, read_checkpoint
-from baselines.fuzzy_users import to_shares, users_view
-from cfenvs.arrays import Array
+from baselines.common.off_policy import Fields, OffPolicyArgs, train_off_policy
+from baselines.common.runs import read_checkpoint
+from baselines.common.streams import Streams
+from baselines.common.xl_mimo import announce, to_shares, users_view
+from cfenvs.arrays import Array, Float32
 from cfenvs.core.scaling import GAIN_SCALE_DB
 from cfenvs.policies.classical import PowerPolicy
 from cfenvs.xl_mimo import parallel_vec_env
 
 
 @dataclass
-class Args(RunArgs):
+class Args(OffPolicyArgs):
     """Parameters of a run. The objective has to be a sum of what single users get."""
 
     num_envs: int = 128
@@ -62,20 +56,12 @@ class Args(RunArgs):
     """Units in each of two layers of the actor."""
     critic_hidden: int = 16
     """Features of a pair of base station and user in the critics."""
-    gamma: float = 0.0
-    """Discount."""
-    tau: float = 0.01
-    """Share of the online networks that moves into the targets at an update; with a discount only."""
     target_noise: float = 0.1
     """Standard deviation of the noise on target actions; with a discount only."""
     learning_rate: float = 4e-3
     """Of Adam, for actor and critics, falling linearly to zero."""
     batch_size: int = 64
     """Transitions in an update."""
-    buffer: int = 200_000
-    """Transitions kept."""
-    update_every: int = 1
-    """Steps of all worlds between updates of the critics."""
     policy_delay: int = 2
     """Updates of the critics between updates of the actor."""
     warm_up: int = 50
@@ -84,12 +70,6 @@ class Args(RunArgs):
     """Updates of the critics before the first of the actor."""
     noise: float = 0.2
     """Standard deviation of the Gaussian exploration noise."""
-    uniform_share: float = 0.1
-    """Share of the worlds that act uniformly in a step, also after the warm-up."""
-    logit_penalty: float = 1e-3
-    """Factor of the mean square of the actor's logits in its loss."""
-    reward_scale: float = 0.1
-    """Factor on spectral efficiencies."""
 
 
 class Exchange(nn.Module):
@@ -150,26 +130,40 @@ class MATD3Policy(PowerPolicy):
         """The actor of a finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
         config, state = read_checkpoint(path)
         best = state["learner"]["best"]
-        learner = Learner(Args(**config), len(best["weights.0"][0]))
+        learner = MATD3(Args(**config), users=1, stations=len(best["weights.0"][0]) - 1)
         learner.actor.load_state_dict(best)
         return cls(learner.actor, learner.range_db)
 
-    @torch.no_grad()
-    def decide(self, observations: Array) -> Array:
-        """Actions (E, K, 1) in decibels for the observations (E, K, D) of users."""
-        users = torch.from_numpy(observations).flatten(0, 1)[None]
-        return torch.sigmoid(self.actor(users)).view(*observations.shape[:2], 1).numpy()
-
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power."""
-        return to_shares(self.decide(users_view(observations))[..., 0].astype(float), self.range_db)
+        return to_shares(decide(self.actor, users_view(observations)).astype(float), self.range_db)
 
 
-class Learner:
-    """Actor, twin critics, their targets and optimisers."""
+@torch.no_grad()
+def decide(actor: GroupedMLP, observations: Float32) -> Float32:
+    """Actions (E, K) in decibels for the observations (E, K, D) of users, without exploration."""
+    users = torch.from_numpy(observations).flatten(0, 1)[None]
+    return torch.sigmoid(actor(users)).view(observations.shape[:2]).numpy()
 
-    def __init__(self, args: Args, inputs: int) -> None:
+
+class MATD3:
+    """Actor, twin critics, their targets and optimisers.
+
+    Parameters
+    ----------
+    args : Args
+    users, stations : int
+        K and M of the environment that is trained in.
+    """
+
+    def __init__(self, args: Args, users: int, stations: int) -> None:
         self.args = args
+        inputs = 1 + stations  # what a user sees: its total gain, and each
+        self.seen: Fields = {
+            "observation": ((users, inputs), np.float32),
+            "gains": ((users, stations), np.float32),
+        }
+        self.done: Fields = {"action": ((users,), np.float32), "reward": ((users,), np.float32)}
         if args.range_db is None:
             raise ValueError(f'env_kwargs={args.env_kwargs}: MATD3 acts in decibels, leave power_scale at "db"')
         self.range_db = range_db = args.range_db
@@ -179,10 +173,20 @@ class Learner:
         self.actor_target, self.critics_target = self.actor.clone(), copy.deepcopy(self.critics).requires_grad_(False)
         self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), args.learning_rate)
         self.critic_optimiser = torch.optim.Adam(self.critics.parameters(), args.learning_rate)
+        self._smoothing = Streams([args.seed], purpose=6)
         self.updates = 0
         self.best_score, self.best = -np.inf, copy.deepcopy(self.actor.state_dict())
 
-    def update(self, batch: dict[str, Tensor], remaining: float) -> dict[str, float]:
+    def see(self, env: Any, observations: Array) -> dict[str, Array]:
+        """Observations of users, and the table (E, K, M) of all gains for the critics."""
+        users, stations = self.seen["gains"][0]
+        return {"observation": observations, "gains": env.state().reshape(-1, stations, users).swapaxes(1, 2)}
+
+    def act(self, observations: Float32) -> Float32:
+        """Actions (E, K) in decibels, without exploration."""
+        return decide(self.actor, observations)
+
+    def update(self, batch: Mapping[str, Tensor], remaining: float) -> dict[str, float]:
         """One step of the critics, and at times of the actor; learning rates times the `remaining` training."""
         args = self.args
         for optimiser in (self.actor_optimiser, self.critic_optimiser):
@@ -217,20 +221,23 @@ class Learner:
             self.best_score, self.best = score, copy.deepcopy(self.actor.state_dict())
 
     @torch.no_grad()
-    def _following(self, batch: dict[str, Tensor]) -> Tensor:
+    def _following(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The smaller of the twins at the target actor's smoothed actions."""
         logits = self.actor_target(batch["next_observation"].flatten(0, 1)[None]).view_as(batch["action"])
-        actions = torch.sigmoid(logits) + batch["target_noise"]
+        noise = self._smoothing.normal(*logits.shape)[0].clip(-2.5, 2.5).astype(np.float32)
+        actions = torch.sigmoid(logits) + self.args.target_noise * torch.from_numpy(noise)
         values = [q(batch["next_gains"], actions.clamp(0.0, 1.0)) for q in self.critics_target]
         return torch.minimum(*values)
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints."""
-        best = {"updates": self.updates, "best_score": float(self.best_score), "best": self.best}
-        return {**best, **{name: getattr(self, name).state_dict() for name in _PARTS}}
+        kept = {"updates": self.updates, "smoothing": self._smoothing.count}
+        best = {"best_score": float(self.best_score), "best": self.best}
+        return {**kept, **best, **{name: getattr(self, name).state_dict() for name in _PARTS}}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
+        self._smoothing.count = int(state["smoothing"])
         self.updates, self.best_score, self.best = state["updates"], state["best_score"], state["best"]
         for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
@@ -243,78 +250,10 @@ def train(args: Args, progress: bool = True) -> MATD3Policy:
     """Train on new networks; two runs with the same arguments give the same bits."""
     torch.set_num_threads(1)
     env = parallel_vec_env(args.num_envs, autoreset_mode="Disabled", reward_scope="own", **args.environment)
-    num_envs, users, inputs = env.observation_space.shape
-    stations, steps = env.config.base_stations, env.config.episode_length
-    learner = Learner(args, inputs)
+    learner = MATD3(args, env.num_agents, env.config.base_stations)
     policy = MATD3Policy(learner.actor, learner.range_db)
-    fields: dict[str, Any] = {
-        "observation": ((users, inputs), np.float32),
-        "gains": ((users, stations), np.float32),
-        "action": ((users,), np.float32),
-        "reward": ((users,), np.float32),
-    }
-    if args.gamma > 0:
-        fields |= {f"next_{name}": fields[name] for name in ("observation", "gains")}
-        fields["target_noise"] = fields["action"]
-    replay = Replay([args.seed], args.buffer, fields)
-    exploration = Exploration(args.seed, args.noise, args.uniform_share)
-    networks, validation = NewNetworks(args.seed, num_envs), Validation(args)
-
-    def table() -> Array:
-        return env.state().reshape(num_envs, stations, users).swapaxes(1, 2)
-
-    with Run("MATD3", config=args, env_id=ENV_ID, total=args.rounds, unit="round", folder=args.folder,
-             resume=args.resume, progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
-        if (state := run.restore()) is not None:
-            learner.load_state_dict(state["learner"])
-            exploration.streams.count = state["count"]
-            if state["replay"] is not None:
-                replay.load_state_dict(state["replay"])
-        for round_ in range(run.position, args.rounds):
-            observations, _ = env.reset(seed=networks.of(round_))
-            gains, losses = table(), {}
-            for step in range(steps):
-                now = round_ * steps + step
-                if now < args.warm_up:
-                    actions = exploration.uniform((num_envs, users, 1))
-                else:
-                    actions = exploration.around(policy.decide(observations))
-                after, rewards, _, _, _ = env.step(actions)
-                gains_after = table() if args.gamma > 0 else gains  # they change with walking users
-                transition = {
-                    "observation": observations,
-                    "gains": gains,
-                    "action": actions[..., 0],
-                    "reward": args.reward_scale * rewards,
-                    "next_observation": after,
-                    "next_gains": gains_after,
-                }
-                if args.gamma > 0:
-                    smoothing = args.target_noise * exploration.normal((num_envs, users))
-                    transition["target_noise"] = smoothing.clip(-2.5 * args.target_noise, 2.5 * args.target_noise)
-                replay.extend(**{name: transition[name][None] for name in fields})
-                observations, gains = after, gains_after
-                if now >= args.warm_up and now % args.update_every == 0:
-                    batch = {name: value[0] for name, value in replay.sample(args.batch_size).data.items()}
-                    losses = learner.update(batch, 1.0 - round_ / args.rounds)
-            done = round_ + 1 == args.rounds
-            if done or (round_ + 1) % args.validate_every == 0:
-                scores = validation(policy)
-                learner.keep(scores["sum_se"])
-                run.log((round_ + 1) * num_envs, **losses, **scores)
-                run.advance(sum_se=run.curve[-1]["sum_se"], power=run.curve[-1]["power"])
-            else:
-                run.advance()
-            run.checkpoint(
-                lambda done=done: {  # type: ignore[misc]
-                    "learner": learner.state_dict(),
-                    "replay": None if done else replay.state_dict(),
-                    "count": exploration.streams.count,
-                },
-                force=done,
-            )
+    train_off_policy("MATD3", args, env, learner, policy, env.config.episode_length, progress, learner.keep)
     learner.actor.load_state_dict(learner.best)
-    policy.training_time, policy.training_steps, policy.curve = run.seconds, args.rounds * steps * num_envs, run.curve
     return policy
 
 

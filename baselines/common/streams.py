@@ -59,6 +59,11 @@ class Streams:
         self.count += out.shape[1]
         return out.reshape(len(self.keys), *shape)
 
+    def normal(self, *shape: int) -> Float:
+        """Standard normal numbers, float64 (G, *shape), by Box and Muller."""
+        first, second = np.moveaxis(self.uniform(2, *shape), 1, 0)
+        return np.sqrt(-2.0 * np.log1p(-first)) * np.cos(2.0 * np.pi * second)
+
     def integers(self, high: int, *shape: int) -> Int:
         """Whole numbers from 0 to `high - 1`, int64 (G, *shape)."""
         return (self.uniform(*shape) * high).astype(np.int64)

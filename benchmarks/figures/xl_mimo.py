@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from baselines import fl_ctce, fl_ctde, maddpg, matd3
-from baselines.common.actor_critic import DECIBELS
+from baselines.common.xl_mimo import DECIBELS
 from baselines.fuzzy_users import SHARP, FuzzyOptions
 from benchmarks.figures.kept import check_defaults, kept_name
 from benchmarks.tables import write_data

@@ -9,10 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from baselines import fl_ctce, fl_ctce_sb3, fl_ctde, maddpg, matd3  # noqa: E402
-from baselines.common.actor_critic import ActorCriticArgs, ActorCritics  # noqa: E402
 from baselines.common.runs import Run  # noqa: E402
+from baselines.common.xl_mimo import users_view  # noqa: E402
 from baselines.fuzzy_bound import FuzzyBound, SumRates, maximise  # noqa: E402
-from baselines.fuzzy_users import FuzzyOptions, users_view  # noqa: E402
+from baselines.fuzzy_users import FuzzyOptions  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies.classical import FullPower  # noqa: E402
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env  # noqa: E402
@@ -170,8 +170,8 @@ def transitions(agents, inputs, size=32, seed=0):
 
 def test_a_grouped_update_is_that_of_separate_networks():
     """Equations (12) and (13), an agent at a time, with ordinary modules."""
-    args = ActorCriticArgs(hidden=8, gamma=0.9, logit_penalty=0.01)
-    learner = ActorCritics(args, [(0, g) for g in range(3)], inputs=4, outputs=1)
+    args = maddpg.Args(hidden=8, gamma=0.9, logit_penalty=0.01)
+    learner = maddpg.MADDPG(args, [(0, g) for g in range(3)], inputs=4, outputs=1)
     actors = [plain(learner.actor, g) for g in range(3)]
     critics = [plain(learner.critic, g) for g in range(3)]
     batch = transitions(3, 4)
@@ -220,6 +220,19 @@ def test_critics_follow_permutations_of_users_and_base_stations():
     torch.testing.assert_close(
         critic(gains[:, users][:, :, stations], actions[:, users]), critic(gains, actions)[:, users]
     )
+
+
+def test_critics_see_the_gains_that_users_see_also_while_they_walk(monkeypatch):
+    update, met = matd3.MATD3.update, []
+
+    def watched(self, batch, remaining):
+        met.append((batch["observation"][..., 1:], batch["gains"]))
+        return update(self, batch, remaining)
+
+    monkeypatch.setattr(matd3.MATD3, "update", watched)
+    matd3.train(tiny(matd3, rounds=2, warm_up=1, env_kwargs={"mobility": "random-waypoint"}), progress=False)
+    for own, gains in met:
+        torch.testing.assert_close(own, gains.sort(dim=-1, descending=True).values)
 
 
 # Runs
