@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from scipy.stats import trim_mean
 
+from cfenvs.cell_free.env import SYSTEM
 from cfenvs.evaluation import (
     Protocol,
     evaluate,
@@ -627,6 +629,61 @@ def test_an_auction_is_judged_by_what_it_brings_in_all():
         _ = result.objective
 
 
+def test_bidders_of_all_seats_on_the_batched_face_are_judged_by_their_mean():
+    class Cheap:
+        name, information, agents = "bids while it is cheap", "decentralised", True
+
+        def act(self, observations, infos):
+            return (infos["action_mask"][..., 1] > 0) & (observations[..., 20:21] < 0.08)
+
+    result = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", num_scenarios=4, choices=()))
+    bidders = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", num_scenarios=4, rivals=("silent",), choices=()))
+    for name in ("reward", "utility", "cost"):
+        np.testing.assert_allclose(result.metrics[name], bidders.metrics[name], rtol=1e-12)
+
+
+class Counts(gym.vector.VectorEnv):
+    """Somebody's: three steps, whose number is the reward and an info with a name of ours."""
+
+    metadata: ClassVar = {"autoreset_mode": gym.vector.AutoresetMode.NEXT_STEP}
+
+    def __init__(self, num_envs, scenario_seed):
+        self.num_envs = num_envs
+
+    def reset(self, seed=None, options=None):
+        self.step_count = 0
+        return np.zeros((self.num_envs, 1)), {}
+
+    def step(self, actions):
+        self.step_count += 1
+        now, end = np.full(self.num_envs, float(self.step_count)), np.full(self.num_envs, self.step_count == 3)
+        return np.zeros((self.num_envs, 1)), now, end, np.zeros_like(end), {"utility": now, "cost": now, "count": now}
+
+
+def test_what_is_measured_of_an_episode_and_how_is_said_by_the_system(monkeypatch):
+    class Still:
+        name, information = "still", "none"
+
+        def act(self, observations, infos):
+            return np.zeros(len(observations), int)
+
+    monkeypatch.setitem(
+        gym.registry, "Counts-v0", gym.envs.registration.EnvSpec("Counts-v0", vector_entry_point=Counts)
+    )
+    protocol = Protocol(env_id="Counts-v0", num_scenarios=2, choices=())
+    assert {name: value.tolist() for name, value in evaluate(Still(), protocol).metrics.items()} == {"reward": [2, 2]}
+    kinds = {"reward": "sum", "cost": "mean", "count": "last", "missing": "mean"}
+    monkeypatch.setattr(Counts, "system", replace(SYSTEM, metrics=kinds), raising=False)
+    measured = {name: value.tolist() for name, value in evaluate(Still(), protocol).metrics.items()}
+    assert measured == {"reward": [6, 6], "cost": [2, 2], "count": [3, 3]}
+
+
+@pytest.mark.parametrize("metrics", [{}, {"objective": "mean"}, {"reward": "median"}])
+def test_a_system_says_how_the_reward_and_each_info_is_measured(metrics):
+    with pytest.raises(ValueError, match='must map "reward", and infos, to "mean", "sum" or "last"'):
+        replace(SYSTEM, metrics=metrics)
+
+
 def test_no_bidder_beats_the_efficient_allocation(tmp_path):
     from benchmarks.cells import Cell
 
@@ -707,8 +764,6 @@ def test_ppo_trains_deterministically_through_the_adapter():
 
 def test_the_adapter_gives_stable_baselines_what_it_expects():
     pytest.importorskip("stable_baselines3")
-    import gymnasium as gym
-
     from cfenvs.adapters.sb3 import SB3VecEnv
 
     with pytest.raises(ValueError, match="SameStep"):

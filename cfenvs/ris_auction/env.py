@@ -33,6 +33,7 @@ SYSTEM = System(
     agents=OperatorsView,
     renderer=_make_renderer,
     presets=PRESETS,
+    metrics={"reward": "sum", "utility": "last", "cost": "last"},
 )
 
 

@@ -31,6 +31,7 @@ SYSTEM = System(
     agents=UsersView,
     renderer=_make_renderer,
     presets=PRESETS,
+    metrics={"reward": "mean", "objective": "mean"},
 )
 
 
