@@ -1,6 +1,7 @@
 """Judging: scores, intervals, results, the classical policies and the leaderboard."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from scipy.stats import trim_mean
 
 from cfenvs.cell_free.env import SYSTEM
+from cfenvs.core import files
 from cfenvs.evaluation import (
     Protocol,
     evaluate,
@@ -239,6 +241,79 @@ def test_damaged_traces_are_no_traces(results, tmp_path, damage):
     (tmp_path / "0.npz").write_bytes(damage((tmp_path / "0.npz").read_bytes()))
     with pytest.raises(ValueError, match=r"0.npz holds no traces: \w+"):
         read_traces(tmp_path / "0.json")
+
+
+RACER = """
+import sys, time
+from dataclasses import replace
+from pathlib import Path
+from cfenvs.evaluation import read_result, read_traces, write_result
+folder, number, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+first = read_result(folder / "first.json")
+traces = {name: trace + number for name, trace in read_traces(folder / "first.json").items()}
+mine = replace(first, seed=number, training_steps=1, traces=traces)
+for turn in range(rounds):
+    (folder / f"ready-{number}-{turn}").touch()
+    while not (folder / f"ready-{1 - number}-{turn}").exists():
+        time.sleep(0)
+    try:
+        write_result(mine, folder / f"raced-{turn}.json")
+        print("won")
+    except FileExistsError as error:
+        assert "not overwritten" in str(error)
+        print("lost")
+"""
+
+
+def test_of_two_processes_that_write_one_result_one_wins_and_both_files_are_its(results, tmp_path):
+    rounds = 40
+    write_result(results["full power"], tmp_path / "first.json")
+    before = read_traces(tmp_path / "first.json")["actions"]
+    commands = [[sys.executable, "-c", RACER, str(tmp_path), str(number), str(rounds)] for number in range(2)]
+    racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for command in commands]
+    outcomes = [racer.communicate(timeout=600)[0].split() for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0]
+    for turn in range(rounds):
+        assert sorted(said[turn] for said in outcomes) == ["lost", "won"]
+        path = tmp_path / f"raced-{turn}.json"
+        winner = [said[turn] for said in outcomes].index("won")
+        assert read_result(path).seed == winner
+        np.testing.assert_array_equal(read_traces(path)["actions"], before + winner)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("links", ["as they are", "none here", "none in this Python"])
+def test_a_writer_that_comes_second_at_the_last_moment_changes_nothing(results, tmp_path, monkeypatch, links):
+    """The first one writes all of its files just before the second one gives its own their names."""
+    first, second = results["full power"], results["fractional (-0.5)"]
+    path, claim = tmp_path / "0.json", files._claim
+
+    def overtaken(partial, name):
+        monkeypatch.setattr(files, "_claim", claim)
+        write_result(first, path)
+        claim(partial, name)
+
+    def refuses(source, target):
+        raise PermissionError("no hard links")
+
+    if links == "none here":
+        monkeypatch.setattr(os, "link", refuses)
+    elif links == "none in this Python":
+        monkeypatch.delattr(os, "link")
+    monkeypatch.setattr(files, "_claim", overtaken)
+    with pytest.raises(FileExistsError, match="not overwritten"):
+        write_result(second, path)
+    assert read_result(path).policy == first.policy
+    np.testing.assert_array_equal(read_traces(path)["actions"], first.traces["actions"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.json", "0.npz"]
+
+
+def test_traces_that_a_deleted_result_has_left_are_not_those_of_the_next(results, tmp_path):
+    path = tmp_path / "0.json"
+    write_result(results["full power"], path)
+    path.unlink()
+    write_result(replace(results["random"], traces={}), path)
+    assert read_traces(path) == {}
 
 
 def test_stored_actions_earn_the_same_bits_in_fewer_worlds(results, tmp_path):

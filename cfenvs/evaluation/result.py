@@ -19,7 +19,7 @@ import cfenvs
 from cfenvs.arrays import Array, Float
 from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
-from cfenvs.core.files import write_atomically
+from cfenvs.core.files import write_together
 from cfenvs.evaluation.protocol import Protocol
 
 SCHEMA = 2
@@ -104,18 +104,19 @@ class Result:
 def write_result(result: Result, path: Path) -> None:
     """Write a result as JSON, and its traces beside it with the suffix .npz; files appear whole or not at all.
 
+    Of several that write the same result at once, one wins; both files are then of that one.
+
     Raises
     ------
     FileExistsError
-        If there is one: results are not overwritten.
+        If there is one, also of a writer that was a moment faster: results are not overwritten.
     ValueError
         If `read_result` would refuse it, or a trace is no array of numbers.
     """
     path = Path(path)
+    exists = f"{path} exists, and results are not overwritten: delete it first, or choose another folder"
     if path.exists():
-        raise FileExistsError(
-            f"{path} exists, and results are not overwritten: delete it first, or choose another folder"
-        )
+        raise FileExistsError(exists)
     values: dict[str, Any] = {"schema": SCHEMA}
     values |= {f.name: getattr(result, f.name) for f in dataclasses.fields(result) if f.name != "traces"}
     values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
@@ -125,12 +126,20 @@ def write_result(result: Result, path: Path) -> None:
     for name, trace in result.traces.items():
         require(not trace.dtype.hasobject, "traces", name, f"{path}: actions must be numbers, not Python objects")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if result.traces:
-        buffer = io.BytesIO()
-        kept: dict[str, Any] = {name: _small(trace) for name, trace in result.traces.items()}
-        np.savez_compressed(buffer, **kept)
-        write_atomically(path.with_suffix(".npz"), buffer.getvalue())
-    write_atomically(path, text)
+    try:
+        write_together(path, text, path.with_suffix(".npz"), _packed(result.traces))
+    except FileExistsError:
+        raise FileExistsError(exists) from None
+
+
+def _packed(traces: dict[str, Array]) -> bytes | None:
+    """The content of the .npz file; None without traces."""
+    if not traces:
+        return None
+    buffer = io.BytesIO()
+    kept: dict[str, Any] = {name: _small(trace) for name, trace in traces.items()}
+    np.savez_compressed(buffer, **kept)
+    return buffer.getvalue()
 
 
 def _line(key: str, value: Any, path: Path) -> str:
