@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from cfenvs.evaluation import (
     optimality_gap,
     paired_difference,
     probability_of_improvement,
+    provenance,
     rank,
     read_result,
     read_traces,
@@ -181,6 +183,9 @@ def test_a_result_survives_its_file(results, tmp_path):
         ({"training_steps": 10**400}, "less than 2**63"),
         ({"provenance": {"commit": ["a"]}}, "0.json: must be a string or null"),
         ({"provenance": {"cfenvs": {"a": 1}}}, "0.json: must be a string or null"),
+        ({"provenance": {"simd": ["X86_V3"]}}, "0.json: must be a string or null"),
+        ({"provenance": {"blas": {"openblas": 1}}}, "0.json: must be a string or null"),
+        ({"provenance": {"cpu": 3}}, "0.json: must be a string or null"),
         ({"provenance": {"dirty": "no"}}, "0.json: must be a truth value or null"),
         ({"policy": "a |\n| 1 | forged"}, "0.json: must be a name of printable characters in one line"),
         ({"policy": "\u2028"}, "0.json: must be a name"),
@@ -241,6 +246,36 @@ def test_damaged_traces_are_no_traces(results, tmp_path, damage):
     (tmp_path / "0.npz").write_bytes(damage((tmp_path / "0.npz").read_bytes()))
     with pytest.raises(ValueError, match=r"0.npz holds no traces: \w+"):
         read_traces(tmp_path / "0.json")
+
+
+def test_where_last_bits_come_from_is_recorded_and_older_files_that_do_not_say_are_read(results, tmp_path):
+    """NumPy's features as they are switched off for this process, and OpenBLAS's kernels as they are chosen."""
+    code = "from cfenvs.evaluation import provenance as p; import json; print(json.dumps(p()))"
+    found, off = np.show_config(mode="dicts")["SIMD Extensions"].get("found", []), "NPY_DISABLE_CPU_FEATURES"
+    chosen = {off: " ".join([os.environ.get(off, ""), *found]).strip(), "OPENBLAS_CORETYPE": "Nehalem"}
+    plain, other = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", code], env={**os.environ, **more}, cwd=ROOT, capture_output=True, check=True
+            ).stdout
+        )
+        for more in ({}, chosen)
+    )
+    assert len(plain["simd"].split()) >= len(other["simd"].split()) >= 1
+    if found:
+        assert plain["simd"] != other["simd"]
+    if "openblas" in plain["blas"] and platform.machine() in ("x86_64", "AMD64"):
+        assert "Nehalem" in other["blas"]
+    assert plain["blas"]
+    assert plain["cpu"] == other["cpu"]
+    old = {key: value for key, value in plain.items() if key not in ("cpu", "simd", "blas")}
+    write_result(replace(results["full power"], provenance=old), tmp_path / "0.json")
+    assert read_result(tmp_path / "0.json").provenance == old
+
+
+def test_a_blas_that_is_not_found_is_the_one_that_numpy_was_built_with(monkeypatch):
+    monkeypatch.setattr("cfenvs.evaluation.result.blas_libraries", list)
+    assert provenance()["blas"] == np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
 
 
 RACER = """

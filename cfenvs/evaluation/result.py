@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 
 import cfenvs
 from cfenvs.arrays import Array, Float
 from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
 from cfenvs.core.files import write_together
+from cfenvs.core.threads import blas_libraries
 from cfenvs.evaluation.protocol import Protocol
 
 SCHEMA = 2
@@ -54,7 +56,7 @@ class Result:
     curve : dict
         Of the training, where there was one: "metric", what was measured; "steps" and "values", lists of numbers.
     provenance : dict
-        Versions, commit, machine.
+        Versions, commit, machine: see `provenance`.
     traces : dict of arrays
         Actions in the traced scenarios; empty in what was read from a file, see `read_traces`.
     """
@@ -221,7 +223,7 @@ _KINDS: dict[str, Any] = {
     "agents": bool,
 }
 _PROVENANCE: dict[str, Any] = {
-    **dict.fromkeys(("cfenvs", "commit", "machine", "python"), _WORD),
+    **dict.fromkeys(("cfenvs", "commit", "machine", "python", "cpu", "simd", "blas"), _WORD),
     "dirty": _TRUTH,
     "libraries": dict,
 }
@@ -249,7 +251,13 @@ def read_traces(path: Path) -> dict[str, Array]:
 
 
 def provenance() -> dict[str, Any]:
-    """Where and with what a number was made: versions, commit of the package's repository, machine."""
+    """Where and with what a number was made: versions, commit of the package's repository, machine.
+
+    `cpu`, `simd` and `blas` are what last bits depend on: the kind of processor that numba compiles for, the CPU
+    features that NumPy uses, and the BLAS libraries with their kernels.
+    """
+    config: Any = np.show_config(mode="dicts")
+    features = [name for kind in ("baseline", "found") for name in config["SIMD Extensions"].get(kind, ())]
     ours = bool(_git("ls-files", "__init__.py"))  # installed elsewhere, the package is in no repository, or in another
     return {
         "cfenvs": cfenvs.__version__,
@@ -259,6 +267,10 @@ def provenance() -> dict[str, Any]:
         # What a run writes does not count: untracked files, and tables that are made anew.
         "dirty": bool(ours and _git("status", "--porcelain", "--untracked-files=no", "--", ":/", _RESULTS)),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "cpu": get_host_cpu_name(),
+        "simd": " ".join(features),
+        # A library that does not say its name, such as Apple's, is what NumPy was built with.
+        "blas": "; ".join(blas_libraries() or [config["Build Dependencies"]["blas"]["name"]]),
     }
 
 
