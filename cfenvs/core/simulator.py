@@ -152,6 +152,9 @@ class System:
     metrics : mapping
         What an evaluation measures of an episode: "reward", and infos by name, each as the "mean" over its steps, their
         "sum", or what the "last" of them says.
+    louder : callable, optional
+        (configuration, share) to the arguments under which everybody sends that share more power: how a verification
+        finds out what hangs on the last bits.
     """
 
     name: str
@@ -162,6 +165,7 @@ class System:
     renderer: Callable[[Any], Any]
     presets: Mapping[str, Mapping[str, Any]]
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
+    louder: Callable[[Any, float], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         known = "reward" in self.metrics and {"mean", "sum", "last"}.issuperset(self.metrics.values())
