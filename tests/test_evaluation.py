@@ -283,8 +283,11 @@ RACER = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
+from cfenvs.core import files
 from cfenvs.evaluation import read_result, read_traces, write_result
 folder, number, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+if sys.argv[4] == "no locks":
+    files.fcntl = None
 first = read_result(folder / "first.json")
 traces = {name: trace + number for name, trace in read_traces(folder / "first.json").items()}
 mine = replace(first, seed=number, training_steps=1, traces=traces)
@@ -301,11 +304,12 @@ for turn in range(rounds):
 """
 
 
-def test_of_two_processes_that_write_one_result_one_wins_and_both_files_are_its(results, tmp_path):
-    rounds = 40
+@pytest.mark.parametrize("locks", ["locks", "no locks"])
+def test_of_two_processes_that_write_one_result_one_wins_and_both_files_are_its(results, tmp_path, locks):
+    rounds = 30
     write_result(results["full power"], tmp_path / "first.json")
     before = read_traces(tmp_path / "first.json")["actions"]
-    commands = [[sys.executable, "-c", RACER, str(tmp_path), str(number), str(rounds)] for number in range(2)]
+    commands = [[sys.executable, "-c", RACER, str(tmp_path), str(number), str(rounds), locks] for number in range(2)]
     racers = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for command in commands]
     outcomes = [racer.communicate(timeout=600)[0].split() for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0]
@@ -320,7 +324,7 @@ def test_of_two_processes_that_write_one_result_one_wins_and_both_files_are_its(
 
 @pytest.mark.parametrize("links", ["as they are", "none here", "none in this Python"])
 def test_a_writer_that_comes_second_at_the_last_moment_changes_nothing(results, tmp_path, monkeypatch, links):
-    """The first one writes all of its files just before the second one gives its own their names."""
+    """Where nothing keeps them apart, the first writes all of its files just before the second gives its own a name."""
     first, second = results["full power"], results["fractional (-0.5)"]
     path, claim = tmp_path / "0.json", files._claim
 
@@ -336,11 +340,30 @@ def test_a_writer_that_comes_second_at_the_last_moment_changes_nothing(results, 
         monkeypatch.setattr(os, "link", refuses)
     elif links == "none in this Python":
         monkeypatch.delattr(os, "link")
+    monkeypatch.setattr(files, "fcntl", None)
     monkeypatch.setattr(files, "_claim", overtaken)
     with pytest.raises(FileExistsError, match="not overwritten"):
         write_result(second, path)
     assert read_result(path).policy == first.policy
     np.testing.assert_array_equal(read_traces(path)["actions"], first.traces["actions"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.json", "0.npz"]
+
+
+def test_a_writer_that_dies_leaves_no_result_and_is_in_nobody_s_way(results, tmp_path, monkeypatch):
+    pytest.importorskip("fcntl")
+
+    def dies(partial, name):
+        assert (tmp_path / "0.npz").exists()  # whoever sees the result sees its actions
+        raise KeyboardInterrupt
+
+    path = tmp_path / "0.json"
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_claim", dies)
+        with pytest.raises(KeyboardInterrupt):
+            write_result(results["random"], path)
+    assert not path.exists()
+    write_result(results["full power"], path)
+    np.testing.assert_array_equal(read_traces(path)["actions"], results["full power"].traces["actions"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["0.json", "0.npz"]
 
 

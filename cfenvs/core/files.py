@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -15,8 +22,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 def write_together(path: Path, content: str | bytes, beside: Path, more: bytes | None) -> None:
     """Write a file that must not exist yet, and one that goes with it.
 
-    Of several that write the same at once, one wins, and the other file is of the same writer: it gets its name only
-    after the first one has. Both are whole on the disk before either has its name.
+    Of several that write the same at once, one wins, and both files are that one's. Where writers can keep each other
+    out, the other file gets its name first, so that whoever sees `path` sees both; elsewhere a moment later.
 
     Parameters
     ----------
@@ -36,14 +43,39 @@ def write_together(path: Path, content: str | bytes, beside: Path, more: bytes |
     try:
         if more is not None:
             parts.append(_written(beside, more))
-        _claim(parts[0], path)
-        if more is None:
-            beside.unlink(missing_ok=True)
-        else:
-            os.replace(parts[1], beside)
+        with _alone(path.parent) as alone:
+            if not alone:
+                _claim(parts[0], path)
+            elif path.exists():
+                raise FileExistsError(f"{path} exists")
+            if more is None:
+                beside.unlink(missing_ok=True)
+            else:
+                os.replace(parts[1], beside)
+            if alone:
+                _claim(parts[0], path)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Keep others out who write together in a folder, and say whether the system can: it then lets go of the dead."""
+    if fcntl is None:
+        yield False
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            locked = False
+        else:
+            locked = True
+        yield locked
+    finally:
+        os.close(handle)
 
 
 def _written(path: Path, content: str | bytes) -> Path:
