@@ -27,8 +27,10 @@ RIVALS = Protocol(env_id=AUCTION, env_kwargs=FEW, num_scenarios=2, rivals=("gree
         ({"num_scenarios": 0}, "num_scenarios=0: must be an integer, at least 1"),
         ({"first_scenario": -1}, "first_scenario=-1: must be an integer, at least 0"),
         ({"metrics": "objective"}, "metrics='objective': must be a list of strings"),
-        ({"metrics": ["objektive"]}, "unknown metric 'objektive': did you mean 'objective'?"),
-        ({"metrics": ["against greedy"]}, "unknown metric 'against greedy'"),
+        ({"metrics": ["objektive"]}, f"unknown metric of {CELL_FREE}: 'objektive': did you mean 'objective'?"),
+        ({"metrics": ["against greedy"]}, f"unknown metric of {CELL_FREE}: 'against greedy'"),
+        ({"metrics": ["utility"]}, f"unknown metric of {CELL_FREE}: 'utility'"),
+        ({"env_id": AUCTION, "metrics": ["objective"]}, f"unknown metric of {AUCTION}: 'objective'"),
         ({"choices": "action_type"}, "choices='action_type': must be a list of strings"),
         ({"choices": [3]}, "choices=[3]: must be a list of strings"),
         ({"choices": 3}, "choices=3: must be a list of strings"),
@@ -47,7 +49,7 @@ def test_values_that_fit():
     assert Protocol(env_id=AUCTION, rivals=["greedy"], metrics=["against greedy", "welfare"]).rivals == ("greedy",)
     assert Protocol(env_id=AUCTION).choices == ("action_type",)  # the default, which auctions do not have
     assert Protocol(env_id=CELL_FREE, choices=["include_zero"]).choices == ("include_zero",)
-    assert Protocol(env_id="Mine-v0", choices=["mine"]).choices == ("mine",)
+    assert Protocol(env_id="Mine-v0", choices=["mine"], metrics=["mine"]).choices == ("mine",)
     assert Protocol.from_dict(SMALL.to_dict()) == SMALL
 
 

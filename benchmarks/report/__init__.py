@@ -101,6 +101,9 @@ def _origins(found: Sequence[Board]) -> dict[str, list[tuple[str, int]]]:
             "commit": made.get("commit"),
             "working tree": "with uncommitted changes" if made.get("dirty") else "clean",
             "machine": made.get("machine"),
+            "processor": made.get("cpu"),
+            "SIMD of NumPy": made.get("simd"),
+            "BLAS": made.get("blas"),
             "Python": made.get("python"),
             **{name: number for name, number in versions if number is not None},
         }

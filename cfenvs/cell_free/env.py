@@ -10,6 +10,7 @@ from pettingzoo.utils.conversions import parallel_to_aec
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
+from cfenvs.core.config import louder
 from cfenvs.core.faces.parallel import ParallelFace
 from cfenvs.core.faces.parallel_vec import ParallelVecFace
 from cfenvs.core.faces.scalar import ScalarEnv
@@ -31,6 +32,8 @@ SYSTEM = System(
     agents=UsersView,
     renderer=_make_renderer,
     presets=PRESETS,
+    metrics={"reward": "mean", "objective": "mean", "violations": "mean"},
+    louder=louder,
 )
 
 

@@ -96,3 +96,10 @@ def require_levels(config: Any) -> None:
         f"must rise from at least 0 to at most max_power={config.max_power:g} mW, with one level above 0",
     )
     object.__setattr__(config, "levels", tuple(levels.tolist()))
+
+
+def louder(config: Any, share: float) -> dict[str, Any]:
+    """The arguments `max_power` and `levels` of a configuration, all larger by a share of themselves."""
+    more = 1.0 + share
+    levels = None if config.levels is None else [level * more for level in config.levels]
+    return {"max_power": config.max_power * more, "levels": levels}

@@ -3,11 +3,95 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file, in place of one that may be there, in one move."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    os.replace(_written(path, content), path)
+
+
+def write_together(path: Path, content: str | bytes, beside: Path, more: bytes | None) -> None:
+    """Write a file that must not exist yet, and one that goes with it.
+
+    Of several that write the same at once, one wins, and both files are that one's. Where writers can keep each other
+    out, the other file gets its name first, so that whoever sees `path` sees both; elsewhere a moment later.
+
+    Parameters
+    ----------
+    path : Path
+    content : str or bytes
+    beside : Path
+        What goes with it; what an earlier file has left there is replaced.
+    more : bytes or None
+        None if nothing goes with it.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists, or another writer was first; nothing has changed then.
+    """
+    parts = [_written(path, content)]
+    try:
+        if more is not None:
+            parts.append(_written(beside, more))
+        with _alone(path.parent) as alone:
+            if not alone:
+                _claim(parts[0], path)
+            elif path.exists():
+                raise FileExistsError(f"{path} exists")
+            if more is None:
+                beside.unlink(missing_ok=True)
+            else:
+                os.replace(parts[1], beside)
+            if alone:
+                _claim(parts[0], path)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Keep others out who write together in a folder, and say whether the system can: it then lets go of the dead."""
+    if fcntl is None:
+        yield False
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            locked = False
+        else:
+            locked = True
+        yield locked
+    finally:
+        os.close(handle)
+
+
+def _written(path: Path, content: str | bytes) -> Path:
+    """The content under a name of this thread's own."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     partial.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(partial, path)
+    return partial
+
+
+def _claim(partial: Path, path: Path) -> None:
+    """Give a file its name, unless the name is taken."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except (OSError, AttributeError, NotImplementedError):  # a file system, or a Python, without hard links
+        with path.open("x"):  # empty for a moment
+            pass
+        os.replace(partial, path)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
+from cfenvs.core.config import require
 from cfenvs.core.threads import one_thread
 
 Arrays = dict[str, Array]
+REWARD_ALONE: Mapping[str, str] = {"reward": "mean"}
+"""What an evaluation measures of an environment that does not say: the mean reward of a step."""
 
 
 class Simulator(ABC):
@@ -146,6 +149,12 @@ class System:
         A simulator to a `cfenvs.core.rendering.Renderer`; called at the first frame.
     presets : mapping
         Overrides by name of preset.
+    metrics : mapping
+        What an evaluation measures of an episode: "reward", and infos by name, each as the "mean" over its steps, their
+        "sum", or what the "last" of them says.
+    louder : callable, optional
+        (configuration, share) to the arguments under which everybody sends that share more power: how a verification
+        finds out what hangs on the last bits.
     """
 
     name: str
@@ -155,6 +164,12 @@ class System:
     agents: Callable[[Any], AgentsView]
     renderer: Callable[[Any], Any]
     presets: Mapping[str, Mapping[str, Any]]
+    metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
+    louder: Callable[[Any, float], Mapping[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        known = "reward" in self.metrics and {"mean", "sum", "last"}.issuperset(self.metrics.values())
+        require(known, "metrics", self.metrics, 'must map "reward", and infos, to "mean", "sum" or "last"')
 
     def build(self, config: Any, num_worlds: int) -> Any:
         """A simulator whose numbers do not depend on how many threads the machine has."""

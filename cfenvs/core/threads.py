@@ -1,4 +1,4 @@
-"""One thread for linear algebra, so that results do not depend on how many the machine has."""
+"""One thread for linear algebra, so that results do not depend on how many the machine has; and which library it is."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ def one_thread() -> Iterator[None]:
     """
     with _IN_USE, _controller().limit(limits=1, user_api="blas"):
         yield
+
+
+def blas_libraries() -> list[str]:
+    """Of each BLAS that is loaded its name, version, and the kernels that it has chosen for this processor.
+
+    Examples
+    --------
+    >>> blas_libraries()  # doctest: +SKIP
+    ['openblas 0.3.30 SkylakeX', 'openblas 0.3.31.188.0 SkylakeX']
+    """
+    loaded = _controller().select(user_api="blas").info()
+    keys = ("internal_api", "version", "architecture")
+    return sorted({" ".join(str(library[key]) for key in keys if library.get(key)) for library in loaded})
 
 
 @lru_cache

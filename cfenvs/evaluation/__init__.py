@@ -27,16 +27,18 @@ from cfenvs.evaluation.statistics import (
     probability_of_improvement,
     resamples,
 )
-from cfenvs.evaluation.verify import differences, replay
+from cfenvs.evaluation.verify import Comparison, compare, differences, play_again, replay
 
 __all__ = [
     "HELD_OUT",
     "RANKED_SEEDS",
     "Algorithm",
+    "Comparison",
     "Policy",
     "Protocol",
     "Result",
     "Row",
+    "compare",
     "differences",
     "evaluate",
     "interquartile_mean",
@@ -47,6 +49,7 @@ __all__ = [
     "offered_algorithms",
     "optimality_gap",
     "paired_difference",
+    "play_again",
     "probability_of_improvement",
     "provenance",
     "rank",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.evaluation.protocol import LAST, OF_AUCTIONS, Protocol
+from cfenvs.evaluation.protocol import OF_AUCTIONS, Protocol, system_of
 
 ALIKE = "alike"
 """The arrangement with the judged bidder in all seats."""
@@ -68,7 +68,7 @@ def evaluate_bidder(
         if arrangement != ALIKE:
             metrics[f"against {arrangement}"] = outcomes.reward[:, 0]
             continue
-        metrics |= {name: getattr(outcomes, name).mean(axis=1) for name in ("reward", *LAST)}
+        metrics |= {name: getattr(outcomes, name).mean(axis=1) for name in system_of(protocol.env_id).metrics}
         metrics |= {name: getattr(outcomes, name).astype(float) for name in OF_AUCTIONS}
     return metrics, traces, seconds / max(decisions, 1)
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.actions import InvalidAction
+from cfenvs.core.simulator import REWARD_ALONE
 from cfenvs.evaluation import auctions
-from cfenvs.evaluation.protocol import AVERAGED, LAST, Protocol
+from cfenvs.evaluation.protocol import Protocol
 from cfenvs.evaluation.result import Result
 
 
@@ -69,10 +70,12 @@ def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | No
     Returns
     -------
     Result
-        Its metrics, for each scenario: `reward` and, where the infos have them, `objective` (without penalties) and
-        `violations`, as means over the steps of the episode; in auctions, whose infos have a `utility`, the `reward` as
-        the sum over the episode, with the last `utility` and `cost`. On the multi-agent face the reward is the mean
-        over agents. With rivals, see `cfenvs.evaluation.auctions.evaluate_bidder`.
+        Its metrics, for each scenario: those that the environment's `System.metrics` names and its infos have, as the
+        mean or the sum over the steps of the episode, or as the last step says. In power control these are means of the
+        `reward`, the `objective` (without penalties) and, where users come and go, the `violations`; in auctions the
+        sum of the `reward`, and the last `utility` and `cost`. Of an environment without a `system` the mean reward is
+        measured, and nothing else. On the multi-agent face a metric is the mean over agents. With rivals, see
+        `cfenvs.evaluation.auctions.evaluate_bidder`.
     """
     if protocol.rivals:
         played = auctions.evaluate_bidder(policy, protocol, worlds)
@@ -99,6 +102,7 @@ def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict
         policy.begin(env)
     deciding = time.process_time() - start
     num_worlds = env.num_envs
+    kinds: Mapping[str, str] = _metrics_of(env)
     totals: dict[str, Array] = {}
     kept: list[Array] = []
     running = np.ones(num_worlds, bool)
@@ -113,24 +117,32 @@ def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict
             raise InvalidAction(f"{getattr(policy, 'name', type(policy).__name__)}: {error}") from None
         if running[: protocol.traced].any():
             kept.append(actions[: protocol.traced].copy())
-        _add(totals, running, _of_worlds(rewards), infos)
+        _add(totals, kinds, running, {**infos, "reward": rewards})
         steps += running
         running &= ~(terminated | truncated)  # a world that has finished is played on, and not counted
     env.close()
-    whole = "utility" in totals
-    metrics = {name: total if name in LAST or whole else total / steps for name, total in totals.items()}
+    metrics = {name: total / steps if kinds[name] == "mean" else total for name, total in totals.items()}
     return metrics, {"actions": np.stack(kept)} if kept else {}, deciding / int(steps.sum())
 
 
-def _of_worlds(rewards: Float) -> Float:
-    """Rewards (E,) of worlds from those of their agents (E, A); of a team that shares one, exactly that one."""
-    if rewards.ndim == 1:
-        return rewards
-    shared = (rewards == rewards[:, :1]).all(axis=1)
-    return np.where(shared, rewards[:, 0], rewards.mean(axis=1))
+def _metrics_of(env: Any) -> Mapping[str, str]:
+    """What its system says is measured, by name the kind; of an environment that is nobody's we know the reward."""
+    system = getattr(getattr(env, "unwrapped", env), "system", None)
+    metrics: Mapping[str, str] = getattr(system, "metrics", REWARD_ALONE)
+    return metrics
 
 
-def _add(totals: dict[str, Array], running: Bool, rewards: Array, infos: Mapping[str, Any]) -> None:
-    for name, values in (("reward", rewards), *((name, infos[name]) for name in (*AVERAGED, *LAST) if name in infos)):
-        total = totals.setdefault(name, np.zeros(len(rewards)))
-        total[running] = values[running] if name in LAST else total[running] + values[running]
+def _of_worlds(values: Array) -> Array:
+    """Values (E,) of worlds from those of their agents (E, A); of a team that shares one, exactly that one."""
+    if values.ndim == 1:
+        return values
+    shared = (values == values[:, :1]).all(axis=1)
+    return np.where(shared, values[:, 0], values.mean(axis=1))
+
+
+def _add(totals: dict[str, Array], kinds: Mapping[str, str], running: Bool, measured: Mapping[str, Any]) -> None:
+    """Take a step of the worlds that run into account: of each metric its sum, or what was last."""
+    for name in (name for name in kinds if name in measured):
+        values = _of_worlds(measured[name])
+        total = totals.setdefault(name, np.zeros(len(values)))
+        total[running] = values[running] if kinds[name] == "last" else total[running] + values[running]

@@ -14,6 +14,7 @@ import gymnasium as gym
 
 from cfenvs.core.config import require, require_count
 from cfenvs.core.errors import check_keys
+from cfenvs.core.simulator import System
 from cfenvs.registration import IDS
 
 HELD_OUT = 1_000_000
@@ -40,10 +41,8 @@ def training_seed(number: int, worlds: int) -> int:
 
 
 AUCTION = "RISAuction-v0"
-AVERAGED, LAST = ("objective", "violations"), ("utility", "cost")
-"""Infos that are measured beside the reward: the mean over an episode, and what its last step says."""
 OF_AUCTIONS = ("welfare", "revenue", "unsold", "rounds")
-"""What is measured of auctions of bidders besides, and "against RIVAL"."""
+"""What is measured of auctions of bidders beside the metrics of their system, and "against RIVAL"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +111,10 @@ class Protocol:
         require(
             self.env_id == AUCTION or not self.rivals, "rivals", self.rivals, f"are for {AUCTION}, not {self.env_id}"
         )
-        against = (f"against {rival}" for rival in self.rivals)
-        check_keys(self.metrics, ["reward", *AVERAGED, *LAST, *OF_AUCTIONS, *against], "metric")
+        if self.env_id in IDS and self.metrics:
+            against = [f"against {rival}" for rival in self.rivals]
+            of_auctions = [*OF_AUCTIONS, *against] if self.env_id == AUCTION else []
+            check_keys(self.metrics, [*system_of(self.env_id).metrics, *of_auctions], f"metric of {self.env_id}:")
         # The default is a choice that auctions do not have.
         if self.env_id in IDS and not {"action_type"}.issuperset(self.choices):
             check_keys(
@@ -180,9 +181,14 @@ class Protocol:
         return importlib.import_module(IDS[self.env_id][0]).parallel_vec_env(count, **kwargs)
 
 
+def system_of(env_id: str) -> System:
+    """The system of an id of ours."""
+    package, prefix = IDS[env_id]
+    system: System = getattr(importlib.import_module(f"{package}.env"), f"{prefix}Env").system
+    return system
+
+
 @cache
 def _arguments(env_id: str) -> tuple[str, ...]:
     """Of an environment of ours, those of its configuration."""
-    package, prefix = IDS[env_id]
-    system = getattr(importlib.import_module(f"{package}.env"), f"{prefix}Env").system
-    return tuple(argument.name for argument in fields(system.configure("default", {})))
+    return tuple(argument.name for argument in fields(system_of(env_id).configure("default", {})))

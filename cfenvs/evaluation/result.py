@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llvmlite.binding import get_host_cpu_name
 
 import cfenvs
 from cfenvs.arrays import Array, Float
 from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
-from cfenvs.core.files import write_atomically
+from cfenvs.core.files import write_together
+from cfenvs.core.threads import blas_libraries
 from cfenvs.evaluation.protocol import Protocol
 
 SCHEMA = 2
@@ -54,7 +56,7 @@ class Result:
     curve : dict
         Of the training, where there was one: "metric", what was measured; "steps" and "values", lists of numbers.
     provenance : dict
-        Versions, commit, machine.
+        Versions, commit, machine: see `provenance`.
     traces : dict of arrays
         Actions in the traced scenarios; empty in what was read from a file, see `read_traces`.
     """
@@ -104,18 +106,19 @@ class Result:
 def write_result(result: Result, path: Path) -> None:
     """Write a result as JSON, and its traces beside it with the suffix .npz; files appear whole or not at all.
 
+    Of several that write the same result at once, one wins; both files are then of that one.
+
     Raises
     ------
     FileExistsError
-        If there is one: results are not overwritten.
+        If there is one, also of a writer that was a moment faster: results are not overwritten.
     ValueError
         If `read_result` would refuse it, or a trace is no array of numbers.
     """
     path = Path(path)
+    exists = f"{path} exists, and results are not overwritten: delete it first, or choose another folder"
     if path.exists():
-        raise FileExistsError(
-            f"{path} exists, and results are not overwritten: delete it first, or choose another folder"
-        )
+        raise FileExistsError(exists)
     values: dict[str, Any] = {"schema": SCHEMA}
     values |= {f.name: getattr(result, f.name) for f in dataclasses.fields(result) if f.name != "traces"}
     values["metrics"] = {name: array.tolist() for name, array in result.metrics.items()}
@@ -125,12 +128,20 @@ def write_result(result: Result, path: Path) -> None:
     for name, trace in result.traces.items():
         require(not trace.dtype.hasobject, "traces", name, f"{path}: actions must be numbers, not Python objects")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if result.traces:
-        buffer = io.BytesIO()
-        kept: dict[str, Any] = {name: _small(trace) for name, trace in result.traces.items()}
-        np.savez_compressed(buffer, **kept)
-        write_atomically(path.with_suffix(".npz"), buffer.getvalue())
-    write_atomically(path, text)
+    try:
+        write_together(path, text, path.with_suffix(".npz"), _packed(result.traces))
+    except FileExistsError:
+        raise FileExistsError(exists) from None
+
+
+def _packed(traces: dict[str, Array]) -> bytes | None:
+    """The content of the .npz file; None without traces."""
+    if not traces:
+        return None
+    buffer = io.BytesIO()
+    kept: dict[str, Any] = {name: _small(trace) for name, trace in traces.items()}
+    np.savez_compressed(buffer, **kept)
+    return buffer.getvalue()
 
 
 def _line(key: str, value: Any, path: Path) -> str:
@@ -212,7 +223,7 @@ _KINDS: dict[str, Any] = {
     "agents": bool,
 }
 _PROVENANCE: dict[str, Any] = {
-    **dict.fromkeys(("cfenvs", "commit", "machine", "python"), _WORD),
+    **dict.fromkeys(("cfenvs", "commit", "machine", "python", "cpu", "simd", "blas"), _WORD),
     "dirty": _TRUTH,
     "libraries": dict,
 }
@@ -240,7 +251,13 @@ def read_traces(path: Path) -> dict[str, Array]:
 
 
 def provenance() -> dict[str, Any]:
-    """Where and with what a number was made: versions, commit of the package's repository, machine."""
+    """Where and with what a number was made: versions, commit of the package's repository, machine.
+
+    `cpu`, `simd` and `blas` are what last bits depend on: the kind of processor that numba compiles for, the CPU
+    features that NumPy uses, and the BLAS libraries with their kernels.
+    """
+    config: Any = np.show_config(mode="dicts")
+    features = [name for kind in ("baseline", "found") for name in config["SIMD Extensions"].get(kind, ())]
     ours = bool(_git("ls-files", "__init__.py"))  # installed elsewhere, the package is in no repository, or in another
     return {
         "cfenvs": cfenvs.__version__,
@@ -250,6 +267,10 @@ def provenance() -> dict[str, Any]:
         # What a run writes does not count: untracked files, and tables that are made anew.
         "dirty": bool(ours and _git("status", "--porcelain", "--untracked-files=no", "--", ":/", _RESULTS)),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "cpu": get_host_cpu_name(),
+        "simd": " ".join(features),
+        # A library that does not say its name, such as Apple's, is what NumPy was built with.
+        "blas": "; ".join(blas_libraries() or [config["Build Dependencies"]["blas"]["name"]]),
     }
 
 

@@ -14,6 +14,7 @@ from cfenvs.core.faces.parallel_vec import ParallelVecFace
 from cfenvs.core.faces.scalar import ScalarEnv
 from cfenvs.core.faces.vector import VectorFace
 from cfenvs.core.simulator import System
+from cfenvs.ris_auction.config import RISAuctionConfig
 from cfenvs.ris_auction.presets import PRESETS, configure_ris_auction
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 from cfenvs.ris_auction.views import OperatorsView, SeatView
@@ -25,6 +26,10 @@ def _make_renderer(simulator: RISAuctionSimulator) -> Any:
     return RISAuctionRenderer(simulator)
 
 
+def _louder(config: RISAuctionConfig, share: float) -> dict[str, Any]:
+    return {"power_dbm": config.power_dbm + 10.0 * np.log1p(share) / np.log(10.0)}
+
+
 SYSTEM = System(
     name="RISAuction-v0",
     configure=configure_ris_auction,
@@ -33,6 +38,8 @@ SYSTEM = System(
     agents=OperatorsView,
     renderer=_make_renderer,
     presets=PRESETS,
+    metrics={"reward": "sum", "utility": "last", "cost": "last"},
+    louder=_louder,
 )
 
 

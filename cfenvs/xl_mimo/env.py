@@ -7,6 +7,7 @@ from typing import Any
 from pettingzoo import AECEnv
 from pettingzoo.utils.conversions import parallel_to_aec
 
+from cfenvs.core.config import louder
 from cfenvs.core.faces.parallel import ParallelFace
 from cfenvs.core.faces.parallel_vec import ParallelVecFace
 from cfenvs.core.faces.scalar import ScalarEnv
@@ -31,6 +32,8 @@ SYSTEM = System(
     agents=UsersView,
     renderer=_make_renderer,
     presets=PRESETS,
+    metrics={"reward": "mean", "objective": "mean"},
+    louder=louder,
 )
 
 
