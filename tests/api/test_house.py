@@ -20,16 +20,18 @@ from cfenvs.registration import IDS
 ROOT = Path(__file__).parents[2]
 
 SYSTEMS = {"cell_free", "xl_mimo", "ris_auction"}
+BASE = {"arrays", "kernels"}
 ALLOWED = {
     "arrays": set(),
-    "radio": {"arrays"},
-    "control": {"arrays", "radio"},
-    "core": {"arrays"},
+    "kernels": set(),
+    "radio": BASE,
+    "control": {*BASE, "radio"},
+    "core": BASE,
     "registration": set(),
     "adapters": {"arrays", "core"},
     "evaluation": {"arrays", "core", "registration", "ris_auction"},
-    **{system: {"arrays", "radio", "control", "core"} for system in SYSTEMS},
-    "policies": {"arrays", "radio", "control", "core", *SYSTEMS},
+    **{system: {*BASE, "radio", "control", "core"} for system in SYSTEMS},
+    "policies": {*BASE, "radio", "control", "core", *SYSTEMS},
     "play": {"arrays", "core", "evaluation", "policies", "registration", "ris_auction"},
 }
 """What each part of `cfenvs` may import from the others."""
