@@ -48,7 +48,7 @@ def check(results: Path, progress: bool = True) -> list[str]:
         stored = results / name
         if not stored.exists():
             wrong.append(f"{name} is missing: `python -m benchmarks leaderboard` writes it")
-        elif stored.read_text() != text:
+        elif stored.read_text(encoding="utf-8") != text:
             wrong.append(f"{name} is not what the results give")
     print(
         f"{len(paths)} results played again, {len(merged)} tables made again: "
