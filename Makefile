@@ -74,7 +74,7 @@ $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/.python
 	@$(INSTALL) ".[docs]" && touch $@
 
 $(VENV)/.rivals: $(VENV)/.baselines
-	@$(INSTALL) ".[rivals]" && touch $@
+	@$(INSTALL) ".[rivals,render]" && touch $@
 
 $(VENV)/.ray: $(VENV)/.dev
 	@echo "Installing Ray into $(VENV) (140 MB, first time only) ..."
