@@ -1,10 +1,10 @@
-# Everything here makes its own virtual environment in .venv on first use.
+# Everything here makes its own virtual environment in .venv on first use. CONTRIBUTING.md says what to type without make.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --editable
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: leaderboard report verify test test-slow test-ray lint format speed docs clean
+.PHONY: leaderboard report verify test test-slow test-ray test-lower lint format speed docs dist clean
 
 leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
 	@rm -rf runs/leaderboard
@@ -26,6 +26,10 @@ test-slow: $(VENV)/.dev              ## the published Monte-Carlo anchors at ful
 test-ray: $(VENV)/.ray               ## what needs Ray: RLlib's example, cells on two Ray workers
 	$(BIN)/python -m pytest tests/test_examples.py tests/benchmarks/test_executors.py -k "rllib or ray"
 
+test-lower: $(VENV)-lower/.installed ## the environments' tests with the oldest versions that pyproject.toml allows
+	$(VENV)-lower/bin/python -m pytest -m "not slow" tests/golden tests/physics tests/vector tests/ris_auction \
+	    tests/api/test_cell_free.py tests/api/test_xl_mimo.py tests/api/test_ris_auction.py tests/api/test_checkers.py
+
 lint: $(VENV)/.dev                   ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,27 +45,47 @@ speed: $(VENV)/.rivals               ## steps per second, beside NumPy and a riv
 docs: $(VENV)/.docs                  ## the documentation as a static site: build/docs/index.html
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 
-$(VENV)/bin/pip:
-	$(PYTHON) -m venv $(VENV)
+dist: $(VENV)/.dev                   ## what a package index gets, checked: dist/
+	@rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
 
-$(VENV)/.baselines: pyproject.toml constraints.txt | $(VENV)/bin/pip
+# An environment that works stays. One of a Python that is too old, or half made, is made anew; what can't be made leaves
+# nothing behind. The second line parses under any Python.
+REQUIRED := import sys; v = "%d.%d.%d" % sys.version_info[:3]; sys.version_info < (3, 11) and sys.exit( \
+    "Python 3.11 or newer is needed; $(PYTHON) is " + v + ". Name another: make PYTHON=python3.12")
+$(VENV)/.python:
+	@if $(BIN)/python -c '$(REQUIRED)' 2>/dev/null && $(BIN)/python -m pip --version >/dev/null 2>&1; then touch $@; exit; fi; \
+	 command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) is here. Name another: make PYTHON=python3.12"; exit 1; }; \
+	 $(PYTHON) -c '$(REQUIRED)' || exit 1; \
+	 rm -rf $(VENV); trap 'rm -rf $(VENV)' EXIT; trap 'exit 1' INT TERM; \
+	 $(PYTHON) -m venv $(VENV) && touch $@ && trap - EXIT
+
+$(VENV)/.baselines: pyproject.toml constraints.txt | $(VENV)/.python
 	@echo "Installing into $(VENV) (first time only) ..."
 	@$(INSTALL) ".[baselines]" && touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 	@echo "Installing into $(VENV) (first time only) ..."
 	@$(INSTALL) ".[baselines,render,dev,docs]" && touch $@ $(VENV)/.baselines $(VENV)/.docs
 
-$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/pip
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/.python
 	@echo "Installing into $(VENV) (first time only) ..."
 	@$(INSTALL) ".[docs]" && touch $@
 
 $(VENV)/.rivals: $(VENV)/.baselines
-	@$(INSTALL) ".[rivals]" && touch $@
+	@$(INSTALL) ".[rivals,render]" && touch $@
 
 $(VENV)/.ray: $(VENV)/.dev
 	@echo "Installing Ray into $(VENV) (140 MB, first time only) ..."
 	@$(INSTALL) ".[rllib]" && touch $@
 
+$(VENV)-lower/.installed: pyproject.toml .ci/lower_bounds.py | $(VENV)/.python
+	@echo "Installing into $(VENV)-lower (first time only) ..."
+	@rm -rf $(VENV)-lower && $(BIN)/python -m venv $(VENV)-lower
+	@$(BIN)/python .ci/lower_bounds.py > $(VENV)-lower/lower.txt
+	@$(VENV)-lower/bin/python -m pip install --quiet --constraint $(VENV)-lower/lower.txt --editable . \
+	    pytest hypothesis pygame && touch $@
+
 clean:
-	rm -rf $(VENV) build dist docs/generated *.egg-info
+	rm -rf $(VENV) $(VENV)-lower build dist docs/generated *.egg-info

@@ -125,7 +125,7 @@ class Cell:
         parts = self.scratch / PARTS
         if parts.exists():
             try:
-                left = json.loads(parts.read_text())
+                left = json.loads(parts.read_text(encoding="utf-8"))
                 if _same_code(left["provenance"], now):
                     return float(left["spent"]), bool(left["provenance"]["dirty"])
             except (ValueError, KeyError, TypeError, AttributeError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -27,7 +30,7 @@ def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcom
     Ctrl-C lets trainings write their checkpoints; a second one does not wait for that. When this process is killed, its
     workers end too.
     """
-    count = min(workers or len(os.sched_getaffinity(0)), max(len(cells), 1))
+    count = min(workers or _processors(), max(len(cells), 1))
     if count == 1:
         for cell in cells:
             yield cell, _attempt(cell, progress=True)
@@ -63,6 +66,18 @@ def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcom
         pool.end(running)
 
 
+def _processors() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    most = 61 if sys.platform == "win32" else None  # more processes Windows cannot wait for
+    return min(count for count in (os.cpu_count() or 1, most) if count)
+
+
+_SIGNALLED = hasattr(os, "setpgid")
+"""Whether a worker is interrupted by a signal; Windows has none for one process, and there it interrupts itself."""
+
+
 class _Pool:
     """Worker processes that Ctrl-C reaches through this process only, once, and only while they work."""
 
@@ -74,6 +89,8 @@ class _Pool:
 
     def submit(self, cell: Cell) -> Future[Found]:
         # This may start a worker, which takes the mask over: it is deaf to Ctrl-C until `_begin`.
+        if not hasattr(signal, "pthread_sigmask"):  # Windows: a Ctrl-C meanwhile may end the worker
+            return self._pool.submit(_work, cell)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # within: it may raise a Ctrl-C just before
@@ -87,7 +104,7 @@ class _Pool:
         try:
             if running:
                 self._stop.set()
-                for worker in workers:
+                for worker in workers if _SIGNALLED else ():
                     if worker.pid is not None:
                         with suppress(ProcessLookupError):  # it was killed
                             os.kill(worker.pid, signal.SIGINT)
@@ -151,20 +168,31 @@ class _Worker:
 
 
 def _begin(stop: Any) -> None:
-    """Prepare a worker: a process group of its own, out of the terminal's reach, and an end with its parent's."""
+    """Prepare a worker: out of the reach of the terminal's Ctrl-C, and with an end when its parent ends."""
     _Worker.stop = stop
-    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if _SIGNALLED:
+        os.setpgid(0, 0)
+    else:
+        threading.Thread(target=_interrupt_when_told, daemon=True).start()
+        if sys.platform == "win32":
+            ctypes.windll.kernel32.SetConsoleCtrlHandler(None, True)  # ignore the console's
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _interrupt_when_told() -> None:
+    _Worker.stop.wait()
+    _thread.interrupt_main()  # does nothing while the main thread ignores Ctrl-C
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        # At once: the same command, run again, would meet this process at its checkpoints.
-        os.kill(os.getpid(), signal.SIGKILL)
+        # At once: the same command, run again, would meet this process at its checkpoints. Windows ends by any signal.
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _work(cell: Cell) -> Found:

@@ -137,7 +137,9 @@ def _board(folder: Path) -> Board:
             accepted = [result for result in accepted if result.algorithm != name]
     board = Board(folder.name, protocol, refused=refused)
     for path in sorted(folder.glob(f"*/*{FAILED}")):
-        board.failed.append(f"{path.parent.name}, seed {path.stem}: {last_line(path.read_text(errors='replace'))}")
+        board.failed.append(
+            f"{path.parent.name}, seed {path.stem}: {last_line(path.read_text(encoding='utf-8', errors='replace'))}"
+        )
     try:
         board.rows = rank(accepted)
     except ValueError as error:

@@ -6,6 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import gymnasium as gym
@@ -101,6 +102,21 @@ def resets(name: str, **kwargs: Any) -> Row:
     return time_blocks(name, env.reset, 1, "resets")
 
 
+def frames(name: str, env_id: str, **kwargs: Any) -> Row:
+    """A step through `gym.make`, and its picture."""
+    env = gym.make(env_id, render_mode="rgb_array", **kwargs)
+    env.reset(seed=0)
+    action = env.action_space.sample()
+
+    def run() -> None:
+        _, _, terminated, truncated, _ = env.step(action)
+        env.render()
+        if terminated or truncated:
+            env.reset()
+
+    return time_blocks(name, run, 1, "frames")
+
+
 def mmse_twin(num_envs: int) -> Row:
     """The mathematics of the default preset's step in plain batched NumPy."""
     rng = np.random.default_rng(0)
@@ -191,6 +207,15 @@ def rows() -> list[Callable[[], Row]]:
         lambda: xl_monte_carlo("mr"),
         lambda: xl_monte_carlo("l-mmse"),
         *speed_auction.rows(),
+        *(_pictures() if find_spec("pygame") else ()),
+    ]
+
+
+def _pictures() -> list[Callable[[], Row]]:
+    return [
+        lambda: frames("pictures, mmse (default)", CELL_FREE),
+        lambda: frames("pictures, XL mr, walking", XL_MIMO, mobility="random-waypoint"),
+        lambda: frames("pictures, auction", speed_auction.RIS_AUCTION),
     ]
 
 

@@ -26,12 +26,12 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
 
 def write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]], notes: Sequence[str] = ()) -> None:
     """Markdown table, and what is to be said of it."""
-    path.write_text(_lines(head, rows) + "".join(f"\n{note}\n" for note in notes))
+    path.write_text(_lines(head, rows) + "".join(f"\n{note}\n" for note in notes), encoding="utf-8")
 
 
 def write_data(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """CSV, one observation a line."""
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(head)
         writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)

@@ -4,9 +4,6 @@ import json
 import os
 import platform
 import re
-import subprocess
-import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -958,24 +955,3 @@ def test_the_adapter_gives_stable_baselines_what_it_expects():
         assert dones.all() == (step == 1)
     np.testing.assert_array_equal(infos[2]["terminal_observation"], expected[4]["final_obs"][2])
     assert infos[0]["TimeLimit.truncated"] is True
-
-
-def test_the_wheel_ships_the_package_alone(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(tmp_path),
-        str(ROOT),
-    ]
-    pytest.importorskip("hatchling")
-    subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {name for name in names if not name.endswith(".dist-info")} == {"cfenvs"}
-    assert "cfenvs/py.typed" in zipfile.ZipFile(wheel).namelist()
-    assert "cfenvs/evaluation/evaluate.py" in zipfile.ZipFile(wheel).namelist()

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from baselines.common.streams import Seed, Streams
 from cfenvs.arrays import Array, Bool, Float, Int
+from cfenvs.kernels import kernel
 
 PRIORITY_FLOOR = 1e-6
 """Added to every error: no transition becomes unreachable (Schaul et al. 2016, Section 3.3)."""
@@ -186,7 +186,7 @@ class PrioritisedReplay(Replay):
         self._largest, self.beta = state["largest"].numpy().copy(), float(state["beta"])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _set(tree: Float, slots: Int, priorities: Float, keep: Bool) -> None:
     """Write leaves and add up the paths above them; node 1 is the root, node i has children 2 i and 2 i + 1."""
     leaves = tree.shape[1] // 2
@@ -201,7 +201,7 @@ def _set(tree: Float, slots: Int, priorities: Float, keep: Bool) -> None:
                     node //= 2
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _draw(tree: Float, share: Float, sizes: Int, slots: Int, probabilities: Float) -> None:
     """Walk down to the leaf at which the cumulated priority exceeds a share of the total."""
     leaves = tree.shape[1] // 2

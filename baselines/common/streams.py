@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cfenvs.arrays import Float, Int
+from cfenvs.kernels import kernel
 
 Seed = int | Sequence[int]
 """Of a group: a non-negative integer, or several, such as (seed of the run, network, user)."""
@@ -75,7 +75,7 @@ def group_key(seed: Seed, purpose: int = 0) -> int:
     return int(np.random.SeedSequence([*map(int, words), purpose]).generate_state(1, np.uint64)[0])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _uniform(keys: NDArray[np.uint64], count: np.uint64, out: Float) -> None:
     for g in range(out.shape[0]):
         z = keys[g] + count * _GOLDEN

@@ -79,7 +79,7 @@ def make(stem: Path, quick: bool = False) -> None:
     found = {preset: matrix(preset, size, stem.parent / "auction-policies") for preset in PRESETS}
     _picture(stem, found)
     text = "".join(_report(preset, table, size) for preset, table in found.items())
-    Path(f"{stem}.md").write_text(text.rstrip() + "\n")
+    Path(f"{stem}.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     write_data(
         stem.with_suffix(".csv"),
         ["preset", "row", "column", "reward", "standard_error", "gain", "gain_standard_error", "best_on_validation"],

@@ -64,7 +64,7 @@ def make(stem: Path) -> None:
     table = np.column_stack([PERCENT, *quantiles.values()])
     header = ",".join(["percent", *(f"{name} dB" for name in quantiles)])
     np.savetxt(f"{stem}.csv", table, delimiter=",", header=header, comments="", fmt=["%.1f"] + ["%.3f"] * 8)
-    Path(f"{stem}.md").write_text(report(fading, estimated))
+    Path(f"{stem}.md").write_text(report(fading, estimated), encoding="utf-8")
 
 
 def samples() -> tuple[dict[str, Float], dict[str, Float]]:

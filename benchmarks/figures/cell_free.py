@@ -95,7 +95,7 @@ def run_cell(cell: Cell, stem: Path) -> Outcome:
         }
         write_atomically(done, json.dumps(record))
         (folder / CHECKPOINT).unlink(missing_ok=True)
-    found = json.loads(done.read_text())
+    found = json.loads(done.read_text(encoding="utf-8"))
     check_defaults(folder, found["config"], cell.args)
     shape = len(cell.args.seeds), len(cell.args.drops)
 
@@ -127,7 +127,10 @@ def opponents(
     if stem is not None:
         kept = Path(f"{stem}-cells") / f"{kept_name('opponents', opponents, args, neighborhoods)}.json"
     if kept is not None and kept.exists():
-        return {name: (np.array(rates), time) for name, (rates, time) in json.loads(kept.read_text()).items()}
+        return {
+            name: (np.array(rates), time)
+            for name, (rates, time) in json.loads(kept.read_text(encoding="utf-8")).items()
+        }
     kwargs = {"preset": args.preset, "activity": "static", **args.env_kwargs}
     kwargs = {name: value for name, value in kwargs.items() if not name.startswith("toggle")}
     protocol = Protocol(

@@ -65,7 +65,8 @@ def make(stem: Path, quick: bool = False) -> None:
     Path(f"{stem}.md").write_text(
         "Guaranteed rate of the best power levels over that of the best powers, mean over held-out drops (50, 20 of "
         "`ngo`; all users active), by the number of levels above zero; the largest is always full power.\n\n"
-        + markdown(table)
+        + markdown(table),
+        encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), data)
 

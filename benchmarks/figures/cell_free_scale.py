@@ -142,7 +142,8 @@ def _write(stem: Path, results: dict[str, Result], sizes: dict[str, Size]) -> No
     Path(f"{stem}.md").write_text(
         f"Shares of the discrete optimum, all users active, held-out drops ({counts}; fewer than ten seeds: nothing is "
         "ranked). Learners start from full power and leave level 0 out. Decision: of all users of one network; "
-        "classical rows decide for all networks together.\n\n" + markdown(table)
+        "classical rows decide for all networks together.\n\n" + markdown(table),
+        encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), data)
 

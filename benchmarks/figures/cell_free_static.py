@@ -68,7 +68,8 @@ def make(stem: Path, quick: bool = False) -> None:
         "discrete optimum (confirmed by enumeration of all joint actions).\n\n"
         + markdown(rows)
         + f"\n{agree}\n\nFPer by the number of neighbours, beside best response from full power:\n\n"
-        + markdown(_sweep_rows(outcomes, found))
+        + markdown(_sweep_rows(outcomes, found)),
+        encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), _data(outcomes, found))
 

@@ -99,7 +99,8 @@ def _write(stem: Path, outcomes: dict[str, dict[str, Outcome]], change: int, bas
         f"optimum of the active users, greedy play after each of the {AFTER} episodes after the change; before: the "
         f"mean of {BEFORE} evaluations; regained: {REGAINED:.0%} of it.\n\n"
         f"{markdown(rows)}\nPaired differences over those episodes, 95 % bootstrap interval over drops and seeds:\n\n"
-        f"{differences}"
+        f"{differences}",
+        encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), data)
 

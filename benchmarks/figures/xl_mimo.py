@@ -105,7 +105,7 @@ def learned(
         result = read_result(run / "result.json")
         results.append(result.objective)
         seconds.append(result.training_time)
-        record = json.loads((run / "run.json").read_text())
+        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
         check_defaults(run, record["config"], replace(args, seed=seed))
         curves.append(record["curve"])
     return Row(np.array(results), curves, float(np.mean(seconds)))

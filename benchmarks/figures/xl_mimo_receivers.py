@@ -47,7 +47,7 @@ def make(stem: Path) -> None:
     for name, values in sums.items():
         low, middle, high = np.percentile(values, [5, 50, 95])
         lines.append(f"| {name} | {values.mean():.2f} | {low:.2f} | {middle:.2f} | {high:.2f} |")
-    Path(f"{stem}.md").write_text("\n".join(lines) + "\n")
+    Path(f"{stem}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def sum_rates(receiver: str, best: bool) -> Float:

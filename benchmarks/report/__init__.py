@@ -45,7 +45,7 @@ def page(found: Sequence[Board], progress: bool = False) -> str:
     Results may come from strangers. Everything is escaped by the template, and the page's security policy lets no
     script run but its own two, nor anything be loaded.
     """
-    library, script = get_plotlyjs(), (FOLDER / "page.js").read_text()
+    library, script = get_plotlyjs(), (FOLDER / "page.js").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -63,7 +63,7 @@ def page(found: Sequence[Board], progress: bool = False) -> str:
         legend=LEGEND,
         symbols=SYMBOLS,
         text_columns=TEXT_COLUMNS,
-        style=Markup((FOLDER / "page.css").read_text()),
+        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         library=Markup(library),
         script=Markup(script),
         script_hashes=[_hash(library), _hash(script)],

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Bool, Float
 from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.kernels import kernel
 
 
 class Activity:
@@ -82,7 +82,7 @@ class Activity:
         _markov_path(uniforms, keep, 1.0 / config.mean_on_steps, 1.0 / config.mean_off_steps, path)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _markov_path(uniforms: Float, keep: Float, leave: float, join: float, path: Bool) -> None:
     """Each user leaves its state with a fixed probability; if all would be off, one of those before stays on."""
     steps, num_users = path.shape

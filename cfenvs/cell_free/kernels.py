@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Bool, Float, Float32, Int
+from cfenvs.kernels import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def settle(
     rates: Float, powers: Float, active: Bool, prelog: float, tolerance: float, violations: Bool, counts: Int
 ) -> None:
@@ -41,7 +41,7 @@ def settle(
         counts[e] = count
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> bool:
     """Move every world one step along its activity path; whether an episode is over in any.
 
@@ -67,7 +67,7 @@ def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> bool:
     return some_end
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def observe_users(active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32) -> None:
     """Write [d, v, u] of every world to the first 3 K columns of `out` (E, S), rates over `scale` and clipped."""
     num_worlds, num_users = rates.shape
@@ -81,7 +81,7 @@ def observe_users(active: Bool, violations: Bool, rates: Float, scale: float, cl
             out[e, 2 * num_users + k] = min(rates[e, k] * inverse, clip)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: float, out: Float32) -> None:
     """Write own rate and those of the neighbours (E, K, J) to the first 1 + J columns of `out` (E, K, D)."""
     num_worlds, num_users, num_neighbors = neighbors.shape

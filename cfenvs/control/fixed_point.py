@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float
 from cfenvs.control.heuristics import rate_feedback
 from cfenvs.control.solution import PowerSolution, active_mask, check_maximum_power, spread
+from cfenvs.kernels import kernel
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.uatf import UatfCoefficients
 
@@ -72,7 +72,7 @@ def max_min(coefficients: UatfCoefficients, p_max: float, active: ArrayLike | No
     return PowerSolution(spread(p, mask), value, iterations)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fixed_point(
     coupling: Float, noise: Float, p_max: float, tolerance: float, max_iterations: int
 ) -> tuple[Float, int]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Float
 from cfenvs.control.fixed_point import max_min
 from cfenvs.control.solution import PowerSolution, active_mask, check_maximum_power, spread
+from cfenvs.kernels import kernel
 from cfenvs.radio.uatf import UatfCoefficients, uatf_sinr
 
 TOLERANCE = 1e-13
@@ -74,7 +74,7 @@ def _sum_rate(p: Float, coefficients: UatfCoefficients) -> float:
     return float(np.log2(1.0 + uatf_sinr(p, coefficients)).sum())
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _wmmse(
     b: Float, c: Float, s: Float, start: Float, p_max: float, tolerance: float, max_iterations: int
 ) -> tuple[Float, int]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Array, Bool, Float, Int
+from cfenvs.kernels import kernel
 
 
 class InvalidAction(gymnasium.error.InvalidAction, ValueError):  # noqa: N818  (Gymnasium's name)
@@ -67,7 +67,7 @@ def check_shares(actions: Any, shape: tuple[int, ...]) -> Float:
     return array.astype(np.float64, copy=False)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _take_levels(actions: Int, levels: Float, acting: Bool, out: Float) -> bool:
     """Write the levels; False if an index that counts is out of range. One pass where NumPy takes three."""
     valid = True

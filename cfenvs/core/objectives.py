@@ -15,11 +15,11 @@ from __future__ import annotations
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
-from numba import guvectorize, njit
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import load_object
 from cfenvs.core.errors import closest
+from cfenvs.kernels import kernel, ufunc_kernel
 
 
 class Objective(Protocol):
@@ -28,7 +28,7 @@ class Objective(Protocol):
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float: ...
 
 
-@guvectorize(["void(float64[:], boolean[:], float64[:])"], "(k),(k)->()", cache=True)
+@ufunc_kernel(["void(float64[:], boolean[:], float64[:])"], "(k),(k)->()")
 def minimum_active(rates: Float, active: Bool, out: Float) -> None:
     """Smallest rate of an active user; a generalised ufunc, one pass over what would be three in NumPy."""
     lowest = np.inf
@@ -162,7 +162,7 @@ class _Checked:
         raise ValueError(f"objective={self._own!r} {what}: {allowed}") from cause
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _all_finite(values: Float) -> bool:
     """One quick pass, at a fifth of the price of three in NumPy."""
     finite = True

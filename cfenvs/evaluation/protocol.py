@@ -125,7 +125,7 @@ class Protocol:
     def load(cls, path: Path) -> Protocol:
         """Read a protocol from a TOML file whose keys are the attributes."""
         try:
-            values = tomllib.loads(Path(path).read_text("utf-8"))
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path} is no TOML file: {error}") from None
         return cls.from_dict(values, path)

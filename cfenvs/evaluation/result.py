@@ -160,7 +160,7 @@ def read_result(path: Path) -> Result:
         If the file is no result of this schema, or its numbers are missing or not finite.
     """
     try:
-        values = json.loads(Path(path).read_text())
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON file: {error}") from error
     return _checked(values, path)

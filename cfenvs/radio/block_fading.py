@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.kernels import kernel
 from cfenvs.radio.philox import complex_normals
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def block_estimates(
     keys: NDArray[np.uint64],
     steps: Int,

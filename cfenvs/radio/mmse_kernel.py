@@ -22,12 +22,10 @@ in any batch.
 # Inside a kernel the types are numba's; the annotations are for its callers.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Complex, Float, Int
+from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.lanes import LANES, add, fma, fnma, load, mul, neg, rsqrt, splat, store, sub
 
 # A complex number of four realisations: the real parts of the lanes, then the imaginary parts.
@@ -37,10 +35,6 @@ _COMPLEX = 2 * LANES
 _CHUNK = 128
 # A product of [(I + T)^-1]_kk below this is turned into a logarithm; the product of two such must not underflow.
 _SMALL = 1e-100
-
-_kernel: Any = njit(cache=True, error_model="numpy")
-# Inlined parts have no cache of their own: theirs would go stale unseen.
-_inlined: Any = njit(error_model="numpy", forceinline=True)
 
 
 def pack_realizations(h_hat: Complex) -> Float:
@@ -65,7 +59,7 @@ def pack_realizations(h_hat: Complex) -> Float:
     return np.ascontiguousarray(np.stack((lanes.real, lanes.imag), axis=4))
 
 
-@_inlined
+@inlined
 def _tile(a, i, a_row, b, j, b_row, length):
     """Sums over m < length of a_im conj(b_jm) for two rows of a and two of b, as (re, im) of 00, 01, 10, 11.
 
@@ -89,7 +83,7 @@ def _tile(a, i, a_row, b, j, b_row, length):
     return re00, im00, re01, im01, re10, im10, re11, im11
 
 
-@_inlined
+@inlined
 def _add_diagonal(sums, a0r, a0i, a1r, a1i):
     """Sums of a diagonal tile with the terms of one more m.
 
@@ -103,14 +97,14 @@ def _add_diagonal(sums, a0r, a0i, a1r, a1i):
     return r00, i00, r11, i11, rr10, ii10, ir10, ri10
 
 
-@_inlined
+@inlined
 def _diagonal(sums):
     """Entries 00 and 11, which are real, and (re, im) of 10."""
     r00, i00, r11, i11, rr10, ii10, ir10, ri10 = sums
     return add(r00, i00), add(r11, i11), add(rr10, ii10), sub(ir10, ri10)
 
 
-@_inlined
+@inlined
 def _diagonal_tile(a, i, a_row, length):
     """:func:`_tile` of two rows of a with themselves, as :func:`_diagonal` returns it."""
     zero = splat(0.0)
@@ -122,7 +116,7 @@ def _diagonal_tile(a, i, a_row, length):
     return _diagonal(sums)
 
 
-@_inlined
+@inlined
 def _interference_factors(p, C, factors):
     """Factors of Z_l = sum_i p_i C_il + I = F_l F_l^H, shape (L, N, N), as :func:`_whiten` uses them.
 
@@ -151,7 +145,7 @@ def _interference_factors(p, C, factors):
                 factor[n, m] *= factor[n, n].real
 
 
-@_inlined
+@inlined
 def _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first, stop, antennas, g, target, g_row):
     """:func:`_whiten` for ``antennas`` antennas."""
     zero = splat(0.0)
@@ -181,7 +175,7 @@ def _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first
     return _diagonal(sums)
 
 
-@_inlined
+@inlined
 def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g, target, g_row):
     """Channels sqrt(p_k) F_l^-1 hh_kl of two users to access points ``first`` to ``stop``, into two rows of g.
 
@@ -200,7 +194,7 @@ def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g
     )
 
 
-@_inlined
+@inlined
 def _accumulate(a, start, lanes, first):
     """``a[start] = lanes`` if ``first``, else ``a[start] += lanes``."""
     if not first:
@@ -208,7 +202,7 @@ def _accumulate(a, start, lanes, first):
     store(a, start, lanes)
 
 
-@_inlined
+@inlined
 def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
     """Add the Gram matrix of the whitened channels of access points ``first`` to ``stop`` to the lower triangle of a.
 
@@ -248,7 +242,7 @@ def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
             _accumulate(a, t1 + _COMPLEX + _IM, im11, first == 0)
 
 
-@_inlined
+@inlined
 def _cholesky(a, a_row, users):
     """Lower Cholesky factor L of I + a in place of a, with 1 / L_kk in place of its diagonal."""
     one = splat(1.0)
@@ -281,7 +275,7 @@ def _cholesky(a, a_row, users):
                 store(a, t + _COMPLEX + _IM, mul(x1i, r1))
 
 
-@_inlined
+@inlined
 def _inverse_diagonal(a, a_row, users, y, norms):
     """Diagonal of (I + T)^-1 = L^-H L^-1 from the factor that :func:`_cholesky` leaves in a; y receives L^-H."""
     zero = splat(0.0)
@@ -320,7 +314,7 @@ def _inverse_diagonal(a, a_row, users, y, norms):
         store(norms, (i + 1) * LANES, mul(r1, r1))
 
 
-@_inlined
+@inlined
 def _scratch(users, aps, antennas):
     """Work arrays of one call: (access points at a time, g, its row length, a, its row length, y, norms, factors)."""
     even = users + users % 2
@@ -332,7 +326,7 @@ def _scratch(users, aps, antennas):
     return chunk, g, g_row, a, a_row, y, norms, np.empty((aps, antennas, antennas), np.complex128)
 
 
-@_inlined
+@inlined
 def _inverse_norms(h, group, p, scratch):
     """[(I + T)^-1]_kk = 1 / (1 + SINR_k) of the lane group that starts at ``group`` in the flat ``h``."""
     chunk, g, g_row, a, a_row, y, norms, factors = scratch
@@ -344,13 +338,13 @@ def _inverse_norms(h, group, p, scratch):
     return norms
 
 
-@_inlined
+@inlined
 def _log2_product(values, start):
     """log2 of the product of four lanes, by pairs since the product of all four can underflow."""
     return np.log2(values[start] * values[start + 1]) + np.log2(values[start + 2] * values[start + 3])
 
 
-@_kernel
+@kernel
 def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Ergodic rates of centralised MMSE combining, without the pre-log factor.
 
@@ -396,7 +390,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
             out[row, k] = max((0.0 - logs[k] - _log2_product(products, k * LANES)) / num_realizations, 0.0)
 
 
-@_kernel
+@kernel
 def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Instantaneous SINRs of centralised MMSE combining, as ratios: eq. (5.5) at the combiner (5.11).
 

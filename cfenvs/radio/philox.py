@@ -13,11 +13,11 @@ and with no more than the basic operations of IEEE 754, every platform draws the
 # mypy: disable-error-code="no-untyped-def"
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cfenvs.kernels import inlined, kernel
 
 # Constants of the generator [1]_, as 32-bit words in 64 bits: a product of two of them does not overflow.
 _ROUNDS = 10
@@ -30,10 +30,8 @@ _FRACTION, _FRACTION_BITS = np.uint64((1 << 52) - 1), np.uint64(52)
 _ONE, _SQRT_HALF = np.float64(1.0).view(np.uint64), np.float64(math.sqrt(0.5)).view(np.uint64)
 _SQRT_OFFSET = np.uint64(_ONE - _SQRT_HALF)
 
-_inlined: Any = njit(error_model="numpy", forceinline=True)
 
-
-@_inlined
+@inlined
 def _block(c0, c1, c2, c3, k0, k1):
     """Output words of a counter under a key."""
     for _ in range(_ROUNDS):
@@ -48,13 +46,13 @@ def _block(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-@_inlined
+@inlined
 def _integer53(high, low):
     """The integer that the upper 27 and 26 bits of two words make, as a float64."""
     return np.int32(high >> np.uint64(5)) * 2.0**26 + np.int32(low >> np.uint64(6))
 
 
-@_inlined
+@inlined
 def _log(x):
     """Natural logarithm of a normal x > 0: x = 2^k m with sqrt(1/2) <= m < sqrt(2), log m = 2 atanh((m-1) / (m+1))."""
     bits = np.float64(x).view(np.uint64) + _SQRT_OFFSET
@@ -68,7 +66,7 @@ def _log(x):
     return k * math.log(2.0) + 2.0 * (s + s * series)
 
 
-@_inlined
+@inlined
 def _cos_sin(t):
     """Cosine and sine of t quarter turns, 0 <= t < 4."""
     quarter = np.int32(t + 0.5)
@@ -86,7 +84,7 @@ def _cos_sin(t):
     return c, s
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def philox4x32(counter_words: NDArray[np.uint32], key_words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Philox4x32-10: a block of random words.
 
@@ -103,7 +101,7 @@ def philox4x32(counter_words: NDArray[np.uint32], key_words: NDArray[np.uint32])
     return np.array(_block(c[0], c[1], c[2], c[3], k[0], k[1])).astype(np.uint32)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def complex_normals(key: np.uint64, counter: np.uint64, out: NDArray[np.float64]) -> None:
     """Circularly symmetric standard complex normals CN(0, 1): real and imaginary parts of variance 1/2.
 

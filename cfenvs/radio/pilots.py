@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Array, Float, Int
+from cfenvs.kernels import kernel
 from cfenvs.radio.uatf import mr_uatf_coefficients, uatf_sinr
 
 
@@ -38,7 +38,7 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
     return _least_contaminated(np.ascontiguousarray(gains), num_pilots)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _least_contaminated(gains: Float, num_pilots: int) -> Int:
     num_access_points, num_users = gains.shape
     pilots = np.arange(num_users)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Float
+from cfenvs.kernels import kernel
 
 CQI_EFFICIENCY: Float = np.array(
     [
@@ -60,7 +60,7 @@ def cqi_of_rate(rate: ArrayLike) -> Float:
     return steps[np.searchsorted(CQI_EFFICIENCY, rate, side="right")]
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def log2_1p(x: float) -> float:
     """log2(1 + x) for x >= 0 in plain arithmetic, so that loops over it vectorise; right to 5e-16 relative.
 

@@ -8,9 +8,9 @@ order whatever the group's width, so the rates of a world do not depend on how m
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Float
+from cfenvs.kernels import kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.uatf import UatfCoefficients
 
@@ -58,7 +58,7 @@ class UatfBatch:
         return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float) -> None:
     """sum_j counts_j log2(1 + gains_j SINR_k), SINR_k = b_k p_k / (sum_i c_ki p_i + 1), for all worlds.
 

@@ -15,21 +15,15 @@ batch.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Float, Int
+from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.xl_mimo import NEWTON_STEPS, NEWTON_TOLERANCE
 
-_kernel: Any = njit(cache=True, error_model="numpy")
-# Inlined parts have no cache of their own: theirs would go stale unseen.
-_inlined: Any = njit(error_model="numpy", forceinline=True)
 
-
-@_inlined
+@inlined
 def _solve(q, counts, rho, rho_counts, e, work):
     """Newton's method for e at every station; q (n, M), counts (n,), e (M,) written, work (4, M) scratch.
 
@@ -66,7 +60,7 @@ def _solve(q, counts, rho, rho_counts, e, work):
             break
 
 
-@_inlined
+@inlined
 def _fill(power, snr, mu, mu_counts, q, counts):
     """Write q (K J, M) and counts (K J,) of one world, stream k J + j."""
     num_stations, num_users = snr.shape
@@ -79,7 +73,7 @@ def _fill(power, snr, mu, mu_counts, q, counts):
                 q[i, m] = snr[m, k] * x
 
 
-@_kernel
+@kernel
 def lmmse_spectral_efficiencies(
     powers: Float,
     worlds: Int,
@@ -129,7 +123,7 @@ def lmmse_spectral_efficiencies(
             out[b, k] = total
 
 
-@_kernel
+@kernel
 def lmmse_gradient(
     power: Float,
     snr: Float,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from cfenvs.arrays import Float
+from cfenvs.kernels import kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def xl_mr_coefficients_batch(gains: Float, num_receive: float, coupling: float, b: Float, c: Float) -> None:
     """Write b_k = N_r B_k and c_kl = coupling G_kl / B_k, as `cfenvs.radio.xl_mimo.xl_mr_coefficients` at noise 1.
 

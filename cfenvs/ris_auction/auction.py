@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Array, Bool, Float, Int
+from cfenvs.kernels import kernel
 from cfenvs.ris_auction.rules import Rules
 
 NOBODY = -1
@@ -341,7 +341,7 @@ def draw_ties(generators: Sequence[np.random.Generator], items: int) -> tuple[In
     return np.argsort(uniforms[:, 0], axis=1, kind="stable"), uniforms[:, 1]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _keep_first(bids: Bool, ranked: Int, prices: Float, wallet: Float, limit: Int) -> Array:
     """The bids that fit into the wallet (E, O) and the limit on their number (E, O), first come first kept."""
     kept = np.zeros_like(bids)
@@ -358,7 +358,7 @@ def _keep_first(bids: Bool, ranked: Int, prices: Float, wallet: Float, limit: In
     return kept
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _previous_bidders(items: Bool, last_bids: Bool, last_price: Float, wallet: Float, order: Int, luck: Float) -> Array:
     """Who gets each of the given-up items, (E, S): one at a time, a random last bidder that can still afford it."""
     worlds, bidders, num_items = last_bids.shape

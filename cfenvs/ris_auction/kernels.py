@@ -7,15 +7,15 @@ a product over users, which takes one logarithm for each surface instead of one 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Bool, Float, Int
+from cfenvs.kernels import kernel
 
 GROUP = 8
 """Users whose 1 + SINR are multiplied before a logarithm is taken: the product of eight overflows above 380 dB only."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cellular_values(
     coefficients: Float,
     wanting: Bool,
@@ -88,7 +88,7 @@ def cellular_values(
             _differences(total, base[e, t, o], owned[e, i], utilities[e], marginals[e, i], i)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def joint_values(
     received: Float,
     gained: Float,
@@ -146,7 +146,7 @@ def joint_values(
             _differences(total, base[e, t, o], owned[e, i], utilities[e], marginals[e, i], i)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cellular_subset_sums(low: Float, high: Float, exponent: float, sums: Float) -> None:
     """Sum over users of r^exponent for every pair of a set of the first surfaces and a set of the last ones.
 
@@ -174,7 +174,7 @@ def cellular_subset_sums(low: Float, high: Float, exponent: float, sums: Float) 
                 product[:] = 1.0
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel(inline="always")
 def _differences(total: Float, base: float, owned: Bool, utilities: Float, marginals: Float, i: int) -> None:
     utilities[i] = total[0] / base - 1.0 if owned.any() else 0.0  # where rounding would say 1e-16
     for s in range(owned.size):

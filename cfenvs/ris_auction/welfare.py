@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Bool, Float, Int
+from cfenvs.kernels import kernel
 from cfenvs.ris_auction.auction import NOBODY
 from cfenvs.ris_auction.valuation import Valuation
 
@@ -137,7 +137,7 @@ def _best_subset(table: Float) -> Float:
     return best
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _joined(table: Float, earlier: Float) -> Float:
     """Max over T in S of table[T] + earlier[S without T], for every S."""
     out = np.empty_like(table)

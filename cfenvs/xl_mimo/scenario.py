@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numba import njit
 
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.drops import Given
+from cfenvs.kernels import kernel
 from cfenvs.radio import geometry, path_loss, shadowing
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -109,7 +109,7 @@ def walk(config: XLMIMOConfig, scenario: Scenario, rng: np.random.Generator) -> 
     return positions, gains_at(config, scenario.base_stations, positions, shadow)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _waypoint_paths(start: Float, goals: Float, stride: float, side: float) -> Float:
     """Positions (T + 1, K, 2) of users that walk `stride` metres a step towards one goal of `goals` after another."""
     length, num_users, _ = goals.shape

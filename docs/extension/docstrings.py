@@ -29,7 +29,7 @@ def parameter_headings() -> list[str]:
     """Headings by which configurations group their fields."""
     found: dict[str, None] = {}
     for path in sorted((ROOT / "cfenvs").rglob("config.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 found |= dict.fromkeys(headings(ast.get_docstring(node) or ""))
     return [heading for heading in found if heading not in NUMPYDOC]

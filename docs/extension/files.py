@@ -91,7 +91,7 @@ def protocols() -> list[str]:
     """What the leaderboard is evaluated on."""
     rows = []
     for path in sorted((ROOT / "benchmarks" / "protocols").glob("*.toml")):
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
         kwargs = ", ".join(f"{key}={value!r}" for key, value in values.get("env_kwargs", {}).items())
         steps = [f"{values.get(key, 0):,}".replace(",", " ") for key in ("training_steps", "steps_per_network")]
         trained = ["" if count == "0" else count for count in steps]

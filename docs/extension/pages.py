@@ -103,9 +103,9 @@ def write(app: Any) -> None:
         path = out_dir / (name if name.endswith(".inc") else f"{name}.rst")
         kept.add(path)
         text = "\n".join(lines) + "\n"
-        if not path.is_file() or path.read_text() != text:
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
     for path in out_dir.rglob("*.rst"):
         if path not in kept:
             os.remove(path)
@@ -130,7 +130,7 @@ def find_source(app: Any, module: str) -> tuple[str, dict[str, Any]] | None:
     path = path_of(module)
     if path is None or module.startswith("cfenvs"):
         return None
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     return text, ModuleAnalyzer.for_string(text, module).find_tags()
 
 

@@ -109,7 +109,9 @@ def path_of(module: str) -> Path | None:
 def source(path: Path) -> Source:
     """Parse a module."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return Source(".".join(parts[:-1] if parts[-1] == "__init__" else parts), ast.parse(path.read_text()))
+    return Source(
+        ".".join(parts[:-1] if parts[-1] == "__init__" else parts), ast.parse(path.read_text(encoding="utf-8"))
+    )
 
 
 def dictionary(path: Path, name: str) -> dict[str, str]:

@@ -20,16 +20,18 @@ from cfenvs.registration import IDS
 ROOT = Path(__file__).parents[2]
 
 SYSTEMS = {"cell_free", "xl_mimo", "ris_auction"}
+BASE = {"arrays", "kernels"}
 ALLOWED = {
     "arrays": set(),
-    "radio": {"arrays"},
-    "control": {"arrays", "radio"},
-    "core": {"arrays"},
+    "kernels": set(),
+    "radio": BASE,
+    "control": {*BASE, "radio"},
+    "core": BASE,
     "registration": set(),
     "adapters": {"arrays", "core"},
     "evaluation": {"arrays", "core", "registration", "ris_auction"},
-    **{system: {"arrays", "radio", "control", "core"} for system in SYSTEMS},
-    "policies": {"arrays", "radio", "control", "core", *SYSTEMS},
+    **{system: {*BASE, "radio", "control", "core"} for system in SYSTEMS},
+    "policies": {*BASE, "radio", "control", "core", *SYSTEMS},
     "play": {"arrays", "core", "evaluation", "policies", "registration", "ris_auction"},
 }
 """What each part of `cfenvs` may import from the others."""
@@ -80,12 +82,9 @@ def test_importing_is_light():
 
 
 def test_importing_is_quick():
-    """Beyond what Gymnasium itself takes."""
-    code = "import gymnasium, time; t = time.perf_counter(); import cfenvs; print(time.perf_counter() - t)"
-    times = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout) for _ in range(3)
-    ]
-    assert min(times) < 0.5
+    """The package alone brings Gymnasium and PettingZoo, not what an environment is computed with."""
+    code = "import sys, cfenvs; print(sorted({'numba', 'scipy', 'threadpoolctl', 'cfenvs.core'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_each_kernel_compiles_once():
@@ -112,12 +111,28 @@ def test_each_kernel_compiles_once():
 
 
 def test_warmup_compiles_everything_that_a_step_needs():
-    code = (
-        "import time, cfenvs, gymnasium as gym; cfenvs.warmup(); env = gym.make('CellFreeUplinkPower-v0');"
-        "env.reset(seed=0); t = time.perf_counter(); env.step(env.action_space.sample()); env.unwrapped.optimum();"
-        "print(time.perf_counter() - t)"
-    )
-    assert float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout) < 0.1
+    code = """
+import gc, cfenvs, gymnasium as gym
+from cfenvs.registration import IDS
+from numba.core.dispatcher import Dispatcher
+
+def compiled():
+    kernels = [found for found in gc.get_objects() if issubclass(type(found), Dispatcher)]
+    return {f"{found.py_func.__module__}.{found.__name__}": len(found.signatures) for found in kernels}
+
+cfenvs.warmup()
+before = compiled()
+for name in IDS:
+    env = gym.make(name)
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    env.unwrapped.optimum()
+print(sum(before.values()), *(name for name, count in compiled().items() if count > before.get(name, 0)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    count, *late = done.stdout.split()
+    assert int(count) > 10, done.stderr
+    assert late == []
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -140,3 +155,12 @@ def test_a_world_seeded_like_a_list_of_integers_is_the_same():
     a, _ = env.reset(seed=np.int64(3))
     b, _ = env.reset(seed=3)
     assert (a == b).all()
+
+
+def test_text_is_read_and_written_as_utf_8_everywhere():
+    """Not in the encoding of the system, which is another on Windows."""
+    for folder in ("cfenvs", "baselines", "benchmarks", "examples", "docs"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"read_text", "write_text"}:
+                    assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{path}:{node.lineno}"

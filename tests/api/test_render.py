@@ -3,7 +3,6 @@
 import copy
 import pickle
 import sys
-import time
 import warnings
 from itertools import chain, pairwise
 
@@ -491,23 +490,3 @@ def test_whatever_its_size_an_auction_fits(kwargs):
     for frame in (env.render(), *bid(env, 8)):
         margins = (frame[:, :10], frame[:, -10:], frame[:15], frame[-10:])
         assert all((margin == 255).all() for margin in margins)
-
-
-DEFAULT = {"surfaces": 20, "users": 10, "increment": 0.05, "opponents": "greedy"}
-FAST = [{"preset": "default"}, {"system": XL_MIMO, "preset": "large"}, WALKING, {"system": AUCTION, **DEFAULT}]
-
-
-@pytest.mark.parametrize("kwargs", FAST)
-def test_thirty_frames_a_second_and_more(kwargs):
-    env = make(**kwargs)
-    env.render()  # makes fonts and marks
-    actions = [env.action_space.sample() for _ in range(20)]
-    spent = 0.0
-    for action in actions:
-        _, _, terminated, truncated, _ = env.step(action)
-        start = time.process_time()  # others may be busy on the same machine
-        env.render()
-        spent += time.process_time() - start
-        if terminated or truncated:
-            env.reset()
-    assert len(actions) / spent > 30

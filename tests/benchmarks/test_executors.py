@@ -23,6 +23,8 @@ from benchmarks.run import FAILED, main, remove_empty_folders, run_all
 from cfenvs.evaluation import provenance, read_result, read_traces, replay
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 600
+"""Seconds after which something hangs, however busy the machine is."""
 
 TINY = """
 env_id = "CellFreeUplinkPower-v0"
@@ -142,6 +144,19 @@ def interrupted(protocol, seed, folder, progress):
 '''
 
 
+WINDOWS = '''
+"""Takes away, before anything is imported, what only Linux and macOS have."""
+
+import os, signal, sys
+
+for name in ("fork", "getpgid", "getuid", "killpg", "nice", "sched_getaffinity", "setpgid", "setsid"):
+    delattr(os, name)
+for name in ("pthread_sigmask", "pthread_kill", "alarm", "SIGKILL", "SIGHUP", "SIGUSR1"):
+    delattr(signal, name)
+sys.modules.update(dict.fromkeys(("fcntl", "grp", "pwd", "resource", "termios")))
+'''
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder of its own with a tiny protocol and somebody's module."""
@@ -158,6 +173,13 @@ def here(tmp_path, monkeypatch):
 def run(*references, workers=1, executor="local"):
     """Run these cells; those that failed."""
     return [cell for cell, _ in run_all(list(cells(["tiny.toml"], references, out=Path("out"))), executor, workers)]
+
+
+def wait_until(there):
+    deadline = time.monotonic() + PATIENCE
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def path(algorithm):
@@ -228,12 +250,10 @@ def test_a_worker_that_is_killed_while_a_result_is_kept_costs_no_cell(here):
     outcomes = executors.local(found, 2)
     first, _ = next(outcomes)
     assert first.algorithm == "random"
-    deadline = time.monotonic() + 60
-    while not Path("waits").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: Path("waits").exists() and Path("waits").read_text())
     os.kill(int(Path("waits").read_text()), signal.SIGKILL)
-    time.sleep(1.0)  # for the pool to see it
+    pool = outcomes.gi_frame.f_locals["pool"]
+    wait_until(lambda: pool._pool._broken)
     left = {cell.algorithm: result for cell, result in outcomes}
     assert left.keys() == {"others:Waits", "fractional", "full-power"}
     assert not any(isinstance(result, str) for result in left.values())
@@ -413,17 +433,15 @@ def test_a_killed_run_leaves_whole_files_and_nobody_behind_and_goes_on(here):
         command += ["--algo", name]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{here}"}
     with Path("log").open("w") as log:
-        killed = subprocess.run(command, env=environment, stdout=log, stderr=log, timeout=120)
+        killed = subprocess.run(command, env=environment, stdout=log, stderr=log, timeout=PATIENCE)
     assert killed.returncode == -signal.SIGKILL, Path("log").read_text()
     whole = sorted(Path("out").rglob("*.json"))
     assert 1 <= len(whole) < len(algorithms)
     for file in whole:
         result = read_result(file)
         assert replay(result, read_traces(file)) == []
-    worker, deadline = int(Path("killer").read_text()), time.monotonic() + 20
-    while _runs(worker):
-        assert time.monotonic() < deadline, "a worker outlives the run that was killed"
-        time.sleep(0.05)
+    worker = int(Path("killer").read_text())
+    wait_until(lambda: not _runs(worker))  # a worker does not outlive the run that was killed
     times = {file: file.stat().st_mtime_ns for file in whole}
     assert run(*algorithms) == []
     assert all(path(cell.key).exists() for cell in cells(["tiny.toml"], algorithms))
@@ -454,6 +472,45 @@ def test_ctrl_c_ends_a_run_and_trainings_go_on_where_they_were(here):
     np.testing.assert_array_equal(again["actions"], whole["actions"])
 
 
+def test_two_workers_run_and_heed_ctrl_c_with_what_windows_has_alone(here):
+    site = here / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(WINDOWS)
+    command = [sys.executable, "-m", "benchmarks", "run", "--protocol", "tiny.toml", "--out", "out", "--workers", "2"]
+    for name in ("others:interrupted", "random", "optimum"):
+        command += ["--algo", name]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (site, ROOT, here)))}
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert (first.returncode, "the same command goes on" in first.stderr) == (1, True), first.stderr
+    (checkpoint,) = (SCRATCH / "tiny" / "others-interrupted").glob("0-*/checkpoint.pt")
+    assert not path("others-interrupted").exists()
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert again.returncode == 0, again.stderr
+    assert not checkpoint.exists()
+    there = {name: metrics(name) for name in ("others-interrupted", "random", "optimum")}
+    Path("out").rename("there")
+    assert run("fper", "random", "optimum") == []
+    assert there == {**{name: metrics(name) for name in ("random", "optimum")}, "others-interrupted": metrics("fper")}
+
+
+@pytest.mark.parametrize("gone", [(), ("sched_getaffinity",), ("sched_getaffinity", "cpu_count")])
+def test_as_many_workers_as_processors_by_default(here, monkeypatch, gone):
+    """One, and so no pool, where the system does not say."""
+    counts = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: None if "cpu_count" in gone else 4)
+    if "sched_getaffinity" in gone:
+        monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(executors, "_Pool", lambda count: counts.append(count) or pytest.fail("enough is known"))
+    tasks = list(cells(["tiny.toml"], ["random", "fractional", "optimum", "full-power", "random"], out=Path("out")))
+    if "cpu_count" in gone:
+        assert len(list(executors.local(tasks))) == len(tasks)
+    else:
+        with pytest.raises(pytest.fail.Exception):
+            list(executors.local(tasks))
+    assert counts == {0: [3], 1: [4], 2: []}[len(gone)]
+
+
 @pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install 'cfenvs[rllib]'")
 def test_ray_gives_the_same_numbers_and_tells_what_failed(here):
     """In a process of its own: Ray's threads and warnings stay there."""
@@ -472,7 +529,9 @@ def test_ray_gives_the_same_numbers_and_tells_what_failed(here):
     for name in ("random", "fractional", "others:Unlucky", "full-power"):
         command += ["--algo", name]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(here), *_path()]), "HOME": str(here)}
-    done = subprocess.run([*command, "--workers", "2"], env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [*command, "--workers", "2"], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 1, done.stderr
     assert "1 of 4 cells failed" in done.stderr
     assert 'raise ArithmeticError("out of luck")' in path("others-Unlucky").with_suffix(FAILED).read_text()

@@ -210,5 +210,5 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(*map(list, [*seen, count()]))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
     assert done.stdout == "[2] [1] [1] [1] [1] [2] [2]\n"

@@ -1,0 +1,76 @@
+"""How kernels are compiled, where they are kept, and what is said where they cannot be."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cfenvs
+
+ROOT = Path(__file__).parents[2]
+EARNED = """
+import gymnasium as gym, cfenvs
+env = gym.make("CellFreeUplinkPower-v0", preset="small", receiver="mr")
+env.reset(seed=0)
+print(env.step(env.action_space.nvec - 1)[1])
+"""
+
+
+def ran(code, **environment):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, env={**kept, **environment}
+    )
+
+
+@pytest.fixture
+def nowhere(tmp_path):
+    """What a process knows that can write neither beside the package nor at home, whoever it is of."""
+    package = tmp_path / "site" / "cfenvs"
+    shutil.copytree(Path(cfenvs.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in (package, *(path for path in package.rglob("*") if path.is_dir())):
+        (folder / "__pycache__").touch()  # a file, where a folder would have to be
+    (tmp_path / "file").touch()
+    home = str(tmp_path / "file" / "home")
+    return {"PYTHONPATH": str(package.parent), "HOME": home, "XDG_CACHE_HOME": home, "LOCALAPPDATA": home}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there numba asks the registry for the user's folder")
+def test_where_nothing_can_be_kept_one_warning_says_so_and_the_numbers_are_the_same(nowhere, tmp_path):
+    alone = ran(EARNED, **nowhere)
+    assert alone.returncode == 0, alone.stderr
+    assert alone.stderr.count("Warning: ") == alone.stderr.count("Set NUMBA_CACHE_DIR to a folder") == 1
+    assert alone.stdout == ran(EARNED, PYTHONPATH=str(ROOT)).stdout
+
+
+def test_a_cache_elsewhere_is_used_in_silence(nowhere, tmp_path):
+    told = ran("import cfenvs.core.objectives", **nowhere, NUMBA_CACHE_DIR=str(tmp_path / "kept"))
+    assert (told.returncode, told.stderr) == (0, "")
+    assert list(tmp_path.glob("kept/*/*.nbc"))
+
+
+@pytest.mark.parametrize(
+    "make", ["gym.make('XLMIMOPower-v0')", "pettingzoo.make('parallel', 'cfenvs/RISAuction-v0')", "cfenvs.warmup()"]
+)
+def test_without_compilation_one_sentence_says_what_is_wrong(make):
+    done = ran(f"import gymnasium as gym, pettingzoo, cfenvs; {make}", PYTHONPATH=str(ROOT), NUMBA_DISABLE_JIT="1")
+    assert done.stderr.splitlines()[-1].startswith(
+        "RuntimeError: NUMBA_DISABLE_JIT is set, but cfenvs runs compiled only"
+    )
+
+
+def test_every_kernel_is_compiled_by_the_same_decorators():
+    """What they promise, of caches and of division by zero, would not hold for numba's own."""
+    for folder in ("cfenvs", "baselines"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path == ROOT / "cfenvs" / "kernels.py":
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module == "numba":
+                    names = {alias.name for alias in node.names}
+                    assert not names & {"njit", "jit", "guvectorize", "vectorize"}, path
+                assert not (isinstance(node, ast.Attribute) and node.attr in {"njit", "jit", "guvectorize"}), path
