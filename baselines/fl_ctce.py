@@ -5,7 +5,7 @@
 Liu et al. (arXiv 2302.09290), equations (10) and (11): a few prototypes stand for all users (`FuzzyAgentsVec`), one
 actor sees all prototypes and acts for all of them, and users mix the actions by membership. The membership function,
 networks and learning rates of the paper are not published; the default kernel is that of the code of fuzzy agents (Li,
-Shi and Hwang 2022).
+Shi and Hwang 2022). Networks, updates and training loop are in `baselines.common.actor_critic`.
 """
 
 from __future__ import annotations

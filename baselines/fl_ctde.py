@@ -3,8 +3,9 @@
     python -m baselines.fl_ctde --rounds 60 --seed 1 --folder runs/fl-ctde
 
 Liu et al. (arXiv 2302.09290), equations (12) and (13): as FL-CTCE, but every fuzzy agent has an actor of its own that
-sees its own prototype, and a critic of its own that sees all. The actors and critics of all train as one tensor
-program (`baselines.common.actor_critic`). Decentralised are the fuzzy agents, not the users: a prototype is a sum over
+sees its own prototype, and a critic of its own that sees all. This file says who sees what; networks, updates and
+training loop are in `baselines.common.actor_critic`, where the actors and critics of all train as one tensor program.
+Decentralised are the fuzzy agents, not the users: a prototype is a sum over
 the states of all users, so that what one sends depends on what all others measure. Its information class is central.
 """
 

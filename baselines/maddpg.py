@@ -3,8 +3,8 @@
     python -m baselines.maddpg --rounds 60 --seed 1 --folder runs/maddpg
 
 The baseline of Liu et al. (arXiv 2302.09290), equations (12) and (13) with the K users in the place of the fuzzy
-agents; its networks and learning rates are not published. Actors and critics of all users train as one tensor program
-(`baselines.common.actor_critic`).
+agents; its networks and learning rates are not published. This file says who sees what; networks, updates and training
+loop are in `baselines.common.actor_critic`, where actors and critics of all users train as one tensor program.
 """
 
 from __future__ import annotations
