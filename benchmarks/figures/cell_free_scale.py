@@ -159,7 +159,7 @@ def _picture(stem: Path, results: dict[str, Result]) -> None:
             axes.plot(per_drop, np.full(len(per_drop), place), ".", color=colour, alpha=0.5)
             axes.plot(per_drop.mean(), place, "|", color=colour, markersize=16, markeredgewidth=2.5)
         axes.axvline(1.0, color="black", linewidth=0.8)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_yticks(range(len(names)), [name.replace(" (from", "\n(from") for name in names], fontsize=8)
         axes.set_ylim(-0.6, len(names) - 0.4)
         if axes is not panels[0]:
             axes.set_yticklabels([])

@@ -115,6 +115,17 @@ def test_ddqn_finds_the_optimum_of_an_easy_network():
     assert trained.score[0] > full[0] + 0.02
 
 
+def test_who_leaves_within_an_episode_does_not_hold_its_rate_at_zero():
+    """Two of five leave after the first step of 50; at full power the others go on earning."""
+    leave = {"activity": "toggle", "toggle_users": "leave", "toggle_step": 1, "toggle_fraction": 0.4}
+    quiet = {"start_at_full_power": True, "start_explorers": 1e-9, "final_explorers": 1e-9, "warm_up": 10**6}
+    for name in ("ddqn", "ctde", "fper"):
+        module, settings = args(name, **quiet)
+        settings.env_kwargs = {**settings.env_kwargs, **leave}
+        (first, *_) = module.train(settings, progress=False).curve
+        assert min(first["played"]) > 0.5
+
+
 def test_fper_shares_early_layers_and_keeps_late_ones():
     """After the last episode comes an average: the first layers are equal in a world, the others are personal."""
     kept = {}
