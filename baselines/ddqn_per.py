@@ -109,7 +109,7 @@ def train(
                 learner.remember(None, before[:, None], choices[:, None], rewards[:, None], observations[:, None])
                 if now >= args.warm_up and now % args.train_every == 0:
                     learner.learn(now / (args.episodes * steps))
-                played += guaranteed_rate(infos, active) / steps
+                played += guaranteed_rate(infos, active_in(before)) / steps
 
             scores: dict[str, Any] = {"played": played / play.optimum(active)}
             if args.evaluated(episode + 1):

@@ -77,7 +77,7 @@ class TianshouLearner:
             optim=optim.with_lr_scheduler_factory(Scheduler(lambda _: fall**self.progress)),
             gamma=args.discount,
             target_update_freq=args.target_period if args.discount > 0 else 0,
-            is_double=True,
+            is_double=args.double,
         )
 
     @torch.no_grad()

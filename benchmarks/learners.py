@@ -8,6 +8,7 @@ network would; all networks at once. Each is imported when it is trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -79,29 +80,64 @@ def curve(metric: str, points: Sequence[tuple[float, Any]], steps: float) -> dic
     }
 
 
-def on_the_spot(
-    module: str, name: str, information: str, agents: bool, env_kwargs: dict[str, Any], **settings: Any
-) -> Train:
-    """A learner of `baselines` that trains in the networks of the protocol; `env_kwargs` are its choices there."""
+@dataclass(frozen=True)
+class Spot:
+    """A learner of `baselines` that trains in the networks of the protocol.
+
+    Attributes
+    ----------
+    module, name, information : str
+        Rows add to `name` what `settings` change of the published algorithm (`QArgs.named`).
+    agents : bool
+        Whether it acts for single users.
+    choices : dict
+        Arguments of the environment that it sets for itself.
+    settings : dict
+        Of its `Args`, beyond `SPOT`.
+    """
+
+    module: str
+    name: str
+    information: str
+    agents: bool
+    choices: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> Any:
+        """The module, imported."""
+        return import_module(f"baselines.{self.module}")
+
+
+SPOTS: dict[str, Spot] = {
+    "sarl": Spot("ddqn_per", "SARL", "central", False, SILENT, {"decompose": True}),
+    "ctde": Spot("ctde", "CTDE, identity", "CTDE", True, {**SILENT, "neighborhood": 4, "identity": True}, JOINT),
+    "fper": Spot("fper", "FPer", "federated", True, {**SILENT, "neighborhood": 4}),
+}
+"""Their settings were chosen on validation networks: `figures cell-free-settings`."""
+
+
+def on_the_spot(spot: Spot) -> Train:
+    """A training function from a learner on the spot."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
-        config = protocol.make(env_kwargs, agents, worlds=1).config
-        baseline: Any = import_module(f"baselines.{module}")
+        config = protocol.make(spot.choices, spot.agents, worlds=1).config
         count, steps = protocol.num_scenarios, protocol.steps_per_network
         shared = dict(protocol.env_kwargs)
-        args = baseline.Args(
+        args = spot.baseline.Args(
             drops=tuple(protocol.first_scenario + i for i in range(count)),
             seeds=(seed,),
             preset=shared.pop("preset", "default"),
-            env_kwargs={"activity": config.activity, **shared, **env_kwargs},
+            env_kwargs={"activity": config.activity, **shared, **spot.choices},
             episodes=max(steps // config.episode_length, 1),
             folder=folder,
             resume=folder is not None,
             **SPOT,
-            **settings,
+            **spot.settings,
         )
-        trained = baseline.train(args, progress)
-        return OnTheSpot(name, information, trained, count * args.episodes * config.episode_length, agents, env_kwargs)
+        trained = spot.baseline.train(args, progress)
+        spent = count * args.episodes * config.episode_length
+        return OnTheSpot(args.named(spot.name), spot.information, trained, spent, spot.agents, spot.choices)
 
     return train
 
@@ -171,10 +207,8 @@ def bidder(name: str, **options: Any) -> Train:
 
 LEARNERS: dict[str, dict[str, Train]] = {
     "CellFreeUplinkPower-v0": {
-        "ppo": proximal({}),
-        "sarl": on_the_spot("ddqn_per", "SARL", "central", False, SILENT, decompose=True),
-        "ctde": on_the_spot("ctde", "CTDE", "CTDE", True, {**SILENT, "neighborhood": 4, "identity": True}, **JOINT),
-        "fper": on_the_spot("fper", "FPer", "federated", True, {**SILENT, "neighborhood": 4}),
+        "ppo": proximal(SILENT),  # defaults of `baselines.ppo`; what else was tried: docs/leaderboard.rst
+        **{name: on_the_spot(spot) for name, spot in SPOTS.items()},
     },
     "XLMIMOPower-v0": {
         "ppo": proximal({"power_scale": "db", "power_range_db": 30.0}, **POWERS),

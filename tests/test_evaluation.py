@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar

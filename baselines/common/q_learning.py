@@ -34,6 +34,9 @@ class QArgs:
     """At the end; it falls geometrically. A constant rate leaves a greedy policy that flickers between equal levels."""
     discount: float = 0.0
     """Powers do not change the next situation: the game is a contextual bandit, and looking ahead only adds noise."""
+    double: bool = True
+    """Double Q-learning: the network chooses the following action and its target judges it; without, the target does
+    both, as in DQN (Mnih et al., Nature 2015). Of no effect with discount 0, where nothing that follows counts."""
     target_period: int = 100
     """Gradient steps between copies of the network to the target (of no effect with discount 0)."""
     capacity: int = 4096
@@ -67,6 +70,18 @@ class QArgs:
     explore_within: int | None = None
     """Users explore levels at most so far from the greedy one; None is all. On fine grids of levels a user far from its
     place tells the others nothing. Joint actions are explored whole."""
+
+    def named(self, learner: str) -> str:
+        """The name of a row: the learner and, in brackets, what changes the published one.
+
+        Examples
+        --------
+        >>> QArgs(start_at_full_power=True, log_reward=True).named("FPer")
+        'FPer (from full power, log rewards)'
+        """
+        words = {"start_at_full_power": "from full power", "log_reward": "log rewards", "decompose": "decomposed"}
+        changes = ", ".join(word for name, word in words.items() if getattr(self, name))
+        return f"{learner} ({changes})" if changes else learner
 
     def epsilons(self, episodes: float | Array, users: int) -> Array:
         """Probability that one user explores after so many episodes of exploration, at most 1."""
@@ -219,8 +234,9 @@ class QLearner:
     def _following_value(self, observations: Tensor) -> Tensor:
         """Double Q-learning: the network chooses, its target judges (van Hasselt, Guez, Silver, AAAI 2016)."""
         seen = observations.flatten(1, -2) if self.views > 1 else observations
-        chosen = self._split(self.nets(seen)).argmax(-1, keepdim=True)
-        values = self._split(self.target(seen)).gather(-1, chosen).squeeze(-1)
+        judged = self._split(self.target(seen))
+        chosen = (self._split(self.nets(seen)) if self.args.double else judged).argmax(-1, keepdim=True)
+        values = judged.gather(-1, chosen).squeeze(-1)
         return values.view(observations.shape[:-1]) if self.views > 1 else values
 
     def _mean(self, values: Tensor, data: Mapping[str, Tensor]) -> Tensor:

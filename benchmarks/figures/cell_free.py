@@ -13,6 +13,7 @@ import numpy as np
 from baselines.common.cell_free import ENV_ID, GameArgs, Trained
 from baselines.common.runs import CHECKPOINT
 from benchmarks.figures.kept import check_defaults, kept_name, plain
+from benchmarks.learners import SPOT, SPOTS
 from cfenvs.arrays import Float
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
@@ -71,6 +72,14 @@ class Outcome:
 def held_out(count: int) -> tuple[int, ...]:
     """The first held-out drops."""
     return tuple(HELD_OUT + i for i in range(count))
+
+
+def spot_cell(learner: str, base: dict[str, Any], **env_kwargs: Any) -> Cell:
+    """A learner on the spot as the leaderboard trains it, but for what `base` says of its arguments, and its game."""
+    spot = SPOTS[learner]
+    settings = {**SPOT, **spot.settings, **base, "env_kwargs": {**spot.choices, **env_kwargs}}
+    args = spot.baseline.Args(**settings)
+    return Cell(args.named(spot.name), spot.baseline.train, args)
 
 
 def run_cell(cell: Cell, stem: Path) -> Outcome:

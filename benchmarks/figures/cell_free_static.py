@@ -1,7 +1,10 @@
 """Learning in static networks: the guaranteed rate against episodes, and how many neighbours a user must hear.
 
 Preset `small`, all users active, one network per drop. Shares are of the discrete optimum of each drop, which is
-confirmed here by trying all joint actions.
+confirmed here by trying all joint actions. Rows without brackets are the published learners: networks start at random,
+rewards are shares of what full power is worth, users choose among five levels with 0, and SARL has a value for each
+joint action. Rows with brackets are those of the leaderboard: they start at full power, learn logarithms of rewards,
+and leave level 0 out; SARL and CTDE decompose the value over users.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import numpy as np
 
 from baselines import ctde, ddqn_per, ddqn_tianshou, fper
 from baselines.common.cell_free import ENV_ID, GameArgs
-from benchmarks.figures.cell_free import Cell, Outcome, band, held_out, opponents, run_cell, summary
+from benchmarks.figures.cell_free import Cell, Outcome, band, held_out, opponents, run_cell, spot_cell, summary
+from benchmarks.learners import SPOTS
 from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
 
@@ -23,6 +27,7 @@ NEIGHBORS = (0, 1, 2, 4)
 LIBRARY_DROPS = 5
 """The library trains one network after the other: its row has these first drops and one seed."""
 COLOURS = {"SARL": "tab:blue", "CTDE": "tab:orange", "CTDE, identity": "tab:red", "FPer": "tab:green"}
+"""Of published learners; those of the leaderboard are drawn dashed, in the colour that their name begins with."""
 
 
 def make(stem: Path, quick: bool = False) -> None:
@@ -65,7 +70,8 @@ def make(stem: Path, quick: bool = False) -> None:
     )
     Path(f"{stem}.md").write_text(
         f"Static networks, preset `small`, {game.episodes} episodes, {len(game.drops)} held-out drops; shares of the "
-        "discrete optimum (confirmed by enumeration of all joint actions).\n\n"
+        "discrete optimum (confirmed by enumeration of all joint actions). Rows without brackets are the published "
+        "learners, with level 0 among five; those with brackets are ours, among four levels without 0.\n\n"
         + markdown(rows)
         + f"\n{agree}\n\nFPer by the number of neighbours, beside best response from full power:\n\n"
         + markdown(_sweep_rows(outcomes, found)),
@@ -85,6 +91,7 @@ def cells(base: dict[str, Any]) -> list[Cell]:
     ]
     for count in reversed(NEIGHBORS):
         made.append(Cell(_row(count), fper.train, fper.Args(**base, env_kwargs={"neighborhood": count})))
+    made += of_the_leaderboard(base)
     made += [
         Cell("independent (no layer averaged)", fper.train, fper.Args(**base, federated_layers=0)),
         Cell("FedAvg (all layers averaged)", fper.train, fper.Args(**base, federated_layers=3)),
@@ -95,6 +102,12 @@ def cells(base: dict[str, Any]) -> list[Cell]:
         ),
     ]
     return made
+
+
+def of_the_leaderboard(base: dict[str, Any]) -> list[Cell]:
+    """The learners with all that the leaderboard changes; SARL has branches: joint actions have no parts."""
+    branches = {"sarl": {"max_joint_actions": 1}}
+    return [spot_cell(name, {**base, **branches.get(name, {})}) for name in SPOTS]
 
 
 def _row(neighbors: int) -> str:
@@ -109,10 +122,8 @@ def confirm(args: GameArgs, optimum: Float) -> None:
         ENV_ID,
         len(args.drops),
         preset=args.preset,
-        activity="static",
-        action_type="joint",
         scenario_seed=args.drops,
-        episode_length=10**6,
+        **{"activity": "static", **args.env_kwargs, "action_type": "joint", "episode_length": 10**6},
     )
     env.reset(seed=0)
     best = np.zeros(len(args.drops))
@@ -145,6 +156,8 @@ def _picture(stem: Path, outcomes: dict[str, Outcome], found: dict[str, tuple[Fl
     optimum = found["optimum (levels)"][0]
     for name, colour in COLOURS.items():
         band(left, outcomes[name].greedy, name, colour)
+    for name in (cell.name for cell in of_the_leaderboard({})):
+        band(left, outcomes[name].greedy, name, COLOURS[name.partition(" (")[0]], "--")
     for name, style in (("full power", ":"), ("rounded continuous optimum", "-.")):
         left.axhline((found[name][0] / optimum).mean(), color="black", linestyle=style, linewidth=1, label=name)
     left.axhline(1.0, color="black", linewidth=1, label="discrete optimum")

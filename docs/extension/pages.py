@@ -76,7 +76,8 @@ def pages(out_dir: Path) -> dict[str, list[str]]:
     own = [page for page in learned if not page.startswith("common-")]
     shared = [page for page in learned if page.startswith("common-")]
     found["baselines"] = [
-        *title("Baselines"), summary(source(ROOT / "baselines" / "__init__.py").docstring), "",
+        *title("Baselines"),
+        *readable(source(ROOT / "baselines" / "__init__.py").docstring.splitlines(), "baselines"), "",
         *_module_table(learned, own), *title("What they share", "-"), *_module_table(learned, shared),
         *toctree((f"baselines/{page}" for page in learned), "hidden:"),
     ]  # fmt: skip

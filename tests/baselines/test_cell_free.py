@@ -115,6 +115,17 @@ def test_ddqn_finds_the_optimum_of_an_easy_network():
     assert trained.score[0] > full[0] + 0.02
 
 
+def test_who_leaves_within_an_episode_does_not_hold_its_rate_at_zero():
+    """Two of five leave after the first step of 50; at full power the others go on earning."""
+    leave = {"activity": "toggle", "toggle_users": "leave", "toggle_step": 1, "toggle_fraction": 0.4}
+    quiet = {"start_at_full_power": True, "start_explorers": 1e-9, "final_explorers": 1e-9, "warm_up": 10**6}
+    for name in ("ddqn", "ctde", "fper"):
+        module, settings = args(name, **quiet)
+        settings.env_kwargs = {**settings.env_kwargs, **leave}
+        (first, *_) = module.train(settings, progress=False).curve
+        assert min(first["played"]) > 0.5
+
+
 def test_fper_shares_early_layers_and_keeps_late_ones():
     """After the last episode comes an average: the first layers are equal in a world, the others are personal."""
     kept = {}
@@ -216,6 +227,34 @@ def test_double_q_learning_chooses_with_the_network_and_judges_with_the_target()
             nets.weights[-1].zero_()
             nets.biases[-1][:] = torch.tensor(values)
     assert learner._following_value(torch.zeros(1, 1, 2)).item() == 2.0
+
+
+def test_plain_q_learning_lets_the_target_choose_too():
+    learner = QLearner(QArgs(discount=0.5, double=False, hidden=(4,)), [0], 2, 1, 3, np.ones(1))
+    with torch.no_grad():
+        for nets, values in ((learner.nets, [0.0, 5.0, 1.0]), (learner.target, [9.0, 2.0, 3.0])):
+            nets.weights[-1].zero_()
+            nets.biases[-1][:] = torch.tensor(values)
+    assert learner._following_value(torch.zeros(1, 1, 2)).item() == 9.0
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.5])
+def test_double_q_learning_matters_only_to_who_looks_ahead(discount):
+    module, double = args("fper", discount=discount, target_period=3, train_every=1)
+    curves = [module.train(replace(double, double=value), progress=False).curve for value in (True, False)]
+    assert (curves[0] == curves[1]) == (discount == 0)
+
+
+def test_a_priority_exponent_of_zero_is_uniform_replay():
+    """Whatever the errors were: all weights are 1, and each of four transitions is drawn a quarter of the time."""
+    learner = QLearner(QArgs(priority_exponent=0.0, capacity=4, hidden=(4,)), [0], 1, 1, 2, np.ones(1))
+    seen = np.arange(4.0).reshape(1, 4, 1)
+    learner.remember(None, seen, np.zeros((1, 4, 1), int), np.zeros((1, 4)), seen)
+    learner.replay.prioritise(np.arange(4)[None], np.array([[100.0, 1.0, 0.01, 0.0]]))
+    learner.replay.beta = 0.4
+    batch = learner.replay.sample(4000)
+    assert (batch.weights == 1).all()
+    np.testing.assert_array_equal(np.bincount(batch.slots[0], minlength=4), [1000] * 4)
 
 
 def test_picked_columns_are_those_of_all_actions():
