@@ -56,8 +56,7 @@ class Greedy(Seated):
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
         seen = observations[:, : self.seat.surfaces].astype(float)
         values = seen * (self.shade * self.seat.value_scale)
-        prices = self.seat.prices
-        return _affordable(masks & (values > prices), values, prices, self.seat.budget)
+        return _affordable(masks & (values > self.seat.prices), values, self.seat)
 
 
 class Straightforward(Seated):
@@ -85,17 +84,18 @@ class Straightforward(Seated):
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
         seat = self.seat
         worlds = np.arange(len(masks))
-        prices, budget = seat.prices, seat.budget.copy()
+        prices, spent = seat.prices, np.zeros((len(masks), 1))
         bundle, bids = seat.owned.copy(), np.zeros(masks.shape, bool)
         going = masks.any(axis=1)
         while going.any():
-            within = masks & ~bids & (prices <= budget[:, None] * (1.0 + 1e-12))
+            number = bids.sum(axis=1, keepdims=True)
+            within = masks & ~bids & seat.covers(number + 1, spent + prices)
             surplus = np.where(within, self.shade * seat.worth(bundle) - prices, -np.inf)
             best = surplus.argmax(axis=1)
             going &= surplus[worlds, best] > 0
             rows, columns = worlds[going], best[going]
             bids[rows, columns] = bundle[rows, columns] = True
-            budget[rows] -= prices[rows, columns]
+            spent[rows, 0] += prices[rows, columns]
         return bids
 
 
@@ -115,7 +115,7 @@ class NearestSurfaces(Seated):
         distances = self.seat.distances
         count = self.seat.fair_share if self.count is None else self.count
         nearest = np.argsort(np.argsort(distances, axis=1, kind="stable"), axis=1) < count
-        return _affordable(masks & nearest, -distances, self.seat.prices, self.seat.budget)
+        return _affordable(masks & nearest, -distances, self.seat)
 
 
 class RandomBidder:
@@ -182,11 +182,11 @@ def seat_bidders(references: Any, count: int) -> list[Any]:
     return [copy.copy(bidder) if hasattr(bidder, "attach") else bidder for bidder in bidders]
 
 
-def _affordable(bids: Bool, priority: Float, prices: Float, budget: Float) -> Bool:
-    """The bids of largest priority whose prices together stay within the budget."""
+def _affordable(bids: Bool, priority: Float, seat: Seat) -> Bool:
+    """The bids of largest priority that the budget covers together."""
     order = np.argsort(np.where(bids, -priority, np.inf), axis=1, kind="stable")
     wanted = np.take_along_axis(bids, order, axis=1)
-    spent = np.cumsum(np.where(wanted, np.take_along_axis(prices, order, axis=1), 0.0), axis=1)
+    spent = np.cumsum(np.where(wanted, np.take_along_axis(seat.prices, order, axis=1), 0.0), axis=1)
     kept = np.zeros_like(bids)
-    np.put_along_axis(kept, order, wanted & (spent <= budget[:, None] * (1.0 + 1e-12)), axis=1)
+    np.put_along_axis(kept, order, wanted & seat.covers(np.cumsum(wanted, axis=1), spent), axis=1)
     return kept
