@@ -43,7 +43,13 @@ AUCTION = "RISAuction-v0"
 AVERAGED, LAST = ("objective", "violations"), ("utility", "cost")
 """Infos that are measured beside the reward: the mean over an episode, and what its last step says."""
 OF_AUCTIONS = ("welfare", "revenue", "unsold", "rounds")
-"""What is measured of auctions of bidders besides, and "against RIVAL"."""
+SELF_PLAY, WORST_RIVAL = "self-play", "worst rival"
+"""What is measured of bidders besides, and `against` each rival: see `cfenvs.evaluation.auctions`."""
+
+
+def against(rival: str) -> str:
+    """The metric of what bidders earn against a rival."""
+    return f"against {rival}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +77,7 @@ class Protocol:
     random, reference : str
         The algorithms at score zero and one.
     rivals : tuple of str
-        In auctions: bidders are judged in all seats, and in the first one with each of these in all others.
+        In auctions: bidders are judged by the mean over themselves in all seats, and over each of these in all others.
     traced : int
         Of so many scenarios, the first ones, all actions are kept beside a result, for it to be verified.
     unit : str
@@ -112,8 +118,8 @@ class Protocol:
         require(
             self.env_id == AUCTION or not self.rivals, "rivals", self.rivals, f"are for {AUCTION}, not {self.env_id}"
         )
-        against = (f"against {rival}" for rival in self.rivals)
-        check_keys(self.metrics, ["reward", *AVERAGED, *LAST, *OF_AUCTIONS, *against], "metric")
+        of_rivals = [SELF_PLAY, WORST_RIVAL, *map(against, self.rivals)]
+        check_keys(self.metrics, ["reward", *AVERAGED, *LAST, *OF_AUCTIONS, *of_rivals], "metric")
         # The default is a choice that auctions do not have.
         if self.env_id in IDS and not {"action_type"}.issuperset(self.choices):
             check_keys(

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.config import load_object, require
-from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.frozen import FrozenBidder
+from cfenvs.ris_auction.seat import Seat, Seated
 from cfenvs.ris_auction.streams import Streams
 
 
@@ -23,16 +25,6 @@ class Bidder(Protocol):
     """Maps observations (E, D), masks (E, S) of the bids that count, and a source of randomness to bids (E, S)."""
 
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Array: ...
-
-
-class Seated:
-    """A bidder that knows more of its operator than it observes."""
-
-    seat: Seat
-
-    def attach(self, seat: Seat) -> None:
-        """Take a seat."""
-        self.seat = seat
 
 
 class Greedy(Seated):
@@ -146,15 +138,22 @@ class Silent:
 BIDDERS: dict[str, Callable[[], Any]] = {
     "greedy": Greedy,
     "straightforward": Straightforward,
+    "ppo-frozen": FrozenBidder,
     "distance": NearestSurfaces,
     "random": RandomBidder,
     "always": AlwaysBid,
     "silent": Silent,
 }
+SHADED: dict[str, Callable[[], Any]] = {
+    "greedy-0.75": partial(Greedy, 0.75),
+    "greedy-0.5": partial(Greedy, 0.5),
+    "straightforward-0.75": partial(Straightforward, 0.75),
+}
+"""The same as if values were less than they are."""
 
 
 def load_bidder(reference: Any) -> Any:
-    """The bidder that a name of `BIDDERS`, a "module:Name" string or a callable stands for.
+    """The bidder that a name of `BIDDERS` or `SHADED`, a "module:Name" string or a callable stands for.
 
     Raises
     ------
@@ -162,9 +161,10 @@ def load_bidder(reference: Any) -> Any:
         If there is none.
     """
     if isinstance(reference, str) and ":" not in reference:
-        known = ", ".join(map(repr, BIDDERS))
-        require(reference in BIDDERS, "opponents", reference, f'must be one of {known}, a "module:Name", or a callable')
-        return BIDDERS[reference]()
+        named = BIDDERS | SHADED
+        known = ", ".join(map(repr, named))
+        require(reference in named, "opponents", reference, f'must be one of {known}, a "module:Name", or a callable')
+        return named[reference]()
     bidder = load_object(reference)
     require(callable(bidder), "opponents", reference, "must be a name, a 'module:Name', or a callable")
     return bidder

@@ -90,3 +90,13 @@ class Seat:
     @property
     def _full(self) -> Float:
         return self._simulator.full_budgets[:, self._operator, None]
+
+
+class Seated:
+    """A bidder that knows more of its operator than it observes."""
+
+    seat: Seat
+
+    def attach(self, seat: Seat) -> None:
+        """Take a seat."""
+        self.seat = seat
