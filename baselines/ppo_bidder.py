@@ -38,6 +38,7 @@ from baselines.common.arguments import EnvKwargs, command_line
 from baselines.common.runs import Run, read_checkpoint
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv, SB3VecEnv
 from cfenvs.arrays import Array, Bool, Float32
+from cfenvs.core.config import require
 from cfenvs.evaluation.protocol import HELD_OUT, training_seed
 from cfenvs.ris_auction import parallel_vec_env, play
 
@@ -114,6 +115,29 @@ class TrainedBidder:
         learner = _learners(replace(args, num_envs=1, batch_size=args.rollout), None)[0]
         learner.load_state_dict(state["learners"][0])
         return cls(learner.model.policy, information=state.get("information", _information(args, None)))
+
+    def export(self, path: Path, provenance: str) -> None:
+        """Write the weights for `cfenvs.ris_auction.FrozenBidder`, which needs no torch.
+
+        Parameters
+        ----------
+        path : Path
+            Of the `.npz` file.
+        provenance : str
+            How the policy was trained: the command, the commit, versions.
+
+        Raises
+        ------
+        ValueError
+            If the network is not the shared one, or sees more than values, price and budget.
+        """
+        actor = getattr(self.policy.mlp_extractor, "actor", nn.Sequential())
+        linear = [layer for layer in actor if isinstance(layer, nn.Linear)]
+        fits = isinstance(self.policy.mlp_extractor, Judge) and linear[0].in_features == 7
+        require(fits, "network", self.policy.mlp_extractor, "must be the shared one, of values, price and budget alone")
+        weights = {f"matrix{i}": layer.weight.detach().numpy().T for i, layer in enumerate(linear)}
+        weights |= {f"offset{i}": layer.bias.detach().numpy() for i, layer in enumerate(linear)}
+        np.savez_compressed(path, allow_pickle=False, provenance=provenance, **weights)
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Array:
         bids, _ = self.policy.predict(observations, deterministic=True)

@@ -22,6 +22,8 @@ TITLES = {
     "always": "always bid",
 }
 """Of bidders in tables, where the name on the command line does not say it."""
+RIVALS_ONLY = ("ppo-frozen",)
+"""Bidders that are no rows: this one was trained, and of trainings one is no result."""
 BLIND = ("random", "always", "silent")
 """Bidders that look at nothing."""
 FIRST = {"CellFreeUplinkPower-v0": "ppo", "XLMIMOPower-v0": "matd3", "RISAuction-v0": "ppo"}
@@ -54,6 +56,8 @@ def ours(env_id: str) -> dict[str, Algorithm]:
     check_keys([env_id], CONTROLLERS, "environment")
     found = {}
     for name, make in CONTROLLERS[env_id].items():
+        if name in RIVALS_ONLY:
+            continue
         make = partial(Bidding, name, make) if env_id == "RISAuction-v0" else make
         found[name] = Algorithm.untrained(name, make)
     if env_id == "RISAuction-v0":

@@ -91,6 +91,13 @@ LEGEND = (
 )
 
 
+POPULATION = (
+    "ranked by the mean over a fixed population, itself and the rivals of the protocol, each from all seats: in "
+    "self-play alone the price of collusion would win, as those that hold back share everything at next to no price"
+)
+"""On tables of auctions."""
+
+
 def boards(results: Path) -> list[Board]:
     """One for each folder of results, best rows first.
 
@@ -240,7 +247,10 @@ def _remarks(board: Board) -> list[str]:
     for row in board.rows:
         for note in row.notes:
             about.setdefault(note, []).append(board.called(row))
-    lines = [f"{note}: {'all' if len(names) == len(board.rows) else ', '.join(names)}" for note, names in about.items()]
+    lines = [POPULATION] if board.protocol.rivals and board.rows else []
+    lines += [
+        f"{note}: {'all' if len(names) == len(board.rows) else ', '.join(names)}" for note, names in about.items()
+    ]
     lines += [f"failed: {line}" for line in board.failed]
     return lines + [f"refused: {line}" for line in board.refused]
 

@@ -218,8 +218,8 @@ LEARNERS: dict[str, dict[str, Train]] = {
         "matd3": actor_critic("matd3"),
     },
     "RISAuction-v0": {
-        "ppo": bidder("PPO"),
-        "ppo-published-network": bidder("PPO, published network", network="mlp"),
+        "ppo": bidder("PPO, self-play"),
+        "ppo-published-network": bidder("PPO, self-play, architecture as published", network="mlp"),
     },
 }
 """By environment and name."""

@@ -36,6 +36,7 @@ from cfenvs.evaluation import (
 )
 from cfenvs.evaluation.statistics import interquartile_means
 from cfenvs.policies import classical
+from cfenvs.ris_auction import Straightforward, play
 
 ROOT = Path(__file__).parents[1]
 SMALL = Protocol(env_id="CellFreeUplinkPower-v0", env_kwargs={"preset": "small"}, num_scenarios=6)
@@ -868,9 +869,9 @@ def test_no_bidder_beats_the_efficient_allocation(tmp_path):
     best = found["optimum"]
     for name, result in found.items():
         assert (result.metrics["welfare"] <= best.metrics["welfare"] * (1 + 1e-9)).all()
-        assert (result.reward <= best.reward + 1e-9).all()
+        assert (result.metrics.get("self-play", result.reward) <= best.reward + 1e-9).all()
         if name not in ("optimum", "vcg"):
-            assert sorted(result.traces) == ["alike", "greedy"]
+            assert sorted(result.traces) == ["alike", "greedy, seat 0", "greedy, seat 1"]
             assert replay(result, result.traces) == []
     np.testing.assert_array_equal(found["greedy"].metrics["against greedy"].shape, (10,))
     rows = {row.algorithm: row for row in rank(found.values())}
@@ -913,7 +914,50 @@ def test_an_act_policy_may_bid_for_all_seats():
     kwargs = {"env_kwargs": {"surfaces": 6}, "num_scenarios": 8}
     alike = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", rivals=("greedy",), **kwargs))
     alone = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", **kwargs))  # its opponent is greedy
-    np.testing.assert_allclose(alike.metrics["against greedy"], alone.reward, atol=1e-12)
+    other = evaluate(Cheap(), Protocol(env_id="RISAuction-v0", **{**kwargs, "env_kwargs": {"surfaces": 6, "seat": 1}}))
+    np.testing.assert_allclose(alike.metrics["against greedy"], (alone.reward + other.reward) / 2, atol=1e-12)
+
+
+def test_a_bidder_is_judged_by_the_mean_over_the_population():
+    """By hand from auctions of pairs: itself, and each rival, in both seats."""
+    rivals = ("greedy", "straightforward-0.75", "ppo-frozen")
+    protocol = Protocol(env_id="RISAuction-v0", env_kwargs={"surfaces": 6}, num_scenarios=5, rivals=rivals)
+    metrics = evaluate(Straightforward(), protocol).metrics
+    names = ("straightforward", *rivals)
+    kwargs = {"seed": protocol.first_scenario, "scenario_seed": protocol.scenario_seeds(5), "surfaces": 6}
+    first = [play(["straightforward", name], 5, **kwargs) for name in names]
+    second = [play([name, "straightforward"], 5, **kwargs) for name in names]
+
+    def mean(name):
+        """What the judged one has, (names, networks)."""
+        pairs = zip(first, second, strict=True)
+        return np.array([(getattr(one, name)[:, 0] + getattr(other, name)[:, 1]) / 2 for one, other in pairs])
+
+    rewards = mean("reward")
+    np.testing.assert_allclose(metrics["reward"], rewards.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(metrics["self-play"], rewards[0], atol=1e-12)
+    for name, expected in zip(rivals, rewards[1:], strict=True):
+        np.testing.assert_allclose(metrics[f"against {name}"], expected, atol=1e-12)
+    np.testing.assert_allclose(metrics["worst rival"], rewards[1:].min(axis=0), atol=1e-12)
+    np.testing.assert_allclose(metrics["utility"] - metrics["cost"], metrics["reward"], atol=1e-12)
+    np.testing.assert_allclose(metrics["utility"], mean("utility").mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(metrics["welfare"], first[0].welfare, atol=1e-12)
+    assert (metrics["unsold"] == first[0].unsold).all()
+
+
+def test_holding_back_alone_does_not_win():
+    """Who gives up at once earns most against itself, and is not first: it leaves everything to whoever bids on."""
+
+    class Timid(Straightforward):
+        def __call__(self, observations, masks, rng):
+            wanted = super().__call__(observations, masks, rng)
+            return wanted if self.seat.prices.max() == 0 else np.zeros_like(wanted)
+
+    population = ("greedy", "greedy-0.75", "straightforward", "straightforward-0.75", "ppo-frozen")
+    protocol = Protocol(env_id="RISAuction-v0", num_scenarios=60, rivals=population)
+    timid, plain = (evaluate(bidder, protocol).metrics for bidder in (Timid(), Straightforward(0.75)))
+    assert timid["self-play"].mean() > plain["self-play"].mean() + 0.05
+    assert timid["reward"].mean() < plain["reward"].mean() - 0.05
 
 
 def test_protocol_files_are_valid_and_slips_are_named(tmp_path):

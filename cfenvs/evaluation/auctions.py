@@ -1,24 +1,35 @@
-"""Judging bidders: in all seats, and in the first one against others, in the same networks."""
+"""Judging bidders by what they earn against a population: themselves, and rivals that stay as they are.
+
+What a bidder earns against itself alone says little: two that hold back share the surfaces at no price, and one who
+plays otherwise may earn as much from them, or they less from it. So the reward is the mean over a population of rivals.
+Against each of them the bidder sits in every seat in turn: whose users are better off is then the same for all.
+"""
 
 from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.evaluation.protocol import OF_AUCTIONS, Protocol, system_of
+from cfenvs.evaluation.protocol import OF_AUCTIONS, SELF_PLAY, WORST_RIVAL, Protocol, against, system_of
 
 ALIKE = "alike"
 """The arrangement with the judged bidder in all seats."""
 
 
+def arrangement(rival: str, seat: int) -> str:
+    """What the arrangement is called in which the judged bidder has one seat, and a rival all others."""
+    return f"{rival}, seat {seat}"
+
+
 def evaluate_bidder(
     policy: Any, protocol: Protocol, worlds: int | None
 ) -> tuple[dict[str, Float], dict[str, Array], float]:
-    """Play a bidder in all seats, and in the first one with each rival of the protocol in all others.
+    """Play a bidder in all seats, and in each one with each rival of the protocol in all others.
 
     Parameters
     ----------
@@ -31,8 +42,11 @@ def evaluate_bidder(
     Returns
     -------
     metrics : dict of arrays
-        Of all seats alike: `reward`, `utility`, `cost` (means over operators, shares of a budget), `welfare` and
-        `revenue` in money, `unsold`, `rounds`; `against RIVAL`, the first seat's reward.
+        `self-play`, what an operator earns with the bidder in all seats, and `against RIVAL`, what the bidder earns
+        with a rival in all others, both as means over seats; `reward`, the mean of these over the population, and
+        `worst rival`, the least of the latter in each network. `utility` and `cost` of the bidder, means over the
+        population too, whose difference the reward is but for penalties. All these are shares of a budget. Of the
+        auctions in self-play, `welfare` and `revenue` in money, `unsold`, `rounds`.
     traces : dict of (T, n, O, S) arrays
         All bids of the traced scenarios, by arrangement.
     seconds : float
@@ -49,28 +63,35 @@ def evaluate_bidder(
     if hasattr(policy, "allocate"):  # no bidder, but an allocation
         return policy.allocate(count, **kwargs), {}, 0.0
     seats = _seats(protocol)
-    seconds, decisions = 0.0, 0
-    metrics: dict[str, Float] = {}
     traces: dict[str, Array] = {}
-    for arrangement in (ALIKE, *protocol.rivals):
+    judged_players: list[_Recorder] = []
+
+    def arranged(name: str, rival: str | None, judged: Sequence[int]) -> tuple[dict[str, Float], Any]:
+        """What the bidder gets in an arrangement, means (n,) over the seats it has, and what comes out for all."""
         replayed = getattr(policy, "replays", None)
         if replayed is not None:
-            players = [_Recorder(bids) for bids in replayed(arrangement, seats)]
-        elif arrangement == ALIKE:
-            players = [_Recorder(as_bidder(policy)) for _ in range(seats)]
+            players = [_Recorder(bids) for bids in replayed(name, seats)]
         else:
-            players = [_Recorder(as_bidder(policy)), *(_Recorder(as_bidder(arrangement)) for _ in range(seats - 1))]
+            players = [_Recorder(as_bidder(policy if seat in judged else rival)) for seat in range(seats)]
         outcomes = play(players, count, **kwargs)
-        traces[arrangement] = np.stack([player.trace(protocol.traced) for player in players], axis=2)
-        own = players if arrangement == ALIKE else players[:1]
-        seconds += sum(sum(player.seconds) for player in own)
-        decisions += count * sum(len(player.bids) for player in own)
-        if arrangement != ALIKE:
-            metrics[f"against {arrangement}"] = outcomes.reward[:, 0]
-            continue
-        metrics |= {name: getattr(outcomes, name).mean(axis=1) for name in system_of(protocol.env_id).metrics}
-        metrics |= {name: getattr(outcomes, name).astype(float) for name in OF_AUCTIONS}
-    return metrics, traces, seconds / max(decisions, 1)
+        traces[name] = np.stack([player.trace(protocol.traced) for player in players], axis=2)
+        judged_players.extend(players[seat] for seat in judged)
+        measured = system_of(protocol.env_id).metrics
+        return {metric: getattr(outcomes, metric)[:, judged].mean(axis=1) for metric in measured}, outcomes
+
+    own, alike = arranged(ALIKE, None, range(seats))
+    population = [own]
+    for rival in protocol.rivals:
+        of_seats = [arranged(arrangement(rival, seat), rival, [seat])[0] for seat in range(seats)]
+        population.append({name: np.mean([of_seat[name] for of_seat in of_seats], axis=0) for name in own})
+    metrics = {name: np.mean([member[name] for member in population], axis=0) for name in own}
+    metrics[SELF_PLAY] = own["reward"]
+    for rival, member in zip(protocol.rivals, population[1:], strict=True):
+        metrics[against(rival)] = member["reward"]
+    metrics[WORST_RIVAL] = np.min([member["reward"] for member in population[1:]], axis=0)
+    metrics |= {name: getattr(alike, name).astype(float) for name in OF_AUCTIONS}
+    seconds, decisions = sum(sum(one.seconds) for one in judged_players), sum(len(one.bids) for one in judged_players)
+    return metrics, traces, seconds / max(count * decisions, 1)
 
 
 def as_bidder(policy: Any) -> Any:

@@ -42,7 +42,14 @@ def training_seed(number: int, worlds: int) -> int:
 
 AUCTION = "RISAuction-v0"
 OF_AUCTIONS = ("welfare", "revenue", "unsold", "rounds")
-"""What is measured of auctions of bidders beside the metrics of their system, and "against RIVAL"."""
+SELF_PLAY, WORST_RIVAL = "self-play", "worst rival"
+"""What is measured of bidders beside the metrics of their system, and `against` each rival: see
+`cfenvs.evaluation.auctions`."""
+
+
+def against(rival: str) -> str:
+    """The metric of what bidders earn against a rival."""
+    return f"against {rival}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +77,7 @@ class Protocol:
     random, reference : str
         The algorithms at score zero and one.
     rivals : tuple of str
-        In auctions: bidders are judged in all seats, and in the first one with each of these in all others.
+        In auctions: bidders are judged by the mean over themselves in all seats, and over each of these in all others.
     traced : int
         Of so many scenarios, the first ones, all actions are kept beside a result, for it to be verified.
     unit : str
@@ -112,8 +119,8 @@ class Protocol:
             self.env_id == AUCTION or not self.rivals, "rivals", self.rivals, f"are for {AUCTION}, not {self.env_id}"
         )
         if self.env_id in IDS and self.metrics:
-            against = [f"against {rival}" for rival in self.rivals]
-            of_auctions = [*OF_AUCTIONS, *against] if self.env_id == AUCTION else []
+            of_rivals = [*OF_AUCTIONS, SELF_PLAY, WORST_RIVAL, *map(against, self.rivals)]
+            of_auctions = of_rivals if self.env_id == AUCTION else []
             check_keys(self.metrics, [*system_of(self.env_id).metrics, *of_auctions], f"metric of {self.env_id}:")
         # The default is a choice that auctions do not have.
         if self.env_id in IDS and not {"action_type"}.issuperset(self.choices):

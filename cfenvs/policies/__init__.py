@@ -31,7 +31,7 @@ from cfenvs.policies.classical import (
     RoundedOptimum,
 )
 from cfenvs.policies.xl_mimo import fair, wmmse
-from cfenvs.ris_auction import BIDDERS, Greedy, Straightforward
+from cfenvs.ris_auction.bidders import BIDDERS, SHADED
 
 __all__ = [
     "CONTROLLERS",
@@ -69,12 +69,7 @@ CONTROLLERS: Mapping[str, Mapping[str, Callable[[], Any]]] = {
         "wmmse": wmmse,
         "optimum": lambda: ContinuousOptimum("best found"),
     },
-    "RISAuction-v0": {
-        **BIDDERS,
-        "greedy-0.75": lambda: Greedy(0.75),
-        "greedy-0.5": lambda: Greedy(0.5),
-        "straightforward-0.75": lambda: Straightforward(0.75),
-    },
+    "RISAuction-v0": {**BIDDERS, **SHADED},
 }
 """What makes each controller, by environment and name."""
 

@@ -14,6 +14,8 @@ from cfenvs.ris_auction import play
 class Efficient:
     """The efficient allocation, at no cost or at VCG payments, shared equally.
 
+    The most that operators can have who all do the same; one alone may take more from rivals that bid little.
+
     Parameters
     ----------
     vcg : bool

@@ -22,6 +22,7 @@ from cfenvs.ris_auction.env import (
     parallel_vec_env,
     warmup,
 )
+from cfenvs.ris_auction.frozen import FrozenBidder
 from cfenvs.ris_auction.play import Outcomes, play
 from cfenvs.ris_auction.presets import PRESETS
 from cfenvs.ris_auction.rates import macroscopic_rates, utility
@@ -37,6 +38,7 @@ __all__ = [
     "Auction",
     "Bidder",
     "EfficientAllocation",
+    "FrozenBidder",
     "Greedy",
     "NearestSurfaces",
     "Outcomes",

@@ -196,7 +196,7 @@ class Auction:
         if rules.closing == "simultaneous":
             self._release(self.on_offer & (self.owner != NOBODY) & (number >= 1))
         wallet = np.maximum(self._money, 0.0) + self._tolerance
-        self._assign(single, winner, self.prices)
+        self._assign(single, winner, self.prices, at_once=rules.settles_at_once)
         if rules.closing == "item":
             self.on_offer &= ~single
         given_up = self.on_offer & (number == 0) & (self.owner == NOBODY)
@@ -205,9 +205,7 @@ class Auction:
         overshoot = np.zeros(self.budgets.shape)
         short = self._money < -self._tolerance  # under `budget_rule="penalty"` only
         if short.any():
-            won = bids & single[:, None, :] & short[..., None]
-            covered = _keep_first(won, self._ranked(priority), self.prices, wallet, won.sum(axis=2))
-            overshoot = np.where(won & ~covered, self.prices[:, None, :], 0.0).sum(axis=2)
+            overshoot = self._beyond(bids & single[:, None, :] & short[..., None], priority, wallet)
         self.budgets = np.maximum(self._money, 0.0)
 
         self._remember(bids, held, single, number)
@@ -274,13 +272,27 @@ class Auction:
             return np.tile(np.arange(self.items), (self.num_worlds, self.bidders, 1))
         return np.argsort(-priority, axis=2, kind="stable")
 
-    def _assign(self, items: Bool, winner: Int, prices: Float) -> None:
-        """Sell some items, (E, S), to a winner each."""
+    def _assign(self, items: Bool, winner: Int, prices: Float, at_once: bool = False) -> None:
+        """Sell some items, (E, S), to a winner each; at once if they have one price in each world."""
         worlds, sold = np.nonzero(items)
         who = winner[worlds, sold]
         self.owner[worlds, sold] = who
         self.paid[worlds, sold] = prices[worlds, sold]
-        np.subtract.at(self._money, (worlds, who), prices[worlds, sold])
+        if at_once:
+            number = np.zeros(self._money.shape)
+            np.add.at(number, (worlds, who), 1.0)
+            self._money -= number * prices[:, :1]
+        else:
+            np.subtract.at(self._money, (worlds, who), prices[worlds, sold])
+
+    def _beyond(self, won: Bool, priority: Float | None, wallet: Float) -> Float:
+        """Price of what is won, (E, O, S), beyond wallets (E, O)."""
+        number = won.sum(axis=2)
+        if self.rules.settles_at_once:
+            price = self.prices[:, :1]
+            return np.asarray(np.maximum(number - covered_number(wallet, price), 0.0) * price)
+        covered = _keep_first(won, self._ranked(priority), self.prices, wallet, number)
+        return np.where(won & ~covered, self.prices[:, None, :], 0.0).sum(axis=2)
 
     def _release(self, items: Bool) -> None:
         """Take some held items, (E, S), from those who are outbid."""
@@ -333,6 +345,21 @@ class Auction:
         self.prices = np.where(rising, rules.next_price(self.prices), self.prices)
         self.demand = number
         self.rounds = self.rounds + running
+
+
+def covered_number(wallet: Float, price: Float) -> Float:
+    """How many items of one price a wallet covers, infinitely many if they are free; shapes that broadcast.
+
+    The floor of the quotient, as in the published code. In floating point it can differ from what subtracting prices
+    one by one leaves affordable: 0.75 less four times 0.15 is less than 0.15.
+
+    Examples
+    --------
+    >>> covered_number(np.array([0.75, 0.15, 0.15]), np.array([0.15, 0.05, 0.0])).tolist()
+    [5.0, 2.0, inf]
+    """
+    wallet, price = np.broadcast_arrays(wallet, price)
+    return np.floor(np.divide(wallet, price, out=np.full(price.shape, np.inf), where=price > 0))
 
 
 def draw_ties(generators: Sequence[np.random.Generator], items: int) -> tuple[Int, Float]:

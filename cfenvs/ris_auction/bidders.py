@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.config import load_object, require
-from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.frozen import FrozenBidder
+from cfenvs.ris_auction.seat import Seat, Seated
 from cfenvs.ris_auction.streams import Streams
 
 
@@ -23,16 +25,6 @@ class Bidder(Protocol):
     """Maps observations (E, D), masks (E, S) of the bids that count, and a source of randomness to bids (E, S)."""
 
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Array: ...
-
-
-class Seated:
-    """A bidder that knows more of its operator than it observes."""
-
-    seat: Seat
-
-    def attach(self, seat: Seat) -> None:
-        """Take a seat."""
-        self.seat = seat
 
 
 class Greedy(Seated):
@@ -56,8 +48,7 @@ class Greedy(Seated):
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
         seen = observations[:, : self.seat.surfaces].astype(float)
         values = seen * (self.shade * self.seat.value_scale)
-        prices = self.seat.prices
-        return _affordable(masks & (values > prices), values, prices, self.seat.budget)
+        return _affordable(masks & (values > self.seat.prices), values, self.seat)
 
 
 class Straightforward(Seated):
@@ -85,17 +76,18 @@ class Straightforward(Seated):
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
         seat = self.seat
         worlds = np.arange(len(masks))
-        prices, budget = seat.prices, seat.budget.copy()
+        prices, spent = seat.prices, np.zeros((len(masks), 1))
         bundle, bids = seat.owned.copy(), np.zeros(masks.shape, bool)
         going = masks.any(axis=1)
         while going.any():
-            within = masks & ~bids & (prices <= budget[:, None] * (1.0 + 1e-12))
+            number = bids.sum(axis=1, keepdims=True)
+            within = masks & ~bids & seat.covers(number + 1, spent + prices)
             surplus = np.where(within, self.shade * seat.worth(bundle) - prices, -np.inf)
             best = surplus.argmax(axis=1)
             going &= surplus[worlds, best] > 0
             rows, columns = worlds[going], best[going]
             bids[rows, columns] = bundle[rows, columns] = True
-            budget[rows] -= prices[rows, columns]
+            spent[rows, 0] += prices[rows, columns]
         return bids
 
 
@@ -115,7 +107,7 @@ class NearestSurfaces(Seated):
         distances = self.seat.distances
         count = self.seat.fair_share if self.count is None else self.count
         nearest = np.argsort(np.argsort(distances, axis=1, kind="stable"), axis=1) < count
-        return _affordable(masks & nearest, -distances, self.seat.prices, self.seat.budget)
+        return _affordable(masks & nearest, -distances, self.seat)
 
 
 class RandomBidder:
@@ -146,15 +138,22 @@ class Silent:
 BIDDERS: dict[str, Callable[[], Any]] = {
     "greedy": Greedy,
     "straightforward": Straightforward,
+    "ppo-frozen": FrozenBidder,
     "distance": NearestSurfaces,
     "random": RandomBidder,
     "always": AlwaysBid,
     "silent": Silent,
 }
+SHADED: dict[str, Callable[[], Any]] = {
+    "greedy-0.75": partial(Greedy, 0.75),
+    "greedy-0.5": partial(Greedy, 0.5),
+    "straightforward-0.75": partial(Straightforward, 0.75),
+}
+"""The same as if values were less than they are."""
 
 
 def load_bidder(reference: Any) -> Any:
-    """The bidder that a name of `BIDDERS`, a "module:Name" string or a callable stands for.
+    """The bidder that a name of `BIDDERS` or `SHADED`, a "module:Name" string or a callable stands for.
 
     Raises
     ------
@@ -162,9 +161,10 @@ def load_bidder(reference: Any) -> Any:
         If there is none.
     """
     if isinstance(reference, str) and ":" not in reference:
-        known = ", ".join(map(repr, BIDDERS))
-        require(reference in BIDDERS, "opponents", reference, f'must be one of {known}, a "module:Name", or a callable')
-        return BIDDERS[reference]()
+        named = BIDDERS | SHADED
+        known = ", ".join(map(repr, named))
+        require(reference in named, "opponents", reference, f'must be one of {known}, a "module:Name", or a callable')
+        return named[reference]()
     bidder = load_object(reference)
     require(callable(bidder), "opponents", reference, "must be a name, a 'module:Name', or a callable")
     return bidder
@@ -182,11 +182,11 @@ def seat_bidders(references: Any, count: int) -> list[Any]:
     return [copy.copy(bidder) if hasattr(bidder, "attach") else bidder for bidder in bidders]
 
 
-def _affordable(bids: Bool, priority: Float, prices: Float, budget: Float) -> Bool:
-    """The bids of largest priority whose prices together stay within the budget."""
+def _affordable(bids: Bool, priority: Float, seat: Seat) -> Bool:
+    """The bids of largest priority that the budget covers together."""
     order = np.argsort(np.where(bids, -priority, np.inf), axis=1, kind="stable")
     wanted = np.take_along_axis(bids, order, axis=1)
-    spent = np.cumsum(np.where(wanted, np.take_along_axis(prices, order, axis=1), 0.0), axis=1)
+    spent = np.cumsum(np.where(wanted, np.take_along_axis(seat.prices, order, axis=1), 0.0), axis=1)
     kept = np.zeros_like(bids)
-    np.put_along_axis(kept, order, wanted & (spent <= budget[:, None] * (1.0 + 1e-12)), axis=1)
+    np.put_along_axis(kept, order, wanted & seat.covers(np.cumsum(wanted, axis=1), spent), axis=1)
     return kept

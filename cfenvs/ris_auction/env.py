@@ -160,7 +160,7 @@ class RISAuctionEnv(ScalarEnv):
     ..                  random  greedy  straightforward  random  greedy  straightforward
     ==================  ======  ======  ===============  ======  ======  ===============  ======
     "default"           .125    .309    .420             .355    .321    .519             .802
-    "gambling2024"      .123    .385    .447             .486    .392    .553             1.055
+    "gambling2024"      .123    .385    .447             .486    .393    .553             1.055
     "cellfree"          .158    .237    .366             .334    .226    .451             .693
     "three-operators"   -.010   .162    .186             .145    .175    .237             .465
     "complements"       -.053   .452    .423             .169    .456    .348             .702

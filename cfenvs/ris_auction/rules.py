@@ -47,8 +47,8 @@ class Rules:
         that nobody ever bid for stays unsold.
     budget_rule : {"mask", "penalty"}
         Bids that the budget does not cover are not counted, those of least priority first; or they are, and what
-        they win is paid in full, whoever plays being told by how much it has overshot [2]_. Payments stay within
-        budgets under "mask" only.
+        they win is paid in full, whoever plays being told by how much it has overshot [2]_: under one price by as many
+        items as exceed the floor of budget over price. Payments stay within budgets under "mask" only.
     closing : {"item", "simultaneous"}
         An item is sold as soon as one bidder is left [1]_; or held until a round without any bid, so that who may
         (`activity`) can still outbid the holder, as in the auctions of the FCC [3]_. The holder gets the money back;
@@ -112,6 +112,15 @@ class Rules:
                 f"increment={self.increment!r}: the price would need {rounds:.3g} rounds to outgrow a budget of "
                 f"{largest_budget:g}; raise the increment, or give max_rounds"
             )
+
+    @property
+    def settles_at_once(self) -> bool:
+        """Whether what a bidder wins in a round is paid for at once, as a number of items times their one price [2]_.
+
+        Elsewhere prices are subtracted one by one. The two differ in last bits, which decide where a budget is a
+        multiple of a price.
+        """
+        return self.budget_rule == "penalty" and self.pricing == "uniform-clock"
 
     def reaches_reserve(self, price: Float) -> Bool:
         """Whether something may be sold at a price."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cfenvs.arrays import Bool, Float
+from cfenvs.arrays import Bool, Float, Int
+from cfenvs.ris_auction.auction import covered_number
 from cfenvs.ris_auction.scenario import Scenario
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 
@@ -35,6 +36,7 @@ class Seat:
         self.surfaces = config.surfaces
         self.fair_share = -(-config.surfaces // config.operators)
         self.value_scale = config.scale_of_values
+        self._one_price, self._tolerance = config.pricing == "uniform-clock", config.price_tolerance
         # Distances stay as they are for an auction: they are kept with the drops and auctions that they belong to.
         self._distances = np.full((simulator.num_worlds, config.surfaces), np.nan)
         self._drops: list[Scenario | None] = [None] * simulator.num_worlds
@@ -54,6 +56,17 @@ class Seat:
     def budget(self) -> Float:
         """What is left of the budget, (E,)."""
         return (self._simulator.auction.budgets[:, self._operator, None] / self._full)[:, 0]
+
+    def covers(self, number: Int, cost: Float) -> Bool:
+        """Whether what is left of the budget covers so many surfaces, which together cost so much, (E, S) each.
+
+        Counted as the auction counts, within its tolerance: under one price by the number of surfaces, whose limit is
+        the floor of budget over price, as for the published bidder.
+        """
+        wallet = self.budget[:, None] + self._tolerance
+        if self._one_price:
+            return number <= covered_number(wallet, self.prices[:, :1])
+        return cost <= wallet
 
     @property
     def distances(self) -> Float:
@@ -77,3 +90,13 @@ class Seat:
     @property
     def _full(self) -> Float:
         return self._simulator.full_budgets[:, self._operator, None]
+
+
+class Seated:
+    """A bidder that knows more of its operator than it observes."""
+
+    seat: Seat
+
+    def attach(self, seat: Seat) -> None:
+        """Take a seat."""
+        self.seat = seat

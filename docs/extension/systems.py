@@ -157,6 +157,6 @@ def bidders_page() -> list[str]:
     out += [*readable(docstrings.of(importlib.import_module("cfenvs.ris_auction.bidders")), "bidders"), ""]
     out += ["Each of these is an ``opponents=...`` of :doc:`/generated/environments/RISAuction-v0`.", ""]
     for key, make in BIDDERS.items():
-        out += [*title(key, "-"), f":py:obj:`cfenvs.ris_auction.bidders.{make.__name__}`", ""]
+        out += [*title(key, "-"), f":py:obj:`{make.__module__}.{make.__name__}`", ""]
         out += napoleon(make.__doc__ or "", f"bidder-{key}")
     return out

@@ -14,7 +14,7 @@ from baselines.common.runs import Interrupted, Run  # noqa: E402
 from baselines.ppo_bidder import Args, TrainedBidder, train  # noqa: E402
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv  # noqa: E402
 from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION  # noqa: E402
-from cfenvs.ris_auction import Straightforward, parallel_vec_env, play  # noqa: E402
+from cfenvs.ris_auction import FrozenBidder, Seat, Straightforward, parallel_vec_env, play  # noqa: E402
 
 FEW = {"surfaces": 6}
 TINY = Args(env_kwargs=FEW, steps=128, segments=4, num_envs=4, rollout=4, batch_size=16, epochs=2)
@@ -157,6 +157,34 @@ def test_one_policy_learns_for_budgets_that_are_drawn():
 
 
 # The adapter
+
+
+def test_what_is_exported_scores_as_the_policy_does(tmp_path):
+    """In float64 and without torch: the same log-odds within single precision, so the same bids but next to zero."""
+    (bidder,) = train(replace(TINY, steps=512, env_kwargs={}), progress=False)
+    bidder.export(tmp_path / "weights.npz", "a test")
+    frozen = FrozenBidder(tmp_path / "weights.npz")
+    assert frozen.provenance == "a test"
+    env = parallel_vec_env(50)
+    frozen.attach(Seat(env.simulator, 0))
+    observations, infos = env.reset(seed=VALIDATION)
+    for _ in range(3):
+        seen, masks = observations[:, 0], infos["action_mask"][:, 0, :, 1].astype(bool)
+        with torch.no_grad():
+            scores = bidder.policy.mlp_extractor.forward_actor(torch.as_tensor(seen)).numpy()
+        assert masks.any()
+        np.testing.assert_allclose(frozen.scores(seen)[masks], scores[masks], atol=1e-4)
+        clear = np.abs(scores) > 1e-3
+        assert (frozen(seen, masks, None) == bidder(seen, masks, None))[clear].all()
+        observations, _, _, _, infos = env.step(np.ones((50, 2, 20), bool))
+
+
+@pytest.mark.parametrize("options", [{"network": "mlp"}, {"env_kwargs": {"information": "demand"}}])
+def test_a_network_of_another_kind_is_not_exported(options, tmp_path):
+    (bidder,) = train(replace(TINY, **options), progress=False)
+    with pytest.raises(ValueError, match="must be the shared one, of values, price and budget alone"):
+        bidder.export(tmp_path / "weights.npz", "")
+    assert not list(tmp_path.iterdir())
 
 
 def test_streams_are_the_agents_of_the_worlds():

@@ -571,6 +571,50 @@ def test_penalty_counts_what_is_won_beyond_the_budget(budget, won):
     assert auction.budgets[0].tolist() == pytest.approx([max(budget - won * 0.3, 0), 1])
 
 
+def test_what_is_won_at_one_price_is_paid_for_at_once_under_penalty():
+    """The published code has left 1 - 3 * 0.05 = .85; subtracting one by one leaves .8499999999999999."""
+    three = (("111", "000"),)
+    at_once, outcomes = auction_of(Rules(start_price=0.05, budget_rule="penalty"), [1, 1], *three)
+    assert at_once.budgets[0].tolist() == [1 - 3 * 0.05, 1]
+    assert not outcomes[0].overshoot.any()
+    one_by_one, _ = auction_of(Rules(start_price=0.05), [1, 1], *three)
+    assert one_by_one.budgets[0].tolist() == [1 - 0.05 - 0.05 - 0.05, 1]
+    assert 1 - 3 * 0.05 != 1 - 0.05 - 0.05 - 0.05
+
+
+@pytest.mark.parametrize(
+    ("budget", "price", "won", "covered"),
+    [
+        # Five times .15 is .75, and .75 less four times .15 is less than .15.
+        (0.75, 0.15, 5, 5),
+        # .15 over .05 is 2.9999999999999996, and three times .05 is .15000000000000002.
+        (0.15, 0.05, 3, 2),
+        # Thrice .1 is .30000000000000004, and .3 over .1 is 2.9999999999999996.
+        (0.3, 0.1, 3, 2),
+        # As three times .1, six of them.
+        (0.6, 0.1, 6, 5),
+    ],
+)
+def test_what_a_budget_covers_is_the_floor_of_budget_over_price_under_penalty(budget, price, won, covered):
+    rules = Rules(start_price=price, budget_rule="penalty", price_tolerance=0.0)
+    auction, outcomes = auction_of(rules, [budget, 1], ("1" * won, "0" * won))
+    assert outcomes[0].overshoot[0].tolist() == [(won - covered) * price if won * price > budget else 0.0, 0.0]
+    assert auction.budgets[0, 0] == max(budget - won * price, 0.0)
+
+
+def test_a_tolerance_covers_what_rounding_does_not():
+    rules = Rules(start_price=0.05, budget_rule="penalty")
+    _, outcomes = auction_of(rules, [0.15, 1], ("111", "000"))
+    assert not outcomes[0].overshoot.any()
+
+
+def test_prices_that_differ_are_subtracted_one_by_one_under_penalty_too():
+    rules = Rules(start_price=0.1, increment=0.1, pricing="per-item-clock", activity="off", budget_rule="penalty")
+    auction, outcomes = auction_of(rules, [1, 0.25], ("10", "10"), ("00", "11"), priority=[[0, 0], [0, 1]])
+    assert auction.paid[0].tolist() == [0.2, 0.1]
+    assert outcomes[1].overshoot.tolist() == [[0, 0.2]]
+
+
 def test_money_back_pays_debts_first():
     rules = Rules(start_price=0.5, increment=0.25, closing="simultaneous", activity="off", budget_rule="penalty")
     rounds = (("111", "000"), ("000", "110"))

@@ -163,6 +163,9 @@ def test_a_greedy_bidder_by_hand():
         surfaces, value_scale = 4, 0.5
         prices, budget = np.full((1, 4), 0.05), np.array([0.12])
 
+        def covers(self, number, cost):
+            return cost <= self.budget
+
     bidder = Greedy()
     bidder.attach(Hand())
     seen = np.array([[0.20, 0.60, 0.40, 0.08, 0.05, 0.12]], np.float32)
@@ -173,6 +176,19 @@ def test_a_greedy_bidder_by_hand():
     keen.attach(Hand())
     keen.seat.budget = np.array([1.0])
     assert keen(seen, everything, None).all()
+
+
+@pytest.mark.parametrize(("preset", "count"), [("gambling2024", 2), ("default", 3)])
+@pytest.mark.parametrize("bidder", [Greedy(100.0), Straightforward(100.0), NearestSurfaces(5)], ids=type)
+def test_what_a_bidder_takes_for_affordable_is_what_the_auction_does(preset, count, bidder):
+    """Of .45 three times .15000000000000002 are .45000000000000007, which would be punished under the published rules.
+
+    The price is what three increments of .05 add up to.
+    """
+    table = Table([bidder, Silent()], preset=preset, surfaces=5, start_price=0.05 + 0.05 + 0.05, budgets=0.45)
+    _, _, bids = next(table.rounds())
+    assert bids[:, 0].sum(axis=1).tolist() == [count] * WORLDS
+    assert not table.simulator.auction.play(bids).overshoot.any()
 
 
 def test_always_silent_and_random():
