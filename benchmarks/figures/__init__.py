@@ -11,11 +11,14 @@ import tyro
 
 from benchmarks.figures import (
     auction_aggressiveness,
+    auction_alpha,
     auction_budgets,
     auction_complements,
     auction_crossplay,
+    auction_repeated,
     auction_rounds,
     auction_rules,
+    auction_sharing,
     auction_sinr,
     cell_free_cqi,
     cell_free_levels,
@@ -34,11 +37,14 @@ from benchmarks.figures import (
 
 FIGURES: dict[str, Callable[..., None]] = {
     "auction-aggressiveness": auction_aggressiveness.make,
+    "auction-alpha": auction_alpha.make,
     "auction-budgets": auction_budgets.make,
     "auction-complements": auction_complements.make,
     "auction-crossplay": auction_crossplay.make,
+    "auction-repeated": auction_repeated.make,
     "auction-rounds": auction_rounds.make,
     "auction-rules": auction_rules.make,
+    "auction-sharing": auction_sharing.make,
     "auction-sinr": auction_sinr.make,
     "cell-free-cqi": cell_free_cqi.make,
     "cell-free-levels": cell_free_levels.make,

@@ -38,6 +38,7 @@ def make(stem: Path, quick: bool = False) -> None:
     figure = Figure(figsize=(9.6, 3.6), layout="constrained")
     panels = figure.subplots(1, len(SYSTEMS))
     table: list[dict[str, str]] = []
+    bounded: list[str] = []
     data: list[dict[str, Any]] = []
     for axes, (system, kwargs) in zip(panels, SYSTEMS.items(), strict=True):
         drops = 10 if quick else 20 if kwargs["preset"] == "ngo" else 50
@@ -49,6 +50,7 @@ def make(stem: Path, quick: bool = False) -> None:
             axes.fill_between(COUNTS, bounds[:, 0], bounds[:, 1], color=COLOURS[grid], alpha=0.15, linewidth=0)
             values = {str(count): f"{found.mean():.3f}" for count, found in shares.items()}
             table.append({"system": system, "levels": grid, **values})
+            bounded += [f"{system}, {grid}, {count}: {mean_and_interval(shares[count])}" for count in (4, 8, 16)]
             for count, found in shares.items():
                 data += [
                     {"system": system, "levels": grid, "count": count, "drop": drop, "share": f"{value:.6f}"}
@@ -65,10 +67,23 @@ def make(stem: Path, quick: bool = False) -> None:
     Path(f"{stem}.md").write_text(
         "Guaranteed rate of the best power levels over that of the best powers, mean over held-out drops (50, 20 of "
         "`ngo`; all users active), by the number of levels above zero; the largest is always full power.\n\n"
-        + markdown(table),
+        + markdown(table)
+        + f"\nWith 95 % bootstrap intervals over drops: {'; '.join(bounded)}.\n",
         encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), data)
+
+
+def mean_and_interval(shares: Float) -> str:
+    """Mean of (D,) shares with its interval.
+
+    Examples
+    --------
+    >>> mean_and_interval(np.full(20, 0.5))
+    '0.500 (0.500 .. 0.500)'
+    """
+    low, high = interval(shares, statistic=lambda drawn: float(drawn.mean()))
+    return f"{shares.mean():.3f} ({low:.3f} .. {high:.3f})"
 
 
 def share(levels: Sequence[float], drops: int, kwargs: dict[str, Any]) -> Float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,21 @@ def describe(name: str, values: Float, best: Float | None) -> list[str]:
         *share,
         str(len(values)),
     ]
+
+
+def differences(rows: Mapping[str, Float]) -> str:
+    """Of all pairs of rows (S, D) on the same drops: mean difference with its interval, the later less the earlier.
+
+    Examples
+    --------
+    >>> differences({"a": np.zeros((3, 50)), "b": np.ones((3, 50))})
+    'b - a = +1.00 (+1.00 .. +1.00).'
+    """
+    told = []
+    for (earlier, few), (later, more) in combinations(rows.items(), 2):
+        low, high = interval(more, few, statistic=lambda a, b: float(a.mean() - b.mean()), whole_seeds=True)
+        told.append(f"{later} - {earlier} = {more.mean() - few.mean():+.2f} ({low:+.2f} .. {high:+.2f})")
+    return f"{'; '.join(told)}."
 
 
 HEAD = ["row", "mean sum SE", "95 %", "p5", "p50", "p95", "share of best found", "95 % (paired)", "seeds"]

@@ -14,6 +14,7 @@ from benchmarks.figures.xl_mimo import (
     Size,
     classical_rows,
     describe,
+    differences,
     learned,
     learners,
     write_networks,
@@ -22,6 +23,8 @@ from benchmarks.tables import write_table
 from cfenvs.arrays import Float
 
 RECEIVERS = {"mr": "maximum ratio", "l-mmse": "L-MMSE"}
+COMPARED = ("full power", "WMMSE", "MADDPG", "FL-CTDE", "FL-CTCE")
+"""Pair by pair, below the table."""
 
 
 def make(stem: Path, quick: bool = False) -> None:
@@ -45,7 +48,9 @@ def make(stem: Path, quick: bool = False) -> None:
     notes = [
         f"{size.drops} held-out networks of `default`, {size.seeds} training seeds of every learner; intervals by "
         "bootstrap over seeds and networks. WMMSE and max-min solve the form of maximum ratio, also under L-MMSE.",
-    ]
+        *(f"{title}, paired: {differences({n: rows[receiver][n] for n in COMPARED})}"
+          for receiver, title in RECEIVERS.items()),
+    ]  # fmt: skip
     write_table(stem.with_suffix(".md"), ["receiver", *HEAD], table, notes)
     write_networks(
         stem.with_suffix(".csv"),
