@@ -71,6 +71,9 @@ def check_scenario_seed(config: Any) -> None:
     seeds = config.scenario_seed
     if seeds is None:
         return
+    if isinstance(seeds, np.ndarray) and seeds.ndim == 0:
+        seeds = seeds[()]
+        object.__setattr__(config, "scenario_seed", seeds)
     several = isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str)
     entries = list(seeds) if several else [seeds]
     whole = all(isinstance(s, (int, np.integer)) and not isinstance(s, bool) and s >= 0 for s in entries)
