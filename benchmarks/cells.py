@@ -24,6 +24,7 @@ from benchmarks.names import slug
 from cfenvs.core.config import require
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Protocol, Result, evaluate, offered_algorithms, provenance
+from cfenvs.evaluation.loading import saved_files
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
@@ -66,7 +67,8 @@ class Cell:
         if self.library is None:
             return slug(self.algorithm, keep=".-_")
         path = Path(self.algorithm)
-        return slug(f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:6]}", keep=".-_")
+        content = b"".join(file.read_bytes() for file in saved_files(path))
+        return slug(f"{path.stem}-{hashlib.sha256(content).hexdigest()[:6]}", keep=".-_")
 
     def __str__(self) -> str:
         return f"{self.name}: {self.key}, seed {self.seed}"

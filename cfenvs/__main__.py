@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         perform(performance, args.out, args.fps)
         if args.out is not None:
             print(f"written: {args.out}")
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted{'' if args.out is None else f': {args.out} is not written'}")
     except (DisplayError, InvalidAction) as error:  # of others, such as a policy's own, the traceback helps
         command.error(str(error))
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.errors import check_keys
+from cfenvs.core.files import whole_file
 from cfenvs.core.rendering import METADATA, import_pygame
 from cfenvs.core.simulator import System
 from cfenvs.evaluation.auctions import as_bidder
@@ -315,7 +316,7 @@ def perform(performance: Performance, out: Path | None = None, fps: int | None =
     ----------
     performance : Performance
     out : Path, optional
-        A .gif or .mp4; without it a window opens, which Escape closes.
+        A .gif or .mp4, which appears whole or not at all; without it a window opens, which Escape closes.
     fps : int, optional
         Frames a second.
 
@@ -362,16 +363,30 @@ def _writer(out: Path) -> Callable[[Path, Performance, int], None]:
 def _write_gif(out: Path, performance: Performance, fps: int) -> None:
     from PIL import Image
 
-    images = (Image.fromarray(frame) for frame in performance.frames(fps))
-    next(images).save(out, save_all=True, append_images=images, duration=1000 // fps, loop=0)
+    images = (Image.fromarray(frame) for frame in _some(performance.frames(fps)))
+    first = next(images)
+    with whole_file(out, out.suffix) as partial:
+        first.save(partial, save_all=True, append_images=images, duration=1000 // fps, loop=0)
 
 
 def _write_mp4(out: Path, performance: Performance, fps: int) -> None:
     from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
 
-    with FFMPEG_VideoWriter(str(out), performance.size, fps) as writer:
-        for frame in performance.frames(fps):
+    with (
+        whole_file(out, out.suffix) as partial,
+        FFMPEG_VideoWriter(str(partial), performance.size, fps) as writer,
+    ):
+        for frame in _some(performance.frames(fps)):
             writer.write_frame(frame)
+
+
+def _some(frames: Frames) -> Frames:
+    """At least one frame, or the interruption that came before it."""
+    first = next(frames, None)
+    if first is None:
+        raise KeyboardInterrupt
+    yield first
+    yield from frames
 
 
 def _show(performance: Performance, fps: int) -> None:

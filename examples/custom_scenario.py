@@ -17,7 +17,8 @@ def street(config, rng):
 
 
 for name, network in (("uniform users, access points on a grid", None), ("crowd in a street", street)):
-    envs = gym.make_vec("CellFreeUplinkPower-v0", 32, preset="small", side=1600.0, network=network)
+    kwargs = {"preset": "small", "side": 1600.0, "pilot_length": 3}  # three pilots for five users: some share theirs
+    envs = gym.make_vec("CellFreeUplinkPower-v0", 32, network=network, **kwargs)
     envs.reset(seed=1, options={"active": np.ones(5, bool)})
     best = np.mean([optimum.discrete.value for optimum in envs.optimum()])
     _, full, *_ = envs.step(np.full((32, 5), 4))

@@ -206,11 +206,11 @@ class QLearner:
             following = self._following_value(data["following"])
             target = target + args.discount * (self._mean(following, data) if args.decompose else following)
         error = value - target
+        replay.prioritise(batch.slots, error.detach().abs().mean(-1).numpy())  # first: it refuses what is no number
         loss = (batch.weights[..., None] * error * error).mean((1, 2)).sum()
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        replay.prioritise(batch.slots, error.detach().abs().mean(-1).numpy())
         self.updates += 1
         if args.discount > 0 and self.updates % args.target_period == 0:
             self.target.follow(self.nets)

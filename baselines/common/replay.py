@@ -170,9 +170,24 @@ class PrioritisedReplay(Replay):
         return self._batch(slots, weights.astype(np.float32))
 
     def prioritise(self, slots: Int, errors: Array) -> None:
-        """Set priorities by the errors (G, B) of sampled transitions."""
-        priorities = (np.abs(np.asarray(errors, float)) + PRIORITY_FLOOR) ** self.alpha
-        held = self.sizes > 0
+        """Set priorities by the errors (G, B) of sampled transitions.
+
+        Raises
+        ------
+        ValueError
+            If one is NaN or infinite: the sum of all priorities of its group would be so too, for good. Nothing has
+            changed then.
+        """
+        errors, held = np.asarray(errors, float), self.sizes > 0
+        wrong = ~np.isfinite(errors) & held[:, None]
+        if wrong.any():
+            group, entry = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"the errors of {wrong.sum()} of {wrong.size} sampled transitions are no numbers, the first one of "
+                f"group {group}: {errors[group, entry]} in slot {slots[group, entry]}; its learner has diverged (or "
+                "was given such rewards). All priorities are as they were"
+            )
+        priorities = (np.abs(errors) + PRIORITY_FLOOR) ** self.alpha
         self._largest = np.where(held, np.maximum(self._largest, priorities.max(axis=1)), self._largest)
         _set(self._tree, slots, priorities, np.repeat(held[:, None], slots.shape[1], axis=1))
 

@@ -41,7 +41,8 @@ class CellFreeConfig:
     side : float
         Side of the square area in metres; it wraps around.
     placement : {"grid", "uniform"}
-        Access points on the cell centres of a square grid, or drawn uniformly. Users are always uniform.
+        Access points on the cell centres of a square grid, or drawn uniformly. Users are always uniform. `network`
+        gives positions of your own.
     height : float
         Of the access points above the users, in metres.
 
@@ -91,8 +92,9 @@ class CellFreeConfig:
 
     Control
     -------
-    levels : sequence of float
-        Power levels in mW, rising. `linear_levels` and `db_levels` make grids.
+    levels : sequence of float, optional
+        Power levels in mW, rising; by default five from 0 to `max_power`, equally spaced. `linear_levels` and
+        `db_levels` make grids.
     include_zero : bool
         With False, level 0 is left out: index j is the j-th non-zero level, in every face, and inactive users are
         silent.
@@ -133,7 +135,9 @@ class CellFreeConfig:
         What of a network is given, not drawn: a mapping with any of "access_points" (L, 2) and "users" (K, 2),
         positions in metres on the square, and "gain_db" (L, K), large-scale gains of the channels with shadowing; a
         callable that returns one for each new network from (configuration, generator); or the `"module:Name"` of
-        either. Everything else is drawn as without it; pilots follow the gains. Distances wrap around: with a `side`
+        either. A third coordinate is a height in metres: of access points in place of `height`, of users in place of
+        0. Everything else is drawn as without it, and `placement` says nothing about access points whose positions are
+        given. Pilots follow the gains: with fewer than users, some share theirs. Distances wrap around: with a `side`
         of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
     scenario_seed : int or sequence of int, optional
         Fixes placement, shadowing, pilots and held realisations: one for all worlds, or one for each.
@@ -172,7 +176,7 @@ class CellFreeConfig:
     statistics_realizations: int = 200
     utility: str = "shannon"
 
-    levels: Sequence[float] = linear_levels(5)
+    levels: Sequence[float] = None  # type: ignore[assignment]  # a tuple from __post_init__ on
     include_zero: bool = True
     action_type: str = "discrete"
     observation: str = "rates"
@@ -240,14 +244,9 @@ class CellFreeConfig:
         )
         for name in ("include_zero", "identity", "info_optimum"):
             require(isinstance(getattr(self, name), bool), name, getattr(self, name), "must be True or False")
-        if self.placement == "grid":
-            per_side = round(self.access_points**0.5)
-            require(
-                per_side**2 == self.access_points,
-                "access_points",
-                self.access_points,
-                'must be a square number with placement="grid"; or choose placement="uniform"',
-            )
+        given = check_network(self)
+        if given is not None and "access_points" not in given:
+            self.check_placement()
         require(
             self.pilot_length <= self.coherence_length,
             "pilot_length",
@@ -258,8 +257,17 @@ class CellFreeConfig:
         self._check_control()
         self._check_activity()
         check_scenario_seed(self)
-        check_network(self)
         load_objective(self.objective)
+
+    def check_placement(self) -> None:
+        """Refuse a grid of a number that is no square; where positions are given, there is no placement."""
+        require(
+            self.placement != "grid" or round(self.access_points**0.5) ** 2 == self.access_points,
+            "access_points",
+            self.access_points,
+            'must be a square number with placement="grid"; or choose placement="uniform", or give their positions in '
+            "`network`",
+        )
 
     def _check_receiver(self) -> None:
         require(self.lsfd in (None, "none", "optimal"), "lsfd", self.lsfd, "must be None, 'none' or 'optimal'")
@@ -283,6 +291,8 @@ class CellFreeConfig:
         )
 
     def _check_control(self) -> None:
+        if self.levels is None:
+            object.__setattr__(self, "levels", linear_levels(5, self.max_power))
         require_levels(self)
         if self.action_type == "joint":
             count = len(self.action_levels) ** self.users

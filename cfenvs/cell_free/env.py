@@ -132,10 +132,11 @@ class CellFreeUplinkPowerEnv(ScalarEnv):
     "ngo"             100    1     40    20      mr          Ngo et al. 2017; levels ours: 16 steps of 2 dB
     ================  =====  ====  ====  ======  ==========  =====================================================
 
-    With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one.
+    With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one. Positions may
+    have a height as a third coordinate. Users share pilots as drawn ones do, unless there are as many pilots.
 
     >>> street = {"users": [[100, 500], [300, 500], [500, 500], [700, 500], [900, 500]]}
-    >>> env = gym.make("CellFreeUplinkPower-v0", preset="small", network=street)
+    >>> env = gym.make("CellFreeUplinkPower-v0", preset="small", network=street, pilot_length=5)
     >>> observation, info = env.reset(seed=0)
     >>> env.unwrapped.scenario.users[:2].tolist()
     [[100.0, 500.0], [300.0, 500.0]]

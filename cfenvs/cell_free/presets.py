@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.levels import db_levels
-from cfenvs.core.config import configure
+from cfenvs.core.config import configure, load_object
 
 _BOOK: dict[str, Any] = {"users": 40, "placement": "uniform", "pilot_length": 10}
 
@@ -38,4 +38,31 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-configure_cell_free = partial(configure, CellFreeConfig, PRESETS)
+
+def configure_cell_free(preset: str, overrides: Mapping[str, Any]) -> CellFreeConfig:
+    """The preset of that name with some fields replaced; as `cfenvs.core.config.configure`.
+
+    Levels of a preset follow `max_power` unless they are given too. Whoever gives users, but not the number of pilots,
+    is warned if some of them share one.
+    """
+    given = dict(overrides)
+    levels = PRESETS.get(preset, {}).get("levels")
+    if levels is not None and "levels" not in given and isinstance(given.get("max_power"), (int, float)):
+        given["levels"] = [level * (given["max_power"] / max(levels)) for level in levels]
+    config = configure(CellFreeConfig, PRESETS, preset, given)
+    if "pilot_length" not in overrides:
+        _warn_of_shared_pilots(config)
+    return config
+
+
+def _warn_of_shared_pilots(config: CellFreeConfig) -> None:
+    network, users, pilots = load_object(config.network), config.users, config.pilot_length
+    parts = set(network) if isinstance(network, Mapping) else {"users"}  # as a function may
+    if network is None or users <= pilots or not {"users", "gain_db"} & parts:
+        return
+    warnings.warn(
+        f"network: {users} users share {pilots} pilots, so that at least {users - pilots} pairs of users disturb each "
+        f"other's channel estimates; pilot_length={users} gives each its own, pilot_length={pilots} says that this is "
+        "meant",
+        stacklevel=3,
+    )

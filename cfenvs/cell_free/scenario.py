@@ -9,7 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.core.drops import Given
+from cfenvs.core.drops import Given, height_above_users, on_the_ground
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.correlation import local_scattering
 
@@ -26,6 +26,8 @@ class Scenario:
     access_points : (L, 2) array
     users : (K, 2) array
         Positions in metres.
+    height : float or (L, K) array
+        Of the access points above the users, in metres; an array where heights are given.
     gains : (L, K) array
         Large-scale gains beta over the noise power, per mW.
     correlation : (L, K, N, N) array
@@ -38,6 +40,7 @@ class Scenario:
 
     access_points: Float
     users: Float
+    height: float | Float
     gains: Float
     correlation: Complex
     pilots: Int
@@ -47,13 +50,17 @@ class Scenario:
 def draw_scenario(config: CellFreeConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
     """Draw a drop: access points, users, shadowing, pilots, in this order; what is given replaces what is drawn."""
     side, num_users = config.side, config.users
-    if config.placement == "grid":
-        access_points = geometry.grid_positions(config.access_points, side)
+    if config.placement == "uniform":
+        placed = geometry.uniform_positions(config.access_points, side, rng)
+    elif "access_points" not in given:
+        config.check_placement()  # a function may leave out what it could give
+        placed = geometry.grid_positions(config.access_points, side)
     else:
-        access_points = geometry.uniform_positions(config.access_points, side, rng)
-    access_points = given.get("access_points", access_points)
-    users = given.get("users", geometry.uniform_positions(num_users, side, rng))
-    links = geometry.link_geometry(access_points, users, side, config.height)
+        placed = given["access_points"]
+    access_points = on_the_ground(given, "access_points", placed)
+    users = on_the_ground(given, "users", geometry.uniform_positions(num_users, side, rng))
+    height = height_above_users(given, "access_points", config.height)
+    links = geometry.link_geometry(access_points, users, side, height)
     between_users = geometry.pairwise_distance(users, side)
     gain_db = _path_gain_db(config, links) + _shadowing_db(config, access_points, links, between_users, rng)
     noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
@@ -67,7 +74,7 @@ def draw_scenario(config: CellFreeConfig, rng: np.random.Generator, given: Given
         )
     assigned = _assign_pilots(config, gains, rng)
     nearest = np.argsort(between_users + np.diag(np.full(num_users, -1.0)), axis=1, kind="stable")[:, 1:]
-    return Scenario(access_points, users, gains, correlation, assigned, nearest)
+    return Scenario(access_points, users, height, gains, correlation, assigned, nearest)
 
 
 def _path_gain_db(config: CellFreeConfig, links: geometry.Links) -> Float:

@@ -89,8 +89,7 @@ class CellFreeSimulator(Simulator):
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = Activity(config, num_worlds)
         self._optima: list[dict[bytes, Optimum]] = [{} for _ in range(num_worlds)]
-        self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
-        self._given = GivenParts(config)
+        self._drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         check_options(options, ["active"])
@@ -115,11 +114,11 @@ class CellFreeSimulator(Simulator):
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         initial = self._initial_active(options["active"], worlds) if "active" in options else None
-        for i, world in enumerate(worlds):
+        beginnings = self._drops.begin(worlds, generators, seeded)
+        for i, (world, (drop, rng, given)) in enumerate(zip(worlds.tolist(), beginnings, strict=True)):
             fresh = bool(seeded[i])
-            drop, rng = self._drops.generators(world, generators[i], fresh)
             if drop is not None:
-                scenario = draw_scenario(self.config, drop, self._given(drop))
+                scenario = draw_scenario(self.config, drop, given)
                 self.scenarios[world] = scenario
                 self.neighbors[world] = scenario.nearest[:, : self.config.num_neighbors]
                 self.neighborhoods[world] = np.eye(self.config.users, dtype=bool)
@@ -144,6 +143,7 @@ class CellFreeSimulator(Simulator):
         self.terminated[worlds] = False
         self.truncated[worlds] = False
         self.receiver.fade(self.steps)
+        self._drops.done(worlds)
 
     def _scenario(self, world: int) -> Scenario:
         scenario = self.scenarios[world]

@@ -12,7 +12,7 @@ from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users
 from cfenvs.cell_free.simulator import VIOLATION_SHARE, CellFreeSimulator, Transmission
-from cfenvs.core.actions import check_indices, check_shares, take_levels
+from cfenvs.core.actions import as_array, check_indices, check_shares, take_levels
 from cfenvs.core.outcomes import central_outcome, for_every_user, users_outcome
 from cfenvs.core.scaling import GAIN_CLIP, RATE_CLIP, RATE_SCALE
 from cfenvs.core.simulator import AgentsView, Arrays, View
@@ -57,7 +57,7 @@ class CentralView(View):
 
     def outcome(self) -> Arrays:
         simulator = self._simulator
-        return {**central_outcome(simulator), "violations": simulator.violation_counts}
+        return {**central_outcome(simulator), "violations": simulator.violation_counts.copy()}
 
 
 class UsersView(AgentsView):
@@ -95,9 +95,9 @@ class UsersView(AgentsView):
     def command(self, actions: Any) -> Transmission:
         config, active = self._config, self._simulator.active
         if config.action_type == "continuous":
-            actions = np.asarray(actions)
+            actions = as_array(actions)
             shape = (*self._shape, 1)
-            if actions.shape == shape:
+            if actions.shape == shape and actions.dtype.kind in "fiu":
                 actions = np.where(active[..., None], actions, 0.0)
             shares = check_shares(actions, shape)
             return Transmission(shares[..., 0] * config.max_power * active, 0.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.kernels import kernel
@@ -15,12 +17,17 @@ class InvalidAction(gymnasium.error.InvalidAction, ValueError):  # noqa: N818  (
     """An action of the wrong shape, type or range. The environment is as it was before."""
 
 
+def as_array(actions: Any) -> Array:
+    """Actions as an array."""
+    try:
+        return np.asarray(actions)
+    except (TypeError, ValueError) as error:  # a ragged list, or one of numbers and words
+        raise InvalidAction(f"action is no array: {error}") from None
+
+
 def check_shape(actions: Any, shape: tuple[int, ...] | None) -> Array:
     """Actions as an array of the given shape."""
-    try:
-        array = np.asarray(actions)
-    except ValueError as error:  # a ragged list
-        raise InvalidAction(f"action is no array: {error}") from None
+    array = as_array(actions)
     if array.shape != shape:
         raise InvalidAction(f"action has shape {array.shape}: must be {shape}")
     return array
@@ -65,6 +72,95 @@ def check_shares(actions: Any, shape: tuple[int, ...]) -> Float:
         wrong = array[~((array >= 0) & (array <= 1))].flat[0]
         raise InvalidAction(f"action contains {wrong}: must be numbers from 0 to 1; clip what is not")
     return array.astype(np.float64, copy=False)
+
+
+def check_each(
+    actions: Any, counts: Bool, space: gymnasium.Space[Any], who: Callable[[tuple[int, ...]], str]
+) -> Array | None:
+    """Actions that were refused as a whole, one by one: whose is wrong, and what does not count, replaced.
+
+    Parameters
+    ----------
+    actions : array or nested sequence with the axes of `counts` and then those of an action
+        Where something does not count, it may be anything: None, NaN, of another shape. Floats count as the integers
+        that they are if something that does not count has made the whole array one of floats.
+    counts : bool array
+    space : gymnasium.Space
+        Of a single action.
+    who : callable
+        Index in `counts` to the words that an error starts with.
+
+    Returns
+    -------
+    array or None
+        Integers or floats, zeros where nothing counts; None if nothing had to be replaced, or the axes are wrong.
+
+    Raises
+    ------
+    InvalidAction
+        If an action that counts is not in the space.
+    """
+    entries = _entries(actions, counts.shape)
+    if entries is None:
+        return None
+    whole = isinstance(space, Discrete | MultiDiscrete) and entries.dtype.kind == "f" and not _whole(entries[~counts])
+    out = np.zeros((*counts.shape, *(space.shape or ())), np.float64 if isinstance(space, Box) else np.int64)
+    replaced = False
+    for where in np.ndindex(counts.shape):
+        entry = entries[where]
+        try:
+            out[where] = _check_one(entry.astype(np.int64) if whole and _whole(entry) else entry, space)
+        except InvalidAction as error:
+            if counts[where]:
+                raise InvalidAction(f"{who(where)}{error}") from None
+            replaced = True
+    return out if replaced else None
+
+
+def objects(entries: Any, shape: tuple[int, ...]) -> Array:
+    """What stands in a nested sequence of this shape, as an array of objects, whatever they are.
+
+    Raises
+    ------
+    TypeError, IndexError
+        If the sequence does not have the shape.
+    """
+    array = np.empty(shape, object)
+    if len(entries) != len(array):
+        raise IndexError(f"{len(entries)} entries: must be {len(array)}")
+    for i, entry in enumerate(entries):
+        array[i] = entry if len(shape) == 1 else objects(entry, shape[1:])
+    return array
+
+
+def _entries(actions: Any, shape: tuple[int, ...]) -> Array | None:
+    """Actions as an array with these first axes, of objects unless it is one already; None if they have others."""
+    if isinstance(actions, np.ndarray):
+        return actions if actions.shape[: len(shape)] == shape else None
+    try:
+        return objects(actions, shape)  # an array of numbers would have one type for all
+    except (TypeError, IndexError):
+        return None
+
+
+def _whole(entries: Array) -> bool:
+    return bool((np.isfinite(entries) & (entries == np.trunc(entries))).all())
+
+
+def _check_one(action: Any, space: gymnasium.Space[Any]) -> Array:
+    shape = space.shape or ()
+    if isinstance(action, np.ndarray) and action.dtype.kind == "O":
+        action = action.tolist()
+    if isinstance(space, Box) and (space.low == 0).all() and (space.high == 1).all():
+        return check_shares(action, shape)
+    if isinstance(space, Discrete) and space.start == 0:
+        return check_indices(action, shape, int(space.n)).reshape(shape)
+    if isinstance(space, MultiDiscrete) and (space.nvec == space.nvec.flat[0]).all():
+        array = as_array(action)
+        return check_indices(array.astype(np.int8) if array.dtype == bool else array, shape, int(space.nvec.flat[0]))
+    if action not in space:
+        raise InvalidAction(f"action {action!r} is not in {space}")
+    return np.asarray(action)
 
 
 @kernel

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cfenvs.core.errors import check_keys
+from cfenvs.core.errors import check_keys, check_keywords, shown
 
 Config = TypeVar("Config")
 
@@ -27,7 +27,7 @@ def configure(
         If the values do not fit, from the class itself.
     """
     check_keys({preset: None}, presets, "preset")
-    check_keys(overrides, [field.name for field in fields(config_class)], "keyword")  # type: ignore[arg-type]
+    check_keywords(overrides, [field.name for field in fields(config_class)])  # type: ignore[arg-type]
     return config_class(**{**presets[preset], **overrides})
 
 
@@ -48,7 +48,7 @@ def load_object(reference: Any) -> Any:
 def require(condition: bool, field: str, value: Any, allowed: str) -> None:
     """Raise a ValueError that names the field, its value and what is allowed, unless the condition holds."""
     if not condition:
-        raise ValueError(f"{field}={value!r}: {allowed}")
+        raise ValueError(f"{field}={shown(value)}: {allowed}")
 
 
 def require_choice(config: Any, **choices: Collection[str]) -> None:

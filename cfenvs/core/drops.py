@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfenvs.arrays import Float
+from cfenvs.arrays import Bool, Float, Int
 from cfenvs.core.config import load_object, require
 from cfenvs.core.errors import check_keys
 
@@ -15,8 +16,30 @@ ScenarioSeed = int | Sequence[int] | None
 RESAMPLE = ("episode", "never")
 GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given: no link amplifies."""
+GIVEN_HEIGHT = (-1e4, 1e4)
+"""Least and largest height in metres."""
+CLOSE = 1.0
+"""Metres; no network of sites is as small."""
 Given = Mapping[str, Float]
 """Parts of a network by name, in place of what is drawn."""
+
+
+class Beginning(NamedTuple):
+    """What a world needs for a new episode.
+
+    Attributes
+    ----------
+    drop : generator or None
+        What its network is drawn from; None if the one at hand stays.
+    rng : generator
+        What all else that happens is drawn from.
+    given : mapping
+        The parts of the network that are not drawn.
+    """
+
+    drop: np.random.Generator | None
+    rng: np.random.Generator
+    given: Given
 
 
 class Drops:
@@ -29,6 +52,8 @@ class Drops:
         Fixes the network of all worlds, or of each.
     resample : {"episode", "never"}
         Without a scenario seed: a new network at every reset, or at the first one and those with a seed.
+    given : GivenParts, optional
+        What is asked for the parts of a new network that are not drawn.
 
     Raises
     ------
@@ -36,8 +61,10 @@ class Drops:
         If there are several scenario seeds, but not one for each world.
     """
 
-    def __init__(self, num_worlds: int, scenario_seed: ScenarioSeed, resample: str) -> None:
-        self._resample = resample
+    def __init__(
+        self, num_worlds: int, scenario_seed: ScenarioSeed, resample: str, given: GivenParts | None = None
+    ) -> None:
+        self._resample, self._given = resample, given
         self._drawn = np.zeros(num_worlds, bool)
         if scenario_seed is None or isinstance(scenario_seed, int | np.integer):
             self._seeds: Sequence[int | None] = (scenario_seed,) * num_worlds
@@ -49,7 +76,34 @@ class Drops:
             )
         self._seeds = scenario_seed
 
-    def generators(
+    def begin(self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool) -> list[Beginning]:
+        """What new episodes in some worlds need, before anything of these worlds changes.
+
+        Other people's code runs here and nowhere else in a reset: if it raises, generators are as they were. `done`
+        says that the networks are made.
+        """
+        foreign = self._given is not None and self._given.foreign
+        states = [generator.bit_generator.state for generator in generators] if foreign else []
+        try:
+            return [
+                self._begin(world, rng, fresh)
+                for world, rng, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True)
+            ]
+        except BaseException:
+            for generator, state in zip(generators, states, strict=False):
+                generator.bit_generator.state = state
+            raise
+
+    def done(self, worlds: Int) -> None:
+        """These worlds have networks, which may be kept from now on."""
+        self._drawn[worlds] = True
+
+    def _begin(self, world: int, rng: np.random.Generator, seeded: bool) -> Beginning:
+        drop, rng = self._generators(world, rng, seeded)
+        given = {} if drop is None or self._given is None else self._given(drop)
+        return Beginning(drop, rng, given)
+
+    def _generators(
         self, world: int, rng: np.random.Generator, seeded: bool
     ) -> tuple[np.random.Generator | None, np.random.Generator]:
         """Where the network of a new episode is drawn from, None if the one at hand stays, and all else that happens.
@@ -58,7 +112,6 @@ class Drops:
         would draw once more the bits that the network was made of, and users would come and go by where they are.
         """
         first = not self._drawn[world]
-        self._drawn[world] = True
         seed = self._seeds[world]
         if seed is None:
             return rng if first or seeded or self._resample == "episode" else None, rng
@@ -71,6 +124,9 @@ def check_scenario_seed(config: Any) -> None:
     seeds = config.scenario_seed
     if seeds is None:
         return
+    if isinstance(seeds, np.ndarray) and seeds.ndim == 0:
+        seeds = seeds[()]
+        object.__setattr__(config, "scenario_seed", seeds)
     several = isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str)
     entries = list(seeds) if several else [seeds]
     whole = all(isinstance(s, (int, np.integer)) and not isinstance(s, bool) and s >= 0 for s in entries)
@@ -91,12 +147,23 @@ class GivenParts:
     def __init__(self, config: Any) -> None:
         self._config = config
         self._network = load_object(config.network)
+        self._looked_at = False
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
+            warn_of_degrees(self._network)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody's function is asked."""
+        return callable(self._network)
 
     def __call__(self, rng: np.random.Generator) -> Given:
         if callable(self._network):
-            return checked_parts(self._config, self._network(self._config, rng))
+            parts = checked_parts(self._config, self._network(self._config, rng))
+            if not self._looked_at:  # one network tells what numbers a function returns
+                self._looked_at = True
+                warn_of_degrees(parts)
+            return parts
         return self._network  # type: ignore[no-any-return]
 
 
@@ -116,28 +183,78 @@ def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
             f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
         )
     check_keys(parts, shapes, "part of network")
+    for name, why in getattr(config, "refused_parts", {}).items():
+        if name in parts:
+            raise ValueError(f"network[{name!r}] {why}")
     arrays = {}
     for name, part in parts.items():
         try:
             array = np.array(part, float)
         except (TypeError, ValueError) as error:
             raise ValueError(f"network[{name!r}] is no array of numbers: {error}") from None
-        if array.shape != shapes[name]:
-            raise ValueError(f"network[{name!r}] has shape {array.shape}: must be {shapes[name]} with these parameters")
-        gains = name.endswith("_db")
-        low, high = GIVEN_DB if gains else (0.0, config.side)
-        if not ((array >= low) & (array <= high)).all():  # NaN fails too
-            what = "gains in dB (a path loss with the sign changed)" if gains else "metres on the square (side)"
+        gains, shape = name.endswith("_db"), shapes[name]
+        if array.shape != shape and (gains or array.shape != (shape[0], 3)):
+            or_height = "" if gains else f", or {(shape[0], 3)} with heights,"
             raise ValueError(
-                f"network[{name!r}] goes from {array.min():g} to {array.max():g}: must be within {low:g} and {high:g}, "
-                f"{what}"
+                f"network[{name!r}] has shape {array.shape}: must be {shape}{or_height} with these parameters"
             )
+        if gains:
+            _check_range(name, array, *GIVEN_DB, "gains in dB (a path loss with the sign changed)")
+        else:
+            _check_range(name, array[:, :2], 0.0, config.side, "metres on the square (side)")
+            _check_range(name, array[:, 2:], *GIVEN_HEIGHT, "heights in metres")
         arrays[name] = array
     return arrays
 
 
-def check_network(config: Any) -> None:
-    """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples."""
+def _check_range(name: str, array: Float, low: float, high: float, what: str) -> None:
+    if not ((array >= low) & (array <= high)).all():  # NaN fails too
+        raise ValueError(
+            f"network[{name!r}] goes from {array.min():g} to {array.max():g}: must be within {low:g} and {high:g}, "
+            f"{what}"
+        )
+
+
+def warn_of_degrees(parts: Given) -> None:
+    """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are."""
+    for name, array in parts.items():
+        extent = 0.0 if name.endswith("_db") or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
+        if 0.0 < extent < CLOSE:
+            low, high = (", ".join(f"{x:g}" for x in end(array[:, :2], axis=0)) for end in (np.min, np.max))
+            warnings.warn(
+                f"network[{name!r}]: all {len(array)} stand within {100 * extent:.2g} cm of each other, from ({low}) "
+                f"to ({high}). Positions are metres on the square; latitudes and longitudes must be projected first",
+                stacklevel=4,
+            )
+
+
+def on_the_ground(given: Given, name: str, drawn: Float) -> Float:
+    """Positions (N, 2) without heights: those given, or else those drawn."""
+    return np.ascontiguousarray(given[name][:, :2]) if name in given else drawn
+
+
+def height_above_users(given: Given, stations: str, height: float) -> float | Float:
+    """Height of stations above users in metres, one number, or an array that broadcasts to (L, K) where any is given.
+
+    Stations without a height of their own stand at `height`, users at 0.
+    """
+    of_stations, of_users = (
+        given[name][:, 2] if name in given and given[name].shape[1] == 3 else None for name in (stations, "users")
+    )
+    if of_stations is None and of_users is None:
+        return height
+    above = np.array([[height]]) if of_stations is None else of_stations[:, None]
+    return above if of_users is None else np.asarray(above - of_users)
+
+
+def check_network(config: Any) -> Collection[str] | None:
+    """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
+
+    Returns
+    -------
+    collection of str or None
+        The parts that it gives; None if a function may give any.
+    """
     network = config.network
     found = load_object(network)
     if isinstance(found, Mapping):
@@ -145,7 +262,7 @@ def check_network(config: Any) -> None:
         if found is network:
             fixed = {name: tuple(map(tuple, array.tolist())) for name, array in checked.items()}
             object.__setattr__(config, "network", fixed)
-        return
+        return checked.keys()
     parts = ", ".join(config.given_shapes)
     require(
         found is None or callable(found),
@@ -153,3 +270,4 @@ def check_network(config: Any) -> None:
         network,
         f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
     )
+    return () if found is None else None

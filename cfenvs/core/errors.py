@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-ALIASES = {"max_episode_steps": "episode_length", "max_steps": "episode_length", "time_limit": "episode_length"}
-"""What others call it, where it is too unlike our word for a slip."""
+_LENGTHS = ("max_episode_steps", "max_steps", "max_cycles", "time_limit", "episode_limit", "horizon")
+ALIASES: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(_LENGTHS, ("episode_length", "max_rounds")),
+    **dict.fromkeys(("num_agents", "n_agents"), ("operators", "users")),
+    "seed": ("scenario_seed",),
+}
+"""What others call it, where it is too unlike our words for a slip: the first that a system has."""
 OPTIONS = ("active", "budgets")
 """Reset options of all systems: one that a system does not have is refused there too."""
 CUTOFF = 0.7
 """Similarity from which on a word may be meant; `difflib` has 0.6, with which "action_type" is "station_jitter"."""
 
 
+LONG = 80
+"""Characters of a value that an error shows."""
+
+
 class UnknownKeyError(TypeError, ValueError):
     """A keyword, preset or option that does not exist."""
+
+
+def shown(value: Any) -> str:
+    """A value in one line that leaves room for what is wrong with it."""
+    text = " ".join(repr(value).split())
+    if len(text) <= LONG:
+        return text
+    shape = getattr(value, "shape", None)
+    return f"{text[:LONG]}..." if shape is None else f"<{type(value).__name__} of shape {shape}>"
 
 
 def closest(given: str, allowed: Iterable[str]) -> str:
     """A hint at the allowed word closest to what was given, or the list of all."""
     allowed = list(allowed)
-    match = difflib.get_close_matches(given, allowed, n=1, cutoff=CUTOFF)
-    if ALIASES.get(given) in allowed:
-        match = [ALIASES[given]]
+    match = [word for word in ALIASES.get(given, ()) if word in allowed]
+    match = match or difflib.get_close_matches(given, allowed, n=1, cutoff=CUTOFF)
     return f"did you mean {match[0]!r}?" if match else f"allowed: {', '.join(map(repr, allowed)) or 'none'}"
 
 
@@ -33,6 +50,17 @@ def check_keys(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
     for key in given:
         if key not in allowed:
             raise UnknownKeyError(f"unknown {what} {key!r}: {closest(str(key), allowed)}")
+
+
+def check_keywords(given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Refuse keyword arguments that are not allowed, in Python's words.
+
+    Libraries look for these words and then try again without the argument: torchrl's `GymEnv` always gives `frameskip`.
+    """
+    allowed = list(allowed)
+    for key in given:
+        if key not in allowed:
+            raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {closest(str(key), allowed)}")
 
 
 def check_options(options: Mapping[str, Any], known: Iterable[str]) -> None:

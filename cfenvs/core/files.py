@@ -16,7 +16,22 @@ except ImportError:  # Windows
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file, in place of one that may be there, in one move."""
-    os.replace(_written(path, content), path)
+    with whole_file(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
+    """A file beside `path` to write to, which takes its place at the end and is gone if that is never reached.
+
+    Its name ends in `ending`, for writers that know the format by it.
+    """
+    partial = _partial(path, ending)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_together(path: Path, content: str | bytes, beside: Path, more: bytes | None) -> None:
@@ -80,9 +95,13 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 def _written(path: Path, content: str | bytes) -> Path:
     """The content under a name of this thread's own."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    partial = _partial(path)
     partial.write_bytes(content.encode() if isinstance(content, str) else content)
     return partial
+
+
+def _partial(path: Path, ending: str = "") -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial{ending}")
 
 
 def _claim(partial: Path, path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import load_object
-from cfenvs.core.errors import closest
+from cfenvs.core.errors import closest, shown
 from cfenvs.kernels import kernel, ufunc_kernel
 
 
@@ -108,7 +108,7 @@ def load_objective(objective: Any) -> Objective:
         return OBJECTIVES[objective]()
     found = load_object(objective)
     if not callable(found):
-        raise ValueError(f"objective={objective!r}: must be callable with (rates, active, powers)")
+        raise ValueError(f"objective={shown(objective)}: must be callable with (rates, active, powers)")
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
 
 

@@ -1,4 +1,7 @@
-"""Infos on a step of power control, the same in every system whose users set powers and earn rates."""
+"""Infos on a step of power control, the same in every system whose users set powers and earn rates.
+
+Copies: who writes into an info writes into nothing that the next step, an observation or a picture reads.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,20 @@ from cfenvs.core.simulator import Arrays
 
 def central_outcome(simulator: Any) -> Arrays:
     """What a central agent is told: `rates`, `powers` (E, K), `objective` (E,), with `info_optimum` its regret too."""
-    infos: Arrays = {"rates": simulator.rates, "powers": simulator.powers, "objective": simulator.objective_values}
+    infos: Arrays = {
+        "rates": simulator.rates.copy(),
+        "powers": simulator.powers.copy(),
+        "objective": simulator.objective_values.copy(),
+    }
     if simulator.config.info_optimum:
-        infos["optimum"] = simulator.optimum_values
+        infos["optimum"] = simulator.optimum_values.copy()
         infos["regret"] = simulator.optimum_values - simulator.objective_values
     return infos
 
 
 def users_outcome(simulator: Any) -> Arrays:
     """What each user's agent is told: its `rate` and `power`, with `info_optimum` the regret of all; each (E, K)."""
-    infos: Arrays = {"rate": simulator.rates, "power": simulator.powers}
+    infos: Arrays = {"rate": simulator.rates.copy(), "power": simulator.powers.copy()}
     if simulator.config.info_optimum:
         infos["regret"] = for_every_user(simulator, simulator.optimum_values - simulator.objective_values)
     return infos

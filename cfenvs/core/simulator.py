@@ -55,6 +55,8 @@ class Simulator(ABC):
     ) -> None:
         """Start a new episode in some worlds.
 
+        Where other people's code raises, nothing of any world has changed; `cfenvs.core.drops` runs it first.
+
         Parameters
         ----------
         worlds : (n,) int array
@@ -105,12 +107,16 @@ class View(ABC):
         """Rewards of the last step, a new array."""
 
     def situation(self) -> Arrays:
-        """Infos that describe what the next action meets, after a reset and after a step: new arrays by name."""
+        """Infos that describe what the next action meets: new arrays by name."""
         return {}
 
     def outcome(self) -> Arrays:
-        """Infos on what the last step brought, after a step only: arrays by name that are never written again."""
+        """Infos on what the last step brought, neutral values after a reset: new arrays by name."""
         return {}
+
+    def infos(self) -> Arrays:
+        """What a reset and a step tell, the same keys, shapes and types in both: new arrays by name."""
+        return {**self.situation(), **self.outcome()}
 
 
 class AgentsView(View):

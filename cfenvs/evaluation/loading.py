@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Array
@@ -23,6 +25,8 @@ from cfenvs.evaluation.protocol import Protocol
 
 ENTRY_POINTS = "cfenvs.algorithms"
 """Group of entry points by which an installed package offers algorithms."""
+STATISTICS = "_vecnormalize.pkl"
+"""Ending of the file beside `model.zip` that holds what Stable-Baselines3's `VecNormalize` has learned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,9 @@ def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
     library : str, optional
         What loads the file: "stable_baselines3:PPO" or another class with `load(path, device)`, whose outcome has
         `predict`, or is a policy with `act` or a bidder; or "tianshou" for a policy or an algorithm saved whole by
-        `torch.save`. Both may run code from the file: name only files that you trust.
+        `torch.save`. Both may run code from the file: name only files that you trust. Beside a `model.zip` of
+        Stable-Baselines3 that was trained behind `VecNormalize`, its statistics must lie as
+        `model_vecnormalize.pkl`, a pickle, which may run code too.
 
     Raises
     ------
@@ -155,10 +161,50 @@ def _saved(path: Path, library: str, protocol: Protocol | None) -> Any:
         policy: _SavedPolicy = TianshouPolicy(path, model)
     else:
         require(hasattr(model, "predict"), "file", str(path), f"what {library} loads must have `predict` or `act`")
-        policy = SB3Policy(path, model)
+        policy = SB3Policy(path, model, _statistics(path, model))
     if protocol is not None:
         policy.choices = {key: value for key, value in policy.choices.items() if key in protocol.choices}
     return policy
+
+
+def saved_files(path: Path) -> list[Path]:
+    """The file of a saved model, and that of its statistics if there is one: what decides how it acts."""
+    beside = path.with_name(f"{path.stem}{STATISTICS}")
+    return [path, beside] if beside.is_file() else [path]
+
+
+def _statistics(path: Path, model: Any) -> Any:
+    """The `VecNormalize` that lies beside a model; None where it was trained without."""
+    _, *beside = saved_files(path)
+    if not beside:
+        allowed = (
+            "was trained behind VecNormalize, whose statistics are not in it: save them beside it by "
+            f'venv.save("{path.stem}{STATISTICS}")'
+        )
+        require(not _normalised(model), "file", str(path), allowed)
+        return None
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    try:
+        found = pickle.loads(beside[0].read_bytes())
+    except Exception as error:  # a pickle raises whatever its code does
+        raise ValueError(f"{beside[0]} cannot be loaded: {type(error).__name__}: {error}") from error
+    fits = isinstance(found, VecNormalize) and _kind(found.observation_space) == _kind(model.observation_space)
+    require(fits, "file", str(beside[0]), f"must hold the VecNormalize that {path.name} was trained behind")
+    return found
+
+
+def _normalised(model: Any) -> bool:
+    """Whether a model tells that it has seen normalised observations.
+
+    Stable-Baselines3 keeps the raw ones of a `VecNormalize` in `_last_original_obs`, with algorithms of a replay buffer
+    also without one: those tell only by last observations that no environment of theirs makes.
+    """
+    raw, last = (getattr(model, name, None) for name in ("_last_original_obs", "_last_obs"))
+    if raw is None or last is None or not hasattr(model, "learning_starts"):
+        return raw is not None
+    space = model.observation_space
+    return isinstance(space, gym.spaces.Box) and bool(((last < space.low) | (last > space.high)).any())
 
 
 def _unpickled(path: Path) -> Any:
@@ -204,16 +250,18 @@ def _kind(space: Any) -> tuple[Any, ...]:
 
 
 class SB3Policy(_SavedPolicy):
-    """A model saved by Stable-Baselines3, acting greedily."""
+    """A model saved by Stable-Baselines3, acting greedily; behind the statistics of `VecNormalize` if there are any."""
 
-    def __init__(self, path: Path, model: Any) -> None:
-        self.model = model
+    def __init__(self, path: Path, model: Any, statistics: Any = None) -> None:
+        self.model, self.statistics = model, statistics
         name = f"{path.stem} ({type(model).__name__})"
         steps = max(int(getattr(model, "num_timesteps", 0)), 1)
         super().__init__(name, getattr(model, "action_space", None), getattr(model, "observation_space", None), steps)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """The most probable actions."""
+        if self.statistics is not None:
+            observations = self.statistics.normalize_obs(observations)
         return np.asarray(self.model.predict(observations, deterministic=True)[0])
 
 

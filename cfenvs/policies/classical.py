@@ -114,11 +114,10 @@ class RateFeedback(PowerPolicy):
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""
         active = self.active(observations)
-        if "rates" in infos:
-            due = (self._left > 0)[:, None]
-            rates: Float = infos["rates"] / self._prelog
-            self._shares = np.where(due, rate_feedback(self._shares, rates, 1.0, self._before), self._shares)
-            self._left -= 1
+        due = (self._left > 0)[:, None]
+        rates: Float = infos["rates"] / self._prelog
+        self._shares = np.where(due, rate_feedback(self._shares, rates, 1.0, self._before), self._shares)
+        self._left -= 1
         changed = (active != self._before).any(axis=1)
         self._left[changed] = self.rounds
         self._shares = np.where(active, np.where(self._before, self._shares, 1.0), 0.0)

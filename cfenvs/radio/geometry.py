@@ -83,7 +83,7 @@ def pairwise_distance(positions: Float, side: float) -> Float:
     return np.hypot(offset[..., 0], offset[..., 1])
 
 
-def link_geometry(access_points: Float, users: Float, side: float, height: float) -> Links:
+def link_geometry(access_points: Float, users: Float, side: float, height: float | Float) -> Links:
     """Distances and angles of all links, with wrap-around.
 
     Parameters
@@ -93,7 +93,7 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
         Positions in metres.
     side : float
         Side of the square area in metres.
-    height : float
+    height : float or (L, K) array
         Height of the access points above the users in metres.
 
     Returns

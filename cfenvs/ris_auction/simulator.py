@@ -98,8 +98,7 @@ class RISAuctionSimulator(Simulator):
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         config = self.config
-        drawn_from = [self._drops.generators(*which) for which in zip(worlds.tolist(), generators, seeded, strict=True)]
-        drops, generators = zip(*drawn_from, strict=True)
+        drops, generators, _ = zip(*self._drops.begin(worlds, generators, seeded), strict=True)
         fresh = np.array([drop is not None for drop in drops])
         if fresh.any():
             drawn = draw_scenarios(config, [drop for drop in drops if drop is not None])
@@ -121,6 +120,7 @@ class RISAuctionSimulator(Simulator):
         self.terminated[worlds] = False
         self.truncated[worlds] = False
         self._look(self.valuation.values(self.auction.owned)[1])
+        self._drops.done(worlds)
 
     def step(self, command: Bool) -> bool:
         config, auction = self.config, self.auction

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.core.actions import InvalidAction, check_indices
+from cfenvs.core.actions import InvalidAction, as_array, check_indices
 from cfenvs.core.simulator import AgentsView, Arrays, View
 from cfenvs.ris_auction.bidders import seat_bidders
 from cfenvs.ris_auction.seat import Seat
@@ -148,7 +148,7 @@ def bids_of(actions: Any, shape: tuple[int, ...], counts: Bool) -> Bool:
     InvalidAction
         If the shape is wrong, or an entry that counts is neither 0 nor 1.
     """
-    array = np.asarray(actions)
+    array = as_array(actions)
     if array.dtype == bool:
         array = array.astype(np.int8)
     if array.shape == shape and array.dtype.kind in "iu":

@@ -104,8 +104,10 @@ class XLMIMOConfig:
         What of a network is given, not drawn: a mapping with any of "base_stations" (M, 2) and "users" (K, 2),
         positions in metres on the square, and "gain_db" (M, K), large-scale gains of the channels with shadowing; a
         callable that returns one for each new network from (configuration, generator); or the `"module:Name"` of
-        either. Everything else is drawn as without it; users walk on from there. Distances wrap around: with a `side`
-        of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
+        either. A third coordinate is a height in metres: of base stations in place of `height`, of users in place of
+        0. Everything else is drawn as without it. Users walk on from given positions; given gains are refused for them,
+        as nothing says what they are elsewhere. Distances wrap around: with a `side` of twice the size of a town they
+        do not. Lists, unlike arrays and functions, keep the spec storable.
     scenario_seed : int or sequence of int, optional
         Fixes base stations, starting points and shadowing, visibility: one for all worlds, or one for each.
     episode_length : int
@@ -228,6 +230,16 @@ class XLMIMOConfig:
         """Shapes of the parts that `network` may give."""
         M, K = self.base_stations, self.users
         return {"base_stations": (M, 2), "users": (K, 2), "gain_db": (M, K)}
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Parts that `network` may not give with these parameters, and why."""
+        if self.mobility == "static":
+            return {}
+        return {
+            "gain_db": f"cannot be given with mobility={self.mobility!r}: gains at one place do not say what they are "
+            'where users walk to; give positions alone, or choose mobility="static"'
+        }
 
     @property
     def wavelength(self) -> float:

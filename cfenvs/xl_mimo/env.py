@@ -124,7 +124,8 @@ class XLMIMOPowerEnv(ScalarEnv):
     With L-MMSE, perfect channel knowledge and no overload, full power is all but optimal: power control is worth less
     than one percent there.
 
-    With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one.
+    With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one. Positions may
+    have a height as a third coordinate; gains are for users who stand still.
 
     >>> def crowd(config, rng):  # around the centre, anew in every episode
     ...     return {"users": config.side / 2 + rng.uniform(-50, 50, (config.users, 2))}

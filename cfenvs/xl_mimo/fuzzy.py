@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from cfenvs.arrays import Bool, Float, Float32
-from cfenvs.core.actions import check_shares
+from cfenvs.core.actions import InvalidAction, check_shares
 from cfenvs.core.config import require, require_choice, require_count, require_positive
 from cfenvs.core.faces.parallel import ParallelFace, check_agents
 from cfenvs.core.faces.parallel_vec import ParallelVecFace, batched
-from cfenvs.core.worlds import Seed, spread_seed
+from cfenvs.core.worlds import Seed, as_seed, spread_seed
 
 Kernel = Literal["exponential", "gaussian"]
 Normalisation = Literal["sum", "softmax"]
@@ -191,6 +191,7 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Start an episode and draw prototypes."""
+        seed = as_seed(seed)
         observations, _ = self.env.reset(seed=seed, options=options)
         if seed is not None or self._generator is None:
             self._generator = _generator(seed)
@@ -203,8 +204,8 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
         if not self.agents:
             raise gym.error.ResetNeeded("call reset() before step()")
         check_agents(actions, self.agents, self.agents)
-        fuzzy = np.array([np.asarray(actions[agent], float).reshape(()) for agent in self.agents])[None]
-        shares = self._layer.defuzzify(check_shares(fuzzy, fuzzy.shape))[0]
+        fuzzy = np.array([[_share(agent, actions[agent]) for agent in self.agents]])
+        shares = self._layer.defuzzify(fuzzy)[0]
         users = self.env.possible_agents
         observations, rewards, terminated, truncated, _ = self.env.step(
             {user: shares[k : k + 1] for k, user in enumerate(users)}
@@ -258,6 +259,7 @@ class FuzzyAgentsVec:
     ) -> None:
         _check_continuous(env.single_action_space)
         self.env, self.config, self.simulator = env, env.config, env.simulator
+        self.autoreset_mode = env.autoreset_mode
         self.num_envs, self.num_agents = env.num_envs, num_fuzzy_agents
         self.possible_agents = _names(num_fuzzy_agents)
         self.metadata = {**env.metadata, "name": f"fuzzy {env.metadata['name']}"}
@@ -342,6 +344,13 @@ def _generator(seed: int | None) -> np.random.Generator:
 def _state_space(observation: Any, state: State) -> Box:
     part = slice(0, 1) if state == "total-gain" else slice(1, None)
     return Box(observation.low[part], observation.high[part], dtype=np.float32)
+
+
+def _share(agent: str, action: Any) -> Float:
+    try:
+        return check_shares(np.reshape(action, ()), ())
+    except ValueError as error:
+        raise InvalidAction(f"{agent}: {error}") from None
 
 
 def _check_continuous(space: gym.Space[Any]) -> None:

@@ -157,14 +157,15 @@ class NearFieldReceiver(Receiver):
         )
 
     def _line_of_sight(self, scenario: Scenario) -> Complex:
-        """Unit-modulus responses (M, K, N_r, N_s); all arrays lie flat, base stations `height` above the users."""
+        """Unit-modulus responses (M, K, N_r, N_s); all arrays lie flat, base stations above the users."""
         config = self.config
         offset = geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.side) / config.wavelength
         receive = planar_array(self._bs_x, self._bs_y, config.bs_spacing)
         transmit = planar_array(self._ue_x, self._ue_y, config.ue_spacing)
+        height = np.broadcast_to(scenario.height, offset.shape[:2]) / config.wavelength
         los = np.empty((*offset.shape[:2], len(receive), len(transmit)), complex)
         for m, k in np.ndindex(offset.shape[:2]):
-            centre = np.array([*offset[m, k], -config.height / config.wavelength])
+            centre = np.array([*offset[m, k], -height[m, k]])
             los[m, k] = spherical_wave(receive, transmit + centre)
         return los
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drops import Given
+from cfenvs.core.drops import Given, height_above_users, on_the_ground
 from cfenvs.kernels import kernel
 from cfenvs.radio import geometry, path_loss, shadowing
 from cfenvs.radio.near_field import visibility_masks
@@ -24,6 +24,8 @@ class Scenario:
     base_stations : (M, 2) array
     users : (K, 2) array
         Positions in metres; those of users at the start.
+    height : float or (M, K) array
+        Of the base stations above the users, in metres; an array where heights are given.
     shadowing_db : (M, K) array
         At the start, in dB.
     gains : (M, K) array
@@ -34,6 +36,7 @@ class Scenario:
 
     base_stations: Float
     users: Float
+    height: float | Float
     shadowing_db: Float
     gains: Float
     visible: Bool
@@ -42,14 +45,15 @@ class Scenario:
 def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
     """Draw a drop: base stations, users, shadowing, visibility, in this order; what is given replaces what is drawn."""
     base_stations = geometry.uniform_positions(config.base_stations, config.side, rng)
-    base_stations = given.get("base_stations", base_stations)
-    users = given.get("users", geometry.uniform_positions(config.users, config.side, rng))
+    base_stations = on_the_ground(given, "base_stations", base_stations)
+    users = on_the_ground(given, "users", geometry.uniform_positions(config.users, config.side, rng))
+    height = height_above_users(given, "base_stations", config.height)
     between_users = geometry.pairwise_distance(users, config.side)
     shadow = shadowing.user_correlated_shadowing_db(
         between_users, config.base_stations, config.shadowing_std_db, config.shadowing_decorrelation, rng
     )
     if "gain_db" in given:
-        shadow = given["gain_db"] - _path_gain_db(config, base_stations, users)  # what walking users lose bit by bit
+        shadow = given["gain_db"] - _path_gain_db(config, base_stations, users, height)
     if not config.near_field:
         visible = np.zeros((config.base_stations, config.users, 0), bool)
     elif config.visibility_window is None:
@@ -57,17 +61,20 @@ def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given =
     else:
         (rows, columns), (window_x, window_y) = config.bs_array, config.visibility_window
         visible = visibility_masks((config.base_stations, config.users), rows, columns, window_x, window_y, rng)
-    return Scenario(base_stations, users, shadow, gains_at(config, base_stations, users, shadow), visible)
+    gains = gains_at(config, base_stations, users, height, shadow)
+    return Scenario(base_stations, users, height, shadow, gains, visible)
 
 
-def gains_at(config: XLMIMOConfig, base_stations: Float, users: Float, shadowing_db: Float) -> Float:
+def gains_at(
+    config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float, shadowing_db: Float
+) -> Float:
     """Large-scale gains over the noise power, per mW: positions (..., K, 2), shadowing (..., M, K) -> (..., M, K)."""
-    gain_db = _path_gain_db(config, base_stations, users)
+    gain_db = _path_gain_db(config, base_stations, users, height)
     return path_loss.db_to_linear(gain_db + shadowing_db - config.noise_dbm)
 
 
-def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float) -> Float:
-    links = geometry.link_geometry(base_stations, users, config.side, config.height)
+def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float) -> Float:
+    links = geometry.link_geometry(base_stations, users, config.side, height)
     return path_loss.urban_micro_gain_db(links.distance, config.carrier_ghz)
 
 
@@ -106,7 +113,7 @@ def walk(config: XLMIMOConfig, scenario: Scenario, rng: np.random.Generator) -> 
     )
     for t in range(1, length):
         shadow[t] += kept[t - 1] * shadow[t - 1]
-    return positions, gains_at(config, scenario.base_stations, positions, shadow)
+    return positions, gains_at(config, scenario.base_stations, positions, scenario.height, shadow)
 
 
 @kernel

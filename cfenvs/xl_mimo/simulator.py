@@ -59,8 +59,7 @@ class XLMIMOSimulator(Simulator):
         self.terminated = np.zeros(num_worlds, bool)
         self.truncated = np.zeros(num_worlds, bool)
         self._everybody = np.ones(shape, bool)
-        self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
-        self._given = GivenParts(config)
+        self._drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
         self._optima: list[Optimum | None] = [None] * num_worlds
         self._moving = config.mobility != "static"
         if self._moving:
@@ -75,11 +74,11 @@ class XLMIMOSimulator(Simulator):
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
+        beginnings = self._drops.begin(worlds, generators, seeded)
         self.gains, self.positions = self.gains.copy(), self.positions.copy()
-        for world, own, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True):
-            drop, rng = self._drops.generators(world, own, fresh)
+        for world, (drop, rng, given) in zip(worlds.tolist(), beginnings, strict=True):
             if drop is not None:
-                self.scenarios[world] = draw_scenario(self.config, drop, self._given(drop))
+                self.scenarios[world] = draw_scenario(self.config, drop, given)
                 self.receiver.prepare(world, self.scenarios[world])
             scenario = self.scenarios[world]
             self.gains[world], self.positions[world] = scenario.gains, scenario.users
@@ -93,6 +92,7 @@ class XLMIMOSimulator(Simulator):
             setattr(self, name, zeroed(getattr(self, name), worlds))
         self.terminated[worlds] = False
         self.truncated[worlds] = False
+        self._drops.done(worlds)
 
     def step(self, command: Float) -> bool:
         config = self.config

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import cfenvs.cell_free
+import cfenvs.ris_auction
+import cfenvs.xl_mimo
 from cfenvs.core import InvalidAction, UnknownKeyError
+from tests.vector.test_same_bits import same
 
 ID = "CellFreeUplinkPower-v0"
 
@@ -59,7 +62,7 @@ def test_an_impossible_configuration(kwargs, message):
     ("given", "meant"), [("user", "users"), ("reciever", "receiver"), ("scenario", "scenario_seed")]
 )
 def test_an_unknown_keyword_names_the_closest(given, meant):
-    with pytest.raises(UnknownKeyError, match=f"unknown keyword '{given}': did you mean '{meant}'"):
+    with pytest.raises(UnknownKeyError, match=f"got an unexpected keyword argument '{given}': did you mean '{meant}'"):
         cfenvs.cell_free.CellFreeUplinkPowerEnv(**{given: 3})
 
 
@@ -213,13 +216,86 @@ def test_wrong_reset_masks(mask):
     [
         (ID, "max_episode_steps", "did you mean 'episode_length'"),
         ("XLMIMOPower-v0", "max_episode_steps", "did you mean 'episode_length'"),
-        ("RISAuction-v0", "max_episode_steps", "allowed: '"),  # has no such thing
+        ("RISAuction-v0", "max_episode_steps", "did you mean 'max_rounds'"),
+        ("RISAuction-v0", "num_agents", "did you mean 'operators'"),
+        ("XLMIMOPower-v0", "num_agents", "did you mean 'users'"),
+        ("RISAuction-v0", "seed", "did you mean 'scenario_seed'"),  # not 'seat'
         ("RISAuction-v0", "action_type", "allowed: '"),
     ],
 )
 def test_only_what_is_really_close_is_suggested(env_id, given, said):
-    with pytest.raises(UnknownKeyError, match=f"unknown keyword '{given}': {said}"):
+    with pytest.raises(UnknownKeyError, match=f"got an unexpected keyword argument '{given}': {said}"):
         gym.make_vec(env_id, 2, **{given: 3})
+
+
+PACKAGES = {ID: cfenvs.cell_free, "XLMIMOPower-v0": cfenvs.xl_mimo, "RISAuction-v0": cfenvs.ris_auction}
+FACES = {
+    "scalar": lambda env_id, **kwargs: gym.make(env_id, **kwargs),
+    "vector": lambda env_id, **kwargs: gym.make_vec(env_id, 2, **kwargs),
+    "parallel": lambda env_id, **kwargs: PACKAGES[env_id].parallel_env(**kwargs),
+    "in turn": lambda env_id, **kwargs: PACKAGES[env_id].env(**kwargs),
+    "batched": lambda env_id, **kwargs: PACKAGES[env_id].parallel_vec_env(2, **kwargs),
+}
+every_face = pytest.mark.parametrize("face", FACES)
+every_id = pytest.mark.parametrize("env_id", PACKAGES)
+
+
+@every_face
+@every_id
+def test_an_unknown_keyword_is_refused_in_words_that_libraries_look_for(env_id, face):
+    """torchrl's `GymEnv` gives `frameskip`, and tries again without it if a TypeError says so in Python's words."""
+    with pytest.raises(TypeError, match="got an unexpected keyword argument 'frameskip': allowed: '"):
+        FACES[face](env_id, frameskip=1)
+
+
+def seen_first(env, seed):
+    found = env.reset(seed=seed)
+    return env.state() if found is None else found[0]  # of an AEC environment
+
+
+@every_face
+@every_id
+def test_seeds_are_integers_of_any_kind(env_id, face):
+    expected = seen_first(FACES[face](env_id), 3)
+    for seed in (np.int64(3), np.uint8(3), np.array(3), np.array(3, np.int8)):
+        same(seen_first(FACES[face](env_id), seed), expected)
+    if face in ("vector", "batched"):
+        for seeds in ([3, 4], (np.int8(3), np.array(4)), np.array([3, 4], np.uint16), range(3, 5)):
+            same(seen_first(FACES[face](env_id), seeds), expected)
+
+
+@every_face
+@every_id
+@pytest.mark.parametrize("seed", [1.0, np.float64(3), np.array(2.0), True, "3", -1, 1j, np.array(-4)], ids=repr)
+def test_other_seeds_are_refused_and_change_nothing(env_id, face, seed):
+    env, twin = (FACES[face](env_id) for _ in range(2))
+    same(seen_first(env, 8), seen_first(twin, 8))
+    with pytest.raises(ValueError, match=r"^seed=.*: must be an integer, at least 0, or None"):
+        env.reset(seed=seed)
+    same(seen_first(env, None), seen_first(twin, None))
+
+
+@pytest.mark.parametrize("face", ["vector", "batched"])
+def test_a_wrong_seed_among_others_is_named(face):
+    env = FACES[face](ID)
+    with pytest.raises(ValueError, match=r"^seed\[1\]=2\.5: must be an integer"):
+        env.reset(seed=[3, 2.5])
+
+
+def test_a_scenario_seed_may_be_an_array_without_axes():
+    first, second = (gym.make(ID, scenario_seed=seed).reset(seed=0)[0] for seed in (3, np.array(3)))
+    np.testing.assert_array_equal(first, second)
+    with pytest.raises(ValueError, match=r"scenario_seed=np\.float64"):
+        gym.make(ID, scenario_seed=np.array(3.0))
+
+
+@pytest.mark.parametrize("field", ["network", "levels", "scenario_seed", "objective", "users"])
+def test_what_is_wrong_is_not_hidden_behind_an_array(field):
+    with pytest.raises(ValueError) as caught:
+        gym.make(ID, **{field: np.full((12, 8), 1.5)})
+    line, *more = str(caught.value).splitlines()
+    assert not more
+    assert line.startswith(f"{field}=<ndarray of shape (12, 8)>: ")
 
 
 @pytest.mark.parametrize(

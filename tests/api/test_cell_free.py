@@ -210,7 +210,7 @@ def test_scenarios_stay_or_change_as_told():
 
 def test_who_is_active_does_not_follow_from_where_users_are():
     """With the same seed for the network and the episode, as in evaluation: neither repeats the draws of the other."""
-    network, episode = Drops(1, 5, "episode").generators(0, np.random.default_rng(5), True)
+    network, episode = Drops(1, 5, "episode").begin(np.array([0]), [np.random.default_rng(5)], np.array([True]))[0][:2]
     assert not np.isin(network.random(1000), episode.random(1000)).any()
 
     envs = gym.make_vec(ID, 2000, receiver="mr", preset="small", scenario_seed=list(range(2000)))
@@ -443,3 +443,27 @@ def test_presets_are_as_published():
     assert np.diff(10 * np.log10(ngo.levels[1:])) == pytest.approx(2)
     small = configure_cell_free("small", {})
     assert small.levels == (0, 25, 50, 75, 100)
+
+
+def test_levels_follow_the_maximum_power_unless_they_are_given():
+    def levels(**kwargs):
+        return np.array(gym.make("CellFreeUplinkPower-v0", receiver="mr", **kwargs).unwrapped.config.levels)
+
+    assert levels(max_power=199.5).tolist() == np.linspace(0, 199.5, 5).tolist()
+    assert levels(max_power=3, levels=None).tolist() == [0, 0.75, 1.5, 2.25, 3]
+    assert levels(max_power=199.5, levels=[0, 100]).tolist() == [0, 100]
+    assert levels(max_power=100.0).tolist() == levels().tolist() == [0, 25, 50, 75, 100]
+    ngo = levels(preset="ngo")
+    for share in (0.2, 1.995):
+        np.testing.assert_allclose(levels(preset="ngo", max_power=100 * share), share * ngo, rtol=1e-15)
+    assert levels(preset="ngo", max_power=100).tolist() == ngo.tolist()
+    with pytest.raises(ValueError, match="max_power='much': must be a number above 0"):
+        levels(preset="ngo", max_power="much")
+
+
+def test_a_larger_maximum_power_reaches_the_highest_level():
+    for max_power in (100.0, 199.5):
+        env = gym.make("CellFreeUplinkPower-v0", preset="small", max_power=max_power)
+        env.reset(seed=0)
+        *_, info = env.step(np.full(5, 4))
+        assert (info["powers"] == max_power).all()

@@ -8,12 +8,20 @@ import cfenvs.cell_free
 import cfenvs.xl_mimo
 from cfenvs.core import UnknownKeyError
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db, noise_power_dbm
+from tests.vector.test_same_bits import same
 
 CELL_FREE, XL_MIMO = "CellFreeUplinkPower-v0", "XLMIMOPower-v0"
 KWARGS = {
-    CELL_FREE: {"preset": "small", "receiver": "mr", "observation": "rates+gains", "episode_length": 4},
+    CELL_FREE: {
+        "preset": "small",
+        "receiver": "mr",
+        "observation": "rates+gains",
+        "episode_length": 4,
+        "pilot_length": 3,
+    },
     XL_MIMO: {"users": 5, "base_stations": 4, "mobility": "random-waypoint", "episode_length": 4},
 }
+STANDING = {CELL_FREE: KWARGS[CELL_FREE], XL_MIMO: {**KWARGS[XL_MIMO], "mobility": "static"}}
 PACKAGES = {CELL_FREE: cfenvs.cell_free, XL_MIMO: cfenvs.xl_mimo}
 STATIONS = {CELL_FREE: "access_points", XL_MIMO: "base_stations"}
 both = pytest.mark.parametrize("env_id", [CELL_FREE, XL_MIMO])
@@ -54,7 +62,7 @@ def test_a_network_given_back_is_the_network_that_was_drawn(env_id):
 @both
 def test_given_gains_are_those_of_the_network(env_id):
     gain_db = np.random.default_rng(0).uniform(-120, -70, (16 if env_id == CELL_FREE else 4, 5))
-    env = gym.make(env_id, network={"gain_db": gain_db}, **KWARGS[env_id])
+    env = gym.make(env_id, network={"gain_db": gain_db}, **STANDING[env_id])
     observation, _ = env.reset(seed=1)
     noise_dbm = noise_power_dbm(20e6, 7.0) if env_id == CELL_FREE else -94.0
     np.testing.assert_allclose(env.unwrapped.scenario.gains, db_to_linear(gain_db - noise_dbm), rtol=1e-12)
@@ -121,14 +129,19 @@ def test_a_function_is_asked_as_often_as_networks_are_drawn(env_id):
         assert asked == [5] * times
 
 
-def test_standing_users_keep_given_gains_and_walking_ones_lose_them():
-    gain_db = np.full((4, 5), -90.0)
-    for speed, changed in ((0.0, False), (30.0, True)):
-        env = gym.make(XL_MIMO, network={"gain_db": gain_db}, speed=speed, **KWARGS[XL_MIMO])
-        first, _ = env.reset(seed=0)
-        np.testing.assert_allclose(first, (-90 + 94 + 20) / 20, rtol=1e-6)
-        second, *_ = env.step(env.action_space.sample())
-        assert bool((abs(first - second) > 1e-3).any()) is changed
+def test_gains_are_not_given_to_users_who_walk():
+    """They would be forgotten within a few decorrelation distances: nothing says what they are elsewhere."""
+    parts = {"gain_db": np.full((4, 5), -90.0)}
+    said = r"network\['gain_db'\] cannot be given with mobility='random-waypoint'.*choose mobility=\"static\""
+    with pytest.raises(ValueError, match=said):
+        gym.make(XL_MIMO, network=parts, **KWARGS[XL_MIMO])
+    env = gym.make(XL_MIMO, network=lambda config, rng: parts, **KWARGS[XL_MIMO])
+    with pytest.raises(ValueError, match=said):
+        env.reset(seed=0)
+    env = gym.make(XL_MIMO, network=parts, **STANDING[XL_MIMO])
+    first, _ = env.reset(seed=0)
+    np.testing.assert_allclose(first, (-90 + 94 + 20) / 20, rtol=1e-6)
+    np.testing.assert_array_equal(env.step(env.action_space.sample())[0], first)
 
 
 @both
@@ -167,10 +180,13 @@ def test_multi_antenna_correlation_and_pilots_follow_given_gains():
 
 
 WRONG = [
-    ({"users": [[1, 2]]}, "network['users'] has shape (1, 2): must be (5, 2)"),
+    ({"users": [[1, 2]]}, "network['users'] has shape (1, 2): must be (5, 2), or (5, 3) with heights"),
     ({"users": [[1, 2], [3]]}, "network['users'] is no array of numbers"),
     ({"users": np.full((5, 2), 1000.1)}, "goes from 1000.1 to 1000.1: must be within 0 and 1000, metres"),
     ({"users": np.full((5, 2), np.nan)}, "goes from nan to nan"),
+    ({"users": np.full((5, 3), 1e5)}, "goes from 100000 to 100000: must be within 0 and 1000, metres"),
+    ({"users": np.full((5, 3), [1, 2, np.nan])}, "goes from nan to nan: must be within -10000 and 10000, heights"),
+    ({"users": np.full((5, 4), 1.0)}, "has shape (5, 4): must be (5, 2), or (5, 3) with heights"),
     ({"user": [[1, 2]]}, "unknown part of network 'user': did you mean 'users'?"),
 ]
 
@@ -192,7 +208,7 @@ def test_a_wrong_network_is_refused(env_id, parts, message):
 def test_a_path_loss_is_no_gain(env_id):
     loss_db = np.full((16 if env_id == CELL_FREE else 4, 5), 100.0)
     with pytest.raises(ValueError, match="within -300 and 0, gains in dB"):
-        gym.make(env_id, network={"gain_db": loss_db}, **KWARGS[env_id])
+        gym.make(env_id, network={"gain_db": loss_db}, **STANDING[env_id])
 
 
 @both
@@ -207,3 +223,204 @@ def test_what_is_no_network(env_id):
         gym.make(env_id, network=lambda config, rng: [], **KWARGS[env_id]).reset(seed=0)
     with pytest.raises(UnknownKeyError, match="did you mean 'network'"):
         gym.make(env_id, netwerk=crowd, **KWARGS[env_id])
+
+
+SITES = np.random.default_rng(1).uniform(0, 1000, (12, 2))
+
+
+@pytest.mark.parametrize("network", [{"access_points": SITES}, lambda config, rng: {"access_points": SITES}])
+def test_given_positions_need_no_placement(network):
+    env = gym.make(CELL_FREE, network=network, access_points=12, receiver="mr", pilot_length=5)
+    env.reset(seed=0)
+    np.testing.assert_array_equal(env.unwrapped.scenario.access_points, SITES)
+
+
+def test_what_is_not_given_is_placed():
+    said = 'access_points=12: must be a square number with placement="grid".*or give their positions'
+    with pytest.raises(ValueError, match=said):
+        gym.make(CELL_FREE, network={"gain_db": np.full((12, 10), -90.0)}, access_points=12, pilot_length=5)
+    env = gym.make(CELL_FREE, network=lambda config, rng: {}, access_points=12, pilot_length=5)
+    with pytest.raises(ValueError, match=said):
+        env.reset(seed=0)
+
+
+@pytest.mark.parametrize(
+    ("stations", "users", "height"),
+    [
+        ([[10, 0, 30]], [[50, 0], [970, 0], [50, 0]], [30, 30, 30]),
+        ([[10, 0]], [[50, 0, 0], [970, 0, 30], [50, 0, 39]], [30, 0, -9]),
+        ([[10, 0, 35]], [[50, 0, 5], [970, 0, 35], [50, 0, 44]], [30, 0, -9]),
+    ],
+)
+@both
+def test_a_third_coordinate_is_a_height(env_id, stations, users, height):
+    """Equation (2.16) of Demir et al. 2021, by hand: 40 m on the ground and 30 m up are 50 m, and 9 m down 41."""
+    kwargs = {STATIONS[env_id]: 1, "users": 3, "height": 30.0, "shadowing_std_db": 0.0, "receiver": "mr"}
+    if env_id == CELL_FREE:
+        kwargs["pilot_length"] = 3
+    env = gym.make(env_id, network={STATIONS[env_id]: stations, "users": users}, **kwargs)
+    env.reset(seed=0)
+    scenario = env.unwrapped.scenario
+    gain_db = linear_to_db(scenario.gains[0]) + (noise_power_dbm(20e6, 7.0) if env_id == CELL_FREE else -94.0)
+    np.testing.assert_allclose(gain_db, -30.5 - 36.7 * np.log10(np.hypot(40.0, height)))
+    np.testing.assert_array_equal(scenario.users, np.array(users)[:, :2])
+    np.testing.assert_array_equal(np.broadcast_to(scenario.height, (1, 3))[0], height)
+
+
+@pytest.mark.parametrize("more", [{"mobility": "random-waypoint"}, {"preset": "near-field", "bs_array": (4, 4)}])
+def test_users_walk_and_waves_arrive_from_given_heights(more):
+    """The same heights, told as one number and as coordinates."""
+    kwargs = {"base_stations": 4, "users": 5, "episode_length": 6, "scenario_seed": 3, "side": 200.0, **more}
+    if "visibility_window" not in kwargs and "preset" in kwargs:
+        kwargs["visibility_window"] = (3, 3)
+    drawn = gym.make(XL_MIMO, height=25.0, **kwargs).unwrapped
+    drawn.reset(seed=0)
+    scenario = drawn.scenario
+    parts = {
+        "base_stations": np.column_stack([scenario.base_stations, np.full(4, 26.5)]),
+        "users": np.column_stack([scenario.users, np.full(5, 1.5)]),
+    }
+    given = gym.make(XL_MIMO, network=parts, height=99.0, **kwargs).unwrapped
+    given.reset(seed=0)
+    for _ in range(6):
+        action = drawn.action_space.sample()
+        expected, got = drawn.step(action), given.step(action)
+        np.testing.assert_allclose(got[0], expected[0], rtol=1e-6)
+        assert got[1] == pytest.approx(expected[1], rel=1e-9)
+
+
+MASTS = np.array([48.2082, 16.3738]) + np.random.default_rng(2).uniform(0, 0.04, (16, 2))
+
+
+@both
+def test_degrees_are_not_taken_for_metres_without_a_word(env_id):
+    name, kwargs = STATIONS[env_id], KWARGS[env_id]
+    masts = MASTS[: kwargs.get("base_stations", 16)]
+    said = rf"network\['{name}'\]: all {len(masts)} stand within \d\.?\d* cm of each other.*latitudes and longitudes"
+    with pytest.warns(UserWarning, match=said):
+        gym.make(env_id, network={name: masts}, **kwargs)
+    env = gym.make_vec(env_id, 3, network=lambda config, rng: {name: masts}, **kwargs)
+    with pytest.warns(UserWarning, match=said) as caught:
+        env.reset(seed=0)
+    assert len(caught) == 1
+    env.reset(seed=1)  # not again: a warning is an error here
+    gym.make(env_id, network={name: np.full_like(masts, 500.0)}, **kwargs)  # all on one roof, as a comparison may want
+
+
+GAINS = np.random.default_rng(3).uniform(-110, -80, (25, 8))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [{"gain_db": GAINS}, {"users": np.random.default_rng(0).uniform(0, 1000, (8, 2))}, lambda config, rng: {}],
+    ids=["gains", "users", "function"],
+)
+def test_given_users_do_not_share_pilots_without_a_word(network):
+    said = "8 users share 5 pilots, so that at least 3 pairs of users.*pilot_length=8 gives each its own"
+    with pytest.warns(UserWarning, match=said):
+        gym.make(CELL_FREE, users=8, network=network)
+    for enough in (
+        {"pilot_length": 5},
+        {"pilot_length": 8},
+        {"preset": "small", "access_points": 25, "pilot_length": 5},
+    ):
+        gym.make(CELL_FREE, users=8, network=network, **enough)
+    gym.make(CELL_FREE, network={"access_points": np.random.default_rng(0).uniform(0, 1000, (25, 2))})
+
+
+def test_pilots_of_their_own_are_worth_what_the_warning_says():
+    best = []
+    for pilots in (5, 8):
+        env = gym.make(CELL_FREE, users=8, network={"gain_db": GAINS}, activity="static", pilot_length=pilots).unwrapped
+        env.reset(seed=0)
+        best.append(env.optimum().continuous.value)
+        assert len(set(env.scenario.pilots.tolist())) == pilots
+    assert best[1] > best[0]
+
+
+class Sometimes:
+    """Draws as `crowd` does, but raises in the calls of these numbers, after it has drawn."""
+
+    def __init__(self, *fail):
+        self.fail, self.calls = fail, 0
+
+    def __call__(self, config, rng):
+        parts = crowd(config, rng)
+        self.calls += 1
+        if self.calls in self.fail:
+            raise OSError("the file server is away")
+        return parts
+
+
+KEPT = [{}, {"resample": "never"}, {"scenario_seed": 4}]
+kept = pytest.mark.parametrize("kept", KEPT, ids=str)
+away = pytest.raises(OSError, match="file server")
+
+
+@both
+@kept
+def test_a_function_that_raises_at_the_first_reset_leaves_a_world_that_can_be_reset(env_id, kept):
+    kwargs = {**KWARGS[env_id], **kept}
+    makers = [gym.make, lambda *_, **kwargs: PACKAGES[env_id].parallel_env(**kwargs)]
+    for make in makers:
+        env, twin = (make(env_id, network=network, **kwargs) for network in (Sometimes(1), crowd))
+        with away:
+            env.reset(seed=3)
+        same(env.reset(seed=3), twin.reset(seed=3))
+        same(env.reset(), twin.reset())
+
+
+@both
+@pytest.mark.parametrize("seed", [11, None])
+@pytest.mark.parametrize("fails", [1, 3], ids=["the first", "the last"])
+def test_a_reset_that_fails_changes_nothing(env_id, seed, fails):
+    """The episode goes on, and the next reset is what this one would have been."""
+    kwargs = KWARGS[env_id]
+    env, twin = (gym.make_vec(env_id, 3, network=network, **kwargs) for network in (Sometimes(3 + fails), crowd))
+    env.action_space.seed(0)
+    same(env.reset(seed=3), twin.reset(seed=3))
+    with away:
+        env.reset(seed=seed)
+    for _ in range(2):
+        actions = env.action_space.sample()
+        same(env.step(actions), twin.step(actions))
+    same(env.reset(seed=seed), twin.reset(seed=seed))
+    same(env.reset(), twin.reset())
+
+
+@both
+@pytest.mark.parametrize("agents", [False, True], ids=["vector", "batched"])
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_a_restart_that_fails_harms_no_other_world_and_is_made_up_for(env_id, mode, agents):
+    kwargs = {**KWARGS[env_id], "autoreset_mode": mode}
+    make = PACKAGES[env_id].parallel_vec_env if agents else lambda n, **kwargs: gym.make_vec(env_id, n, **kwargs)
+    env, twin = (make(3, network=network, **kwargs) for network in (Sometimes(5), crowd))
+    same(env.reset(seed=3), twin.reset(seed=3))
+    env.action_space.seed(0)
+    actions = env.action_space.sample()
+    same(env.step(actions), twin.step(actions))
+    one = {"reset_mask": np.array([False, True, False])}  # the fourth call: this world ends later than the others
+    same(env.reset(options=one), twin.reset(options=one))
+    for _ in range(2):
+        actions = env.action_space.sample()
+        same(env.step(actions), twin.step(actions))
+    last = env.action_space.sample()
+    if mode == "NextStep":
+        same(env.step(last), twin.step(last))
+        last = env.action_space.sample()
+    with away:
+        env.step(last)
+    expected = twin.step(last)
+    actions = env.action_space.sample()
+    if mode == "NextStep":
+        observations, rewards, *_ = env.step(actions)
+        again = twin.step(actions)
+        same(observations[1], again[0][1])  # it went on all the time
+        same(rewards[1], again[1][1])
+        same(observations[[0, 2]], expected[0][[0, 2]])  # the new episodes, a step later
+        assert not rewards[[0, 2]].any()
+    else:
+        with pytest.raises(gym.error.ResetNeeded, match=r"worlds \[0, 2\]"):
+            env.step(actions)
+        observations, _ = env.reset(options={"reset_mask": np.array([True, False, True])})
+        same(observations, expected[0])

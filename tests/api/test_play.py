@@ -276,6 +276,60 @@ def test_ctrl_c_keeps_what_has_been_shown(tmp_path, capsys):
     assert durations(tmp_path / "a.gif") == [100] * 3
 
 
+def spoil(monkeypatch, suffix, error):
+    """Let the encoder raise after it has begun to write."""
+    if suffix == ".gif":
+
+        def save(self, path, **options):
+            path.write_bytes(b"GIF89a")
+            raise error
+
+        monkeypatch.setattr(image.Image, "save", save)
+        return
+    writer = pytest.importorskip("moviepy.video.io.ffmpeg_writer").FFMPEG_VideoWriter
+
+    def write_frame(self, frame):
+        raise error
+
+    monkeypatch.setattr(writer, "write_frame", write_frame)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError()], ids=["ctrl-c", "closed pipe"])
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+@pytest.mark.parametrize("before", [None, b"an older one"])
+def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch, capsys, suffix, error, before):
+    out = tmp_path / f"show{suffix}"
+    if before is not None:
+        out.write_bytes(before)
+    spoil(monkeypatch, suffix, error)
+    with pytest.raises((SystemExit, BrokenPipeError)) as caught:
+        main(["play", CELL_FREE, "--set", *SMALL[CELL_FREE], "--out", str(out)])
+    left = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert left == ({} if before is None else {out.name: before})
+    if isinstance(error, KeyboardInterrupt):
+        assert str(caught.value) == f"interrupted: {out} is not written"
+    assert "written:" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+def test_a_closed_pipe_for_the_summary_leaves_no_part_of_a_file(tmp_path, monkeypatch, suffix):
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("cfenvs.play.print", closed, raising=False)
+    with pytest.raises(BrokenPipeError):
+        main(["play", CELL_FREE, "--set", *SMALL[CELL_FREE], "--out", str(tmp_path / f"show{suffix}")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_before_the_first_frame_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Performance, "frames", lambda self, hold: iter(()))
+    out = tmp_path / "show.gif"
+    with pytest.raises(SystemExit, match="interrupted: "):
+        main(["play", CELL_FREE, "--set", *SMALL[CELL_FREE], "--out", str(out)])
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_window_shows_all_until_escape(capsys, monkeypatch):
     import pygame
 
@@ -306,7 +360,7 @@ def test_a_window_shows_all_until_escape(capsys, monkeypatch):
         ([CELL_FREE, "--set", "users=0"], "users=0: must be"),
         ([CELL_FREE, "--set", "users"], "key=value"),
         ([CELL_FREE, "--set", "levels=[1, 2"], "no JSON"),
-        ([CELL_FREE, "--set", "render_mode=human"], "unknown keyword 'render_mode'"),
+        ([CELL_FREE, "--set", "render_mode=human"], "got an unexpected keyword argument 'render_mode'"),
         (
             [CELL_FREE, "--controller", "full-power", "--set", "action_type=joint"],
             "must be 'continuous' for full power",
@@ -319,7 +373,7 @@ def test_a_window_shows_all_until_escape(capsys, monkeypatch):
         ([AUCTION, "--policy", f"{HERE}:training"], "not a training function"),
         ([CELL_FREE, "--policy", "model.zip", "--library", f"{HERE}:Model"], "does not exist"),
         ([CELL_FREE, "--library", f"{HERE}:Model"], "must come with a policy"),
-        ([CELL_FREE, "--policy", f"{HERE}:WrongShape", "--set", "preset=small"], "(1, 3): must be (1, 5)"),
+        ([CELL_FREE, "--policy", f"{HERE}:WrongShape", "--set", "preset=small"], "action has shape (3,): must be (5,)"),
         ([CELL_FREE, "--opponents", "greedy"], "only RISAuction-v0 has them"),
         ([AUCTION, "--opponents", "gredy"], "did you mean 'greedy'"),
         ([AUCTION, "--policy", f"{HERE}:halves"], f"the bidder '{HERE}:halves': action has type float64"),

@@ -769,7 +769,7 @@ def test_a_network_that_no_utility_can_be_measured_against(kwargs, message):
     [("budget", "budgets"), ("opponent", "opponents"), ("unsold", "unsold_rule"), ("surface", "surfaces")],
 )
 def test_an_unknown_keyword_names_the_closest(given, meant):
-    with pytest.raises(UnknownKeyError, match=f"unknown keyword '{given}': did you mean '{meant}'"):
+    with pytest.raises(UnknownKeyError, match=f"got an unexpected keyword argument '{given}': did you mean '{meant}'"):
         RISAuctionEnv(**{given: 1})
 
 

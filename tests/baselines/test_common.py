@@ -172,6 +172,30 @@ def test_new_transitions_get_the_largest_priority():
     np.testing.assert_allclose(shares, [0.25, 0.75], atol=1e-3)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_an_error_that_is_no_number_changes_no_priority(wrong):
+    """One NaN in a sum tree makes every probability NaN, and the largest priority, which new transitions get."""
+    replay, twin = (PrioritisedReplay([3, 4], 4, {"a": ((), np.int64)}) for _ in range(2))
+    for each in (replay, twin):
+        each.extend(a=np.arange(8).reshape(2, 4))
+        each.prioritise(np.array([[0], [1]]), np.array([[2.0], [5.0]]))
+    with pytest.raises(ValueError, match=rf"group 1: {wrong} in slot 2; its learner has diverged"):
+        replay.prioritise(np.array([[0, 1], [1, 2]]), np.array([[1.0, 2.0], [3.0, wrong]]))
+    for each in (replay, twin):
+        each.add(a=np.array([8, 9]))
+    a, b = replay.sample(16), twin.sample(16)
+    assert (a.slots == b.slots).all()
+    assert torch.equal(a.weights, b.weights)
+    assert torch.isfinite(a.weights).all()
+
+
+def test_a_group_without_transitions_has_no_errors():
+    replay = PrioritisedReplay([3, 4], 4, {"a": ((), np.int64)})
+    replay.add(np.array([True, False]), a=np.array([1, 1]))
+    replay.prioritise(np.zeros((2, 1), int), np.array([[2.0], [np.nan]]))
+    assert torch.equal(replay.sample(4).weights, torch.tensor([[1.0] * 4, [0.0] * 4]))
+
+
 def test_a_restored_replay_draws_what_the_other_draws():
     one, other = (PrioritisedReplay([3, 4], 5, FIELDS) for _ in range(2))
     for t in range(7):

@@ -91,6 +91,88 @@ def test_a_model_of_stable_baselines3_acts_as_it_predicts(saved, file, library, 
     np.testing.assert_allclose(result.reward, total / env.config.episode_length, rtol=1e-12)
 
 
+@pytest.fixture(scope="module")
+def normalised(tmp_path_factory):
+    """Files of PPO and SAC, each trained behind VecNormalize, and of their statistics."""
+    import torch
+    from stable_baselines3 import PPO, SAC
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    from cfenvs.adapters.sb3 import SB3VecEnv
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("normalised")
+
+    def env(**choices):
+        return VecNormalize(SB3VecEnv(gym.make_vec(ID, 4, autoreset_mode="SameStep", **KWARGS, **choices)))
+
+    ppo = PPO("MlpPolicy", env(), n_steps=20, batch_size=40, n_epochs=1, gamma=0.0, seed=0, device="cpu").learn(80)
+    net = {"net_arch": [16]}
+    continuous = env(action_type="continuous")
+    sac = SAC("MlpPolicy", continuous, learning_starts=20, policy_kwargs=net, seed=0, device="cpu").learn(60)
+    for name, model in (("levels", ppo), ("amounts", sac)):
+        model.save(folder / f"{name}.zip")
+        model.get_vec_normalize_env().save(folder / f"{name}_vecnormalize.pkl")
+    return folder
+
+
+@needs_sb3
+@pytest.mark.parametrize(("name", "loader"), [("levels", "PPO"), ("amounts", "SAC")])
+def test_a_model_behind_vec_normalize_needs_its_statistics(normalised, tmp_path, name, loader):
+    import stable_baselines3
+
+    file, library = tmp_path / f"{name}.zip", f"stable_baselines3:{loader}"
+    file.write_bytes((normalised / f"{name}.zip").read_bytes())
+    with pytest.raises(ValueError, match=rf"behind VecNormalize.*venv.save\(\"{name}_vecnormalize.pkl\"\)"):
+        load_policy(str(file), library)
+    beside = tmp_path / f"{name}_vecnormalize.pkl"
+    beside.write_bytes((normalised / beside.name).read_bytes())
+    policy = load_policy(str(file), library)
+    result = evaluate(policy, PROTOCOL)
+
+    model = getattr(stable_baselines3, loader).load(file, device="cpu")
+    statistics = pickle.loads(beside.read_bytes()).obs_rms
+    env = PROTOCOL.make(policy.choices)
+    observations, _ = env.reset(seed=PROTOCOL.first_scenario)
+    total, raw = np.zeros(3), []
+    for _ in range(env.config.episode_length):
+        raw.append(model.predict(observations, deterministic=True)[0])
+        seen = (observations - statistics.mean) / np.sqrt(statistics.var + 1e-8)
+        actions = model.predict(np.clip(seen, -10, 10).astype(np.float32), deterministic=True)[0]
+        raw[-1] = raw[-1] != actions
+        observations, rewards, *_ = env.step(actions)
+        total += rewards
+    assert np.any(raw)  # it matters
+    np.testing.assert_allclose(result.reward, total / env.config.episode_length, rtol=1e-12)
+
+
+@needs_sb3
+def test_statistics_that_do_not_fit_are_refused(saved, normalised, tmp_path):
+    file, beside = tmp_path / "levels.zip", tmp_path / "levels_vecnormalize.pkl"
+    file.write_bytes((saved / "three_users.zip").read_bytes())
+    for content in ((normalised / "levels_vecnormalize.pkl").read_bytes(), pickle.dumps({"mean": 0})):
+        beside.write_bytes(content)
+        with pytest.raises(ValueError, match=r"must hold the VecNormalize that levels\.zip was trained behind"):
+            load_policy(str(file), "stable_baselines3:PPO")
+    beside.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"levels_vecnormalize\.pkl cannot be loaded: "):
+        load_policy(str(file), "stable_baselines3:PPO")
+
+
+@needs_sb3
+def test_other_statistics_are_another_row(normalised, tmp_path):
+    from benchmarks.cells import Cell
+
+    file, beside = tmp_path / "levels.zip", tmp_path / "levels_vecnormalize.pkl"
+    file.write_bytes((normalised / "levels.zip").read_bytes())
+    keys = set()
+    for content in (None, b"a", b"b"):
+        if content is not None:
+            beside.write_bytes(content)
+        keys.add(Cell(name="p", protocol=PROTOCOL, algorithm=str(file), library="stable_baselines3:PPO").key)
+    assert len(keys) == 3
+
+
 @needs_sb3
 def test_a_saved_model_does_not_choose_what_the_protocol_has_fixed(saved):
     fixed = Protocol(env_id=ID, env_kwargs={**KWARGS, "action_type": "continuous"}, choices=(), num_scenarios=2)

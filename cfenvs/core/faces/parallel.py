@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from itertools import compress
 from typing import Any, ClassVar
@@ -13,11 +14,11 @@ from gymnasium.utils.seeding import np_random
 from pettingzoo import ParallelEnv
 
 from cfenvs.arrays import Array, Float32
-from cfenvs.core.actions import InvalidAction
-from cfenvs.core.errors import check_keys
+from cfenvs.core.actions import InvalidAction, objects
+from cfenvs.core.errors import check_keys, shown
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, System
-from cfenvs.core.worlds import Worlds
+from cfenvs.core.worlds import Worlds, as_seed
 
 _WORLD = np.zeros(1, np.int64)
 Dicts = dict[str, Any]
@@ -27,7 +28,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
     """One world, many agents; dicts are made from the simulator's arrays at this edge and nowhere else.
 
     The agent set is fixed for an episode. `infos[agent]["action_mask"]` says who may act; what another agent sends, or
-    does not send, is ignored. All agents end together.
+    does not send, is ignored, whatever it is. All agents end together.
     """
 
     system: ClassVar[System]
@@ -51,6 +52,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         self._shape = (1, len(self.possible_agents), *self._view.single_observation_space.shape)
         space = self._view.single_action_space
         self._no_action = np.zeros(space.shape or (), space.dtype)
+        self._kinds = "fiu" if isinstance(space, gym.spaces.Box) else "iub"
         # Gymnasium's MultiDiscrete samples with a tuple of masks, Discrete with an array.
         self._mask_in_parts = isinstance(space, gym.spaces.MultiDiscrete)
         self._generator: np.random.Generator | None = None
@@ -65,16 +67,16 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Dicts, Dicts]:
         """Start an episode; `options` are those of the system's page."""
-        options = dict(options or {})
+        seed, options = as_seed(seed), dict(options or {})
         self.simulator.check_options(options, _WORLD)
         fresh = seed is not None or self._generator is None
-        if fresh:
-            self._generator, _ = np_random(seed)
-        assert self._generator is not None
-        self._worlds.reset(_WORLD, [self._generator], np.array([fresh]), options)
+        generator = np_random(seed)[0] if fresh else self._generator
+        assert generator is not None
+        self._worlds.reset(_WORLD, [generator], np.array([fresh]), options)
+        self._generator = generator
         self.agents = list(self.possible_agents)
         self._update_window()
-        return self._observations(), self._infos(self._view.situation())
+        return self._observations(), self._infos(self._view.infos())
 
     def step(self, actions: Mapping[str, Any]) -> tuple[Dicts, Dicts, Dicts, Dicts, Dicts]:
         """Apply the actions of all agents at once."""
@@ -83,7 +85,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         self._worlds.step(self._stack(actions))
         rewards = dict(zip(agents, self._view.reward()[0].tolist(), strict=True))
         terminated, truncated = bool(self.simulator.terminated[0]), bool(self.simulator.truncated[0])
-        infos = self._infos({**self._view.situation(), **self._view.outcome()})
+        infos = self._infos(self._view.infos())
         if terminated or truncated:
             self.agents = []
         self._update_window()
@@ -97,6 +99,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
 
     def state(self) -> Float32:
         """The central agent's observation, (S,)."""
+        self._worlds.check_begun("state()")
         return self._view.state()[0]
 
     def optimum(self) -> Any:
@@ -112,10 +115,13 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         agents = self.possible_agents
         if not isinstance(actions, Mapping) or actions.keys() != self._names:
             check_agents(actions, agents, compress(agents, self._view.may_act()[0]))
-        try:
-            return np.asarray([actions.get(agent, self._no_action) for agent in agents])[None]
-        except ValueError as error:  # actions of different shapes
-            raise InvalidAction(f"actions must map each agent to an action of its space: {error}") from None
+        given = [actions.get(agent, self._no_action) for agent in agents]
+        with suppress(TypeError, ValueError):  # actions of different shapes or types
+            array = np.asarray(given)
+            if array.dtype.kind in self._kinds:
+                return array[None]
+        # Somebody's is not like the others', which may not count: an array of numbers would have changed them all.
+        return objects([given], (1, len(agents)))
 
     def _observations(self) -> Dicts:
         return dict(zip(self.possible_agents, self._worlds.observations(self._shape)[0], strict=True))
@@ -137,7 +143,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
 def check_agents(actions: Mapping[str, Any], known: Iterable[str], needed: Iterable[str]) -> None:
     """Refuse actions of agents that are not known, and the lack of one that is needed."""
     if not isinstance(actions, Mapping):
-        raise InvalidAction(f"actions={actions!r}: must map each agent to an action of its space")
+        raise InvalidAction(f"actions={shown(actions)}: must map each agent to an action of its space")
     check_keys(actions, known, "agent")
     missing = [agent for agent in needed if agent not in actions]
     if missing:

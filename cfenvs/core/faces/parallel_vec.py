@@ -32,6 +32,7 @@ class ParallelVecFace:
         Names along the agent axis.
     single_observation_space, single_action_space : gymnasium.Space
         Of one agent in one world.
+    autoreset_mode : gymnasium.vector.AutoresetMode
     observation_space, action_space : gymnasium.Space
         Batched over worlds and agents: (E, A, ...).
     """
@@ -62,7 +63,8 @@ class ParallelVecFace:
         self.state_space = self._view.state_space
         shape = (self.num_envs, self.num_agents, *self.single_observation_space.shape)
         self._worlds = AutoresetWorlds(self.simulator, self._view, shape, autoreset_mode, copy)
-        self.metadata = {"name": self.system.name, "autoreset_mode": self._worlds.mode}
+        self.autoreset_mode = self._worlds.mode
+        self.metadata = {"name": self.system.name, "autoreset_mode": self.autoreset_mode}
 
     def reset(self, *, seed: Seed = None, options: Mapping[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
         """Start new episodes, in all worlds or in those of `options["reset_mask"]`.
@@ -81,7 +83,7 @@ class ParallelVecFace:
         Parameters
         ----------
         actions : (E, A, ...) array
-            Actions of agents that may not act are ignored.
+            What agents send that may not act is ignored, whatever it is.
 
         Returns
         -------
@@ -91,10 +93,11 @@ class ParallelVecFace:
             All agents of a world end together.
         infos : dict of arrays
         """
-        return self._worlds.step(np.asarray(actions))
+        return self._worlds.step(actions)
 
     def state(self) -> Float32:
         """The central view of each world, (E, S)."""
+        self._worlds.check_begun("state()")
         return self._view.state()
 
     def optimum(self) -> tuple[Any, ...]:

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils.seeding import np_random
 
 from cfenvs.arrays import Float32
 from cfenvs.core.actions import check_shape
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, System
-from cfenvs.core.worlds import Worlds
+from cfenvs.core.worlds import Worlds, as_seed
 
 _WORLD = np.zeros(1, np.int64)
 
@@ -38,21 +39,21 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Float32, dict[str, Any]]:
         """Start an episode; `options` are those of the system's page."""
-        options = dict(options or {})
+        seed, options = as_seed(seed), dict(options or {})
         self.simulator.check_options(options, _WORLD)
-        super().reset(seed=seed)
         fresh = seed is not None or not self._seeded
-        self._worlds.reset(_WORLD, [self.np_random], np.array([fresh]), options)
-        self._seeded = True
+        generator, number = np_random(seed) if seed is not None else (self.np_random, self.np_random_seed)
+        self._worlds.reset(_WORLD, [generator], np.array([fresh]), options)
+        # In place of what `super().reset` does, and after all that may fail.
+        self._np_random, self._np_random_seed, self._seeded = generator, number, True
         self._update_window()
-        return self._worlds.observations(self._shape)[0], _first(self._view.situation())
+        return self._worlds.observations(self._shape)[0], _first(self._view.infos())
 
     def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
         """Apply an action in the situation last observed."""
         self._worlds.step(check_shape(action, self.action_space.shape)[None])
         simulator = self.simulator
-        info = _first(self._view.situation())
-        info.update(_first(self._view.outcome()))
+        info = _first(self._view.infos())
         self._update_window()
         return (
             self._worlds.observations(self._shape)[0],

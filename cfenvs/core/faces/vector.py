@@ -59,7 +59,9 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         self.action_space = batch_space(view.single_action_space, self.num_envs)
         shape = (self.num_envs, *view.single_observation_space.shape)
         self._worlds = AutoresetWorlds(self.simulator, view, shape, autoreset_mode, copy)
-        self.metadata = {**METADATA, "autoreset_mode": self._worlds.mode}
+        # As an attribute too: libraries read one or the other.
+        self.autoreset_mode = self._worlds.mode
+        self.metadata = {**METADATA, "autoreset_mode": self.autoreset_mode}
 
     def reset(  # type: ignore[override]
         self, *, seed: Seed = None, options: Mapping[str, Any] | None = None
