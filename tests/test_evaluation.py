@@ -793,4 +793,5 @@ def test_the_wheel_ships_the_package_alone(tmp_path):
     names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"cfenvs"}
     assert "cfenvs/py.typed" in zipfile.ZipFile(wheel).namelist()
+    assert "cfenvs/ris_auction/ppo_frozen.npz" in zipfile.ZipFile(wheel).namelist()  # a rival of the protocols
     assert "cfenvs/evaluation/evaluate.py" in zipfile.ZipFile(wheel).namelist()
