@@ -1,8 +1,11 @@
-"""Bidders trained by proximal policy optimisation: in self-play, one against the other, or against a fixed opponent.
+"""Bidders trained by proximal policy optimisation: in self-play, one against the other, or against given opponents.
 
     python -m baselines.ppo_bidder --opponent self --preset gambling2024 --seed 1 --folder runs/ppo-bidder
     python -m cfenvs play RISAuction-v0 --preset gambling2024 --policy runs/ppo-bidder/checkpoint.pt \
         --library baselines.ppo_bidder:TrainedBidder
+
+In self-play policies learn to hold back, and earn less from rivals that do not. `--opponent population` trains one policy
+against several rivals at once, earlier forms of itself among them: what it gives up against itself is little.
 
 The policy sees what an operator observes (marginal values, price, what is left of the budget, all as shares of its
 budget), so that one network plays any seat with any budget. To train it with many, draw them: `--env-kwargs
@@ -17,7 +20,8 @@ which does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,9 +45,10 @@ from cfenvs.arrays import Array, Bool, Float32
 from cfenvs.core.config import require
 from cfenvs.evaluation.protocol import HELD_OUT, training_seed
 from cfenvs.ris_auction import parallel_vec_env, play
+from cfenvs.ris_auction.bidders import load_bidder
 
 ENV_ID = "RISAuction-v0"
-SELF, SEPARATE = "self", "separate"
+SELF, SEPARATE, POPULATION = "self", "separate", "population"
 
 
 @dataclass
@@ -51,7 +56,10 @@ class Args:
     """Parameters of a run."""
 
     opponent: str = SELF
-    """"self": one policy in all seats; "separate": a policy for each of two seats; or a fixed opponent, by its name."""
+    """"self": one policy in all seats; "separate": a policy for each of two seats; "population": a policy for one seat
+    against `rivals`; or a fixed opponent, by its name."""
+    rivals: tuple[str, ...] = (SELF, "greedy", "greedy-0.75", "straightforward", "straightforward-0.75")
+    """Of a population, each in as many worlds: names, and "self", the policy as it was a segment before."""
     preset: str = "default"
     """Of the environment."""
     env_kwargs: EnvKwargs = field(default_factory=dict)
@@ -184,6 +192,27 @@ def train(args: Args, progress: bool = True, opponent: Any = None) -> list[Train
     for bidder in bidders:
         bidder.curve = run.curve
     return bidders
+
+
+class Population:
+    """Several bidders that share the worlds between them: world w meets number w modulo their number."""
+
+    def __init__(self, bidders: Sequence[Any]) -> None:
+        self._bidders = list(bidders)
+
+    def __copy__(self) -> Population:
+        return Population([copy.copy(bidder) for bidder in self._bidders])
+
+    def attach(self, seat: Any) -> None:
+        """Take a seat, with all that need one."""
+        for bidder in self._bidders:
+            if hasattr(bidder, "attach"):
+                bidder.attach(seat)
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Array:
+        bids = np.stack([bidder(observations, masks, rng) for bidder in self._bidders])
+        worlds = np.arange(len(masks))
+        return np.asarray(bids[worlds % len(bids), worlds])
 
 
 class Judge(nn.Module):
@@ -364,6 +393,11 @@ def _learners(args: Args, opponent: Any) -> list[_Learner]:
     kwargs = {"preset": args.preset, "autoreset_mode": "SameStep", **args.env_kwargs}
     if opponent is None and args.opponent == SELF:
         return [_Learner(args, SB3AgentsVecEnv(parallel_vec_env(args.num_envs, **kwargs)))]
+    if opponent is None and args.opponent == POPULATION:
+        earlier = TrainedBidder(_learners(replace(args, opponent="silent"), None)[0].model.policy)
+        rivals = Population([earlier if name == SELF else load_bidder(name) for name in args.rivals])
+        env = gym.make_vec(ENV_ID, args.num_envs, opponents=rivals, **kwargs)
+        return [_Learner(args, SB3VecEnv(env), earlier)]
     if opponent is not None or args.opponent != SEPARATE:
         rival = args.opponent if opponent is None else opponent
         return [_Learner(args, SB3VecEnv(gym.make_vec(ENV_ID, args.num_envs, opponents=rival, **kwargs)))]

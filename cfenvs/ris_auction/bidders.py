@@ -76,17 +76,18 @@ class Straightforward(Seated):
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
         seat = self.seat
         worlds = np.arange(len(masks))
-        prices, spent = seat.prices, np.zeros((len(masks), 1))
+        prices, (most, money) = seat.prices, seat.limits
+        number, spent = np.zeros((len(masks), 1)), np.zeros((len(masks), 1))
         bundle, bids = seat.owned.copy(), np.zeros(masks.shape, bool)
         going = masks.any(axis=1)
         while going.any():
-            number = bids.sum(axis=1, keepdims=True)
-            within = masks & ~bids & seat.covers(number + 1, spent + prices)
+            within = masks & ~bids & (number < most) & (spent + prices <= money)
             surplus = np.where(within, self.shade * seat.worth(bundle) - prices, -np.inf)
             best = surplus.argmax(axis=1)
             going &= surplus[worlds, best] > 0
             rows, columns = worlds[going], best[going]
             bids[rows, columns] = bundle[rows, columns] = True
+            number[rows, 0] += 1
             spent[rows, 0] += prices[rows, columns]
         return bids
 
@@ -138,11 +139,11 @@ class Silent:
 BIDDERS: dict[str, Callable[[], Any]] = {
     "greedy": Greedy,
     "straightforward": Straightforward,
-    "ppo-frozen": FrozenBidder,
     "distance": NearestSurfaces,
     "random": RandomBidder,
     "always": AlwaysBid,
     "silent": Silent,
+    "ppo-frozen": FrozenBidder,
 }
 SHADED: dict[str, Callable[[], Any]] = {
     "greedy-0.75": partial(Greedy, 0.75),
@@ -188,5 +189,6 @@ def _affordable(bids: Bool, priority: Float, seat: Seat) -> Bool:
     wanted = np.take_along_axis(bids, order, axis=1)
     spent = np.cumsum(np.where(wanted, np.take_along_axis(seat.prices, order, axis=1), 0.0), axis=1)
     kept = np.zeros_like(bids)
-    np.put_along_axis(kept, order, wanted & seat.covers(np.cumsum(wanted, axis=1), spent), axis=1)
+    most, money = seat.limits
+    np.put_along_axis(kept, order, wanted & (np.cumsum(wanted, axis=1) <= most) & (spent <= money), axis=1)
     return kept

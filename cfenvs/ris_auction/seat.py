@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cfenvs.arrays import Bool, Float, Int
+from cfenvs.arrays import Bool, Float
 from cfenvs.ris_auction.auction import covered_number
 from cfenvs.ris_auction.scenario import Scenario
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
@@ -57,16 +57,18 @@ class Seat:
         """What is left of the budget, (E,)."""
         return (self._simulator.auction.budgets[:, self._operator, None] / self._full)[:, 0]
 
-    def covers(self, number: Int, cost: Float) -> Bool:
-        """Whether what is left of the budget covers so many surfaces, which together cost so much, (E, S) each.
+    @property
+    def limits(self) -> tuple[Float, Float]:
+        """How many surfaces what is left of the budget covers, and how much money it is, (E, 1) each.
 
-        Counted as the auction counts, within its tolerance: under one price by the number of surfaces, whose limit is
-        the floor of budget over price, as for the published bidder.
+        As the auction counts, within its tolerance. Under one price the number counts, the floor of budget over price
+        as for the published bidder, and money is infinite; elsewhere it is the other way round.
         """
         wallet = self.budget[:, None] + self._tolerance
-        if self._one_price:
-            return number <= covered_number(wallet, self.prices[:, :1])
-        return cost <= wallet
+        unlimited = np.full(wallet.shape, np.inf)
+        if not self._one_price:
+            return unlimited, wallet
+        return covered_number(wallet, self._simulator.auction.prices[:, :1] / self._full), unlimited
 
     @property
     def distances(self) -> Float:

@@ -892,7 +892,7 @@ def test_a_seat_tells_its_bidder_of_its_own_business_only():
     more = gains(env, 0, held)
     assert seat.worth(held[None])[0][~held] == pytest.approx(more[~held])
     assert {name for name in dir(seat) if not name.startswith("_")} == {
-        "budget", "covers", "distances", "fair_share", "owned", "prices", "surfaces", "value_scale", "worth",
+        "budget", "distances", "fair_share", "limits", "owned", "prices", "surfaces", "value_scale", "worth",
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -11,14 +12,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")
 
 from baselines.common.runs import Interrupted, Run  # noqa: E402
-from baselines.ppo_bidder import Args, TrainedBidder, train  # noqa: E402
+from baselines.ppo_bidder import Args, Population, TrainedBidder, _Learner, train  # noqa: E402
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv  # noqa: E402
 from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION  # noqa: E402
 from cfenvs.ris_auction import FrozenBidder, Seat, Straightforward, parallel_vec_env, play  # noqa: E402
 
 FEW = {"surfaces": 6}
 TINY = Args(env_kwargs=FEW, steps=128, segments=4, num_envs=4, rollout=4, batch_size=16, epochs=2)
-OPPONENTS = ["self", "separate", "straightforward"]
+OPPONENTS = ["self", "separate", "population", "straightforward"]
 
 
 def weights(bidders):
@@ -67,6 +68,7 @@ def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(opp
     [
         ("self", None, "CTDE"),
         ("separate", None, "decentralised"),
+        ("population", None, "decentralised"),
         ("straightforward", None, "decentralised"),
         ("self", Straightforward(), "decentralised"),
     ],
@@ -157,6 +159,47 @@ def test_one_policy_learns_for_budgets_that_are_drawn():
 
 
 # The adapter
+
+
+def test_a_population_shares_the_worlds_between_its_members():
+    """Each meets one rival for good, which sees its own seat only, and copies share nothing."""
+
+    class Marks:
+        def __init__(self, surface):
+            self.surface, self.seat = surface, None
+
+        def attach(self, seat):
+            self.seat = seat
+
+        def __call__(self, observations, masks, rng):
+            assert self.seat is not None
+            return np.arange(masks.shape[1]) == np.full((len(masks), 1), self.surface)
+
+    members = [Marks(0), lambda observations, masks, rng: np.zeros_like(masks), Marks(2)]
+    population = Population(members)
+    env = gym.make_vec("RISAuction-v0", 7, opponents=population, surfaces=4)
+    assert [member.seat for member in (members[0], members[2])] == [None, None]
+    env.reset(seed=0)
+    env.step(np.zeros((7, 4), int))
+    for world, owner in enumerate(env.unwrapped.simulator.owner):
+        expected = np.full(4, -1)
+        if world % 3 != 1:
+            expected[world % 3] = 1
+        assert owner.tolist() == expected.tolist()
+
+
+def test_a_population_holds_the_policy_as_it_was_a_segment_before(monkeypatch):
+    met = []
+    monkeypatch.setattr(_Learner, "learn", lambda learner, position: met.append(learner) or 0.0)
+    (bidder,) = train(replace(TINY, opponent="population", rivals=("self", "greedy")), progress=False)
+    learner = met[0]
+    assert learner.rival.policy is not learner.model.policy
+    assert same([bidder], [learner.rival])
+    with torch.no_grad():
+        next(learner.model.policy.parameters()).add_(1.0)
+    assert not same([bidder], [learner.rival])
+    learner.meet(learner.model.policy.state_dict())
+    assert same([bidder], [learner.rival])
 
 
 def test_what_is_exported_scores_as_the_policy_does(tmp_path):

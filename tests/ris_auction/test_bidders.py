@@ -161,10 +161,7 @@ def test_a_greedy_bidder_by_hand():
 
     class Hand:
         surfaces, value_scale = 4, 0.5
-        prices, budget = np.full((1, 4), 0.05), np.array([0.12])
-
-        def covers(self, number, cost):
-            return cost <= self.budget
+        prices, limits = np.full((1, 4), 0.05), (np.array([[np.inf]]), np.array([[0.12]]))
 
     bidder = Greedy()
     bidder.attach(Hand())
@@ -174,7 +171,9 @@ def test_a_greedy_bidder_by_hand():
     assert bidder(seen, np.array([[True, False, True, True]]), None).tolist() == [[True, False, True, False]]
     keen = Greedy(shade=10.0)
     keen.attach(Hand())
-    keen.seat.budget = np.array([1.0])
+    keen.seat.limits = (np.array([[4.0]]), np.array([[np.inf]]))
+    assert keen(seen, everything, None).all()
+    keen.seat.limits = (np.array([[np.inf]]), np.array([[1.0]]))
     assert keen(seen, everything, None).all()
 
 
