@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
+from tyro.conf import UseAppendAction
 
 from benchmarks.algorithms import ALLOCATIONS
 from benchmarks.cells import RESULTS, load_protocol
-from benchmarks.leaderboard import boards, files
+from benchmarks.leaderboard import boards, files, folders_of
 from cfenvs.evaluation import Protocol, Result, differences, evaluate, read_result, read_traces, replay
 from cfenvs.evaluation.verify import code_named_by
 
 
-def main(results: Path = RESULTS) -> None:
+def main(results: Path = RESULTS, beside: UseAppendAction[tuple[Path, ...]] = ()) -> None:
     """Compare results with what their actions earn now, bit for bit, and tables with what the results say.
 
     Code that a results file names is not run, unless our protocol of that name names it too.
 
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json and the tables.
+        beside: As given to `leaderboard` when the tables were made; what is there is not played.
     """
-    wrong = check(results)
+    wrong = check(results, beside=beside)
     if wrong:
         raise SystemExit(f"{len(wrong)} findings in {results}:\n" + "\n".join(f"  {line}" for line in wrong))
 
 
-def check(results: Path, progress: bool = True) -> list[str]:
+def check(results: Path, progress: bool = True, beside: Sequence[Path] = ()) -> list[str]:
     """What does not hold; empty if all does."""
     wrong: list[str] = []
     covered: dict[str, list[tuple[int, int]]] = {}  # by protocol: of each result, networks played again, and all
@@ -42,7 +45,7 @@ def check(results: Path, progress: bool = True) -> list[str]:
             kind = "" if isinstance(error, (ValueError, TypeError, OSError)) else f"{type(error).__name__}: "
             found = [kind + str(error).replace(str(path), path.name)]
         wrong += [f"{shown}: {line}" for line in found]
-    merged = boards(results)
+    merged = boards(results, folders_of(beside))
     wrong += [f"refused: {line}" for board in merged for line in board.refused]
     for name, text in files(merged).items():
         stored = results / name

@@ -43,8 +43,8 @@ def make(stem: Path, quick: bool = False) -> None:
     figure.axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     figure.savefig(f"{stem}.png", dpi=110)
     notes = [
-        f"{size.drops} held-out networks of `default`, {size.seeds} training seeds of every learner; intervals by "
-        "bootstrap over seeds and networks. WMMSE and max-min solve the form of maximum ratio, also under L-MMSE.",
+        f"{size.drops} held-out networks of `default`, {size.seeds} training seeds of every learner; intervals "
+        "over seeds and networks. WMMSE and max-min solve the form of maximum ratio, also under L-MMSE.",
     ]
     write_table(stem.with_suffix(".md"), ["receiver", *HEAD], table, notes)
     write_networks(

@@ -16,16 +16,16 @@ Everything that a leaderboard script needs, without a clone of the repository:
 from cfenvs.evaluation.evaluate import Policy, evaluate
 from cfenvs.evaluation.loading import Algorithm, load_algorithm, load_policy, offered_algorithms
 from cfenvs.evaluation.protocol import HELD_OUT, Protocol
-from cfenvs.evaluation.ranking import RANKED_SEEDS, Row, rank, same_conditions
+from cfenvs.evaluation.ranking import RANKED_SEEDS, Pair, Row, pairs, rank, same_conditions
 from cfenvs.evaluation.result import Result, provenance, read_result, read_traces, write_result
 from cfenvs.evaluation.statistics import (
+    improvement_interval,
     interquartile_mean,
     interval,
     normalised_scores,
     optimality_gap,
     paired_difference,
     probability_of_improvement,
-    resamples,
 )
 from cfenvs.evaluation.verify import differences, replay
 
@@ -33,12 +33,14 @@ __all__ = [
     "HELD_OUT",
     "RANKED_SEEDS",
     "Algorithm",
+    "Pair",
     "Policy",
     "Protocol",
     "Result",
     "Row",
     "differences",
     "evaluate",
+    "improvement_interval",
     "interquartile_mean",
     "interval",
     "load_algorithm",
@@ -47,13 +49,13 @@ __all__ = [
     "offered_algorithms",
     "optimality_gap",
     "paired_difference",
+    "pairs",
     "probability_of_improvement",
     "provenance",
     "rank",
     "read_result",
     "read_traces",
     "replay",
-    "resamples",
     "same_conditions",
     "write_result",
 ]
