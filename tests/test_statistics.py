@@ -76,9 +76,8 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(regime, seeds):
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("regime", REGIMES)
 def test_intervals_cover_the_truth_in_all_regimes(regime, seeds, scenarios):
-    """The luck of three or five seeds does not show its own tail."""
-    least = 0.92 if regime != "skewed" else {3: 0.83, 5: 0.87, 10: 0.90}[seeds]
-    assert (covered(regime, seeds, scenarios, 1000) > least).all()
+    """At the worst where single trainings fail badly: few seeds do not show the tail that they are drawn from."""
+    assert (covered(regime, seeds, scenarios, 1000) > (0.89 if regime == "skewed" else 0.92)).all()
 
 
 @pytest.mark.parametrize(("chance", "least"), [(0.02, 0.94), (0.5, 0.93)])

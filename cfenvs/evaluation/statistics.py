@@ -2,9 +2,9 @@
 
 Scores are arrays (S, D): S training seeds, D scenarios that are common to all algorithms. Both are samples of what was
 meant, and the luck of a seed may be the same in all scenarios, so that a table has as many independent numbers as it
-has seeds, not as it has entries. Intervals are therefore t intervals: the error is that of leaving out each scenario,
-and each seed (the jackknife, an axis at a time), and the degrees of freedom follow from what either axis contributes
-(Welch and Satterthwaite). A percentile bootstrap of both axes covers the truth too rarely where seeds are few.
+has seeds, not as it has entries. Intervals are therefore t intervals: each axis has the error of leaving out each of
+its seeds or scenarios (the jackknife) and a margin with the degrees of freedom of that axis, and the margins add up as
+errors do. A percentile bootstrap of both axes covers the truth too rarely where seeds are few.
 `tests/test_statistics.py` simulates how often these intervals cover it.
 
 References
@@ -24,6 +24,7 @@ from scipy.special import betaincinv, stdtrit
 
 from cfenvs.arrays import Float
 
+ROUNDING = 1e-12
 FEW = 3.0
 """Scenarios on the rarer side of a share, below which its own variance is no guide."""
 
@@ -140,7 +141,7 @@ def interval(
     --------
     >>> scores = np.array([[0.5, 0.7, 0.9, 0.9], [0.6, 0.7, 0.8, 1.0]])
     >>> [round(end, 3) for end in interval(scores, statistic=np.mean, whole_seeds=True)]
-    [0.487, 1.038]
+    [0.442, 1.083]
     """
     tables = [np.atleast_2d(table) for table in ((scores,) if others is None else (scores, others))]
     estimate = float(statistic(*tables))
@@ -158,8 +159,8 @@ def interval(
             rest = ~np.eye(len(table), dtype=bool)
             without.append([statistic(*tables[:i], table[kept], *tables[i + 1 :]) for kept in rest])
     # The jackknife: n - 1 times the variance of what is left, divided by n.
-    variance, freedom = _combined([((len(found) - 1) * float(np.var(found)), len(found) - 1) for found in without])
-    margin = stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(variance)
+    parts = [((len(found) - 1) * float(np.var(found)), len(found) - 1) for found in without]
+    margin = _margin(parts, confidence) if parts else np.nan
     return float(estimate - margin), float(estimate + margin)
 
 
@@ -190,20 +191,24 @@ def improvement_interval(
     differences = _pairs(scores, others)
     wins = _wins(differences)
     share, num_scenarios = float(wins.mean()), wins.shape[-1]
-    variance, freedom = _combined(_of_means(wins, whole_seeds))
+    parts = _of_means(wins, whole_seeds)
+    if not parts:
+        return np.nan, np.nan
+    variance = sum(part for part, _ in parts)
     effective = share * (1.0 - share) / variance if variance > 0 else np.inf
     if min(share, 1.0 - share) * num_scenarios < FEW or variance == 0:
-        of_scores, their_freedom = _combined(_of_means(differences, whole_seeds))
-        # All differences the same: nothing varies from scenario to scenario, each counts as one.
-        least = float(np.var(differences, ddof=1)) / of_scores if of_scores > 0 else float(num_scenarios)
+        of_differences = _of_means(differences, whole_seeds)
+        of_scores = sum(part for part, _ in of_differences)
+        # All differences the same, but for rounding: nothing varies from scenario to scenario, each counts as one.
+        vary = of_scores > ROUNDING**2 * float(np.max(np.abs(differences))) ** 2
+        least = float(np.var(differences, ddof=1)) / of_scores if vary else float(num_scenarios)
         if least < effective:
-            effective, freedom = least, their_freedom
-    if np.isnan(freedom):
-        return np.nan, np.nan
+            effective, parts, variance = least, of_differences, of_scores
     effective, quantile = max(effective, 1.0), 0.5 + confidence / 2
-    # An effective number that few seeds or scenarios have told is less sure than so many comparisons themselves.
-    sure = stdtrit(max(effective - 1.0, 1.0), quantile) / stdtrit(freedom, quantile)
-    effective *= float(min(sure, 1.0)) ** 2
+    if variance > 0:
+        # An effective number that few seeds or scenarios have told is less sure than so many comparisons themselves.
+        sure = stdtrit(max(effective - 1.0, 1.0), quantile) * np.sqrt(variance) / _margin(parts, confidence)
+        effective *= min(float(sure), 1.0) ** 2
     won = share * effective
     low = betaincinv(won, effective - won + 1.0, 1.0 - quantile) if won > 0 else 0.0
     high = betaincinv(won + 1.0, effective - won, quantile) if won < effective else 1.0
@@ -229,14 +234,10 @@ def _of_means(values: Float, whole_seeds: bool) -> list[tuple[float, int]]:
     return found
 
 
-def _combined(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Variance and degrees of freedom of a sum, from those of its parts.
+def _margin(parts: Sequence[tuple[float, int]], confidence: float) -> float:
+    """Half the width of an interval, from the variances of independent parts and their degrees of freedom.
 
-    What a seed and a scenario have to themselves is in both parts, so that the sum errs to the safe side.
+    Each has its own t margin, and these add up as errors do, which is on the safe side of Welch's degrees of freedom
+    for the sum. So is that what a seed and a scenario have to themselves is in both parts.
     """
-    if not parts:
-        return 0.0, np.nan
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return 0.0, float(sum(freedom for _, freedom in parts))
-    return variance, 1.0 / sum((part / variance) ** 2 / freedom for part, freedom in parts)
+    return float(np.sqrt(sum(variance * stdtrit(freedom, 0.5 + confidence / 2) ** 2 for variance, freedom in parts)))

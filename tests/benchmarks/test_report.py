@@ -299,7 +299,7 @@ def test_a_browser_draws_every_plot_without_an_error_and_runs_no_script_from_res
     assert console == []
     assert f'data-drawn="{len(drawn)}"' in dom
     assert len(re.findall(r'<g class="trace scatter', dom)) == sum(len(figure["data"]) for figure in drawn)
-    assert "<title>cfenvs: benchmark report</title>" in dom
+    assert "<title>Benchmark report</title>" in dom
     assert re.search(r'<p id="failure" role="alert" hidden', dom)
 
 
@@ -310,7 +310,7 @@ def test_a_browser_sorts_toggles_and_shows_details_even_without_the_security_pol
     head, _, tail = driven.rpartition("</body>")
     dom, console = opened(head + DRIVER + tail, tmp_path)
     assert console == []
-    assert "<title>cfenvs: benchmark report</title>" in dom
+    assert "<title>Benchmark report</title>" in dom
     found = json.loads(Unescaped(dom).text)
     best = ["optimum", "maddpg", "wmmse", "ppo", "full-power", "random"]
     assert found["best"] == ["descending", best]
