@@ -4,8 +4,8 @@
     python -m cfenvs play RISAuction-v0 --preset gambling2024 --policy runs/ppo-bidder/checkpoint.pt \
         --library baselines.ppo_bidder:TrainedBidder
 
-In self-play policies learn to hold back, and earn less from rivals that do not. `--opponent population` trains one policy
-against several rivals at once, earlier forms of itself among them: what it gives up against itself is little.
+In self-play policies learn to hold back, and earn less from rivals that do not. `--opponent population` trains one
+policy against several rivals at once, earlier forms of itself among them: what it gives up against itself is little.
 
 The policy sees what an operator observes (marginal values, price, what is left of the budget, all as shares of its
 budget), so that one network plays any seat with any budget. To train it with many, draw them: `--env-kwargs

@@ -13,28 +13,39 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tyro.conf import UseAppendAction
 
 from benchmarks.cells import RESULTS, load_protocol
 from benchmarks.run import FAILED, last_line
 from benchmarks.tables import escaped, markdown
-from cfenvs.arrays import Float
+from cfenvs.arrays import Bool, Float
 from cfenvs.core.files import write_atomically
-from cfenvs.evaluation import RANKED_SEEDS, Protocol, Result, Row, rank, read_result, same_conditions
-from cfenvs.evaluation.ranking import UNIMPORTANT, check_row, check_seed
+from cfenvs.evaluation import RANKED_SEEDS, Protocol, Result, Row, pairs, rank, read_result, same_conditions
+from cfenvs.evaluation.ranking import LARGEST, UNIMPORTANT, check_row, check_seed, objective, scopes, stands_in
+from cfenvs.evaluation.result import SCOPES
 
-FILES = ("LEADERBOARD.md", "leaderboard.csv", "marl-eval.json")
+FILES = ("LEADERBOARD.md", "leaderboard.csv", "pairs.csv", "marl-eval.json")
+KINDS = dict(zip(SCOPES, ("one policy for all networks", "learned on the spot"), strict=True))
+"""Scopes in titles."""
+STORED = Path("stored")
+"""For `--beside`: the results of this repository."""
+MOST_LISTED = 20
+"""Networks that a remark names."""
 UNKNOWN = Protocol(env_id="unknown environment", random="unknown", reference="unknown")
 """That of a folder without a result, where we have none of its name."""
 
 
 @dataclass
 class Board:
-    """The table of a protocol.
+    """A table: of a protocol, where learners of both scopes are there, one of two.
 
     Attributes
     ----------
     name : str
+        Of the protocol.
     protocol : Protocol
+    scope : str
+        Of the learners in it; "" if there are none.
     rows : list of Row
     refused : list of str
         Files that were left out, and why.
@@ -44,6 +55,7 @@ class Board:
 
     name: str
     protocol: Protocol
+    scope: str = ""
     rows: list[Row] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -59,68 +71,115 @@ class Board:
         return row.policy if alike == 1 else f"{row.policy} [{row.algorithm}]"
 
 
-def main(results: Path = RESULTS, out: Path | None = None) -> None:
-    """Merge results, rank, print, and write LEADERBOARD.md, leaderboard.csv and marl-eval.json.
+def main(
+    results: Path = RESULTS,
+    out: Path | None = None,
+    beside: UseAppendAction[tuple[Path, ...]] = (),
+    against: str | None = None,
+) -> None:
+    """Merge results, rank, print, and write LEADERBOARD.md, leaderboard.csv, pairs.csv and marl-eval.json.
 
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json.
-        out: Folder for the tables; by default that of the results.
+        out: Folder for the tables; by default that of the results, and with --against none.
+        beside: Folders whose rows stand beside these, in tables of the same protocols; "stored" for ours.
+        against: The algorithm that all others are compared with, in place of the best that needs no training.
     """
-    found = boards(results)
-    if not found:
-        raise SystemExit(f"no results in {results}: `python -m benchmarks run` makes some")
-    out = results if out is None else out
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in files(found).items():
-        write_atomically(out / name, text)
+    found = read_boards(results, beside, against)
+    if out is None and against is None:
+        out = results
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files(found).items():
+            write_atomically(out / name, text)
     # A stranger's names are shown as they are: no markup.
     console = Console(width=None if Console().is_terminal else 200, markup=False, emoji=False)
     for board in found:
-        console.print(_view(board))
+        console.print(_view(board, against is not None))
         for line in _remarks(board):
             console.print(f"  {line}", highlight=False)
-    print(f"\n{LEGEND}\n\nTables: {', '.join(str(out / name) for name in FILES)}")
+    kept = "not kept, for want of --out" if out is None else ", ".join(str(out / name) for name in FILES)
+    print(f"\n{LEGEND}\n\nTables: {kept}")
 
 
 LEGEND = (
-    "score: (reward - random) / (reference - random) on each network, the reference has 1; interquartile mean and its\n"
-    "95 % bootstrap interval. gap: mean of what is missing to 1. P(better), difference: probability of a better score\n"
-    "than the best classical row on the same network, and mean difference of scores to it, with 95 % intervals.\n"
-    "decision: of one network, all deciding together; it and training in processor time of one core.\n"
+    "score: (x - random) / (reference - random) on each network, the reference has 1; x is the objective without\n"
+    "penalties, in auctions the reward. Interquartile mean and its 95 % interval, of networks and training seeds\n"
+    "together (of networks alone where there is one seed). gap: mean of what is missing to 1. P(better), difference:\n"
+    "probability of a better score than the row named below the table on the same network, and mean difference of\n"
+    "scores to it, with 95 % intervals. decision: of one network, all deciding together, what is computed once in a\n"
+    "network shared out over its steps; a network alone takes longer. It and training in processor time of one core.\n"
     f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds."
 )
+WORDS = {
+    "network": "positions of users and antennas, drawn by a seed; those that are judged on are never trained on",
+    "held-out": "kept for judging: scenario seeds from 1 000 000 on",
+    "random": "actions drawn by chance, the score 0",
+    "reference": "the optimum where it is proven, else the best that a search found, the score 1",
+    "score (IQM)": "(x - random) / (reference - random); its interquartile mean, which is that of the middle half",
+    "95 %": "an interval that holds the true value in about 95 of 100 such tables",
+    "gap": "mean of what is missing to the score 1",
+    "P(better)": "how likely a run has a better score than one of the row compared with, on the same network",
+    "difference": "mean difference of scores to the row compared with, on the same networks",
+    "share of reference": "the objective over that of the reference, in the mean",
+    "violations": "inactive users that transmitted, in a step",
+    "information": "what an algorithm has to know when it acts: nothing (none), what an agent measures itself "
+    "(decentralised), that, trained on what all saw (CTDE) or with averaged layers (federated), what all measure "
+    "(central), or the simulator itself (oracle)",
+    "efficiency": "welfare over the largest that an allocation can have",
+    "decision, us": "processor time of a decision in one network, all networks deciding together",
+    "training, s": "processor time of one training",
+    "steps": "environment steps of one training",
+    "seeds": "trainings that differ by chance alone",
+}
+"""What the words of tables mean."""
 
 
-POPULATION = (
-    "ranked by the mean over a fixed population, itself and the rivals of the protocol, each from all seats: in "
-    "self-play alone the price of collusion would win, as those that hold back share everything at next to no price"
-)
-"""On tables of auctions."""
+def read_boards(results: Path, beside: Sequence[Path] = (), against: str | None = None) -> list[Board]:
+    """As `boards`, for a command line: what is not there ends it, with a word on what is."""
+    found = boards(results, folders_of(beside), against)
+    if not found:
+        raise SystemExit(f"no results in {results}: `python -m benchmarks run` makes some")
+    known = sorted({row.algorithm for board in found for row in board.rows})
+    if against is not None and against not in known:
+        raise SystemExit(f"--against {against}: is in no table; these are: {', '.join(known)}")
+    return found
 
 
-def boards(results: Path) -> list[Board]:
-    """One for each folder of results, best rows first.
+def folders_of(beside: Sequence[Path]) -> list[Path]:
+    """What `--beside` names."""
+    others = [RESULTS if folder == STORED and not folder.exists() else folder for folder in beside]
+    for folder in others:
+        if not folder.is_dir():
+            raise SystemExit(f'--beside {folder}: is no folder of results, nor "{STORED}"')
+    return others
 
-    Results that cannot be read, or were made under other conditions than the protocol now has, are refused.
+
+def boards(results: Path, beside: Sequence[Path] = (), against: str | None = None) -> list[Board]:
+    """One or two for each folder of results, best rows first: learners of either scope in their own.
+
+    Results that cannot be read, or were made under other conditions than the protocol now has, are refused. Rows of an
+    algorithm come from the first folder that has some.
+
+    Parameters
+    ----------
+    results : path
+    beside : sequence of paths
+        More of them, for the same protocols.
+    against : str, optional
+        The algorithm that others are compared with, in tables that it stands in.
     """
     kept = sorted({path.parents[1] for form in ("*/*/*.json", f"*/*/*{FAILED}") for path in results.glob(form)})
-    return [_board(folder) for folder in kept]
+    more = {folder.name: [other / folder.name for other in beside] for folder in kept}
+    return [board for folder in kept for board in _boards([folder, *more[folder.name]], against)]
 
 
-def _board(folder: Path) -> Board:
+def _boards(folders: Sequence[Path], against: str | None) -> list[Board]:
+    """Those of one protocol, of whose results each of these folders holds some."""
+    name = folders[0].name
+    read, refused = _read(folders)
+    protocol = _protocol(name, [result for _, result in read])
     accepted: list[Result] = []
-    refused: list[str] = []
-    read: list[tuple[Path, Result]] = []
-    for path in sorted(folder.glob("*/*.json"), key=lambda path: (path.parent.name, _number(path))):
-        shown = path.relative_to(folder.parent)
-        try:
-            result = read_result(path)
-            check_seed(result)
-        except (ValueError, TypeError) as error:
-            refused.append(f"{shown}: {str(error).replace(str(path), path.name)}")  # the same text wherever it lies
-        else:
-            read.append((shown, result))
-    protocol = _protocol(folder.name, [result for _, result in read])
     for shown, result in read:
         if (result.algorithm, str(result.seed)) != (shown.parent.name, shown.stem):
             refused.append(f"{shown}: is the result of {result.algorithm!r} with seed {result.seed}")
@@ -136,22 +195,49 @@ def _board(folder: Path) -> Board:
     rows: dict[str, list[Result]] = {}
     for result in accepted:
         rows.setdefault(result.algorithm, []).append(result)
-    for name, row in rows.items():
+    for algorithm, row in rows.items():
         try:
             check_row(row)
         except ValueError as error:
-            refused.append(f"all of {folder.name}/{name}: {error}")
-            accepted = [result for result in accepted if result.algorithm != name]
-    board = Board(folder.name, protocol, refused=refused)
-    for path in sorted(folder.glob(f"*/*{FAILED}")):
-        board.failed.append(
-            f"{path.parent.name}, seed {path.stem}: {last_line(path.read_text(encoding='utf-8', errors='replace'))}"
-        )
-    try:
-        board.rows = rank(accepted)
-    except ValueError as error:
-        board.refused.append(f"all of {folder.name}: {error if accepted else 'there is no result to be ranked'}")
-    return board
+            refused.append(f"all of {name}/{algorithm}: {error}")
+            accepted = [result for result in accepted if result.algorithm != algorithm]
+    found = [Board(name, protocol, scope) for scope in scopes(accepted) or [""]]
+    for board in found:
+        there = {result.algorithm for result in accepted if not board.scope or stands_in(result, board.scope)}
+        try:
+            board.rows = rank(accepted, scope=board.scope or None, against=against if against in there else None)
+        except ValueError as error:
+            refused.append(f"all of {name}: {error if accepted else 'there is no result to be ranked'}")
+            if accepted and not {protocol.random, protocol.reference} <= rows.keys():
+                refused[-1] += "; `--beside stored` takes them from the repository's own results, where it has some"
+            break
+    last = found[-1]  # below all tables
+    last.refused = refused
+    for path in sorted(path for folder in folders[:1] for path in folder.glob(f"*/*{FAILED}")):
+        said = last_line(path.read_text(encoding="utf-8", errors="replace"))
+        last.failed.append(f"{path.parent.name}, seed {path.stem}: {said}")
+    return found
+
+
+def _read(folders: Sequence[Path]) -> tuple[list[tuple[Path, Result]], list[str]]:
+    """Results with the names of their files, and what is refused, and why."""
+    read: list[tuple[Path, Result]] = []
+    refused: list[str] = []
+    taken: set[str] = set()
+    for folder in folders:
+        paths = sorted(folder.glob("*/*.json"), key=lambda path: (path.parent.name, _number(path)))
+        paths = [path for path in paths if path.parent.name not in taken]
+        taken |= {path.parent.name for path in paths}
+        for path in paths:
+            shown = path.relative_to(folder.parent)
+            try:
+                result = read_result(path)
+                check_seed(result)
+            except (ValueError, TypeError) as error:
+                refused.append(f"{shown}: {str(error).replace(str(path), path.name)}")  # the same wherever it lies
+            else:
+                read.append((shown, result))
+    return read, refused
 
 
 def _protocol(name: str, results: Sequence[Result]) -> Protocol:
@@ -176,7 +262,7 @@ def _differences(one: Protocol, other: Protocol) -> str:
 
 def files(found: Sequence[Board]) -> dict[str, str]:
     """The content of all files of `FILES`."""
-    return dict(zip(FILES, (_markdown(found), _csv(found), _marl_eval(found)), strict=True))
+    return dict(zip(FILES, (_markdown(found), _csv(found), _pairs(found), _marl_eval(found)), strict=True))
 
 
 def cells(board: Board) -> list[dict[str, str]]:
@@ -186,18 +272,17 @@ def cells(board: Board) -> list[dict[str, str]]:
 
 def _cells(board: Board, row: Row) -> dict[str, str]:
     unit, anchor = board.protocol.unit or "reward", row.algorithm in (board.protocol.random, board.protocol.reference)
-    best = _objective(board.reference.results[0])
     return {
         "#": "" if row.place is None else str(row.place),
         "algorithm": board.called(row),
         "information": row.information,
         "score (IQM)": f"{row.score:.3f}",
-        "95 %": "" if anchor else _range(row.score_interval),
+        "95 %": "" if anchor else _range(row.score_interval),  # of what scores are measured by there is none
         "gap": f"{row.gap:.3f}",
         "P(better)": _with_range(row.improvement, row.improvement_interval, ".2f"),
         "difference": _with_range(row.difference, row.difference_interval, "+.3f"),
-        unit: f"{np.mean([_objective(result) for result in row.results]):.3f}",
-        "share of reference": f"{np.mean([_objective(result) / best for result in row.results]):.3f}",
+        unit: f"{np.mean([objective(result) for result in row.results]):.3f}",
+        "share of reference": _share([objective(result) for result in row.results], _best(board)),
         **_others(board, row),
         "decision, us": f"{1e6 * row.decision_time:.1f}",
         "training, s": f"{np.mean([result.training_time for result in row.results]):.0f}" if row.trained else "",
@@ -206,9 +291,19 @@ def _cells(board: Board, row: Row) -> dict[str, str]:
     }
 
 
-def _objective(result: Result) -> Float:
-    """What is wanted, without penalties, where the environment has such a thing."""
-    return result.metrics.get("objective", result.reward)
+def _best(board: Board) -> Float:
+    """What the reference has on each network."""
+    return np.asarray(np.mean([objective(result) for result in board.reference.results], axis=0))
+
+
+def _share(found: Sequence[Float], best: Float) -> str:
+    """Mean share of what is best, over the networks where that is more than nothing."""
+    some = _some(best)
+    return f"{np.mean([values[some] / best[some] for values in found]):.3f}" if some.any() and len(found) else ""
+
+
+def _some(best: Float) -> Bool:
+    return best > 1.0 / LARGEST
 
 
 def _others(board: Board, row: Row) -> dict[str, str]:
@@ -223,8 +318,7 @@ def _others(board: Board, row: Row) -> dict[str, str]:
         if name == "welfare":
             best = board.reference.results[0].metrics.get(name)
             measured_too = [result.metrics[name] for result in row.results if name in result.metrics]
-            shares = [] if best is None else [float(np.mean(found / best)) for found in measured_too]
-            shown["efficiency"] = f"{np.mean(shares):.3f}" if shares else ""
+            shown["efficiency"] = "" if best is None else _share(measured_too, best)
         elif value is None:
             shown[name] = ""
         else:
@@ -234,20 +328,32 @@ def _others(board: Board, row: Row) -> dict[str, str]:
 
 
 def _range(interval: tuple[float, float], form: str = ".3f") -> str:
-    return f"{interval[0]:{form}} .. {interval[1]:{form}}"
+    """An interval; nothing of one network and one seed, which have none."""
+    return "" if np.isnan(interval[0]) else f"{interval[0]:{form}} .. {interval[1]:{form}}"
 
 
 def _with_range(value: float | None, interval: tuple[float, float] | None, form: str) -> str:
-    return "" if value is None or interval is None else f"{value:{form}} ({_range(interval, form)})"
+    if value is None or interval is None:
+        return ""
+    return f"{value:{form}} ({_range(interval, form)})" if _range(interval, form) else f"{value:{form}}"
+
+
+def remarks(board: Board) -> list[str]:
+    """What to know of the table as a whole."""
+    if not board.rows:
+        return []
+    rivals = dict.fromkeys(row.rival_policy for row in board.rows if row.rival_policy is not None)
+    compared = [f"P(better), difference: compared with {name}" for name in rivals]
+    return [*compared, *_unscored(board), *board.protocol.notes]
 
 
 def _remarks(board: Board) -> list[str]:
-    """Notes on rows, and what is not in the table."""
+    """That, notes on rows, and what is not in the table."""
+    lines = remarks(board)
     about: dict[str, list[str]] = {}
     for row in board.rows:
         for note in row.notes:
             about.setdefault(note, []).append(board.called(row))
-    lines = [POPULATION] if board.protocol.rivals and board.rows else []
     lines += [
         f"{note}: {'all' if len(names) == len(board.rows) else ', '.join(names)}" for note, names in about.items()
     ]
@@ -255,17 +361,35 @@ def _remarks(board: Board) -> list[str]:
     return lines + [f"refused: {line}" for line in board.refused]
 
 
-def _title(board: Board) -> str:
+def _unscored(board: Board) -> list[str]:
+    """Networks that are in no score or in no share."""
+    count, scored, lines = board.protocol.num_scenarios, board.rows[0].scored, []
+    if len(scored) < count:
+        left_out = sorted(set(range(count)) - set(scored.tolist()))
+        random, reference = board.protocol.random, board.protocol.reference
+        lines.append(
+            f"scores are of {len(scored)} of {count} networks: in the others {reference} earns no more than {random} "
+            f"({', '.join(map(str, left_out[:MOST_LISTED]))}{', ...' if len(left_out) > MOST_LISTED else ''})"
+        )
+    some = int(_some(_best(board)).sum())
+    if some < count:
+        lines.append(f"shares of the reference are of {some} of {count} networks: in the others it is not above 0")
+    return lines
+
+
+def title(board: Board) -> str:
+    """Protocol, kind of learners, environment."""
     if board.protocol is UNKNOWN:
         return board.name
     count = board.protocol.num_scenarios
-    return f"{board.name}: {board.protocol.env_id}, {count} held-out networks"
+    kind = f" ({KINDS[board.scope]})" if board.scope else ""
+    return f"{board.name}{kind}: {board.protocol.env_id}, {count} held-out networks"
 
 
 def _markdown(found: Sequence[Board]) -> str:
     parts = ["# Leaderboard\n\nWritten by `python -m benchmarks leaderboard` from the results beside it.\n"]
     for board in found:
-        parts.append(f"\n## {escaped(_title(board))}\n\n{markdown(cells(board)) if board.rows else ''}")
+        parts.append(f"\n## {escaped(title(board))}\n\n{markdown(cells(board)) if board.rows else ''}")
         remarks = _remarks(board)
         if remarks:
             parts.append("\n" + "".join(f"* {escaped(line)}\n" for line in remarks))
@@ -274,16 +398,27 @@ def _markdown(found: Sequence[Board]) -> str:
 
 
 def _csv(found: Sequence[Board]) -> str:
-    """Every result in a line, with the means of its metrics and its score."""
+    """Every result in a line, with the means of its metrics and its score.
+
+    What needs no training is in both tables of a protocol that has two, and has a place in either.
+    """
     lines: list[dict[str, Any]] = []
+    places = {(board.name, board.scope, row.algorithm): row.place for board in found for row in board.rows}
+    written: set[tuple[str, str]] = set()
     for board in found:
         for row in board.rows:
+            if (board.name, row.algorithm) in written:
+                continue
+            written.add((board.name, row.algorithm))
+            second = places.get((board.name, SCOPES[1], row.algorithm)) if board.scope != SCOPES[1] else None
             for result, scores in zip(row.results, row.scores, strict=True):
                 lines.append(
                     {
                         "protocol": board.name,
                         "env_id": board.protocol.env_id,
+                        "scope": row.scope if row.trained else "",
                         "place": row.place,
+                        "place beside learners on the spot": second,
                         "algorithm": row.algorithm,
                         "policy": row.policy,
                         "information": row.information,
@@ -304,6 +439,23 @@ def _csv(found: Sequence[Board]) -> str:
     return text.getvalue()
 
 
+def _pairs(found: Sequence[Board]) -> str:
+    """Every pair of rows of a table in a line, the better one first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ("protocol", "scope", "better", "other", "difference", "low", "high", "P(better)", "P low", "P high")
+    )
+    for board in found:
+        for pair in pairs(board.rows):
+            numbers = (pair.difference, *pair.difference_interval, pair.improvement, *pair.improvement_interval)
+            names = (pair.one.algorithm, pair.other.algorithm)
+            writer.writerow(
+                (board.name, board.scope, *names, *("" if np.isnan(number) else f"{number:.6g}" for number in numbers))
+            )
+    return text.getvalue()
+
+
 def _marl_eval(found: Sequence[Board]) -> str:
     """The format of marl-eval (Gorsane et al., NeurIPS 2022): environment, task, algorithm, run, steps and metrics.
 
@@ -313,7 +465,8 @@ def _marl_eval(found: Sequence[Board]) -> str:
     tree: dict[str, Any] = {}
     for board in (board for board in found if board.rows):
         task = tree.setdefault(board.protocol.env_id, {}).setdefault(board.name, {})
-        runs = max((len(row.results) for row in board.rows), default=0)
+        rows = [row for other in found if other.name == board.name for row in other.rows]
+        runs = max(len(row.results) for row in rows)
         for row in board.rows:
             chosen = range(len(row.results)) if row.trained else [0] * runs
             task[row.algorithm] = {f"seed_{run}": _marl_eval_run(row, index) for run, index in enumerate(chosen)}
@@ -335,10 +488,12 @@ _LEFT_OUT = {"gap", "P(better)", "difference", "steps", "revenue", "utility", "u
 """Columns that a terminal has no room for."""
 
 
-def _view(board: Board) -> Table:
-    view = Table(title=_title(board))
+def _view(board: Board, compared: bool) -> Table:
+    view = Table(title=title(board))
     table = cells(board)
-    heads = [head for head in (table[0] if table else ()) if head not in _LEFT_OUT]
+    heads = [
+        head for head in (table[0] if table else ()) if head not in _LEFT_OUT or (compared and head == "difference")
+    ]
     for head in heads:
         view.add_column(head, justify="left" if head in ("algorithm", "information") else "right")
     for line in table:

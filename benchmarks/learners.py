@@ -58,6 +58,8 @@ class OnTheSpot:
         Arguments of the environment that they were trained with.
     """
 
+    scope = "on the spot"
+
     def __init__(self, name: str, information: str, trained: Any, steps: int, agents: bool, choices: dict[str, Any]):
         self.name, self.information, self.agents, self.choices = name, information, agents, choices
         self._act: Callable[[Float32], Int] = trained.act

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from tqdm import tqdm
+from tyro.conf import UseAppendAction
 
 from benchmarks.algorithms import ALLOCATIONS
 from benchmarks.cells import RESULTS, load_protocol
-from benchmarks.leaderboard import boards, files
+from benchmarks.leaderboard import boards, files, folders_of
 from cfenvs.evaluation import Comparison, Protocol, Result, compare, evaluate, play_again, read_result, read_traces
 from cfenvs.evaluation.verify import FLOOR, RELATIVE, code_named_by
 
 
-def main(results: Path = RESULTS) -> None:
+def main(results: Path = RESULTS, beside: UseAppendAction[tuple[Path, ...]] = ()) -> None:
     """Compare results with what their actions earn now, and tables with what the results say.
 
     Numbers are the same if they differ by no more than CPUs do; how many networks have the same bits is said besides.
@@ -23,13 +25,14 @@ def main(results: Path = RESULTS) -> None:
 
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json and the tables.
+        beside: As given to `leaderboard` when the tables were made; what is there is not played.
     """
-    wrong = check(results)
+    wrong = check(results, beside=beside)
     if wrong:
         raise SystemExit(f"{len(wrong)} findings in {results}:\n" + "\n".join(f"  {line}" for line in wrong))
 
 
-def check(results: Path, progress: bool = True) -> list[str]:
+def check(results: Path, progress: bool = True, beside: Sequence[Path] = ()) -> list[str]:
     """What does not hold; empty if all does."""
     wrong: list[str] = []
     edges: list[str] = []
@@ -47,7 +50,7 @@ def check(results: Path, progress: bool = True) -> list[str]:
             found = Comparison(findings=(kind + str(error).replace(str(path), path.name),))
         wrong += [f"{shown}: {line}" for line in found.findings]
         edges += [f"{shown}: {line}" for line in found.edges]
-    merged = boards(results)
+    merged = boards(results, folders_of(beside))
     wrong += [f"refused: {line}" for board in merged for line in board.refused]
     for name, text in files(merged).items():
         stored = results / name

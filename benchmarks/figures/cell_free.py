@@ -19,7 +19,6 @@ from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Policy, Protocol, evaluate, interquartile_mean, interval
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.evaluation.result import provenance
-from cfenvs.evaluation.statistics import interquartile_means
 from cfenvs.policies import classical
 from cfenvs.policies.best_response import BestResponse
 
@@ -183,17 +182,6 @@ def band(axes: Any, curve: dict[int, Float], label: str, colour: str, style: str
     """Interquartile mean over seeds and drops against episodes, with its 95 % interval."""
     at = sorted(curve)
     means = [interquartile_mean(curve[e]) for e in at]
-    low, high = _bounds(np.stack([curve[e] for e in at]))
+    low, high = np.transpose([interval(curve[e]) for e in at])
     axes.plot(at, means, style, color=colour, label=label, linewidth=1.4)
     axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
-
-
-def _bounds(curves: Float, resamples: int = 500) -> tuple[Float, Float]:
-    """`cfenvs.evaluation.interval` at every point of a curve (P, S, D), all with the same resamples."""
-    rng = np.random.default_rng(0)
-    _, seeds, drops = curves.shape
-    columns = rng.integers(drops, size=(resamples, 1, drops))
-    rows = rng.integers(seeds, size=(resamples, seeds, drops))
-    means = [interquartile_means(scores[rows, columns].reshape(resamples, -1), axis=1) for scores in curves]
-    low, high = np.percentile(means, [2.5, 97.5], axis=1)
-    return low, high

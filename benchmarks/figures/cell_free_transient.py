@@ -98,7 +98,7 @@ def _write(stem: Path, outcomes: dict[str, dict[str, Outcome]], change: int, bas
         f"episodes; {len(base['drops'])} held-out drops, {len(base['seeds'])} seeds. Shares are of the discrete "
         f"optimum of the active users, greedy play after each of the {AFTER} episodes after the change; before: the "
         f"mean of {BEFORE} evaluations; regained: {REGAINED:.0%} of it.\n\n"
-        f"{markdown(rows)}\nPaired differences over those episodes, 95 % bootstrap interval over drops and seeds:\n\n"
+        f"{markdown(rows)}\nPaired differences over those episodes, 95 % interval over drops and seeds:\n\n"
         f"{differences}",
         encoding="utf-8",
     )
@@ -144,7 +144,7 @@ def row(outcome: Outcome, change: int) -> dict[str, str]:
 
 
 def compare(outcomes: dict[str, Outcome], change: int, kind: str) -> list[str]:
-    """Paired differences of FPer to the others over the episodes after the change, with bootstrap intervals."""
+    """Paired differences of FPer to the others over the episodes after the change, with intervals."""
     lines = []
     mine = after(outcomes["FPer"].greedy, change)
     for name, outcome in outcomes.items():

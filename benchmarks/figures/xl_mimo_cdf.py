@@ -46,8 +46,8 @@ def make(stem: Path, quick: bool = False) -> None:
     figure.axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     figure.savefig(f"{stem}.png", dpi=110)
     notes = [
-        f"{size.drops} held-out networks of `default`, {size.seeds} training seeds of every learner; intervals by "
-        "bootstrap over seeds and networks. WMMSE and max-min solve the form of maximum ratio, also under L-MMSE.",
+        f"{size.drops} held-out networks of `default`, {size.seeds} training seeds of every learner; intervals "
+        "over seeds and networks. WMMSE and max-min solve the form of maximum ratio, also under L-MMSE.",
         *(f"{title}, paired: {differences({n: rows[receiver][n] for n in COMPARED})}"
           for receiver, title in RECEIVERS.items()),
     ]  # fmt: skip

@@ -42,7 +42,7 @@ def make(stem: Path, quick: bool = False) -> None:
         ["preset", *HEAD],
         table,
         [
-            f"L-MMSE, {size.drops} held-out networks, {size.seeds} training seeds; intervals by bootstrap over both. "
+            f"L-MMSE, {size.drops} held-out networks, {size.seeds} training seeds; intervals over both. "
             "With perfect channel knowledge and no overload, full power is optimal but for a fraction of a percent."
         ],
     )

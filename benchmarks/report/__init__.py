@@ -13,9 +13,10 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 from tqdm import tqdm
+from tyro.conf import UseAppendAction
 
 from benchmarks.cells import RESULTS
-from benchmarks.leaderboard import LEGEND, Board, boards, cells
+from benchmarks.leaderboard import KINDS, LEGEND, WORDS, Board, cells, read_boards, remarks
 from benchmarks.report.plots import SYMBOLS, Style, plots_of, styles
 
 FOLDER = Path(__file__).parent
@@ -23,23 +24,30 @@ TEXT_COLUMNS = ("algorithm", "information", "notes")
 """Sorted as words; all others by the number that they begin with."""
 
 
-def main(results: Path = RESULTS, out: Path = Path("runs") / "report.html") -> None:
+def main(
+    results: Path = RESULTS,
+    out: Path = Path("runs") / "report.html",
+    beside: UseAppendAction[tuple[Path, ...]] = (),
+    against: str | None = None,
+    title: str = "Benchmark report",
+) -> None:
     """Write one self-contained page: tables that can be sorted, learning curves, profiles, intervals, decision times.
 
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json.
-        out: The page. It loads nothing from anywhere: open it in a browser.
+        out: The page. It loads nothing from anywhere: open it in a browser, or print it from there.
+        beside: Folders whose rows stand beside these, in tables of the same protocols; "stored" for ours.
+        against: The algorithm that all others are compared with, in place of the best that needs no training.
+        title: Of the page.
     """
-    found = boards(results)
-    if not found:
-        raise SystemExit(f"no results in {results}: `python -m benchmarks run` makes some")
-    text = page(found, progress=True)
+    found = read_boards(results, beside, against)
+    text = page(found, title, progress=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     print(f"{out}: {len(found)} tables, {len(text) / 1e6:.1f} MB; open it in a browser")
 
 
-def page(found: Sequence[Board], progress: bool = False) -> str:
+def page(found: Sequence[Board], title: str = "Benchmark report", progress: bool = False) -> str:
     """The page. The same boards give the same text.
 
     Results may come from strangers. Everything is escaped by the template, and the page's security policy lets no
@@ -56,11 +64,12 @@ def page(found: Sequence[Board], progress: bool = False) -> str:
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "allow_nan": False, "separators": (",", ":")}
     look = styles(found)
     return environment.get_template("page.html").render(
-        sections=[
-            _section(board, look) for board in tqdm(found, desc="bootstrap", unit=" table", disable=not progress)
-        ],
+        sections=[_section(board, look) for board in tqdm(found, desc="plots", unit=" table", disable=not progress)],
         origins=_origins(found),
+        title=title,
+        kinds=KINDS,
         legend=LEGEND,
+        words=WORDS,
         symbols=SYMBOLS,
         text_columns=TEXT_COLUMNS,
         style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -86,7 +95,7 @@ def _section(board: Board, look: dict[str, Style]) -> dict[str, Any]:
         }
         for row, line in zip(board.rows, lines, strict=True)
     ]
-    return {"board": board, "rows": rows, "plots": plots_of(board, lines, look)}
+    return {"board": board, "rows": rows, "plots": plots_of(board, lines, look), "remarks": remarks(board)}
 
 
 def _origins(found: Sequence[Board]) -> dict[str, list[tuple[str, int]]]:

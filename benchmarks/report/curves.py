@@ -1,19 +1,13 @@
-"""Curves of several training seeds, and the intervals of statistics that are curves."""
+"""Curves of several training seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Array, Float
+from cfenvs.arrays import Float
 from cfenvs.evaluation import Result
-
-
-def band(curves: Any) -> Array:
-    """Pointwise 95 % intervals (2, K) from the curves (N, K) of all resamples."""
-    return np.percentile(curves, [2.5, 97.5], axis=0)
 
 
 def learning_curve(result: Result) -> tuple[str, Float, Float] | None:

@@ -131,6 +131,12 @@ document.getElementById("theme").onclick = () => {
   root.dataset.theme = now === "dark" ? "light" : "dark";
   draw();
 };
+/* Paper is light and as wide as a page; what is folded up is printed too. */
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
+const paper = matchMedia("print");
+paper.onchange = draw;
 dark.onchange = draw;
 narrow.onchange = draw;
 draw();

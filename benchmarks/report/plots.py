@@ -11,9 +11,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from benchmarks.leaderboard import Board
-from benchmarks.report.curves import band, learning_curve, merged_curves
+from benchmarks.report.curves import learning_curve, merged_curves
 from cfenvs.arrays import Array, Float
-from cfenvs.evaluation import resamples
+from cfenvs.evaluation import improvement_interval, interval, pairs
 from cfenvs.evaluation.statistics import interquartile_means
 
 HUES = 7
@@ -31,6 +31,8 @@ SYMBOLS = {
 }
 """By information class: plotly's marker and a character like it."""
 LONGEST_LABEL = 28
+MOST_PAIRS = 45
+"""Of learners in a plot: those of ten."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def plots_of(board: Board, lines: Sequence[Mapping[str, str]], look: Mapping[str
         _scores(board, details),
         _against_time(board, details),
         *_comparisons(board, details),
+        *_between_learners(board),
         profiles(board, look),
         *learning_curves(board, look),
     ]
@@ -106,9 +109,7 @@ def learning_curves(board: Board, look: Mapping[str, Style]) -> Iterator[Plot]:
                 continue
             middle, edges = interquartile_means(values, axis=0), None
             if len(curves) > 1:
-                numbers = np.arange(float(len(curves)))[:, None]
-                seeds = np.array([drawn[:, 0] for (drawn,) in resamples(numbers, whole_seeds=True)], int)
-                edges = band(interquartile_means(values[seeds], axis=1))
+                edges = np.transpose([interval(point[:, None], whole_seeds=True) for point in values.T])
             about = f"{escape(row.policy)}<br>{len(curves)} training seed{'s' * (len(curves) > 1)}"
             mode = "lines+markers" if steps.size <= 20 else "lines"
             lines = _line(i, about, steps, middle, edges, look[row.algorithm].dash, " at %{x:,} steps", mode)
@@ -134,13 +135,17 @@ def profiles(board: Board, look: Mapping[str, Style]) -> Plot:
 
     traces = []
     for i, row in shown:
-        edges = band([profile(sample) for (sample,) in resamples(row.scores, whole_seeds=True)])
+        # The share of scores above τ is the probability to be better than a row that always has τ.
+        ends_at = [
+            improvement_interval(row.scores, np.full_like(row.scores[:1], tau), whole_seeds=True) for tau in taus
+        ]
+        edges = np.transpose(ends_at)
         traces += _line(
             i, escape(row.policy), taus, profile(row.scores), edges, look[row.algorithm].dash, " at τ = %{x:.3f}"
         )
     return Plot(
         "Performance profiles",
-        "Share of networks and training seeds with a score above τ, with pointwise 95 % bootstrap bands; the higher a "
+        "Share of networks and training seeds with a score above τ, with pointwise 95 % bands; the higher a "
         "curve, the better. The random row and the reference are left out: all their scores are 0 and 1.",
         _figure(traces, {"title": "score τ"}, {"title": "share with a score above τ", "range": [-0.02, 1.02]}),
     )
@@ -150,14 +155,13 @@ def _scores(board: Board, details: Sequence[str]) -> Plot:
     rows = [(i, row.score, row.score_interval) for i, row in enumerate(board.rows)]
     return Plot(
         "Score",
-        "Interquartile mean over networks and training seeds with its 95 % bootstrap interval. 0 is random, 1 the "
-        "reference.",
-        _dots(board, details, rows, "score", rule=1.0),
+        "Interquartile mean over networks and training seeds with its 95 % interval. 0 is random, 1 the reference.",
+        _dots_of(board, details, rows, "score", rule=1.0),
     )
 
 
 def _comparisons(board: Board, details: Sequence[str]) -> Iterator[Plot]:
-    """Against the best classical row."""
+    """With the row that the table compares with."""
     rows = list(enumerate(board.rows))
     differences = [(i, row.difference, row.difference_interval) for i, row in rows if row.difference is not None]
     chances = [(i, row.improvement, row.improvement_interval) for i, row in rows if row.improvement is not None]
@@ -166,14 +170,42 @@ def _comparisons(board: Board, details: Sequence[str]) -> Iterator[Plot]:
         return
     yield Plot(
         f"Difference to {best}",
-        f"Mean difference of scores to the best classical row, {best}, on the same networks, and its 95 % interval.",
-        _dots(board, details, differences, "difference of scores", rule=0.0),
+        f"Mean difference of scores to {best}, on the same networks, and its 95 % interval. If that does not hold 0, "
+        "the two differ, even where their own intervals overlap.",
+        _dots_of(board, details, differences, "difference of scores", rule=0.0),
     )
     yield Plot(
         f"Probability of a better score than {best}",
-        "How likely a run is better than one of the best classical row on the same network (ties count half), with its "
-        "95 % interval. At 0.5 neither is better.",
-        _dots(board, details, chances, "P(better)", rule=0.5, range=[-0.04, 1.04]),
+        f"How likely a run is better than one of {best} on the same network (ties count half), with its 95 % interval. "
+        "At 0.5 neither is better.",
+        _dots_of(board, details, chances, "P(better)", rule=0.5, range=[-0.04, 1.04]),
+    )
+
+
+def _between_learners(board: Board) -> Iterator[Plot]:
+    """All pairs of what is trained: own variants beside each other."""
+    learners = [row for row in board.rows if row.trained]
+    compared = pairs(learners)[:MOST_PAIRS]
+    if not compared:
+        return
+    names = [
+        f"{_label(pair.one.policy, LONGEST_LABEL // 2)} − {_label(pair.other.policy, LONGEST_LABEL // 2)}"
+        for pair in compared
+    ]
+    places = [next(i for i, row in enumerate(board.rows) if row is pair.one) for pair in compared]
+    rows = [(i, pair.difference, pair.difference_interval) for i, pair in zip(places, compared, strict=True)]
+    details = {
+        place: f"{escape(pair.one.policy)}<br>beside {escape(pair.other.policy)}<br>difference: {pair.difference:+.3f} "
+        f"({pair.difference_interval[0]:+.3f} .. {pair.difference_interval[1]:+.3f})<br>"
+        f"P(better): {pair.improvement:.2f}"
+        for place, pair in enumerate(compared)
+    }
+    more = f" The first {MOST_PAIRS} of them." if len(pairs(learners)) > MOST_PAIRS else ""
+    yield Plot(
+        "Differences between learners",
+        "Mean difference of scores of each pair of learners on the same networks, the better one first, with its 95 % "
+        f"interval. If that does not hold 0, the two differ.{more}",
+        _dots(details, rows, names, "difference of scores", rule=0.0),
     )
 
 
@@ -210,8 +242,16 @@ def _against_time(board: Board, details: Sequence[str]) -> Plot:
     )
 
 
-def _dots(board: Board, details: Sequence[str], rows: Sequence[Any], title: str, rule: float, **axis: Any) -> Any:
-    """Points with intervals, a line for each of the rows (i, value, interval), the first on top."""
+def _dots_of(board: Board, details: Sequence[str], rows: Sequence[Any], title: str, rule: float, **axis: Any) -> Any:
+    """Points with intervals, a line for each of the rows (i, value, interval) of a board."""
+    shown = {place: details[i] for place, (i, _, _) in enumerate(rows)}
+    return _dots(shown, rows, [_label(board.rows[i].policy) for i, _, _ in rows], title, rule, **axis)
+
+
+def _dots(
+    details: Mapping[int, str], rows: Sequence[Any], labels: Sequence[str], title: str, rule: float, **axis: Any
+) -> Any:
+    """Points with intervals, a line for each of (i, value, interval), i being whose it is; the first on top."""
     traces = [
         go.Scatter(
             x=_numbers([value]),
@@ -219,7 +259,7 @@ def _dots(board: Board, details: Sequence[str], rows: Sequence[Any], title: str,
             error_x=_error(value, ends),
             mode="markers",
             marker={"size": 9},
-            hovertext=details[i],
+            hovertext=details[place],
             hoverinfo="text",
             meta=i,
         )
@@ -227,7 +267,7 @@ def _dots(board: Board, details: Sequence[str], rows: Sequence[Any], title: str,
     ]
     names = {
         "tickvals": list(range(len(rows))),
-        "ticktext": [_label(board.rows[i].policy) for i, _, _ in rows],
+        "ticktext": list(labels),
         "range": [len(rows) - 0.4, -0.6],
         "automargin": True,
         "zeroline": False,
@@ -294,5 +334,5 @@ def _numbers(values: Any) -> list[float | None]:
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
 
 
-def _label(name: str) -> str:
-    return escape(name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…")
+def _label(name: str, longest: int = LONGEST_LABEL) -> str:
+    return escape(name if len(name) <= longest else name[: longest - 1] + "…")

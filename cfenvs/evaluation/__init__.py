@@ -16,16 +16,16 @@ Everything that a leaderboard script needs, without a clone of the repository:
 from cfenvs.evaluation.evaluate import Policy, evaluate
 from cfenvs.evaluation.loading import Algorithm, load_algorithm, load_policy, offered_algorithms
 from cfenvs.evaluation.protocol import HELD_OUT, Protocol
-from cfenvs.evaluation.ranking import RANKED_SEEDS, Row, rank, same_conditions
+from cfenvs.evaluation.ranking import RANKED_SEEDS, Pair, Row, pairs, rank, same_conditions
 from cfenvs.evaluation.result import Result, provenance, read_result, read_traces, write_result
 from cfenvs.evaluation.statistics import (
+    improvement_interval,
     interquartile_mean,
     interval,
     normalised_scores,
     optimality_gap,
     paired_difference,
     probability_of_improvement,
-    resamples,
 )
 from cfenvs.evaluation.verify import Comparison, compare, differences, play_again, replay
 
@@ -34,6 +34,7 @@ __all__ = [
     "RANKED_SEEDS",
     "Algorithm",
     "Comparison",
+    "Pair",
     "Policy",
     "Protocol",
     "Result",
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "differences",
     "evaluate",
+    "improvement_interval",
     "interquartile_mean",
     "interval",
     "load_algorithm",
@@ -49,6 +51,7 @@ __all__ = [
     "offered_algorithms",
     "optimality_gap",
     "paired_difference",
+    "pairs",
     "play_again",
     "probability_of_improvement",
     "provenance",
@@ -56,7 +59,6 @@ __all__ = [
     "read_result",
     "read_traces",
     "replay",
-    "resamples",
     "same_conditions",
     "write_result",
 ]

@@ -28,6 +28,8 @@ class Policy(Structure):
       (E, A, ...);
     * `begin(env)`: called with the environment after its reset, for what a policy knows beyond observations (its
       `information` must then say so);
+    * `scope`: "one policy" (for all networks, the default) or "on the spot", if it was trained in the very networks
+      that it is judged on; the two stand in tables of their own, each with its budget;
     * `training_time`, `training_steps`, `learning_curve`: recorded in the result.
 
     Attributes

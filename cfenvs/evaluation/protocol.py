@@ -40,6 +40,8 @@ def training_seed(number: int, worlds: int) -> int:
     return number % (VALIDATION // worlds) * worlds
 
 
+MOST_STEPS = 1.02
+"""Times its budget that a learner may train: libraries round up to whole rollouts."""
 AUCTION = "RISAuction-v0"
 OF_AUCTIONS = ("welfare", "revenue", "unsold", "rounds")
 SELF_PLAY, WORST_RIVAL = "self-play", "worst rival"
@@ -84,6 +86,11 @@ class Protocol:
         Of the reward, for tables.
     metrics : tuple of str
         What tables show beside the reward, in this order, where a result has it; by default everything.
+    scored : str
+        The metric that scores are of. By default the objective, which knows no penalties: violations stand beside it.
+        Of what has no objective, as auctions and policies that act for single agents, it is the reward.
+    notes : tuple of str
+        What whoever reads the table has to know, a sentence each.
     """
 
     env_id: str
@@ -100,12 +107,14 @@ class Protocol:
     traced: int = 20
     unit: str = ""
     metrics: tuple[str, ...] = ()
+    scored: str = "objective"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("env_id", "random", "reference", "unit"):
+        for name in ("env_id", "random", "reference", "unit", "scored"):
             require(isinstance(getattr(self, name), str), name, getattr(self, name), "must be a string")
         require(isinstance(self.env_kwargs, Mapping), "env_kwargs", self.env_kwargs, "must map arguments to values")
-        for name in ("choices", "rivals", "metrics"):
+        for name in ("choices", "rivals", "metrics", "notes"):
             given = getattr(self, name)
             listed = isinstance(given, Iterable) and not isinstance(given, str)
             several = tuple(given) if listed else ()
@@ -152,6 +161,10 @@ class Protocol:
         """As plain JSON values, from which `from_dict` makes it again."""
         values = asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def budget(self, scope: str) -> int:
+        """Steps that a training may take, of one policy for all networks or of all networks on the spot together."""
+        return self.steps_per_network * self.num_scenarios if scope == "on the spot" else self.training_steps
 
     def scenario_seeds(self, count: int) -> list[int]:
         """Of the first scenarios."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import combinations, islice
 
 import numpy as np
 
 import cfenvs
-from cfenvs.arrays import Float
+from cfenvs.arrays import Float, Int
 from cfenvs.core.config import require
-from cfenvs.evaluation.protocol import Protocol
-from cfenvs.evaluation.result import NOT_STATED, Result
+from cfenvs.evaluation.protocol import MOST_STEPS, Protocol
+from cfenvs.evaluation.result import NOT_STATED, SCOPES, Result
 from cfenvs.evaluation.statistics import (
+    improvement_interval,
     interquartile_mean,
     interval,
     normalised_scores,
@@ -26,12 +27,14 @@ from cfenvs.evaluation.statistics import (
 RANKED_SEEDS = 10
 """Training seeds that a learner needs to be ranked."""
 Interval = tuple[float, float]
-UNIMPORTANT = frozenset({"choices", "metrics", "seeds", "traced", "unit"})
+UNIMPORTANT = frozenset({"choices", "metrics", "notes", "seeds", "traced", "unit"})
 """Of a protocol: what results that stand in one table may differ in."""
 MOST_MISSING = 100
 """Training seeds that a note says are missing, at most: a file's name may be any number."""
-MOST_STEPS = 1.02
-"""Times its budget that a learner may train: libraries round up to whole rollouts."""
+SAME = 1e-12
+"""Relative difference of a reference and random actions below which neither is better."""
+LARGEST = 1e60
+"""Of a metric: sums and differences of larger numbers would not stay finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +48,12 @@ class Row:
     results : tuple of Result
         By training seed.
     scores : (S, D) array
-        Normalised, of S training seeds in D scenarios.
+        Normalised, of S training seeds in the D scenarios that have scores.
+    scored : (D,) array
+        Which scenarios these are: those where the reference exceeds random.
     rival : (T, D) array or None
-        Scores of the best classical row; None for that row itself, for oracles and the random one.
+        Scores of the row that others are compared with; None for that row itself, and where oracles and random actions
+        are not compared.
     rival_policy : str or None
         What that row is called in tables.
     notes : tuple of str
@@ -57,6 +63,7 @@ class Row:
     place: int | None
     results: tuple[Result, ...]
     scores: Float
+    scored: Int
     rival: Float | None
     rival_policy: str | None
     notes: tuple[str, ...]
@@ -75,6 +82,11 @@ class Row:
     def information(self) -> str:
         """Its information class."""
         return self.results[0].information
+
+    @property
+    def scope(self) -> str:
+        """What it was trained for."""
+        return self.results[0].scope
 
     @property
     def trained(self) -> bool:
@@ -103,23 +115,25 @@ class Row:
 
     @property
     def improvement(self) -> float | None:
-        """Probability of improvement over the best classical row."""
+        """Probability of improvement over `rival`."""
         return None if self.rival is None else probability_of_improvement(self.scores, self.rival)
 
     @cached_property
     def improvement_interval(self) -> Interval | None:
         """95 % interval of `improvement`."""
-        return self._against(probability_of_improvement)
+        return None if self.rival is None else improvement_interval(self.scores, self.rival, whole_seeds=True)
 
     @property
     def difference(self) -> float | None:
-        """Mean paired difference of scores to the best classical row, on the common scenarios."""
+        """Mean paired difference of scores to `rival`, on the common scenarios."""
         return None if self.rival is None else paired_difference(self.scores, self.rival)
 
     @cached_property
     def difference_interval(self) -> Interval | None:
         """95 % interval of `difference`."""
-        return self._against(paired_difference)
+        if self.rival is None:
+            return None
+        return interval(self.scores, self.rival, statistic=paired_difference, whole_seeds=True)
 
     def mean(self, metric: str) -> float | None:
         """Mean of a metric over scenarios and seeds; None if it was not measured."""
@@ -127,31 +141,75 @@ class Row:
             return None
         return float(np.mean([result.metrics[metric] for result in self.results]))
 
-    def _against(self, statistic: Callable[[Float, Float], float]) -> Interval | None:
-        if self.rival is None:
-            return None
-        return interval(self.scores, self.rival, statistic=statistic, whole_seeds=True)
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two rows of a table, compared in the same scenarios.
+
+    Attributes
+    ----------
+    one, other : Row
+    difference : float
+        Mean paired difference of scores.
+    difference_interval : tuple of float
+        95 %.
+    improvement : float
+        How likely the first has the better score.
+    improvement_interval : tuple of float
+        95 %.
+    """
+
+    one: Row
+    other: Row
+    difference: float
+    difference_interval: Interval
+    improvement: float
+    improvement_interval: Interval
 
 
-def rank(results: Iterable[Result]) -> list[Row]:
+def pairs(rows: Sequence[Row]) -> list[Pair]:
+    """All pairs of rows, but for oracles and random actions, the better one first."""
+    compared = [row for row in rows if _comparable(row.results[0])]
+    return [
+        Pair(
+            one=one,
+            other=other,
+            difference=paired_difference(one.scores, other.scores),
+            difference_interval=interval(one.scores, other.scores, statistic=paired_difference, whole_seeds=True),
+            improvement=probability_of_improvement(one.scores, other.scores),
+            improvement_interval=improvement_interval(one.scores, other.scores, whole_seeds=True),
+        )
+        for one, other in combinations(compared, 2)
+    ]
+
+
+def rank(results: Iterable[Result], *, scope: str | None = None, against: str | None = None) -> list[Row]:
     """Rows of all algorithms of one protocol, best score first.
 
     Ranked are algorithms that could be built and were trained with at least ten seeds, if at all: not oracles, not
-    random actions.
+    random actions. Scenarios where the reference does not exceed random have no score, and no part in any mean of
+    scores.
 
     Parameters
     ----------
     results : iterable of Result
         All of the same protocol; those of the algorithms that it names as random and as reference among them.
+    scope : str, optional
+        "one policy" or "on the spot": of what is trained, only this. Not needed where all trainings are of one kind.
+    against : str, optional
+        The algorithm that others are compared with. By default the best that could be built and is not trained; if
+        there is none, the best that could be built.
 
     Raises
     ------
     ValueError
-        If the results differ in their protocols, one of those two is missing, or an algorithm's do not fit together.
+        If the results differ in their protocols, one of those two is missing, an algorithm's do not fit together, they
+        hold trainings of both kinds and no scope is named, or no scenario has a score.
     """
     groups: dict[str, list[Result]] = {}
     for result in results:
-        groups.setdefault(result.algorithm, []).append(result)
+        if scope is None or stands_in(result, scope):
+            groups.setdefault(result.algorithm, []).append(result)
     require(bool(groups), "results", [], "there must be some to be ranked")
     protocol = next(iter(groups.values()))[0].protocol
     for group in groups.values():
@@ -161,36 +219,71 @@ def rank(results: Iterable[Result]) -> list[Row]:
             require(
                 same_conditions(result.protocol, protocol), "protocol", result.algorithm, "must be that of the others"
             )
+    kinds = sorted({group[0].scope for group in groups.values() if _has_scope(group[0])})
+    require(len(kinds) < 2, "scope", scope, f"must be one of {', '.join(map(repr, kinds))}: they are ranked apart")
     for name in (protocol.random, protocol.reference):
         require(name in groups, "results", sorted(groups), f"must have {name!r}, which scores are measured by")
-    low, high = (np.mean([r.reward for r in groups[name]], axis=0) for name in (protocol.random, protocol.reference))
-    worse = np.flatnonzero(high <= low).tolist()
-    require(not worse, "networks", worse, f"{protocol.reference!r} earns no more than {protocol.random!r} there")
-    scores = {
-        name: np.array([normalised_scores(result.reward, low, high) for result in group])
-        for name, group in groups.items()
-    }
-    classical = [
-        name for name, group in groups.items() if _comparable(group[0], protocol) and not group[0].training_steps
-    ]
-    best = max(classical, key=lambda name: interquartile_mean(scores[name]), default=None)
+    require(against is None or against in groups, "against", against, f"must be one of {', '.join(sorted(groups))}")
+    scored, scores = _scores(groups, protocol)
+    rival = _rival(groups, scores) if against is None else against
     rows, place = [], 0
     for name in sorted(groups, key=lambda name: -interquartile_mean(scores[name])):
         lacking = _too_few(groups[name], protocol)
-        ranked = _comparable(groups[name][0], protocol) and not lacking
+        ranked = _comparable(groups[name][0]) and not lacking
         place += ranked
-        rival = _rival(name, best, groups)
+        compared = rival is not None and name != rival and _comparable(groups[name][0])
         rows.append(
             Row(
                 place=place if ranked else None,
                 results=tuple(groups[name]),
                 scores=scores[name],
-                rival=None if rival is None else scores[rival],
-                rival_policy=None if rival is None else groups[rival][0].policy,
+                scored=scored,
+                rival=scores[str(rival)] if compared else None,
+                rival_policy=groups[str(rival)][0].policy if compared else None,
                 notes=(*lacking, *_origin(groups[name], protocol)),
             )
         )
     return rows
+
+
+def objective(result: Result) -> Float:
+    """What scores are of, for each scenario: see `Protocol.scored`."""
+    name = result.protocol.scored
+    if name == "objective" and name not in result.metrics:
+        name = "reward"
+    require(name in result.metrics, "scored", name, f"{result.algorithm} must have it, not only {list(result.metrics)}")
+    return result.metrics[name]
+
+
+def _scores(groups: Mapping[str, Sequence[Result]], protocol: Protocol) -> tuple[Int, dict[str, Float]]:
+    """Which scenarios have scores, and the scores by algorithm."""
+    low, high = (
+        np.mean([objective(result) for result in groups[name]], axis=0)
+        for name in (protocol.random, protocol.reference)
+    )
+    # What is the same but for rounding is no distance to measure by.
+    scored = np.flatnonzero(high - low > np.maximum(SAME * np.maximum(np.abs(high), np.abs(low)), 1.0 / LARGEST))
+    require(
+        len(scored) > 0,
+        "networks",
+        len(low),
+        f"{protocol.reference!r} earns no more than {protocol.random!r} in any of them: there is nothing to be scored",
+    )
+    return scored, {
+        name: np.array([normalised_scores(objective(result)[scored], low[scored], high[scored]) for result in group])
+        for name, group in groups.items()
+    }
+
+
+def stands_in(result: Result, scope: str) -> bool:
+    """Whether a result belongs into the table of a scope."""
+    return result.scope == scope or not _has_scope(result)
+
+
+def scopes(results: Iterable[Result]) -> list[str]:
+    """The kinds of training among results of one protocol, each of which makes a table."""
+    found = {result.scope for result in results if _has_scope(result)}
+    return [scope for scope in SCOPES if scope in found]
 
 
 def check_row(group: Sequence[Result]) -> None:
@@ -199,13 +292,19 @@ def check_row(group: Sequence[Result]) -> None:
     Raises
     ------
     ValueError
-        If what is not trained has another seed than 0, or results differ in what was measured, in the information class
-        or in whether anything was learned.
+        If what is not trained has another seed than 0, results differ in what was measured, in the information class,
+        in whether anything was learned or in what for, or a metric is not finite or too large to be summed.
     """
-    said = [(sorted(one.metrics), one.information, "trained" if one.training_steps else "not trained") for one in group]
+    said = [
+        (sorted(one.metrics), one.information, f"trained, {one.scope}" if one.training_steps else "not trained")
+        for one in group
+    ]
     for result, words in zip(group, said, strict=True):
         require(words == said[0], "seeds", [group[0].seed, result.seed], f"must be alike, not {said[0]} and {words}")
         check_seed(result)
+        for name, values in result.metrics.items():
+            fine = bool((np.abs(values) < LARGEST).all())  # NaN is not
+            require(fine, name, result.algorithm, f"must be finite and below {LARGEST:g} in every network")
 
 
 def check_seed(result: Result) -> None:
@@ -223,8 +322,13 @@ def same_conditions(one: Protocol, other: Protocol) -> bool:
     return all(values[key] == others[key] for key in values.keys() - UNIMPORTANT)
 
 
-def _comparable(result: Result, protocol: Protocol) -> bool:
-    return result.information not in ("oracle", NOT_STATED) and result.algorithm != protocol.random
+def _has_scope(result: Result) -> bool:
+    """What is not trained, and what scores are measured by, stands beside trainings of both kinds."""
+    return result.training_steps > 0 and result.algorithm not in (result.protocol.random, result.protocol.reference)
+
+
+def _comparable(result: Result) -> bool:
+    return result.information not in ("oracle", NOT_STATED) and result.algorithm != result.protocol.random
 
 
 def _too_few(group: Sequence[Result], protocol: Protocol) -> list[str]:
@@ -243,7 +347,7 @@ def _origin(group: Sequence[Result], protocol: Protocol) -> list[str]:
     """What to know of how results were made."""
     found = ["its information class is not stated"] if group[0].information == NOT_STATED else []
     steps = max(result.training_steps for result in group)
-    budget = max(protocol.training_steps, protocol.steps_per_network * protocol.num_scenarios)
+    budget = protocol.budget(group[0].scope)
     if steps > MOST_STEPS * budget:
         found.append(f"trained {steps} steps, and the protocol gives {budget}")
     versions = {str(result.provenance.get("cfenvs")) for result in group} - {cfenvs.__version__}
@@ -258,7 +362,8 @@ def _origin(group: Sequence[Result], protocol: Protocol) -> list[str]:
     return found
 
 
-def _rival(name: str, best: str | None, groups: dict[str, list[Result]]) -> str | None:
-    """The best classical row, for those rows that are compared with it."""
-    compared = name != best and _comparable(groups[name][0], groups[name][0].protocol)
-    return best if compared else None
+def _rival(groups: Mapping[str, Sequence[Result]], scores: Mapping[str, Float]) -> str | None:
+    """The best classical row; if there is none, the best that could be built."""
+    comparable = [name for name, group in groups.items() if _comparable(group[0])]
+    classical = [name for name in comparable if not groups[name][0].training_steps]
+    return max(classical or comparable, key=lambda name: interquartile_mean(scores[name]), default=None)

@@ -22,13 +22,17 @@ from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
 from cfenvs.core.files import write_together
 from cfenvs.core.threads import blas_libraries
-from cfenvs.evaluation.protocol import Protocol
+from cfenvs.evaluation.protocol import MOST_STEPS, Protocol
 
-SCHEMA = 2
+SCHEMA = 3
+READABLE = (2, 3)
+"""Schemas that are read. 2 does not say the `scope`: see `scope_of_old`."""
 INFORMATION = ("none", "decentralised", "federated", "CTDE", "central", "oracle")
 """Classes of what an algorithm has to know when it acts, and how it came by its parameters."""
 NOT_STATED = "not stated"
 """The class of a policy that does not say; it is not ranked."""
+SCOPES = ("one policy", "on the spot")
+"""What a training is for: one policy for all networks, or each network that is judged on by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,8 @@ class Result:
         Arguments of the environment that the policy set for itself.
     agents : bool
         Whether it acted for single agents.
+    scope : str
+        One of `SCOPES`, what it was trained for; what needs no training stands beside both.
     decision_time : float
         Processor seconds for one decision in one world, all scenarios deciding together; what `begin` takes is shared
         out. (What else the machine does in the meantime does not count.)
@@ -69,6 +75,7 @@ class Result:
     metrics: dict[str, Float]
     choices: dict[str, Any] = field(default_factory=dict)
     agents: bool = False
+    scope: str = SCOPES[0]
     decision_time: float = 0.0
     training_time: float = 0.0
     training_steps: int = 0
@@ -90,11 +97,14 @@ class Result:
         information = getattr(policy, "information", NOT_STATED)
         check_information(information, name)
         check_name(name, type(policy).__name__)
+        scope = getattr(policy, "scope", SCOPES[0])
+        check_scope(scope, name)
         return cls(
             algorithm=name,
             policy=name,
             information=information,
             protocol=protocol,
+            scope=scope,
             training_time=getattr(policy, "training_time", 0.0),
             training_steps=getattr(policy, "training_steps", 0),
             curve=getattr(policy, "learning_curve", {}),
@@ -169,7 +179,10 @@ def read_result(path: Path) -> Result:
 def _checked(values: Any, path: Path) -> Result:
     """The result that a file says, or is going to say."""
     schema = values.pop("schema", None) if isinstance(values, dict) else None
-    require(schema == SCHEMA, "schema", schema, f"{path} is no result of schema {SCHEMA}")
+    known = type(schema) is int and schema in READABLE
+    require(known, "schema", schema, f"{path} is no result of schema {' or '.join(map(str, READABLE))}")
+    if schema == 2:
+        values.setdefault("scope", SCOPES[0])
     fields = Result.__dataclass_fields__.keys() - {"traces"}
     check_keys(values, fields, f"key in {path}:")
     missing = sorted(fields - values.keys())
@@ -180,7 +193,10 @@ def _checked(values: Any, path: Path) -> Result:
     check_information(values["information"], path)
     check_name(values["policy"], path)
     _check_kinds(values["provenance"], _PROVENANCE, path)
+    check_scope(values["scope"], path)
     values["protocol"] = Protocol.from_dict(values["protocol"], path)
+    if schema == 2:
+        values["scope"] = scope_of_old(values["protocol"], values["training_steps"])
     require("reward" in values["metrics"], "metrics", sorted(values["metrics"]), f'{path}: must have a "reward"')
     for name, numbers in values["metrics"].items():
         plain = isinstance(numbers, list) and all(type(number) in (int, float) for number in numbers)
@@ -200,6 +216,24 @@ def check_information(information: str, origin: object) -> None:
     require(information in known, "information", information, f"{origin}: must be one of {', '.join(INFORMATION)}")
 
 
+def check_scope(scope: Any, origin: object) -> None:
+    """Refuse what is no kind of training."""
+    require(scope in SCOPES, "scope", scope, f"{origin}: must be one of {', '.join(map(repr, SCOPES))}")
+
+
+def scope_of_old(protocol: Protocol, training_steps: int) -> str:
+    """The scope of a file of schema 2: on the spot if it trained for longer than one policy may, where both may train.
+
+    Examples
+    --------
+    >>> protocol = Protocol(env_id="x", num_scenarios=50, training_steps=500_000, steps_per_network=12_500)
+    >>> scope_of_old(protocol, 502_400), scope_of_old(protocol, 625_000)
+    ('one policy', 'on the spot')
+    """
+    longer = training_steps > MOST_STEPS * protocol.training_steps
+    return SCOPES[int(longer and protocol.steps_per_network > 0)]
+
+
 def check_name(policy: Any, origin: object) -> None:
     """Refuse what cannot be shown in one line of a table."""
     good = isinstance(policy, str) and policy.isprintable() and bool(policy.strip())
@@ -216,7 +250,7 @@ def _check_kinds(values: dict[str, Any], kinds: dict[str, Any], path: Path) -> N
 
 _WORD, _TRUTH = (str, type(None)), (bool, type(None))
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("algorithm", "policy", "information"), str),
+    **dict.fromkeys(("algorithm", "policy", "information", "scope"), str),
     **dict.fromkeys(("protocol", "metrics", "choices", "curve", "provenance"), dict),
     **dict.fromkeys(("decision_time", "training_time"), (int, float)),
     **dict.fromkeys(("seed", "training_steps"), int),
