@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Float
@@ -14,7 +15,9 @@ from cfenvs.core.errors import check_keys
 ScenarioSeed = int | Sequence[int] | None
 RESAMPLE = ("episode", "never")
 GIVEN_DB = (-300.0, 0.0)
-"""Least and largest gain in dB that may be given: no link amplifies."""
+"""Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
+one too: no link amplifies.
+"""
 Given = Mapping[str, Float]
 """Parts of a network by name, in place of what is drawn."""
 
@@ -90,14 +93,27 @@ class GivenParts:
 
     def __init__(self, config: Any) -> None:
         self._config = config
+        self._warned = False
         self._network = load_object(config.network)
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
 
     def __call__(self, rng: np.random.Generator) -> Given:
-        if callable(self._network):
-            return checked_parts(self._config, self._network(self._config, rng))
-        return self._network  # type: ignore[no-any-return]
+        given = self._network
+        if callable(given):
+            given = checked_parts(self._config, given(self._config, rng))
+        if "gain_db" in given and not self._warned:
+            self._warn_of_unheard(given["gain_db"])
+        return given  # type: ignore[no-any-return]
+
+    def _warn_of_unheard(self, gain_db: Float) -> None:
+        unheard = np.flatnonzero(np.isneginf(gain_db).all(axis=0)).tolist()
+        if unheard:
+            self._warned = True
+            gym.logger.warn(
+                f"users {unheard} of a given network have no link: their rates are zero whatever is sent, and so are "
+                "the minimum and the geometric mean over users while they are active (said once)"
+            )
 
 
 def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
@@ -126,8 +142,13 @@ def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
             raise ValueError(f"network[{name!r}] has shape {array.shape}: must be {shapes[name]} with these parameters")
         gains = name.endswith("_db")
         low, high = GIVEN_DB if gains else (0.0, config.side)
-        if not ((array >= low) & (array <= high)).all():  # NaN fails too
-            what = "gains in dB (a path loss with the sign changed)" if gains else "metres on the square (side)"
+        no_link = gains & np.isneginf(array)
+        if not (((array >= low) | no_link) & (array <= high)).all():  # NaN fails too
+            what = (
+                "gains in dB (a path loss with the sign changed), or -inf for no link"
+                if gains
+                else "metres on the square (side)"
+            )
             raise ValueError(
                 f"network[{name!r}] goes from {array.min():g} to {array.max():g}: must be within {low:g} and {high:g}, "
                 f"{what}"

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drops import Given
+from cfenvs.core.drops import GIVEN_DB, Given
 from cfenvs.radio import geometry, path_loss, shadowing
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -63,7 +63,7 @@ def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given =
 def gains_at(config: XLMIMOConfig, base_stations: Float, users: Float, shadowing_db: Float) -> Float:
     """Large-scale gains over the noise power, per mW: positions (..., K, 2), shadowing (..., M, K) -> (..., M, K)."""
     gain_db = _path_gain_db(config, base_stations, users)
-    return path_loss.db_to_linear(gain_db + shadowing_db - config.noise_dbm)
+    return path_loss.db_to_linear(np.minimum(gain_db + shadowing_db, GIVEN_DB[1]) - config.noise_dbm)
 
 
 def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float) -> Float:
@@ -104,8 +104,10 @@ def walk(config: XLMIMOConfig, scenario: Scenario, rng: np.random.Generator) -> 
     shadow[1:] = np.sqrt(1.0 - kept[:, None] ** 2) * shadowing.user_correlated_shadowing_db(
         between_users, config.base_stations, config.shadowing_std_db, decorrelation, rng
     )
-    for t in range(1, length):
-        shadow[t] += kept[t - 1] * shadow[t - 1]
+    with np.errstate(invalid="ignore"):
+        for t in range(1, length):
+            shadow[t] += kept[t - 1] * shadow[t - 1]
+    shadow[:, np.isneginf(scenario.shadowing_db)] = -np.inf  # no link comes by walking, nor 0 times minus infinity
     return positions, gains_at(config, scenario.base_stations, positions, shadow)
 
 
