@@ -18,7 +18,7 @@ from cfenvs.core.config import (
     require_positive,
 )
 from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
-from cfenvs.core.objectives import load_objective
+from cfenvs.core.objectives import check_objective
 from cfenvs.radio.uatf import Lsfd
 
 MAX_JOINT_ACTIONS = 100_000
@@ -103,7 +103,13 @@ class CellFreeConfig:
         Many agents: a level index ("discrete", "joint"), or a share.
     observation : {"rates", "rates+gains"}
     objective : str or Objective
-        "min", "sum", "proportional-fair", `"module:Name"`, or a callable (`cfenvs.core.objectives`).
+        "min", "sum", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
+        (`cfenvs.core.objectives`).
+    circuit_power, access_point_power : float
+        Of "energy-efficiency", in mW: what the network spends whatever is sent, and what each access point adds to
+        it. Defaults are round numbers, not those of a product.
+    amplifier_efficiency : float
+        Of "energy-efficiency": share of the power that a user's amplifier takes that is sent.
     violation_penalty : float
         Subtracted from the central reward for every inactive user with power, in bit/s/Hz.
     neighborhood : None, int or float
@@ -133,7 +139,8 @@ class CellFreeConfig:
         Draw a new network at every reset, or only at the first one and at those with a seed.
     network : mapping, str or callable, optional
         What of a network is given, not drawn: a mapping with any of "access_points" (L, 2) and "users" (K, 2),
-        positions in metres on the square, and "gain_db" (L, K), large-scale gains of the channels with shadowing; a
+        positions in metres on the square, and "gain_db" (L, K), large-scale gains of the channels with shadowing, at
+        most 0, or -inf where there is no link (a user without any has rate 0 whatever is sent: one warning); a
         callable that returns one for each new network from (configuration, generator); or the `"module:Name"` of
         either. A third coordinate is a height in metres: of access points in place of `height`, of users in place of
         0. Everything else is drawn as without it, and `placement` says nothing about access points whose positions are
@@ -181,6 +188,9 @@ class CellFreeConfig:
     action_type: str = "discrete"
     observation: str = "rates"
     objective: str | Callable[..., Any] = "min"
+    circuit_power: float = 1000.0
+    access_point_power: float = 0.0
+    amplifier_efficiency: float = 1.0
     violation_penalty: float = 0.1
     neighborhood: float | None = None
     reward_scope: str = "global"
@@ -221,6 +231,7 @@ class CellFreeConfig:
             angular_std_deg=(0, 90),
             noise_figure_db=(-100, 100),
             violation_penalty=(0, np.inf),
+            access_point_power=(0, np.inf),
             toggle_fraction=(0, 1),
             mean_on_steps=(1, np.inf),
             mean_off_steps=(1, np.inf),
@@ -257,7 +268,7 @@ class CellFreeConfig:
         self._check_control()
         self._check_activity()
         check_scenario_seed(self)
-        load_objective(self.objective)
+        check_objective(self)
 
     def check_placement(self) -> None:
         """Refuse a grid of a number that is no square; where positions are given, there is no placement."""
@@ -375,6 +386,11 @@ class CellFreeConfig:
         if isinstance(self.neighborhood, (int, np.integer)):
             return int(self.neighborhood)
         return round_half_up(self.neighborhood * others)
+
+    @property
+    def fixed_power(self) -> float:
+        """Power in mW that is spent whatever is sent."""
+        return self.circuit_power + self.access_points * self.access_point_power
 
     @property
     def given_shapes(self) -> dict[str, tuple[int, int]]:

@@ -92,7 +92,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv):
     Rewards
     -------
     min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
-    objectives: "sum", "proportional-fair" (the geometric mean), or your own (`cfenvs.core.objectives`). Agents get the
+    objectives: "sum", "proportional-fair" (the geometric mean), "energy-efficiency" (with `circuit_power`,
+    `access_point_power` and `amplifier_efficiency`), or your own (`cfenvs.core.objectives`). Agents get the
     objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
     neighbours ("neighborhood").
 

@@ -8,18 +8,25 @@ from cfenvs.arrays import Bool, Float
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.receivers import Receiver
 from cfenvs.control import Optimum, PowerSolution, max_min_discrete
+from cfenvs.control.discrete import max_min_refined
 from cfenvs.control.search import best_continuous, best_discrete
+from cfenvs.control.solution import relative_gap
 from cfenvs.core.objectives import MinimumRate, Objective
-from cfenvs.radio.spectral_efficiency import prelog
+from cfenvs.radio.spectral_efficiency import cqi_of_rate, prelog
 
-
-def is_exact(receiver: Receiver, objective: Objective) -> bool:
-    """Whether the optimum is proven, and not the best found."""
-    return type(objective) is MinimumRate and receiver.max_min_is_exact
+RANDOM_STARTS = 4
+"""Of the search over levels, beside those that are good guesses; from a fixed seed."""
 
 
 def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objective, world: int, active: Bool) -> Optimum:
-    """The optimum of one world with these users active."""
+    """The optimum of one world with these users active.
+
+    For the minimum rate under a receiver whose `max_min` is exact: proven, over all powers by the bounds of the fixed
+    point, over levels by a search that passes no better point. For the minimum of means of CQI steps levels are as
+    proven, powers the best found on fine grids around the max-min powers of log2(1 + SINR). For other objectives both
+    are the best found: levels by ascent of one user and of two at a time, powers by L-BFGS-B, each from full power, the
+    max-min powers and, under "mr" and "l-mmse", those of WMMSE, levels also from random points.
+    """
     scale = prelog(config.pilot_length, config.coherence_length)
     if not active.any():
         nothing = PowerSolution(np.zeros(config.users), 0.0, 0)
@@ -35,21 +42,25 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     if type(objective) is MinimumRate:
         discrete = max_min_discrete(rates, config.levels, config.users, active)
         continuous = receiver.max_min(world, active)
-        if is_exact(receiver, objective):
-            value = continuous.value * scale
-            if config.utility == "cqi":  # the same powers, whose value CQI steps round down
+        if receiver.max_min_is_exact:
+            if config.utility == "cqi":  # the same powers, whose value and bound CQI steps round down
+                bound = float(cqi_of_rate(continuous.value * (1.0 + continuous.gap))) * scale
                 value = float(evaluate(continuous.p[None])[0])
-            continuous = continuous._replace(value=value)
-            return Optimum.of(continuous, discrete, certified=True)
-        starts = [continuous.p, discrete.p]
+                continuous = continuous._replace(value=value, gap=relative_gap(value, bound))
+            else:
+                continuous = continuous._replace(value=continuous.value * scale)
+            return Optimum.of(continuous, discrete, certified=continuous.proven and discrete.proven)
+        refined = max_min_refined(rates, continuous.p, config.max_power, active)
+        starts = [continuous.p, discrete.p, refined.p]
         continuous = best_continuous(evaluate, config.max_power, starts, active)
         return Optimum.of(continuous, discrete, certified=False)
 
     full = np.where(active, config.max_power, 0.0)
     starts = [full, *receiver.starting_points(world, active)]
+    anywhere = full * np.random.default_rng(0).random((RANDOM_STARTS, config.users))
     # From points at which all active users send, then from the best of them with silence as a further level.
-    discrete = best_discrete(evaluate, [level for level in config.levels if level > 0], starts, active)
+    discrete = best_discrete(evaluate, [level for level in config.levels if level > 0], [*starts, *anywhere], active)
     if config.action_levels[0] == 0:
-        discrete = best_discrete(evaluate, config.action_levels, [*starts, discrete.p], active)
+        discrete = best_discrete(evaluate, config.action_levels, [*starts, *anywhere, discrete.p], active)
     continuous = best_continuous(evaluate, config.max_power, [*starts, discrete.p], active)
     return Optimum.of(continuous, discrete, certified=False)

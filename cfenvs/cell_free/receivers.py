@@ -59,7 +59,7 @@ class Receiver(ABC):
 
     @abstractmethod
     def max_min(self, world: int, active: Bool) -> PowerSolution:
-        """Powers with the largest minimum of log2(1 + SINR), and that value."""
+        """Powers with the largest minimum of log2(1 + SINR), that value, and the gap that is proven."""
 
     def start_fading(self, world: int, rng: np.random.Generator) -> None:  # noqa: B027  (most have none)
         """Begin an episode of fresh realisations; nothing to do where the rate is an average."""
@@ -69,8 +69,14 @@ class Receiver(ABC):
 
     @property
     def max_min_is_exact(self) -> bool:
-        """Whether `max_min` maximises the minimum of `efficiencies` too."""
-        return self.config.utility == "shannon"
+        """Whether the largest minimum of `efficiencies` is proven to the gap that `max_min` tells.
+
+        No, unless the receiver says so. It may where the rate of each user rises with its own power, rises by less than
+        that power's share, and never rises with the power of another; where what `max_min` maximises and
+        `efficiencies` have the same order; and where the gap of `max_min` is a proven one, such as that of
+        `cfenvs.control.max_min_rates`. Then the search over levels is exact too.
+        """
+        return False
 
     def starting_points(self, world: int, active: Bool) -> list[Float]:
         """Powers from which a search for other objectives should start."""
@@ -97,8 +103,8 @@ class _StatisticalReceiver(Receiver):
         return self._batch.get(world)
 
     def max_min(self, world: int, active: Bool) -> PowerSolution:
-        p, sinr, iterations = max_min(self._batch.get(world), self.config.max_power, active)
-        return PowerSolution(p, float(np.log2(1.0 + sinr)), iterations)
+        solution = max_min(self._batch.get(world), self.config.max_power, active)
+        return solution.through(lambda sinr: float(np.log2(1.0 + sinr)))
 
     @property
     def max_min_is_exact(self) -> bool:
@@ -179,6 +185,11 @@ class CentralMmseReceiver(Receiver):
         if self.config.utility == "cqi":
             return cqi(self._batch.sinrs(powers, worlds)).mean(axis=1)
         return self._batch.spectral_efficiencies(powers, worlds)
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        # The best combiner for every power vector; means of rates are standard too, but means of CQI steps are not.
+        return self.config.utility == "shannon"
 
     def max_min(self, world: int, active: Bool) -> PowerSolution:
         index = np.array([world])

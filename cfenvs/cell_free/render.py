@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.cell_free.optimum import find_optimum, is_exact
+from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.core.drawing import LINK, PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, place_labels
@@ -89,8 +89,7 @@ class CellFreeRenderer(Renderer):
         config = simulator.config
         drop, active, begun = self._drop(world), self._shown_active(world), simulator.steps[world] > 0
         if begun and config.info_optimum:
-            certified = is_exact(simulator.receiver, simulator.objective)
-            return Reference(float(simulator.optimum_values[world]), certified)
+            return Reference(float(simulator.optimum_values[world]), bool(simulator.optimum_certified[world]))
         if not begun or (config.fading == "average" and (active == simulator.active[world]).all()):
             optimum = simulator.optimum(world)
         elif config.fading == "block" or config.pilots_from == "active":

@@ -9,7 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.core.drops import Given, height_above_users, on_the_ground
+from cfenvs.core.drops import GIVEN_DB, Given, height_above_users, on_the_ground
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.correlation import local_scattering
 
@@ -64,7 +64,7 @@ def draw_scenario(config: CellFreeConfig, rng: np.random.Generator, given: Given
     between_users = geometry.pairwise_distance(users, side)
     gain_db = _path_gain_db(config, links) + _shadowing_db(config, access_points, links, between_users, rng)
     noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
-    gains = path_loss.db_to_linear(given.get("gain_db", gain_db) - noise_dbm)
+    gains = path_loss.db_to_linear(np.minimum(given.get("gain_db", gain_db), GIVEN_DB[1]) - noise_dbm)
     if config.antennas == 1:
         correlation = gains[:, :, None, None].astype(complex)
     else:

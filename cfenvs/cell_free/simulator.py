@@ -17,7 +17,7 @@ from cfenvs.cell_free.scenario import Scenario, draw_scenario
 from cfenvs.control import Optimum
 from cfenvs.core.drops import Drops, GivenParts
 from cfenvs.core.errors import check_options
-from cfenvs.core.objectives import load_objective
+from cfenvs.core.objectives import objective_of
 from cfenvs.core.scaling import scaled_gains
 from cfenvs.core.simulator import Simulator, zeroed
 from cfenvs.radio.path_loss import linear_to_db
@@ -68,7 +68,7 @@ class CellFreeSimulator(Simulator):
         self.config = config
         self.num_worlds = num_worlds
         shape = (num_worlds, config.users)
-        self.objective = load_objective(config.objective)
+        self.objective = objective_of(config)
         self.receiver = make_receiver(config, num_worlds)
         self.prelog = prelog(config.pilot_length, config.coherence_length)
         self.scenarios: list[Any] = [None] * num_worlds
@@ -83,6 +83,7 @@ class CellFreeSimulator(Simulator):
         self.rates = np.zeros(shape)
         self.objective_values = np.zeros(num_worlds)
         self.optimum_values = np.zeros(num_worlds)
+        self.optimum_certified = np.zeros(num_worlds, bool)
         self.steps = np.zeros(num_worlds, np.int64)
         self.terminated = np.zeros(num_worlds, bool)
         self.truncated = np.zeros(num_worlds, bool)
@@ -166,7 +167,9 @@ class CellFreeSimulator(Simulator):
         self.acted_active = active
         self.objective_values = self.objective(self.rates, active, powers)
         if self.config.info_optimum:
-            self.optimum_values = np.array([self._reference(world) for world in range(self.num_worlds)])
+            optima = [self.optimum(world) for world in range(self.num_worlds)]
+            self.optimum_values = np.array([best.of_actions(self.config.action_type).value for best in optima])
+            self.optimum_certified = np.array([best.certified for best in optima])
         self.active = np.empty_like(active)
         some_end = advance(self._paths, self.steps, self.active, self.truncated)
         if self.config.pilots_from == "active":
@@ -175,8 +178,8 @@ class CellFreeSimulator(Simulator):
                 self._optima[world].clear()
         self.receiver.fade(self.steps)
         if self.config.fading == "block":
-            for optima in self._optima:
-                optima.clear()
+            for kept in self._optima:
+                kept.clear()
         return bool(some_end)
 
     def optimum(self, world: int) -> Optimum:
@@ -191,9 +194,6 @@ class CellFreeSimulator(Simulator):
                 del cache[next(iter(cache))]
             cache[key] = find_optimum(self.config, self.receiver, self.objective, world, active)
         return cache[key]
-
-    def _reference(self, world: int) -> float:
-        return self.optimum(world).of_actions(self.config.action_type).value
 
 
 def _gains_db(scenario: Scenario) -> Float:

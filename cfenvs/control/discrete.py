@@ -1,4 +1,4 @@
-"""The exact max-min optimum over discrete power levels, without exhaustive search."""
+"""The exact max-min optimum over discrete power levels, without exhaustive search, and a search by ever finer ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Float, Int
-from cfenvs.control.solution import PowerSolution, active_mask
+from cfenvs.control.solution import PowerSolution, active_mask, rounding
 
 
 def max_min_discrete(
@@ -35,8 +35,9 @@ def max_min_discrete(
     Returns
     -------
     PowerSolution
-        `value` is the minimum of `rate` over active users. `p` is the least of all optimal points: no other one has
-        a user at lower power.
+        `value` is the minimum of `rate` over active users, proven. `p` is the least of all optimal points: no other
+        one has a user at lower power. Where nothing is better than zero, as for a user that nobody hears, all points
+        are optimal, and all active users are at the highest level. If a rate is NaN, so is `value`.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def max_min_discrete(
         raise ValueError(f"levels={np.asarray(levels).tolist()}: at least one positive, finite level is needed")
     mask = active_mask(active, num_users)
     if not mask.any():
-        return PowerSolution(np.zeros(num_users), 0.0, 0)
+        return PowerSolution(np.zeros(num_users), 0.0, 0, gap=0.0)
 
     def at(index: Int) -> Float:
         return np.where(mask, grid[index], 0.0)
@@ -67,10 +68,51 @@ def max_min_discrete(
     while True:
         u = rates(index)
         evaluations += 1
+        if np.isnan(u).any():
+            return PowerSolution(at(index), np.nan, evaluations)
         lagging = users[u <= best]
         if lagging.size == 0:
             best, best_index = float(u.min()), index.copy()
             lagging = users[u <= best]
         if (index[lagging] == top).any():
-            return PowerSolution(at(best_index), best, evaluations)
+            if best <= 0:
+                best_index = np.full(num_users, top)
+            return PowerSolution(at(best_index), best, evaluations, gap=rounding(best))
         index[lagging] += 1
+
+
+REFINEMENTS = ((2.0, 0.05), (0.2, 0.005), (0.03, 0.001))
+"""Reach and step in dB of the grids around the best powers so far."""
+
+
+def max_min_refined(
+    rate: Callable[[Float], ArrayLike], start: Float, p_max: float, active: ArrayLike | None = None
+) -> PowerSolution:
+    """Powers with a large minimum rate near some start, where rates jump: each grid's best, the best found over all.
+
+    Means of CQI steps are constant but for jumps, so that no gradient leads anywhere and no fixed point exists; over a
+    grid `max_min_discrete` is exact for them too. Grids multiply each user's power by the same factors.
+
+    Parameters
+    ----------
+    rate : callable
+        Maps powers (K,) in mW to rates (K,). User k's rate must not rise with the power of another user.
+    start : (K,) array
+        Powers in mW, positive for active users.
+    p_max : float
+        In mW.
+    active : (K,) bool array, optional
+    """
+    best, evaluations = PowerSolution(start, -np.inf, 0), 0
+    for reach, step in REFINEMENTS:
+        centre = best.p
+        factors = 10.0 ** (np.arange(-reach, reach + step / 2, step) / 10.0)
+
+        def powers(factor: Float, centre: Float = centre) -> Float:
+            return np.minimum(centre * factor, p_max)
+
+        found = max_min_discrete(lambda factor, at=powers: rate(at(factor)), factors, len(start), active)
+        evaluations += found.iterations
+        if found.value >= best.value:
+            best = PowerSolution(powers(found.p), found.value, 0)
+    return best._replace(iterations=evaluations)

@@ -15,18 +15,25 @@ from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float
 from cfenvs.control.heuristics import rate_feedback
-from cfenvs.control.solution import PowerSolution, active_mask, check_maximum_power, spread
+from cfenvs.control.solution import (
+    TOLERANCE,
+    PowerSolution,
+    active_mask,
+    check_maximum_power,
+    relative_gap,
+    rounding,
+    spread,
+)
 from cfenvs.kernels import kernel
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.uatf import UatfCoefficients
 
-TOLERANCE = 1e-12
-"""Relative gap between the bounds at which the fixed points stop. Powers are less certain than the value, most so
-where noise hardly matters: at this gap they were right to 2e-10 in the worst presets ("mr" on book-400x1).
-"""
-
 MAX_ITERATIONS = 100_000
-"""Nearly noise-free maximum-ratio cases take some 2500 iterations; more than this is a defect, not a hard case."""
+"""Nearly noise-free maximum-ratio cases take some 2500 iterations; after this many the bounds are told as they are."""
+PATIENCE = 100
+"""Iterations over which the bounds must have come closer: they always do, until rounding keeps them apart."""
+DROWNED = 1e3
+"""What the others' powers are divided by where a user that is heard alone has no rate among them."""
 
 
 def max_min(coefficients: UatfCoefficients, p_max: float, active: ArrayLike | None = None) -> PowerSolution:
@@ -44,7 +51,8 @@ def max_min(coefficients: UatfCoefficients, p_max: float, active: ArrayLike | No
     Returns
     -------
     PowerSolution
-        `value` is the minimum SINR (all active users share it).
+        `value` is the minimum SINR (all active users share it), zero if a user is not heard at all. `gap` is proven
+        by the bounds that the iteration ends with.
 
     References
     ----------
@@ -61,15 +69,17 @@ def max_min(coefficients: UatfCoefficients, p_max: float, active: ArrayLike | No
     check_maximum_power(p_max)
     mask = active_mask(active, len(coefficients.b))
     if not mask.any():
-        return PowerSolution(np.zeros(len(mask)), 0.0, 0)
+        return PowerSolution(np.zeros(len(mask)), 0.0, 0, gap=0.0)
     among = coefficients.of(mask)
-    if not (among.b > 0).all():
-        # A user that cannot be heard holds the minimum at zero whatever the powers.
-        return PowerSolution(spread(np.full(int(mask.sum()), float(p_max)), mask), 0.0, 1)
+    alone = 1.0 + among.b * p_max / among.s
+    if (alone == 1.0).any():
+        # A user whose rate is zero even alone at full power holds the minimum there, whatever the powers.
+        return PowerSolution(spread(np.full(int(mask.sum()), float(p_max)), mask), 0.0, 1, gap=0.0)
     coupling, noise = among.c / among.b[:, None], among.s / among.b
     p, iterations = _fixed_point(np.ascontiguousarray(coupling), noise, float(p_max), TOLERANCE, MAX_ITERATIONS)
-    value = float((p / (coupling @ p + noise)).min())
-    return PowerSolution(spread(p, mask), value, iterations)
+    sinr = p / (coupling @ p + noise)
+    value = float(sinr.min())
+    return PowerSolution(spread(p, mask), value, iterations, relative_gap(value, float(sinr.max())))
 
 
 @kernel
@@ -88,7 +98,7 @@ def _fixed_point(
             largest = max(largest, interference[k])
         for k in range(num_users):
             p[k] = interference[k] / largest * p_max
-        if highest <= lowest * (1.0 + tolerance):
+        if not highest > lowest * (1.0 + tolerance):  # NaN ends it too
             break
     return p, iteration
 
@@ -147,28 +157,44 @@ def max_min_rates(
     Returns
     -------
     PowerSolution
-        `value` is the minimum rate.
+        `value` is the minimum rate, zero if a user is not heard at all. `gap` is proven by the bounds of all iterations
+        if `rate` is as said above; this function cannot know that. If a rate is NaN, so is `value`.
     """
     check_maximum_power(p_max)
     mask = active_mask(active, num_users)
     if not mask.any():
-        return PowerSolution(np.zeros(num_users), 0.0, 0)
-    p = np.where(mask, float(p_max), 0.0)
-    best, best_value = p, 0.0
+        return PowerSolution(np.zeros(num_users), 0.0, 0, gap=0.0)
+    full = p = np.where(mask, float(p_max), 0.0)
+    best, best_value, bound = p, 0.0, np.inf
     accelerate, gap_before = True, np.inf
+    closest, waited = np.inf, 0
     for iteration in range(1, MAX_ITERATIONS + 1):
         u = rate(p)
-        ratio = p[mask] / np.where(u[mask] > 0, u[mask], np.nan)
-        if np.isnan(ratio).any():
-            return PowerSolution(p, 0.0, iteration)
+        if not np.isfinite(u[mask]).all():
+            return PowerSolution(p, np.nan, iteration)
         value = float(u[mask].min())
+        if value == 0:
+            unheard = np.flatnonzero(mask & (u == 0))
+            if any(rate(np.where(np.arange(num_users) == k, full, 0.0))[k] == 0 for k in unheard):
+                # A user whose rate is zero even alone at full power holds the minimum there, whatever the powers.
+                return PowerSolution(full, 0.0, iteration, gap=0.0)
         if value > best_value:
             best, best_value = p, value
-        gap = u[mask].max() / value - 1.0
+        bound = min(bound, float(u[mask].max()))
+        gap = relative_gap(value, float(u[mask].max()))
         if gap <= TOLERANCE:
             break
+        waited = 0 if gap < closest else waited + 1
+        closest = min(closest, gap)
+        if waited == PATIENCE:
+            break
+        if value == 0:  # drowned by the others: they give way
+            p = np.where(u == 0, p, p / DROWNED)
+            p *= p_max / p.max()
+            continue
+        ratio = p[mask] / u[mask]
         # The accelerated step as long as it shrinks the gap well, then the one with the proof for good.
         accelerate = accelerate and gap < 0.9 * gap_before
         gap_before = gap
         p = rate_feedback(p, u / streams, p_max, mask) if accelerate else spread(ratio / ratio.max() * p_max, mask)
-    return PowerSolution(best, best_value, iteration)
+    return PowerSolution(best, best_value, iteration, relative_gap(best_value, bound) + rounding(best_value))

@@ -20,7 +20,8 @@ def fractional(beta: ArrayLike, p_max: float, exponent: float, active: ArrayLike
     Parameters
     ----------
     beta : (L, K) or (K,) array
-        Large-scale gains, or their sums over access points; any positive unit.
+        Large-scale gains, or their sums over access points; any positive unit. A user that nobody hears, whose gains
+        are zero, counts as the weakest: full power with a negative exponent, none with a positive one.
     p_max : float
         Maximum power in mW.
     exponent : float
@@ -42,15 +43,19 @@ def fractional(beta: ArrayLike, p_max: float, exponent: float, active: ArrayLike
     [50.0, 100.0]
     """
     total = np.atleast_2d(np.asarray(beta, float)).sum(axis=0)
-    if not (total > 0).all():
-        raise ValueError("beta: the sum of every user's gains must be positive")
+    if not (total >= 0).all():
+        raise ValueError("beta: gains must not be negative or NaN")
     mask = active_mask(active, len(total))
     check_maximum_power(p_max)
     if not mask.any():
         return np.zeros(len(total))
     # Ratios first: gains of -100 dB to the power of a few would underflow.
-    reference = total[mask].min() if exponent < 0 else total[mask].max()
-    return np.asarray(p_max * np.where(mask, (total / reference) ** exponent, 0.0))
+    heard = total[mask & (total > 0)]
+    if not heard.size:
+        return full(len(total), p_max, mask)
+    reference = heard.min() if exponent < 0 else heard.max()
+    ratio = np.where(total > 0, total, reference if exponent < 0 else 0.0) / reference
+    return np.asarray(p_max * np.where(mask, ratio**exponent, 0.0))
 
 
 def rate_feedback(p: ArrayLike, rates: ArrayLike, p_max: float, active: ArrayLike | None = None) -> Float:

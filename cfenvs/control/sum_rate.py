@@ -88,7 +88,7 @@ def _wmmse(
         d = 1.0 / e
         u = np.sqrt(p * b) / q
         value = np.log(d).sum()
-        if value - before <= tolerance * abs(value):
+        if not value - before > tolerance * abs(value):  # NaN ends it too
             break
         before = value
         n = b * d * u * u

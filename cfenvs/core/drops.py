@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
@@ -15,7 +16,9 @@ from cfenvs.core.errors import check_keys
 ScenarioSeed = int | Sequence[int] | None
 RESAMPLE = ("episode", "never")
 GIVEN_DB = (-300.0, 0.0)
-"""Least and largest gain in dB that may be given: no link amplifies."""
+"""Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
+one too: no link amplifies.
+"""
 GIVEN_HEIGHT = (-1e4, 1e4)
 """Least and largest height in metres."""
 CLOSE = 1.0
@@ -146,6 +149,7 @@ class GivenParts:
 
     def __init__(self, config: Any) -> None:
         self._config = config
+        self._warned = False
         self._network = load_object(config.network)
         self._looked_at = False
         if self._network is None or isinstance(self._network, Mapping):
@@ -158,13 +162,24 @@ class GivenParts:
         return callable(self._network)
 
     def __call__(self, rng: np.random.Generator) -> Given:
-        if callable(self._network):
-            parts = checked_parts(self._config, self._network(self._config, rng))
+        given = self._network
+        if callable(given):
+            given = checked_parts(self._config, given(self._config, rng))
             if not self._looked_at:  # one network tells what numbers a function returns
                 self._looked_at = True
-                warn_of_degrees(parts)
-            return parts
-        return self._network  # type: ignore[no-any-return]
+                warn_of_degrees(given)
+        if "gain_db" in given and not self._warned:
+            self._warn_of_unheard(given["gain_db"])
+        return given  # type: ignore[no-any-return]
+
+    def _warn_of_unheard(self, gain_db: Float) -> None:
+        unheard = np.flatnonzero(np.isneginf(gain_db).all(axis=0)).tolist()
+        if unheard:
+            self._warned = True
+            gym.logger.warn(
+                f"users {unheard} of a given network have no link: their rates are zero whatever is sent, and so are "
+                "the minimum and the geometric mean over users while they are active (said once)"
+            )
 
 
 def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
@@ -199,7 +214,8 @@ def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
                 f"network[{name!r}] has shape {array.shape}: must be {shape}{or_height} with these parameters"
             )
         if gains:
-            _check_range(name, array, *GIVEN_DB, "gains in dB (a path loss with the sign changed)")
+            links = np.where(np.isneginf(array), GIVEN_DB[0], array)
+            _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")
         else:
             _check_range(name, array[:, :2], 0.0, config.side, "metres on the square (side)")
             _check_range(name, array[:, 2:], *GIVEN_HEIGHT, "heights in metres")

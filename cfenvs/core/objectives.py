@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
-from cfenvs.core.config import load_object
+from cfenvs.core.config import load_object, require_number, require_positive
 from cfenvs.core.errors import closest, shown
 from cfenvs.kernels import kernel, ufunc_kernel
 
@@ -30,12 +30,14 @@ class Objective(Protocol):
 
 @ufunc_kernel(["void(float64[:], boolean[:], float64[:])"], "(k),(k)->()")
 def minimum_active(rates: Float, active: Bool, out: Float) -> None:
-    """Smallest rate of an active user; a generalised ufunc, one pass over what would be three in NumPy."""
+    """Smallest rate of an active user, NaN if one is; one pass over what would be three in NumPy, as an ufunc."""
     lowest = np.inf
     for k in range(rates.size):
-        if active[k] and rates[k] < lowest:
+        if active[k] and not rates[k] >= lowest:
             lowest = rates[k]
-    out[0] = lowest if lowest < np.inf else 0.0
+            if np.isnan(lowest):  # only where a new minimum is: no pass over the rates is spent on it
+                break
+    out[0] = 0.0 if lowest == np.inf else lowest
 
 
 class MinimumRate:
@@ -66,23 +68,26 @@ class ProportionalFairness:
 
 
 class EnergyEfficiency:
-    """The sum of the rates over the power spent: transmit power of all users plus a constant circuit power.
+    """The sum of the rates over the power spent: what the amplifiers of all users take, and a constant circuit power.
 
     Parameters
     ----------
     circuit_power : float
-        In mW.
+        In mW: what does not depend on the powers sent, of all users and stations together.
+    amplifier_efficiency : float
+        Share of what a user's amplifier takes that is sent, in (0, 1].
 
     Notes
     -----
     The value is in bit/s/Hz per watt, that is bit/J/Hz.
     """
 
-    def __init__(self, circuit_power: float = 1000.0) -> None:
+    def __init__(self, circuit_power: float = 1000.0, amplifier_efficiency: float = 1.0) -> None:
         self.circuit_power = circuit_power
+        self.amplifier_efficiency = amplifier_efficiency
 
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
-        spent = (powers.sum(axis=-1) + self.circuit_power) / 1e3
+        spent = (powers.sum(axis=-1) / self.amplifier_efficiency + self.circuit_power) / 1e3
         return np.asarray((rates * active).sum(axis=-1) / spent)
 
 
@@ -110,6 +115,20 @@ def load_objective(objective: Any) -> Objective:
     if not callable(found):
         raise ValueError(f"objective={shown(objective)}: must be callable with (rates, active, powers)")
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
+
+
+def objective_of(config: Any) -> Objective:
+    """The objective of a configuration, with the powers that it says an energy efficiency counts."""
+    if config.objective == "energy-efficiency":
+        return EnergyEfficiency(config.fixed_power, config.amplifier_efficiency)
+    return load_objective(config.objective)
+
+
+def check_objective(config: Any) -> None:
+    """Check the field `objective` of a configuration, and those of energy efficiency, `objective_of` their use."""
+    load_objective(config.objective)
+    require_positive(config, "circuit_power", "amplifier_efficiency")
+    require_number(config, amplifier_efficiency=(0, 1))
 
 
 class _Checked:

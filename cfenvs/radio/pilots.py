@@ -82,7 +82,8 @@ def greedy(gains: Float, num_pilots: int, pilot_power: float, rng: np.random.Gen
     total = gains.sum(axis=0)
     pilots = balanced_random(num_users, num_pilots, rng)
     for _ in range(num_users):
-        worst = uatf_sinr(power, mr_uatf_coefficients(correlation, pilots, pilot_power, num_pilots)).argmin()
+        sinr = uatf_sinr(power, mr_uatf_coefficients(correlation, pilots, pilot_power, num_pilots))
+        worst = np.where(total > 0, sinr, np.inf).argmin()  # no pilot helps whom nobody hears
         others = np.arange(num_users) != worst
         contamination = np.bincount(pilots[others], weights=total[others], minlength=num_pilots)
         pilots[worst] = contamination.argmin()

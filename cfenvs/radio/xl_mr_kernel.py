@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cfenvs.arrays import Float
-from cfenvs.kernels import kernel
+from cfenvs.kernels import inlined, kernel
 
 
 @kernel
@@ -34,10 +34,16 @@ def xl_mr_coefficients_batch(gains: Float, num_receive: float, coupling: float, 
                 total += gains[e, m, k]
             b[g, k, lane] = num_receive * total
         for k in range(num_users):
-            scale = coupling * num_receive / b[g, k, lane]
+            scale = _over(coupling * num_receive, b[g, k, lane])
             for l in range(k + 1):  # noqa: E741  (user l of G_kl)
                 overlap = 0.0
                 for m in range(num_stations):
                     overlap += gains[e, m, k] * gains[e, m, l]
                 c[g, k, l, lane] = scale * overlap
-                c[g, l, k, lane] = coupling * num_receive / b[g, l, lane] * overlap
+                c[g, l, k, lane] = _over(coupling * num_receive, b[g, l, lane]) * overlap
+
+
+@inlined
+def _over(part: float, total: float) -> float:
+    """The ratio; 0 for a user that no base station hears, whose coefficients are then zero and not 0 / 0."""
+    return part / total if total > 0.0 else 0.0

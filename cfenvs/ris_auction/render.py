@@ -35,7 +35,7 @@ from cfenvs.core.rendering import Renderer
 from cfenvs.ris_auction.auction import NOBODY
 from cfenvs.ris_auction.scenario import Scenario
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
-from cfenvs.ris_auction.welfare import SEVERAL_LIMIT, efficient_allocation
+from cfenvs.ris_auction.welfare import can_enumerate
 
 PRICES = 122
 """Top of the chart of prices in pixels. Below it come a row of bids and a row of money for each operator."""
@@ -71,8 +71,8 @@ class RISAuctionRenderer(Renderer):
     Bids and the solid price line are those of the last round; owners, budgets, utilities and what surfaces are worth to
     those who may still bid are as it left them; the dashed line is the next price. Before the first round of
     an auction there are no bids yet, and outlines show what operators had paid and won in the auction before. The
-    largest welfare is proven up to twelve surfaces only: auctions are short, and enumeration would take longer than all
-    of their frames. Beyond, it is the best that a local search finds, or left out.
+    largest welfare is that of `optimum()`, found once an auction: proven where sets can be enumerated, as in all
+    presets. Beyond, it is the best that a local search finds, or left out.
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
@@ -127,12 +127,10 @@ class RISAuctionRenderer(Renderer):
     def reference(self, world: int) -> Reference | None:
         """The largest welfare of the auction at hand, or the best found; None where that takes too long."""
         simulator, config = self.simulator, self.simulator.config
-        if config.surfaces <= SEVERAL_LIMIT:
-            best = simulator.optimum(world)
-        elif config.operators * config.surfaces <= MAX_SEARCHED:
-            best = efficient_allocation(simulator.valuation, world, simulator.worth[world], exact=False)
-        else:
+        quick = config.operators * config.surfaces <= MAX_SEARCHED
+        if not (quick or can_enumerate(config.operators, config.surfaces)):
             return None
+        best = simulator.optimum(world)
         return Reference(best.value, best.exact)
 
     def cell(self, operator: int, surface: int) -> tuple[int, int, int, int]:

@@ -48,6 +48,11 @@ class EfficientAllocation:
             array.flags.writeable = False  # one object is told again and again
 
 
+def can_enumerate(operators: int, items: int) -> bool:
+    """Whether the efficient allocation of so many surfaces is proven in seconds at most."""
+    return items <= (PAIR_LIMIT if operators <= 2 else SEVERAL_LIMIT)
+
+
 def efficient_allocation(
     valuation: Valuation, world: int, worth: Float, *, exact: bool | None = None
 ) -> EfficientAllocation:
@@ -73,9 +78,10 @@ def efficient_allocation(
     (True, 1, True)
     """
     operators, items = valuation.config.operators, valuation.config.surfaces
-    fits = items <= (PAIR_LIMIT if operators <= 2 else SEVERAL_LIMIT)
-    if exact if exact is not None else fits:
+    exact = can_enumerate(operators, items) if exact is None else exact
+    if exact:
         tables = [worth[o] * valuation.subset_utilities(world, o) for o in range(operators)]
+        exact = not any(np.isnan(table).any() for table in tables)
         owner, value, others = _combined(tables, items)
         algorithm = "enumeration of all sets" if operators <= 2 else "dynamic programming over all sets"
     else:
@@ -89,7 +95,7 @@ def efficient_allocation(
         utilities=utilities,
         # Without the operator the others are at least as well off; a local search may fail to find that.
         vcg_payments=np.maximum(others - (value - worth * utilities), 0.0),
-        exact=bool(exact if exact is not None else fits),
+        exact=exact,
         algorithm=algorithm,
     )
 
@@ -183,8 +189,8 @@ def _local_search(valuation: Valuation, world: int, worth: Float, operators: Int
         swaps = np.repeat(owner[None], len(first), axis=0)
         swaps[np.arange(len(first)), first], swaps[np.arange(len(first)), second] = owner[second], owner[first]
         candidates = np.concatenate([moves, swaps])
-        found = values(candidates)
+        found = np.nan_to_num(values(candidates), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
         best = int(found.argmax())
-        if found[best] <= value + 1e-12 * abs(value):
+        if not found[best] > value + 1e-12 * abs(value):  # a value that is NaN ends it too
             return owner, value
         owner, value = candidates[best], float(found[best])

@@ -18,7 +18,7 @@ from cfenvs.core.config import (
     require_positive,
 )
 from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
-from cfenvs.core.objectives import load_objective
+from cfenvs.core.objectives import check_objective
 from cfenvs.radio.plane_wave import Correlation
 
 RECEIVERS = {
@@ -85,8 +85,11 @@ class XLMIMOConfig:
     objective : str or Objective
         "sum", "min", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
         (`cfenvs.core.objectives`).
-    circuit_power : float
-        Of "energy-efficiency", in mW.
+    circuit_power, base_station_power : float
+        Of "energy-efficiency", in mW: what the network spends whatever is sent, and what each base station adds to
+        it. Defaults are round numbers, not those of a product.
+    amplifier_efficiency : float
+        Of "energy-efficiency": share of the power that a user's amplifier takes that is sent.
     reward_scope : {"global", "own"}
         Of single users: the objective, or own spectral efficiency.
 
@@ -102,7 +105,8 @@ class XLMIMOConfig:
         Draw a new network at every reset, or only at the first one and at those with a seed.
     network : mapping, str or callable, optional
         What of a network is given, not drawn: a mapping with any of "base_stations" (M, 2) and "users" (K, 2),
-        positions in metres on the square, and "gain_db" (M, K), large-scale gains of the channels with shadowing; a
+        positions in metres on the square, and "gain_db" (M, K), large-scale gains of the channels with shadowing, at
+        most 0, or -inf where there is no link (a user without any has rate 0 whatever is sent: one warning); a
         callable that returns one for each new network from (configuration, generator); or the `"module:Name"` of
         either. A third coordinate is a height in metres: of base stations in place of `height`, of users in place of
         0. Everything else is drawn as without it. Users walk on from given positions; given gains are refused for them,
@@ -143,6 +147,8 @@ class XLMIMOConfig:
     levels: Sequence[float] | None = None
     objective: str | Callable[..., Any] = "sum"
     circuit_power: float = 1000.0
+    base_station_power: float = 0.0
+    amplifier_efficiency: float = 1.0
     reward_scope: str = "global"
 
     mobility: str = "static"
@@ -156,9 +162,7 @@ class XLMIMOConfig:
 
     def __post_init__(self) -> None:
         require_count(self, base_stations=1, users=1, episode_length=1)
-        require_positive(
-            self, "bs_spacing", "ue_spacing", "side", "carrier_ghz", "max_power", "power_range_db", "circuit_power"
-        )
+        require_positive(self, "bs_spacing", "ue_spacing", "side", "carrier_ghz", "max_power", "power_range_db")
         require_positive(self, "step_duration")
         require_number(
             self,
@@ -168,6 +172,7 @@ class XLMIMOConfig:
             shadowing_decorrelation=(0, np.inf),
             rician_factor=(0, np.inf),
             min_share=(0, 1),
+            base_station_power=(0, np.inf),
             speed=(0, np.inf),
         )
         require_choice(
@@ -206,7 +211,7 @@ class XLMIMOConfig:
         )
         check_scenario_seed(self)
         check_network(self)
-        load_objective(self.objective)
+        check_objective(self)
 
     def _check_pair(self, name: str) -> None:
         value = getattr(self, name)
@@ -224,6 +229,11 @@ class XLMIMOConfig:
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
+
+    @property
+    def fixed_power(self) -> float:
+        """Power in mW that is spent whatever is sent."""
+        return self.circuit_power + self.base_stations * self.base_station_power
 
     @property
     def given_shapes(self) -> dict[str, tuple[int, int]]:

@@ -86,8 +86,8 @@ class XLMIMOPowerEnv(ScalarEnv):
     Rewards
     -------
     The sum of the users' spectral efficiencies in bit/s/Hz. Other objectives: "min", "proportional-fair" (the geometric
-    mean), "energy-efficiency" (with `circuit_power`), or your own. Agents all get the objective, or with
-    `reward_scope="own"` their own spectral efficiency, which makes them selfish.
+    mean), "energy-efficiency" (with `circuit_power`, `base_station_power` and `amplifier_efficiency`), or your own.
+    Agents all get the objective, or with `reward_scope="own"` their own spectral efficiency, which makes them selfish.
 
     `info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, and with `info_optimum=True`
     the `optimum` for the action type in use and the `regret`.

@@ -15,12 +15,6 @@ RANDOM_STARTS = 2
 """Beside full power, fractional control, max-min and, under MR, WMMSE; from a fixed seed."""
 
 
-def is_exact(config: XLMIMOConfig, receiver: Receiver, objective: Objective) -> bool:
-    """Whether the optimum is proven: the minimum rate under a receiver with exact max-min, without floor and levels."""
-    fair = type(objective) is MinimumRate and receiver.max_min_is_exact
-    return fair and config.smallest_share == 0 and config.levels is None
-
-
 def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective, world: int, gains: Float) -> Optimum:
     """Best found by multi-start local search; exact for the minimum rate under MR without floor and levels.
 
@@ -45,10 +39,11 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
         jacobian = receiver.jacobian(world, p * share) if type(objective) is SumRate else None
         return None if jacobian is None else jacobian.sum(axis=0) * share
 
-    if is_exact(config, receiver, objective):
+    free = config.smallest_share == 0 and config.levels is None
+    if type(objective) is MinimumRate and receiver.max_min_is_exact and free:
         fair = receiver.max_min(world, p_max * share)
         fair = fair._replace(p=fair.p / share)
-        return Optimum.of(fair, fair, certified=True)
+        return Optimum.of(fair, fair, certified=fair.proven)
     starts = [
         np.full(config.users, p_max),
         fractional(gains, p_max, -0.5),
@@ -57,7 +52,9 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
         *(p_max * np.random.default_rng(0).random((RANDOM_STARTS, config.users))),
     ]
     p_min = p_max * config.smallest_share
-    continuous = best_continuous(evaluate, p_max, starts, p_min=p_min, gradient=gradient)
+    # Under maximum ratio WMMSE is among the starts: of 300 networks one was better by 0.001 bit/s/Hz from elsewhere.
+    across = config.receiver != "mr" and type(objective) is not MinimumRate
+    continuous = best_continuous(evaluate, p_max, starts, p_min=p_min, gradient=gradient, across=across)
     if config.levels is None:
         return Optimum.of(continuous, continuous, certified=False)
     levels = [max(level, config.min_share * p_max) for level in config.levels]

@@ -50,14 +50,14 @@ class Receiver(ABC):
         return None
 
     def max_min(self, world: int, p_max: float) -> PowerSolution:
-        """Powers with the largest minimum spectral efficiency, and that value."""
+        """Powers with the largest minimum spectral efficiency, that value, and the gap that would be proven."""
         streams = float(np.count_nonzero(self.ue_eigenvalues > 1e-9))
         return max_min_rates(
             lambda p: self.efficiencies_in(world, p[None])[0], self.config.users, p_max, streams=streams
         )
 
     max_min_is_exact = False
-    """Whether `max_min` is proven to be global."""
+    """Whether the gap that `max_min` tells is proven: if rates are as `max_min_rates` says. Not by default."""
 
     def starting_points(self, world: int, p_max: float) -> list[Float]:
         """Powers from which a search for other objectives should start."""
@@ -99,8 +99,8 @@ class MaximumRatioReceiver(Receiver):
 
     def max_min(self, world: int, p_max: float) -> PowerSolution:
         # Every user has the same streams, so that the smallest SINR has the smallest efficiency.
-        p, sinr, iterations = max_min(self._batch.get(world), p_max)
-        return PowerSolution(p, float(self._of_sinr(np.array(sinr))), iterations)
+        solution = max_min(self._batch.get(world), p_max)
+        return solution.through(lambda sinr: float(self._of_sinr(np.array(sinr))))
 
     def starting_points(self, world: int, p_max: float) -> list[Float]:
         best = sum_rate_wmmse(self._batch.get(world), p_max)

@@ -26,7 +26,6 @@ from cfenvs.core.figure import (
     wrapped_lines,
 )
 from cfenvs.core.rendering import Renderer
-from cfenvs.xl_mimo.optimum import is_exact
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
@@ -122,8 +121,7 @@ class XLMIMORenderer(Renderer):
         simulator = self.simulator
         config = simulator.config
         if simulator.steps[world] and config.info_optimum:
-            certified = is_exact(config, simulator.receiver, simulator.objective)
-            return Reference(float(simulator.optimum_values[world]), certified)
+            return Reference(float(simulator.optimum_values[world]), bool(simulator.optimum_certified[world]))
         if config.mobility != "static" and not config.info_optimum:
             return None
         optimum = simulator.optimum(world)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drops import Given, height_above_users, on_the_ground
+from cfenvs.core.drops import GIVEN_DB, Given, height_above_users, on_the_ground
 from cfenvs.kernels import kernel
 from cfenvs.radio import geometry, path_loss, shadowing
 from cfenvs.radio.near_field import visibility_masks
@@ -70,7 +70,7 @@ def gains_at(
 ) -> Float:
     """Large-scale gains over the noise power, per mW: positions (..., K, 2), shadowing (..., M, K) -> (..., M, K)."""
     gain_db = _path_gain_db(config, base_stations, users, height)
-    return path_loss.db_to_linear(gain_db + shadowing_db - config.noise_dbm)
+    return path_loss.db_to_linear(np.minimum(gain_db + shadowing_db, GIVEN_DB[1]) - config.noise_dbm)
 
 
 def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float) -> Float:

@@ -11,7 +11,7 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
 from cfenvs.core.drops import Drops, GivenParts
 from cfenvs.core.errors import check_options
-from cfenvs.core.objectives import EnergyEfficiency, load_objective
+from cfenvs.core.objectives import objective_of
 from cfenvs.core.simulator import Simulator, zeroed
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
@@ -32,8 +32,8 @@ class XLMIMOSimulator(Simulator):
         Powers of the last step in mW, in the meaning of `max_power`; zero after a reset.
     rates : (E, K) array
         Spectral efficiencies of the last step in bit/s/Hz; zero after a reset.
-    objective_values, optimum_values : (E,) arrays
-        Of the last step; the second with `info_optimum` only.
+    objective_values, optimum_values, optimum_certified : (E,) arrays
+        Of the last step; the second and whether it is proven with `info_optimum` only.
     steps : (E,) int array
         Steps since the reset.
     position_paths, gain_paths : (E, T + 1, K, 2) and (E, T + 1, M, K) arrays
@@ -43,9 +43,7 @@ class XLMIMOSimulator(Simulator):
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         self.config = config
         self.num_worlds = num_worlds
-        self.objective = load_objective(config.objective)
-        if config.objective == "energy-efficiency":
-            self.objective = EnergyEfficiency(config.circuit_power)
+        self.objective = objective_of(config)
         self.receiver = make_receiver(config, num_worlds)
         shape = (num_worlds, config.users)
         self.scenarios: list[Any] = [None] * num_worlds
@@ -55,6 +53,7 @@ class XLMIMOSimulator(Simulator):
         self.rates = np.zeros(shape)
         self.objective_values = np.zeros(num_worlds)
         self.optimum_values = np.zeros(num_worlds)
+        self.optimum_certified = np.zeros(num_worlds, bool)
         self.steps = np.zeros(num_worlds, np.int64)
         self.terminated = np.zeros(num_worlds, bool)
         self.truncated = np.zeros(num_worlds, bool)
@@ -101,7 +100,9 @@ class XLMIMOSimulator(Simulator):
         self.rates = self.receiver.efficiencies(per_antenna)
         self.objective_values = self.objective(self.rates, self._everybody, per_antenna * config.ue_antennas)
         if config.info_optimum:
-            self.optimum_values = np.array([self._reference(world) for world in range(self.num_worlds)])
+            optima = [self.optimum(world) for world in range(self.num_worlds)]
+            self.optimum_values = np.array([best.of_actions(config.action_type).value for best in optima])
+            self.optimum_certified = np.array([best.certified for best in optima])
         self.steps = np.minimum(self.steps + 1, config.episode_length)
         self.truncated = self.steps >= config.episode_length
         if self._moving:
@@ -120,6 +121,3 @@ class XLMIMOSimulator(Simulator):
             found = find_optimum(self.config, self.receiver, self.objective, world, self.gains[world])
             self._optima[world] = found
         return found
-
-    def _reference(self, world: int) -> float:
-        return self.optimum(world).of_actions(self.config.action_type).value
