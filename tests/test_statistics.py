@@ -67,7 +67,7 @@ def covered(regime, seeds, scenarios, times):
 
 @pytest.mark.parametrize(("regime", "seeds"), [("seeds", 3), ("seeds", 10), ("scenarios", 10), ("mixed", 5)])
 def test_intervals_cover_the_truth_about_as_often_as_they_say(regime, seeds):
-    """A percentile bootstrap of both axes has .78 and .92 of the first two."""
+    """A percentile bootstrap of both axes has .75 to .84 of the first."""
     assert (covered(regime, seeds, 50, 200) > 0.91).all()
 
 
@@ -77,7 +77,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(regime, seeds):
 @pytest.mark.parametrize("regime", REGIMES)
 def test_intervals_cover_the_truth_in_all_regimes(regime, seeds, scenarios):
     """At the worst where single trainings fail badly: few seeds do not show the tail that they are drawn from."""
-    assert (covered(regime, seeds, scenarios, 1000) > (0.89 if regime == "skewed" else 0.92)).all()
+    assert (covered(regime, seeds, scenarios, 400) > (0.90 if regime == "skewed" else 0.92)).all()
 
 
 @pytest.mark.parametrize(("chance", "least"), [(0.02, 0.94), (0.5, 0.93)])
