@@ -27,8 +27,8 @@ test-ray: $(VENV)/.ray               ## what needs Ray: RLlib's example, cells o
 	$(BIN)/python -m pytest tests/test_examples.py tests/benchmarks/test_executors.py -k "rllib or ray"
 
 test-lower: $(VENV)-lower/.installed ## the environments' tests with the oldest versions that pyproject.toml allows
-	$(VENV)-lower/bin/python -m pytest -m "not slow" tests/golden tests/physics tests/vector tests/ris_auction \
-	    tests/api/test_cell_free.py tests/api/test_xl_mimo.py tests/api/test_ris_auction.py tests/api/test_checkers.py
+	NUMBA_CACHE_DIR=$(CURDIR)/$(VENV)-lower/kernels $(VENV)-lower/bin/python -m pytest -m "not slow" tests/golden tests/vector \
+	    tests/physics/test_control.py tests/physics/test_uatf.py tests/ris_auction/test_auction.py tests/api/test_checkers.py
 
 lint: $(VENV)/.dev                   ## style and types
 	$(BIN)/ruff check .

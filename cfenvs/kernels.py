@@ -5,17 +5,11 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numba
 
-config: Any = numba.config
-if config.DISABLE_JIT:
-    raise RuntimeError(
-        "NUMBA_DISABLE_JIT is set, but cfenvs runs compiled only: its kernels use vectors, which Python does not have. "
-        "Unset it."
-    )
-
+_config: Any = numba.config
 inlined: Any = numba.njit(error_model="numpy", forceinline=True)
 """Decorator of a part of kernels. It has no cache of its own: that one would go stale unseen."""
 
@@ -31,6 +25,11 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     **options
         Further ones of `numba.njit`.
 
+    Raises
+    ------
+    RuntimeError
+        When it is called, if ``NUMBA_DISABLE_JIT`` is set; it may be imported, as for documentation.
+
     Warns
     -----
     UserWarning
@@ -38,12 +37,25 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     """
     if function is None:
         return functools.partial(kernel, **options)
+    if _config.DISABLE_JIT:
+        return _refused(function)
     return _kept(lambda cache: numba.njit(cache=cache, error_model="numpy", **options)(function))
 
 
 def ufunc_kernel(signatures: Sequence[str], layout: str) -> Any:
     """Decorator of a compiled generalised ufunc; parameters as of `numba.guvectorize`, the cache as of `kernel`."""
     return lambda function: _kept(lambda cache: numba.guvectorize(signatures, layout, cache=cache)(function))
+
+
+def _refused(function: Callable[..., Any]) -> Callable[..., NoReturn]:
+    @functools.wraps(function)
+    def refuse(*arguments: Any) -> NoReturn:
+        raise RuntimeError(
+            "NUMBA_DISABLE_JIT is set, but cfenvs runs compiled only: its kernels use vectors, which Python does not "
+            "have. Unset it."
+        )
+
+    return refuse
 
 
 def _kept(compiled: Callable[[bool], Any]) -> Any:

@@ -54,7 +54,12 @@ def test_a_cache_elsewhere_is_used_in_silence(nowhere, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make", ["gym.make('XLMIMOPower-v0')", "pettingzoo.make('parallel', 'cfenvs/RISAuction-v0')", "cfenvs.warmup()"]
+    "make",
+    [
+        "gym.make('XLMIMOPower-v0').reset(seed=0)",
+        "pettingzoo.make('parallel', 'cfenvs/RISAuction-v0').reset(seed=0)",
+        "cfenvs.warmup()",
+    ],
 )
 def test_without_compilation_one_sentence_says_what_is_wrong(make):
     done = ran(f"import gymnasium as gym, pettingzoo, cfenvs; {make}", PYTHONPATH=str(ROOT), NUMBA_DISABLE_JIT="1")
