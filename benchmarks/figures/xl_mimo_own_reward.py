@@ -38,7 +38,7 @@ STANDARD = RESULTS / "xl-mimo-standard"
 
 def make(stem: Path, quick: bool = False) -> None:
     """Train, judge by the sum whatever was learned from, and write the picture, the table and the data."""
-    size = Size.of(quick) if quick else Size(drops=200, seeds=5)
+    size = Size.of(quick) if quick else Size(drops=200, seeds=10)
     known, own = references(size.drops), train_own(size, stem.parent / "xl-mimo-runs")
     rows = {OWN: {name: row.sum_se for name, row in own.items()}, SHARED: shared(size.drops)}
     power = {name: f"{np.mean([curve[-1]['power'] for curve in row.curves]):.3f}" for name, row in own.items()}
