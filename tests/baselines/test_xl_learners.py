@@ -1,6 +1,7 @@
 """The fuzzy bound and the learners of XL-MIMO."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -18,6 +19,7 @@ from cfenvs.policies.classical import FullPower  # noqa: E402
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env  # noqa: E402
 
 ENV_ID = "XLMIMOPower-v0"
+ROOT = Path(__file__).parents[2]
 SHARP = FuzzyOptions(kernel="gaussian", kernel_scale=30.0, state="total-gain")
 
 
@@ -282,3 +284,29 @@ def test_matd3_learns_to_beat_full_power():
     learned = evaluate(matd3.train(args, progress=False), protocol).reward
     full = evaluate(FullPower(), protocol).reward
     assert learned.mean() > 1.05 * full.mean()
+
+
+def test_only_what_agents_earn_tells_own_from_shared_rewards(monkeypatch):
+    from benchmarks.figures import xl_mimo_own_reward as figure
+    from benchmarks.figures.xl_mimo import Size, learners
+
+    calls = []
+    monkeypatch.setattr(figure, "learned", lambda *given: calls.append(given))
+    figure.train_own(Size(), None)
+    as_shared = learners(figure.MAXIMUM_RATIO, Size())
+    assert [name for name, *_ in calls] == list(figure.LEARNERS)
+    for name, train, args, judged_by, _, _ in calls:
+        other, rival = as_shared[name]
+        assert train is other
+        assert args.environment == {**rival.environment, "reward_scope": "own"}
+        assert vars(args) == {**vars(rival), "env_kwargs": args.env_kwargs}
+        assert "reward_scope" not in judged_by
+
+
+def test_shared_rewards_are_those_of_the_standard_benchmark_on_the_same_networks():
+    from benchmarks.figures import xl_mimo_own_reward as figure
+
+    found, full_power = figure.shared(20), figure.references(2)["full power"]
+    assert {values.shape[1] for values in found.values()} == {20}
+    stored = evaluate(FullPower(), Protocol.load(ROOT / "benchmarks" / "protocols" / "xl-mimo-standard.toml"))
+    np.testing.assert_allclose(stored.objective[:2], full_power, rtol=1e-9)
