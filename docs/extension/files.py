@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 import shutil
 import tomllib
+from itertools import groupby
 from pathlib import Path
 
-from extension.docstrings import ROOT, readable, summary
+from extension.docstrings import ROOT, escaped, readable, summary
 from extension.markup import cell, code, indented, napoleon, table, title
 from extension.sources import Source, dictionary, source
 
@@ -85,6 +87,27 @@ def figures_page(out_dir: Path) -> list[str]:
             shutil.copyfile(picture, out_dir / picture.name)
             out += [f".. image:: {picture.name}", f"   :alt: {name}", ""]
     return out
+
+
+def results_page() -> list[str]:
+    """The stored tables of the leaderboard, with all their columns."""
+    out = []
+    text = (ROOT / "benchmarks" / "results" / "leaderboard" / "LEADERBOARD.md").read_text()
+    for is_table, lines in groupby(text.splitlines(), key=lambda line: line.startswith("| ")):
+        if is_table:
+            head, _, *rows = [_cells(line) for line in lines]
+            out += table(head, rows)
+            continue
+        for line in lines:
+            level, words = line.count("#"), escaped(line.lstrip("# "))
+            out += title(words, "=-~"[level - 1]) if level else [words]
+    return out
+
+
+def _cells(line: str) -> list[str]:
+    """Of a row in Markdown, where a backslash keeps what follows from ending its cell."""
+    cells = re.split(r"(?<!\\)\|", line)[1:-1]
+    return [escaped(re.sub(r"\\(.)", r"\1", cell.strip())) for cell in cells]
 
 
 def protocols() -> list[str]:

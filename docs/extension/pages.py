@@ -20,7 +20,7 @@ from sphinx.pycode import ModuleAnalyzer
 import cfenvs
 from cfenvs.registration import IDS
 from extension.docstrings import ROOT, readable, summary
-from extension.files import baseline_page, baselines, examples, figures_page, protocols
+from extension.files import baseline_page, baselines, examples, figures_page, protocols, results_page
 from extension.markup import cell, table, title, toctree
 from extension.sources import Source, path_of, source
 from extension.systems import PACKAGES, bidders_page, environment_page, receiver_page, receivers
@@ -83,6 +83,7 @@ def pages(out_dir: Path) -> dict[str, list[str]]:
     ]  # fmt: skip
     found |= {f"baselines/{page}": baseline_page(module) for page, module in learned.items()}
 
+    found["results"] = results_page()
     found["figures"] = figures_page(out_dir)
     found["protocols.inc"] = protocols()
     found["examples.inc"] = examples()
