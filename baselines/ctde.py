@@ -12,35 +12,21 @@ tensor program.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
-
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import (
-    ENV_ID,
-    FLOAT_BITS,
-    GameArgs,
-    GreedyPlay,
-    Trained,
-    explore,
-    guaranteed_rate,
-    levels_bits,
-    report,
-    start,
-    told_bits,
-    users_env,
-)
-from baselines.common.q_learning import QArgs, QLearner
-from baselines.common.runs import Run
+from baselines.common.cell_free import FLOAT_BITS, Trained, explore, levels_bits, report, told_bits, users_env
+from baselines.common.on_the_spot import OnTheSpotArgs, train_on_the_spot
+from baselines.common.q_learning import QLearner
 from baselines.common.streams import Streams
-from cfenvs.arrays import Float32, Int
+from cfenvs.arrays import Bool, Float, Float32, Int
 
 
 @dataclass
-class Args(QArgs, GameArgs):
+class Args(OnTheSpotArgs):
     """Parameters of a run."""
 
     batch_size: int = 128
@@ -51,70 +37,74 @@ class Args(QArgs, GameArgs):
     """Episodes between broadcasts of the network: between them users act on the one they were last sent."""
 
 
+class CTDE:
+    """One network for the K users of each of E worlds.
+
+    Parameters
+    ----------
+    args : Args
+    env : Any
+        The worlds, one agent for each user; all earn the guaranteed rate.
+    full_power : (E,) array
+        The guaranteed rate at full power.
+    """
+
+    def __init__(self, args: Args, env: Any, full_power: Float) -> None:
+        self.args, self.config = args, env.config
+        _, self.num_users, inputs = env.observation_space.shape
+        self.levels = int(env.single_action_space.n)
+        views = self.num_users if args.decompose else 1
+        self.learner = QLearner(args, args.worlds, inputs, 1, self.levels, full_power, views)
+        self.sent = self.learner.nets.clone()
+
+    def act(self, observations: Float32) -> Int:
+        """What each user does on its own view (E, K, D) with the network it was last sent."""
+        return self.learner.greedy(observations, self.sent)[..., 0]
+
+    def explore(self, observations: Float32, episodes: float, streams: Streams) -> Int:
+        """Every user explores for itself."""
+        epsilon = self.args.epsilons(episodes, self.num_users)
+        return explore(streams, self.act(observations), epsilon, self.levels, self.args.explore_within)
+
+    def remember(self, active: Bool, before: Float32, levels: Int, rewards: Float, after: Float32) -> None:
+        """Keep what all active users saw and did, in one replay."""
+        self.learner.remember(active, before, levels[..., None], rewards, after)
+
+    def before_episode(self, episode: int, active: Bool) -> None:
+        """Exploration goes on whoever comes or leaves."""
+
+    def after_episode(self, episodes: int, active: Bool) -> None:
+        """Broadcast the network when it is due."""
+        if episodes % self.args.send_every == 0:
+            self.sent.follow(self.learner.nets)
+
+    def costs(self) -> dict[str, float]:
+        """Time of a decision, and bits in a step of one world with all users active.
+
+        To act, each user is told its own rate and those of its neighbours. To learn, it reports what it did, and
+        receives one broadcast of the network every `send_every` episodes: the CPU knows what it has told the users, who
+        they are, the gains, which it estimates, and the reward.
+        """
+        model = FLOAT_BITS * self.sent.size_of() / (self.args.send_every * self.config.episode_length)
+        return {
+            "decision": self.learner.decision_time(1, self.num_users),
+            "acting_bits": told_bits(self.config),
+            "learning_bits": levels_bits(self.num_users, self.levels) + model,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return {"learner": self.learner.state_dict(), "sent": self.sent.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.learner.load_state_dict(state["learner"])
+        self.sent.load_state_dict(state["sent"])
+
+
 def train(args: Args, progress: bool = True) -> Trained:
     """Train in all worlds at once; two runs with the same arguments give the same bits."""
-    torch.set_num_threads(1)
-    env = users_env(args, reward_scope="global")
-    play = GreedyPlay(users_env, args)
-    num_worlds, num_users, inputs = env.observation_space.shape
-    levels, steps = int(env.single_action_space.n), env.config.episode_length
-    shape = (num_worlds, num_users)
-
-    def act(observations: Float32) -> Int:
-        return learner.greedy(observations, sent)[..., 0]
-
-    with Run("CTDE", config=args, env_id=ENV_ID, total=args.episodes, folder=args.folder, resume=args.resume,
-             progress=progress) as run:  # fmt: skip
-        observations, infos = start(env, args, run.position)
-        full_power = play(lambda _: np.full(shape, levels - 1), infos["active"])
-        views = num_users if args.decompose else 1
-        learner = QLearner(args, args.worlds, inputs, 1, levels, full_power, views)
-        sent = learner.nets.clone()
-        streams = Streams(args.worlds, purpose=3)
-        if (state := run.restore()) is not None:
-            learner.load_state_dict(state["learner"])
-            sent.load_state_dict(state["sent"])
-            streams.count = state["count"]
-
-        for episode in range(run.position, args.episodes):
-            played = np.zeros(num_worlds)
-            for step in range(steps):
-                active = infos["active"]
-                now = episode * steps + step
-                epsilon = args.epsilons(now / steps, num_users)
-                actions = explore(streams, act(observations), epsilon, levels, args.explore_within)
-                before = observations
-                observations, rewards, _, _, infos = env.step(actions)
-                learner.remember(active, before, actions[..., None], rewards, observations)
-                if now >= args.warm_up and now % args.train_every == 0:
-                    learner.learn(now / (args.episodes * steps))
-                played += guaranteed_rate(infos, active) / steps
-
-            if (episode + 1) % args.send_every == 0:
-                sent.follow(learner.nets)
-            scores: dict[str, Any] = {"played": played / play.optimum(active)}
-            if args.evaluated(episode + 1):
-                scores["greedy"] = play(act, active) / play.optimum(active)
-            run.log(episode + 1, **scores)
-            run.advance(1, **{name: float(np.mean(value)) for name, value in scores.items()})
-            run.checkpoint(lambda: {"learner": learner.state_dict(), "sent": sent.state_dict(), "count": streams.count})
-            observations, infos = env.reset()
-    costs = bits_exchanged(args, learner, env.config)
-    return Trained.of(run, args, act, decision=learner.decision_time(1, num_users), **costs)
-
-
-def bits_exchanged(args: Args, learner: QLearner, config: Any) -> dict[str, float]:
-    """Bits in a step of one world with all users active.
-
-    To act, each user is told its own rate and those of its neighbours. To learn, it reports what it did, and receives
-    one broadcast of the network every `send_every` episodes: the CPU knows what it has told the users, who they are,
-    the gains, which it estimates, and the reward.
-    """
-    model = FLOAT_BITS * learner.nets.size_of() / (args.send_every * config.episode_length)
-    return {
-        "acting_bits": told_bits(config),
-        "learning_bits": levels_bits(config.users, learner.actions) + model,
-    }
+    return train_on_the_spot("CTDE", args, partial(users_env, reward_scope="global"), CTDE, progress)
 
 
 def main(args: Args) -> None:

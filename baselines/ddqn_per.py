@@ -12,34 +12,24 @@ that of Schaul et al. (ICLR 2016). The networks of all worlds train as one tenso
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import (
-    ENV_ID,
-    GameArgs,
-    GreedyPlay,
-    Trained,
-    central_env,
-    explore,
-    guaranteed_rate,
-    levels_bits,
-    report,
-    start,
-)
-from baselines.common.q_learning import Learner, QArgs, QLearner
-from baselines.common.runs import Run
+from baselines.common.cell_free import Trained, central_env, explore, levels_bits, report
+from baselines.common.on_the_spot import OnTheSpotArgs, train_on_the_spot
+from baselines.common.q_learning import Learner, QLearner
 from baselines.common.streams import Streams
-from cfenvs.arrays import Bool, Float32, Int
+from cfenvs.arrays import Bool, Float, Float32, Int
 
 
 @dataclass
-class Args(QArgs, GameArgs):
+class Args(OnTheSpotArgs):
     """Parameters of a run."""
 
     hidden: tuple[int, ...] = (64, 32)
@@ -52,6 +42,93 @@ class Args(QArgs, GameArgs):
     """Explore anew, as from the start, in worlds whose active set has changed between episodes."""
 
 
+class SARL:
+    """One network for the CPU of each of E worlds, which chooses a joint action or, in branches, a level of each user.
+
+    Parameters
+    ----------
+    args : Args
+    env : Any
+        The worlds, with one agent each, that of the CPU.
+    full_power : (E,) array
+        The guaranteed rate at full power.
+    make_learner : callable
+        Called as `QLearner` is.
+    """
+
+    def __init__(
+        self, args: Args, env: Any, full_power: Float, make_learner: Callable[..., Learner] = QLearner
+    ) -> None:
+        self.args = args
+        (num_worlds, inputs), self.num_users = env.observation_space.shape, env.config.users
+        self.levels = int(env.single_action_space.nvec[0])
+        self.digits = self.levels ** np.arange(self.num_users)[::-1]
+        self.joint = self.levels**self.num_users <= args.max_joint_actions
+        heads = 1 if self.joint else self.num_users
+        self.actions = self.levels**self.num_users if self.joint else self.levels
+        self.learner = make_learner(args, args.worlds, inputs, heads, self.actions, full_power)
+        self.active: Bool | None = None
+        self.since = np.zeros(num_worlds, np.int64)  # the episode in which exploration last started
+
+    def to_levels(self, choices: Int) -> Int:
+        """Levels (E, K) for the network's choices (E, H)."""
+        return choices // self.digits % self.levels if self.joint else choices
+
+    def to_choices(self, levels: Int) -> Int:
+        """The choices for the levels (E, K): a joint action, or a level of each branch, (E, H)."""
+        return (levels * self.digits).sum(axis=1, keepdims=True) if self.joint else levels
+
+    def choose(self, observations: Float32) -> Int:
+        """What the network chooses (E, H) on what the CPU sees (E, D)."""
+        return self.learner.greedy(observations[:, None])[:, 0]
+
+    def act(self, observations: Float32) -> Int:
+        """The levels of all users that the CPU sets."""
+        return self.to_levels(self.choose(observations))
+
+    def explore(self, observations: Float32, episodes: float, streams: Streams) -> Int:
+        """Every branch explores for itself; a joint action is replaced whole, as often as any of K users would be."""
+        epsilon, within = self.args.epsilons(episodes - self.since, self.num_users), self.args.explore_within
+        if self.joint:
+            epsilon, within = 1.0 - (1.0 - epsilon) ** self.num_users, None
+        return self.to_levels(explore(streams, self.choose(observations), epsilon[:, None], self.actions, within))
+
+    def remember(self, active: Bool, before: Float32, levels: Int, rewards: Float, after: Float32) -> None:
+        """Keep what the CPU saw and set, and what all earned by it."""
+        choices = self.to_choices(levels)
+        self.learner.remember(None, before[:, None], choices[:, None], rewards[:, None], after[:, None])
+
+    def before_episode(self, episode: int, active: Bool) -> None:
+        """With `reset_exploration`, explore anew where others are active than in the last episode."""
+        if self.args.reset_exploration and self.active is not None:
+            self.since[(active != self.active).any(axis=1)] = episode
+        self.active = active
+
+    def after_episode(self, episodes: int, active: Bool) -> None:
+        """Nothing is sent: the CPU knows all that it learns from."""
+
+    def costs(self) -> dict[str, float]:
+        """Time of a decision, and bits in a step of one world: each user is told its level."""
+        return {
+            "decision": self.learner.decision_time(1, 1),
+            "acting_bits": levels_bits(self.num_users, self.levels),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints, which are made after an episode."""
+        assert self.active is not None
+        return {
+            "learner": self.learner.state_dict(),
+            "since": torch.from_numpy(self.since.copy()),
+            "active": torch.from_numpy(self.active.copy()),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.learner.load_state_dict(state["learner"])
+        self.since, self.active = state["since"].numpy(), state["active"].numpy()
+
+
 def train(
     args: Args, progress: bool = True, name: str = "DDQN", make_learner: Callable[..., Learner] = QLearner
 ) -> Trained:
@@ -59,75 +136,7 @@ def train(
 
     `make_learner` is called as `QLearner` is; `name` stands in the record of the run.
     """
-    torch.set_num_threads(1)
-    env = central_env(args)
-    play = GreedyPlay(central_env, args)
-    num_worlds, inputs = env.observation_space.shape
-    num_users, steps = env.config.users, env.config.episode_length
-    levels = int(env.single_action_space.nvec[0])
-    digits = levels ** np.arange(num_users)[::-1]
-    joint = levels**num_users <= args.max_joint_actions
-
-    def to_powers(choices: Int) -> Int:
-        """Level indices (E, K) for the network's choices (E, H)."""
-        return choices // digits % levels if joint else choices
-
-    def act(observations: Float32) -> Int:
-        return to_powers(learner.greedy(observations[:, None])[:, 0])
-
-    def active_in(observations: Float32) -> Bool:
-        return observations[:, :num_users] > 0.5
-
-    with Run(name, config=args, env_id=ENV_ID, total=args.episodes, folder=args.folder, resume=args.resume,
-             progress=progress) as run:  # fmt: skip
-        observations, _ = start(env, args, run.position)
-        active = active_in(observations)
-        full_power = play(lambda _: active * (levels - 1), active)
-        heads, actions = (1, levels**num_users) if joint else (num_users, levels)
-        learner = make_learner(args, args.worlds, inputs, heads, actions, full_power)
-        streams = Streams(args.worlds, purpose=3)
-        since = np.zeros(num_worlds, np.int64)  # the episode in which exploration last started
-        if (state := run.restore()) is not None:
-            learner.load_state_dict(state["learner"])
-            streams.count, since, active = state["count"], state["since"].numpy(), state["active"].numpy()
-
-        for episode in range(run.position, args.episodes):
-            changed = (active_in(observations) != active).any(axis=1)
-            if args.reset_exploration:
-                since[changed] = episode
-            active = active_in(observations)
-            played = np.zeros(num_worlds)
-            for step in range(steps):
-                now = episode * steps + step
-                epsilon = args.epsilons(now / steps - since, num_users)
-                if joint:  # a joint action is replaced as a whole, as often as one of K users alone would explore
-                    epsilon = 1.0 - (1.0 - epsilon) ** num_users
-                greedy = learner.greedy(observations[:, None])[:, 0]
-                choices = explore(streams, greedy, epsilon[:, None], actions, None if joint else args.explore_within)
-                before = observations
-                observations, rewards, _, _, infos = env.step(to_powers(choices))
-                learner.remember(None, before[:, None], choices[:, None], rewards[:, None], observations[:, None])
-                if now >= args.warm_up and now % args.train_every == 0:
-                    learner.learn(now / (args.episodes * steps))
-                played += guaranteed_rate(infos, active_in(before)) / steps
-
-            scores: dict[str, Any] = {"played": played / play.optimum(active)}
-            if args.evaluated(episode + 1):
-                scores["greedy"] = play(act, active) / play.optimum(active)
-            run.log(episode + 1, **scores)
-            run.advance(1, **{name: float(np.mean(value)) for name, value in scores.items()})
-            run.checkpoint(
-                lambda: {
-                    "learner": learner.state_dict(),
-                    "count": streams.count,
-                    "since": torch.from_numpy(since.copy()),
-                    "active": torch.from_numpy(active.copy()),  # noqa: B023  (called at once)
-                }
-            )
-            observations, _ = env.reset()
-    # The CPU knows all that it learns from, and tells each user its level.
-    costs = {"acting_bits": levels_bits(num_users, levels), "decision": learner.decision_time(1, 1)}
-    return Trained.of(run, args, act, **costs)
+    return train_on_the_spot(name, args, central_env, partial(SARL, make_learner=make_learner), progress)
 
 
 def main(args: Args) -> None:

@@ -11,34 +11,23 @@ networks of all users in all worlds train as one tensor program.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import (
-    ENV_ID,
-    FLOAT_BITS,
-    GameArgs,
-    GreedyPlay,
-    Trained,
-    explore,
-    guaranteed_rate,
-    report,
-    start,
-    told_bits,
-    users_env,
-)
-from baselines.common.q_learning import QArgs, QLearner
-from baselines.common.runs import Run
+from baselines.common.cell_free import FLOAT_BITS, Trained, explore, report, told_bits, users_env
+from baselines.common.on_the_spot import OnTheSpotArgs, train_on_the_spot
+from baselines.common.q_learning import QLearner
 from baselines.common.streams import Streams
-from cfenvs.arrays import Float32, Int
+from cfenvs.arrays import Array, Bool, Float, Float32, Int
 
 
 @dataclass
-class Args(QArgs, GameArgs):
+class Args(OnTheSpotArgs):
     """Parameters of a run."""
 
     federated_layers: int = 1
@@ -47,71 +36,79 @@ class Args(QArgs, GameArgs):
     """Episodes between averages."""
 
 
+class FPer:
+    """A network for each of the K users of each of E worlds.
+
+    Parameters
+    ----------
+    args : Args
+    env : Any
+        The worlds, one agent for each user; each earns the smallest rate in its neighbourhood.
+    full_power : (E,) array
+        The guaranteed rate at full power.
+    """
+
+    def __init__(self, args: Args, env: Any, full_power: Float) -> None:
+        self.args, self.config = args, env.config
+        self.num_users, inputs = env.observation_space.shape[1:]
+        self.levels = int(env.single_action_space.n)
+        seeds = [(*world, user) for world in args.worlds for user in range(self.num_users)]
+        self.learner = QLearner(args, seeds, inputs, 1, self.levels, full_power.repeat(self.num_users))
+
+    def act(self, observations: Float32) -> Int:
+        """What each user does on its own view (E, K, D) with its own network."""
+        return self.learner.greedy(alone(observations)).reshape(observations.shape[:2])
+
+    def explore(self, observations: Float32, episodes: float, streams: Streams) -> Int:
+        """Every user explores for itself."""
+        epsilon = self.args.epsilons(episodes, self.num_users)
+        return explore(streams, self.act(observations), epsilon, self.levels, self.args.explore_within)
+
+    def remember(self, active: Bool, before: Float32, levels: Int, rewards: Float, after: Float32) -> None:
+        """Every active user keeps what it saw, did and earned, in a replay of its own."""
+        kept = (alone(values) for values in (active, before, levels[..., None], rewards, after))
+        self.learner.remember(*kept)
+
+    def before_episode(self, episode: int, active: Bool) -> None:
+        """Exploration goes on whoever comes or leaves."""
+
+    def after_episode(self, episodes: int, active: Bool) -> None:
+        """Average the early layers of the active users of each world when it is due; the late ones stay personal."""
+        if self.args.federated_layers and episodes % self.args.federation_period == 0:
+            self.learner.nets.average(self.args.federated_layers, torch.from_numpy(active))
+
+    def costs(self) -> dict[str, float]:
+        """Time of a decision, and bits in a step of one world with all users active.
+
+        To act, each user is told its own rate and those of its neighbours. To learn, it sends its early layers and
+        receives one broadcast mean every `federation_period` episodes; its reward is made of the rates it has been
+        told.
+        """
+        layers, period = self.args.federated_layers, self.args.federation_period * self.config.episode_length
+        size = self.learner.nets.size_of(layers) if layers else 0
+        return {
+            "decision": self.learner.decision_time(self.num_users, 1),
+            "acting_bits": told_bits(self.config),
+            "learning_bits": FLOAT_BITS * size * (self.num_users + 1) / period,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return {"learner": self.learner.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.learner.load_state_dict(state["learner"])
+
+
+def alone(values: Array) -> Array:
+    """Values of users (E, K, ...), each as a group of its own: (E K, 1, ...)."""
+    return values.reshape(-1, 1, *values.shape[2:])
+
+
 def train(args: Args, progress: bool = True) -> Trained:
     """Train in all worlds at once; two runs with the same arguments give the same bits."""
-    torch.set_num_threads(1)
-    env = users_env(args, reward_scope="neighborhood")
-    play = GreedyPlay(users_env, args)
-    num_worlds, num_users, inputs = env.observation_space.shape
-    levels, steps = int(env.single_action_space.n), env.config.episode_length
-    shape, groups = (num_worlds, num_users), num_worlds * num_users
-
-    def act(observations: Float32) -> Int:
-        return learner.greedy(observations.reshape(groups, 1, inputs)).reshape(shape)
-
-    with Run("FPer", config=args, env_id=ENV_ID, total=args.episodes, folder=args.folder, resume=args.resume,
-             progress=progress) as run:  # fmt: skip
-        observations, infos = start(env, args, run.position)
-        full_power = play(lambda _: np.full(shape, levels - 1), infos["active"])
-        scale = np.repeat(full_power, num_users)
-        learner = QLearner(args, [(*w, k) for w in args.worlds for k in range(num_users)], inputs, 1, levels, scale)
-        streams = Streams(args.worlds, purpose=3)
-        if (state := run.restore()) is not None:
-            learner.load_state_dict(state["learner"])
-            streams.count = state["count"]
-
-        for episode in range(run.position, args.episodes):
-            played = np.zeros(num_worlds)
-            for step in range(steps):
-                active = infos["active"]
-                now = episode * steps + step
-                epsilon = args.epsilons(now / steps, num_users)
-                actions = explore(streams, act(observations), epsilon, levels, args.explore_within)
-                before = observations
-                observations, rewards, _, _, infos = env.step(actions)
-                learner.remember(
-                    active.reshape(groups, 1),
-                    before.reshape(groups, 1, inputs),
-                    actions.reshape(groups, 1, 1),
-                    rewards.reshape(groups, 1),
-                    observations.reshape(groups, 1, inputs),
-                )
-                if now >= args.warm_up and now % args.train_every == 0:
-                    learner.learn(now / (args.episodes * steps))
-                played += guaranteed_rate(infos, active) / steps
-
-            if args.federated_layers and (episode + 1) % args.federation_period == 0:
-                learner.nets.average(args.federated_layers, torch.from_numpy(active))
-            scores: dict[str, Any] = {"played": played / play.optimum(active)}
-            if args.evaluated(episode + 1):
-                scores["greedy"] = play(act, active) / play.optimum(active)
-            run.log(episode + 1, **scores)
-            run.advance(1, **{name: float(np.mean(value)) for name, value in scores.items()})
-            run.checkpoint(lambda: {"learner": learner.state_dict(), "count": streams.count})
-            observations, infos = env.reset()
-    costs = bits_exchanged(args, learner, env.config)
-    return Trained.of(run, args, act, decision=learner.decision_time(num_users, 1), **costs)
-
-
-def bits_exchanged(args: Args, learner: QLearner, config: Any) -> dict[str, float]:
-    """Bits in a step of one world with all users active.
-
-    To act, each user is told its own rate and those of its neighbours. To learn, it sends its early layers and receives
-    one broadcast mean every `federation_period` episodes; its reward is made of the rates it has been told.
-    """
-    size = learner.nets.size_of(args.federated_layers) if args.federated_layers else 0
-    federation = FLOAT_BITS * size * (config.users + 1) / (args.federation_period * config.episode_length)
-    return {"acting_bits": told_bits(config), "learning_bits": float(federation)}
+    return train_on_the_spot("FPer", args, partial(users_env, reward_scope="neighborhood"), FPer, progress)
 
 
 def main(args: Args) -> None:

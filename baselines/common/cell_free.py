@@ -110,10 +110,10 @@ class GreedyPlay:
     args : GameArgs
     """
 
-    def __init__(self, make: Callable[..., Any], args: GameArgs, **own: Any) -> None:
+    def __init__(self, make: Callable[[GameArgs], Any], args: GameArgs) -> None:
         env_kwargs = {name: value for name, value in args.env_kwargs.items() if name not in TRANSIENT}
         still = GameArgs(drops=args.drops, seeds=args.seeds, preset=args.preset, env_kwargs=env_kwargs)
-        self.env = make(still, **own)
+        self.env = make(still)
         self._args = still
         self._optima: dict[bytes, Float] = {}
         start(self.env, still)
@@ -146,6 +146,13 @@ def explore(streams: Streams, actions: Int, epsilon: float | Array, choices: int
     low = 0 if within is None else np.maximum(actions - within, 0)
     count = choices if within is None else np.minimum(actions + within, choices - 1) + 1 - low
     return np.where(draws[:, 0] < epsilon, low + (draws[:, 1] * count).astype(np.int64), actions)
+
+
+def active_users(observations: Float32, infos: dict[str, Any]) -> Bool:
+    """Who is active, (E, K): users are told in their infos, the CPU in the first K numbers that it observes."""
+    if "active" in infos:
+        return infos["active"]  # type: ignore[no-any-return]
+    return observations[:, : infos["rates"].shape[1]] > 0.5
 
 
 def guaranteed_rate(infos: dict[str, Any], active: Bool) -> Float:

@@ -91,7 +91,7 @@ class QArgs:
 
 
 class Learner(Protocol):
-    """What a training loop needs of what learns: `QLearner`, or one that a library makes."""
+    """What an algorithm on the spot needs of what learns: `QLearner`, or one that a library makes."""
 
     def greedy(self, observations: Float32) -> Int:
         """Best actions (G, B, H) for observations (G, B, D)."""

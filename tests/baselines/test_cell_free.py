@@ -1,8 +1,6 @@
 """The learners of the cell-free game, and best response."""
 
 import importlib
-import os
-import signal
 from dataclasses import replace
 from itertools import product
 
@@ -14,12 +12,12 @@ torch = pytest.importorskip("torch")
 from baselines import ctde, ddqn_per, fper  # noqa: E402
 from baselines.common.cell_free import GameArgs, GreedyPlay, central_env, explore, users_env  # noqa: E402
 from baselines.common.q_learning import QArgs, QLearner  # noqa: E402
-from baselines.common.runs import Interrupted, Run  # noqa: E402
 from baselines.common.streams import Streams  # noqa: E402
 from cfenvs.cell_free import parallel_vec_env  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies.best_response import BestResponse  # noqa: E402
 from cfenvs.policies.classical import DiscreteOptimum, FullPower, RoundedOptimum  # noqa: E402
+from tests.baselines.test_common import interrupted  # noqa: E402
 
 SHORT = {"drops": (50, 51), "episodes": 4, "final_episodes": 2, "eval_every": 2, "warm_up": 20, "capacity": 64}
 LEARNERS = {
@@ -35,6 +33,8 @@ LEARNERS = {
     "tianshou": ("baselines.ddqn_tianshou", {}),
     "tianshou, discounted": ("baselines.ddqn_tianshou", {"discount": 0.5, "target_period": 3}),
 }
+LEAVE = {"activity": "toggle", "toggle_users": "leave", "toggle_step": 1, "toggle_fraction": 0.4}
+QUIET = {"start_at_full_power": True, "start_explorers": 1e-9, "final_explorers": 1e-9, "warm_up": 10**6}
 
 
 def args(name, **changes):
@@ -46,20 +46,10 @@ def args(name, **changes):
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(name, tmp_path, monkeypatch):
+def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(name, tmp_path):
     module, whole = args(name)
     expected = module.train(whole, progress=False)
-    advance = Run.advance
-
-    def cut(self, *values, **postfix):
-        advance(self, *values, **postfix)
-        if self.position == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "advance", cut)
-        with pytest.raises(Interrupted):
-            module.train(replace(whole, folder=tmp_path), progress=False)
+    interrupted(module.train, replace(whole, folder=tmp_path), after=2)
     resumed = module.train(replace(whole, folder=tmp_path, resume=True), progress=False)
     assert resumed.curve == expected.curve
     assert (resumed.score == expected.score).all()
@@ -117,13 +107,24 @@ def test_ddqn_finds_the_optimum_of_an_easy_network():
 
 def test_who_leaves_within_an_episode_does_not_hold_its_rate_at_zero():
     """Two of five leave after the first step of 50; at full power the others go on earning."""
-    leave = {"activity": "toggle", "toggle_users": "leave", "toggle_step": 1, "toggle_fraction": 0.4}
-    quiet = {"start_at_full_power": True, "start_explorers": 1e-9, "final_explorers": 1e-9, "warm_up": 10**6}
     for name in ("ddqn", "ctde", "fper"):
-        module, settings = args(name, **quiet)
-        settings.env_kwargs = {**settings.env_kwargs, **leave}
+        module, settings = args(name, **QUIET)
+        settings.env_kwargs = {**settings.env_kwargs, **LEAVE}
         (first, *_) = module.train(settings, progress=False).curve
         assert min(first["played"]) > 0.5
+
+
+def test_learners_are_measured_by_the_same_users():
+    """At full power all three play the same, and score the same: shares of the optimum of those who have stayed."""
+    curves = []
+    for name in ("ddqn", "ctde", "fper"):
+        module, settings = args(name, **QUIET)
+        settings.env_kwargs = {**settings.env_kwargs, **LEAVE, "include_zero": False}
+        curves.append(module.train(settings, progress=False).curve)
+    for point in zip(*curves, strict=True):
+        for score in point[0].keys() - {"at"}:
+            central, *others = (at[score] for at in point)
+            np.testing.assert_allclose(others, [central] * 2, rtol=1e-12)
 
 
 def test_fper_shares_early_layers_and_keeps_late_ones():

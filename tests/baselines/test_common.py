@@ -32,6 +32,21 @@ def plain(nets, group):
     return torch.nn.Sequential(*layers[:-1])
 
 
+def interrupted(train, args, after):
+    """Train until Ctrl-C, which comes when so many units are done."""
+    advance = Run.advance
+
+    def cut(self, *values, **postfix):
+        advance(self, *values, **postfix)
+        if self.position == after:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "advance", cut)
+        with pytest.raises(Interrupted):
+            train(args, progress=False)
+
+
 # Networks
 
 
