@@ -10,6 +10,7 @@ kernel is that of the code of fuzzy agents (Li, Shi and Hwang 2022).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,13 +55,21 @@ class FuzzyPolicy(FuzzyUsers):
 
 def train(args: Args, progress: bool = True) -> FuzzyPolicy:
     """Train on new networks; two runs with the same arguments give the same bits."""
+
+    def joint(inputs: int, agents: int) -> MADDPG:
+        return MADDPG(args, [args.seed], agents * inputs, agents)
+
+    return train_fuzzy("FL-CTCE", args, joint, progress)
+
+
+def train_fuzzy(name: str, args: Args, make_learner: Callable[[int, int], MADDPG], progress: bool) -> FuzzyPolicy:
+    """Train what `make_learner` makes of the numbers that a fuzzy agent sees and of the fuzzy agents."""
     torch.set_num_threads(1)
     users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
     env = FuzzyAgentsVec(users, **vars(args.fuzzy))
-    inputs, agents = env.single_observation_space.shape[0], env.num_agents
-    learner = MADDPG(args, [args.seed], agents * inputs, agents)
-    policy = FuzzyPolicy("FL-CTCE", "central", learner, args.fuzzy, args.range_db)
-    train_off_policy("FL-CTCE", args, env, learner, policy, users.config.episode_length, progress)
+    learner = make_learner(env.single_observation_space.shape[0], env.num_agents)
+    policy = FuzzyPolicy(name, "central", learner, args.fuzzy, args.range_db)
+    train_off_policy(name, args, env, learner, policy, users.config.episode_length, progress)
     return policy
 
 

@@ -12,15 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from baselines import fl_ctce
 from baselines.common.arguments import command_line
-from baselines.common.off_policy import train_off_policy
 from baselines.common.xl_mimo import announce
-from baselines.fl_ctce import FuzzyPolicy
+from baselines.fl_ctce import FuzzyPolicy, train_fuzzy
 from baselines.maddpg import MADDPG
-from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
 
 
 @dataclass
@@ -30,14 +26,11 @@ class Args(fl_ctce.Args):
 
 def train(args: Args, progress: bool = True) -> FuzzyPolicy:
     """Train on new networks; two runs with the same arguments give the same bits."""
-    torch.set_num_threads(1)
-    users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
-    env = FuzzyAgentsVec(users, **vars(args.fuzzy))
-    inputs, agents = env.single_observation_space.shape[0], env.num_agents
-    learner = MADDPG(args, [(args.seed, agent) for agent in range(agents)], inputs, 1)
-    policy = FuzzyPolicy("FL-CTDE", "central", learner, args.fuzzy, args.range_db)
-    train_off_policy("FL-CTDE", args, env, learner, policy, users.config.episode_length, progress)
-    return policy
+
+    def single(inputs: int, agents: int) -> MADDPG:
+        return MADDPG(args, [(args.seed, agent) for agent in range(agents)], inputs, 1)
+
+    return train_fuzzy("FL-CTDE", args, single, progress)
 
 
 def main(args: Args) -> None:
