@@ -145,6 +145,18 @@ def both_seats(row: Any, column: Any, networks: int, seed: int = HELD_OUT, **kwa
     }
 
 
+def meetings(trained: Iterable[TrainedBidder]) -> dict[str, list[tuple[Any, Any]]]:
+    """Bidders that meet their like, and trained ones that meet greedy."""
+    greedy, straightforward, trained = Greedy(), Straightforward(), tuple(trained)
+    return {
+        "greedy": [(greedy, greedy)],
+        "straightforward": [(straightforward, straightforward)],
+        "PPO": [(bidder, bidder) for bidder in trained],
+        "PPO against greedy": [(bidder, greedy) for bidder in trained],
+        "greedy against PPO": [(greedy, bidder) for bidder in trained],
+    }
+
+
 def efficient(preset: str, networks: int, folder: Path) -> tuple[Float, Float]:
     """Welfare and VCG revenue (n,) of efficient allocations: computed once for all bidders and rules, and kept."""
     path = folder / f"efficient-{preset}-{networks}.npz"

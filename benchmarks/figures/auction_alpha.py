@@ -21,13 +21,13 @@ from benchmarks.figures.auction import (
     both_seats,
     estimate,
     mean_and_error,
+    meetings,
     spread,
     trained,
     with_errors,
 )
 from benchmarks.tables import markdown, write_data, write_table
 from cfenvs.arrays import Float
-from cfenvs.ris_auction import Greedy, Straightforward
 
 PRESET = "default"
 RULES = {"unsold_rule": "drop"}
@@ -82,16 +82,8 @@ def play_all(worth: str, alpha: float, size: Size, folder: Path) -> Found:
     kwargs: dict[str, Any] = {**RULES, "alpha": alpha, "improvement_value": WORTH[worth]}
     args = Args(preset=PRESET, env_kwargs=kwargs, **size.sweep)
     policies = [trained(replace(args, seed=seed), folder) for seed in range(size.seeds)]
-    greedy, straightforward = Greedy(), Straightforward()
-    pairs: dict[str, list[tuple[Any, Any]]] = {
-        "greedy": [(greedy, greedy)],
-        "straightforward": [(straightforward, straightforward)],
-        "PPO": [(policy, policy) for policy in policies],
-        "PPO against greedy": [(policy, greedy) for policy in policies],
-        "greedy against PPO": [(greedy, policy) for policy in policies],
-    }
     found = {}
-    for name, of in pairs.items():
+    for name, of in meetings(policies).items():
         played = [both_seats(*pair, size.networks, preset=PRESET, **kwargs) for pair in of]
         found[name] = {metric: np.array([outcome[metric] for outcome in played]) for metric in METRICS}
     return found

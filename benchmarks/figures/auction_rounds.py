@@ -17,13 +17,13 @@ from benchmarks.figures.auction import (
     both_seats,
     estimate,
     mean_and_error,
+    meetings,
     self_play,
     spread,
     with_errors,
 )
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
-from cfenvs.ris_auction import Greedy, Straightforward
 
 PRESET = "gambling2024"
 ROUNDS = 10
@@ -80,18 +80,10 @@ def make(stem: Path, quick: bool = False) -> None:
 
 def play_all(size: Size, folder: Path) -> dict[str, dict[str, Float]]:
     """Metrics (S, R + 2, n) of each pair's first bidder after 0, 1, ..., R rounds and in the end."""
-    greedy, straightforward = Greedy(), Straightforward()
-    trained = self_play(PRESET, size, folder)
-    pairs: dict[str, list[tuple[Any, Any]]] = {
-        "greedy": [(greedy, greedy)],
-        "straightforward": [(straightforward, straightforward)],
-        "PPO": [(bidder, bidder) for bidder in trained],
-        "PPO against greedy": [(bidder, greedy) for bidder in trained],
-        "greedy against PPO": [(greedy, bidder) for bidder in trained],
-    }
+    met = meetings(self_play(PRESET, size, folder))
     return {
         name: {metric: np.array([c[metric] for c in found]) for metric in METRICS}
-        for name, found in ((name, [course(*pair, size.networks) for pair in of]) for name, of in pairs.items())
+        for name, found in ((name, [course(*pair, size.networks) for pair in of]) for name, of in met.items())
     }
 
 
