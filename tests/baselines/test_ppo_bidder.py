@@ -1,7 +1,5 @@
 """Trained bidders of the auction, the adapter that they learn through, and the figures made of them."""
 
-import os
-import signal
 from dataclasses import replace
 
 import gymnasium as gym
@@ -11,11 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")
 
-from baselines.common.runs import Interrupted, Run  # noqa: E402
 from baselines.ppo_bidder import Args, Population, TrainedBidder, _Learner, train  # noqa: E402
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv  # noqa: E402
 from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION  # noqa: E402
 from cfenvs.ris_auction import FrozenBidder, Seat, Straightforward, parallel_vec_env, play  # noqa: E402
+from tests.baselines.test_common import interrupted  # noqa: E402
 
 FEW = {"surfaces": 6}
 TINY = Args(env_kwargs=FEW, steps=128, segments=4, num_envs=4, rollout=4, batch_size=16, epochs=2)
@@ -43,19 +41,9 @@ def test_equal_arguments_give_equal_bits_and_another_seed_others(opponent):
 
 
 @pytest.mark.parametrize("opponent", OPPONENTS)
-def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(opponent, tmp_path, monkeypatch):
+def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(opponent, tmp_path):
     args = replace(TINY, opponent=opponent)
-    advance = Run.advance
-
-    def cut(self, *values, **postfix):
-        advance(self, *values, **postfix)
-        if self.position == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "advance", cut)
-        with pytest.raises(Interrupted):
-            train(replace(args, folder=tmp_path), progress=False)
+    interrupted(train, replace(args, folder=tmp_path), after=2)
     resumed = train(replace(args, folder=tmp_path, resume=True), progress=False)
     assert same(resumed, train(args, progress=False))
     again = train(replace(args, folder=tmp_path, resume=True), progress=False)  # nothing is left to do

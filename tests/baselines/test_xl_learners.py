@@ -17,6 +17,7 @@ from baselines.fuzzy_users import FuzzyOptions  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies.classical import FullPower  # noqa: E402
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env  # noqa: E402
+from tests.baselines.test_common import plain  # noqa: E402
 
 ENV_ID = "XLMIMOPower-v0"
 ROOT = Path(__file__).parents[2]
@@ -197,15 +198,6 @@ def test_a_grouped_update_is_that_of_separate_networks():
         for ours, theirs in ((learner.actor, actors[g]), (learner.critic, critics[g])):
             torch.testing.assert_close(ours.weights[0][g], theirs[0].weight.T)
             torch.testing.assert_close(ours.biases[-1][g, 0], theirs[-1].bias)
-
-
-def plain(nets, group):
-    layers = []
-    for weight, bias in nets.layers:
-        layer = torch.nn.Linear(weight.shape[1], weight.shape[2])
-        layer.weight.data, layer.bias.data = weight.data[group].T.clone(), bias.data[group, 0].clone()
-        layers += [layer, torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
 
 
 def descend(module, rate, loss):
