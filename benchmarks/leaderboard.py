@@ -16,6 +16,7 @@ from rich.table import Table
 from tyro.conf import UseAppendAction
 
 from benchmarks.cells import RESULTS, load_protocol
+from benchmarks.front_page import README, refreshed
 from benchmarks.run import FAILED, last_line
 from benchmarks.tables import escaped, markdown
 from cfenvs.arrays import Bool, Float
@@ -79,6 +80,8 @@ def main(
 ) -> None:
     """Merge results, rank, print, and write LEADERBOARD.md, leaderboard.csv, pairs.csv and marl-eval.json.
 
+    Of the stored results, the tables of the README too.
+
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json.
         out: Folder for the tables; by default that of the results, and with --against none.
@@ -92,6 +95,8 @@ def main(
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files(found).items():
             write_atomically(out / name, text)
+        if out.resolve() == RESULTS.resolve() and README.exists():
+            write_atomically(README, front_page(found))
     # A stranger's names are shown as they are: no markup.
     console = Console(width=None if Console().is_terminal else 200, markup=False, emoji=False)
     for board in found:
@@ -263,6 +268,12 @@ def _differences(one: Protocol, other: Protocol) -> str:
 def files(found: Sequence[Board]) -> dict[str, str]:
     """The content of all files of `FILES`."""
     return dict(zip(FILES, (_markdown(found), _csv(found), _pairs(found), _marl_eval(found)), strict=True))
+
+
+def front_page(found: Sequence[Board]) -> str:
+    """The README with what these boards say in its tables."""
+    tables = {", ".join(filter(None, (board.name, board.scope))): cells(board) for board in found}
+    return refreshed(README.read_text(encoding="utf-8"), tables)
 
 
 def cells(board: Board) -> list[dict[str, str]]:
