@@ -125,7 +125,8 @@ def _write(
         f"Settings of learners on the spot, one changed at a time; preset `default`, users come and go, "
         f"{base['episodes']} episodes, {len(base['drops'])} validation networks (scenario seeds from {VALIDATION} on), "
         f"training seed {TRAINING_SEED}. Shares of the discrete optimum of the active users, greedy play; difference "
-        "to the first row of the learner, with its 95 % bootstrap interval over networks.\n\n" + markdown(table)
+        "to the first row of the learner, with its 95 % interval over networks.\n\n" + markdown(table),
+        encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), data)
 

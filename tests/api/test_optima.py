@@ -25,7 +25,8 @@ CELL_FREE, XL_MIMO = "CellFreeUplinkPower-v0", "XLMIMOPower-v0"
 def make(env_id=CELL_FREE, seed=0, **kwargs):
     """An environment after its reset; of the cell-free uplink a small one in which all users are active."""
     if env_id == CELL_FREE:
-        kwargs = {"preset": "small", "activity": "static", **kwargs}
+        pilots = {} if "preset" in kwargs else {"pilot_length": 3}  # said, so that nobody is warned of shared ones
+        kwargs = {"preset": "small", "activity": "static", **pilots, **kwargs}
     env = gym.make(env_id, **kwargs).unwrapped
     env.reset(seed=seed)
     return env
@@ -162,7 +163,7 @@ def test_no_random_walk_beats_the_powers_for_cqi_steps(seed):
             p, value = other, reached
     optimum = env.optimum()
     assert optimum.continuous.value >= value
-    assert optimum.continuous.value == prelog * receiver.efficiencies_in(0, optimum.continuous.p[None]).min()
+    assert optimum.continuous.value == prelog * receiver.efficiencies_in(0, optimum.continuous.p[None].copy()).min()
     assert not optimum.certified
 
 
@@ -346,8 +347,6 @@ RECEIVERS = [
     (CELL_FREE, {"receiver": "mr", "lsfd": "optimal", "pilot_assignment": "greedy"}),
     (CELL_FREE, {"receiver": "mmse", "utility": "cqi", "pilot_assignment": "random"}),
     *((XL_MIMO, {"receiver": receiver, "users": 5}) for receiver in ("mr", "l-mmse")),
-    *((XL_MIMO, {"receiver": r, "users": 5, "mobility": "random-waypoint"}) for r in ("mr", "l-mmse")),
-    (XL_MIMO, {"users": 5, "mobility": "random-waypoint", "shadowing_decorrelation": 0.0}),
     (XL_MIMO, {"users": 5, "bs_array": [6, 6], "visibility_window": [3, 3], "rician_factor": 1.0}),
 ]
 
@@ -402,7 +401,7 @@ def test_users_without_a_link_are_named_once(env_id, shape):
 
 def test_networks_without_a_link_can_be_stored_with_the_spec():
     network = {"gain_db": patchy((16, 5))["gain_db"].tolist()}
-    spec = gym.make(CELL_FREE, preset="small", network=network).spec
+    spec = gym.make(CELL_FREE, preset="small", pilot_length=3, network=network).spec
     same = gym.make(gym.envs.registration.EnvSpec.from_json(spec.to_json()))
     same.reset(seed=0)
     np.testing.assert_array_equal(same.unwrapped.scenario.gains == 0, np.isneginf(network["gain_db"]))
