@@ -56,7 +56,7 @@ def check(results: Path, progress: bool = True, beside: Sequence[Path] = ()) -> 
         stored = results / name
         if not stored.exists():
             wrong.append(f"{name} is missing: `python -m benchmarks leaderboard` writes it")
-        elif not same_text(stored.read_text("utf-8"), text, SIX_DIGITS if name.endswith(".json") else FLOOR):
+        elif not same_text(stored.read_text(encoding="utf-8"), text, SIX_DIGITS if name.endswith(".json") else FLOOR):
             wrong.append(f"{name} is not what the results give")
     print(
         f"{len(paths)} results played again, {len(merged)} tables made again: "

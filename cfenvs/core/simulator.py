@@ -145,6 +145,8 @@ class System:
     ----------
     name : str
         The id, such as "CellFreeUplinkPower-v0".
+    agent : str
+        What one of its agents is: "user", "operator".
     configure : callable
         (name of a preset, overrides) to a configuration.
     simulator : callable
@@ -170,6 +172,7 @@ class System:
     agents: Callable[[Any], AgentsView]
     renderer: Callable[[Any], Any]
     presets: Mapping[str, Mapping[str, Any]]
+    agent: str = "agent"
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
     louder: Callable[[Any, float], Mapping[str, Any]] | None = None
 
