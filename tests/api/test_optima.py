@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 import cfenvs.cell_free.simulator as cell_free
+import cfenvs.ris_auction
 import cfenvs.xl_mimo.simulator as xl_mimo
 from cfenvs.cell_free.receivers import CentralMmseReceiver, MaximumRatioReceiver, Receiver
 from cfenvs.control import fixed_point, fractional, max_min, max_min_discrete, max_min_rates, sum_rate_wmmse
@@ -18,6 +19,8 @@ from cfenvs.core.objectives import EnergyEfficiency, MinimumRate
 from cfenvs.radio import UatfCoefficients
 from cfenvs.radio.pilots import greedy
 from cfenvs.ris_auction import welfare
+from tests.systems import CASES
+from tests.systems import IDS as CASE_IDS
 
 CELL_FREE, XL_MIMO = "CellFreeUplinkPower-v0", "XLMIMOPower-v0"
 
@@ -439,3 +442,36 @@ def test_networks_without_links_are_drawn(env_id):
 def test_maximum_ratio_stays_what_claims_its_proof():
     assert not Receiver.max_min_is_exact.fget(None)
     assert MaximumRatioReceiver.max_min_is_exact.fget(None)
+
+
+@pytest.mark.parametrize("case", CASES, ids=CASE_IDS)
+def test_every_system_tells_its_optimum_in_the_same_words(case):
+    env = case.package.parallel_vec_env(2, **case.kwargs)
+    env.reset(seed=3)
+    for best in env.optimum():
+        assert best.value > 0
+        assert isinstance(best.certified, bool)
+        assert best.gap >= 0
+        assert best.gap <= 1e-12 or not best.certified
+        assert best.method
+        assert best.action.shape == (env.num_agents, *best.action.shape[1:])
+        with pytest.raises(ValueError, match="read-only"):
+            best.action[0] = 0
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.id != "RISAuction-v0"], ids=lambda case: case.name)
+def test_who_plays_the_optimum_earns_its_value(case):
+    env = case.package.parallel_vec_env(2, **case.kwargs)
+    env.reset(seed=3)
+    best = env.optimum()
+    env.step(np.reshape([one.action for one in best], env.action_space.shape))
+    assert env.simulator.objective_values == pytest.approx([one.value for one in best], rel=1e-9)
+
+
+def test_who_bids_the_efficient_allocation_gets_it_in_the_first_round():
+    env = cfenvs.ris_auction.parallel_vec_env(2, preset="three-operators", surfaces=5)
+    env.reset(seed=3)
+    best = env.optimum()
+    env.step(np.array([one.action for one in best]))
+    welfare = (env.simulator.worth * env.simulator.utilities).sum(axis=1)
+    assert welfare == pytest.approx([one.value for one in best], rel=1e-12)
