@@ -11,9 +11,10 @@ from tqdm import tqdm
 from tyro.conf import UseAppendAction
 
 from benchmarks.algorithms import ALLOCATIONS
+from benchmarks.boards import boards, folders_of
 from benchmarks.cells import RESULTS, load_protocol
 from benchmarks.front_page import README
-from benchmarks.leaderboard import boards, files, folders_of, front_page
+from benchmarks.leaderboard import files, front_page
 from cfenvs.evaluation import Comparison, Protocol, Result, compare, evaluate, play_again, read_result, read_traces
 from cfenvs.evaluation.verify import FLOOR, RELATIVE, code_named_by
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from benchmarks.boards import boards
 from benchmarks.cells import RESULTS
 from benchmarks.front_page import MARKED, README, refreshed
-from benchmarks.leaderboard import boards, front_page
+from benchmarks.leaderboard import front_page
 from benchmarks.verify import same_text
 
 THERE = {"mine, on the spot": [{"algorithm": name, "score": score} for name, score in (("best", "1"), ("good", "0.5"))]}
