@@ -11,8 +11,10 @@ from tqdm import tqdm
 from tyro.conf import UseAppendAction
 
 from benchmarks.algorithms import ALLOCATIONS
+from benchmarks.boards import boards, folders_of
 from benchmarks.cells import RESULTS, load_protocol
-from benchmarks.leaderboard import boards, files, folders_of
+from benchmarks.front_page import README
+from benchmarks.leaderboard import files, front_page
 from cfenvs.evaluation import Comparison, Protocol, Result, compare, evaluate, play_again, read_result, read_traces
 from cfenvs.evaluation.verify import FLOOR, RELATIVE, code_named_by
 
@@ -56,8 +58,12 @@ def check(results: Path, progress: bool = True, beside: Sequence[Path] = ()) -> 
         stored = results / name
         if not stored.exists():
             wrong.append(f"{name} is missing: `python -m benchmarks leaderboard` writes it")
-        elif not same_text(stored.read_text("utf-8"), text, SIX_DIGITS if name.endswith(".json") else FLOOR):
+        elif not same_text(stored.read_text(encoding="utf-8"), text, SIX_DIGITS if name.endswith(".json") else FLOOR):
             wrong.append(f"{name} is not what the results give")
+    if results.resolve() == RESULTS.resolve() and README.exists():
+        shown = README.read_text(encoding="utf-8")
+        if not same_text(shown, front_page(merged)):
+            wrong.append("the tables of README.md are not what the results give")
     print(
         f"{len(paths)} results played again, {len(merged)} tables made again: "
         f"{'all the same' if not wrong else f'{len(wrong)} findings'}"

@@ -603,7 +603,7 @@ def test_the_leaderboard_writes_what_verify_makes_again(stored, capsys):
 
 
 def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, results, capsys):
-    from benchmarks import leaderboard
+    from benchmarks import boards, leaderboard
 
     folder = stored / "small"
     (folder / "mine" / "1.json").write_text(
@@ -617,7 +617,7 @@ def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, resu
     free = replace(learner(results["full power"], 1)[0], algorithm="free", choices={"receiver": "mr"})
     write_result(free, folder / "free" / "0.json")
     (folder / "mine" / "9.error").write_text("Traceback\nValueError: too bad\n")
-    (board,) = leaderboard.boards(stored)
+    (board,) = boards.boards(stored)
     refused = "\n".join(board.refused)
     assert "small/mine/1.json: schema=1" in refused
     assert "small/elsewhere/0.json: made under another protocol, with other first_scenario" in refused
@@ -630,10 +630,10 @@ def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, resu
 
 
 def test_a_strangers_files_neither_end_nor_bend_the_leaderboard(stored, results, capsys):
-    from benchmarks import leaderboard, verify
+    from benchmarks import boards, leaderboard, verify
 
     def files():
-        return {row.algorithm: (row.score, row.place) for row in leaderboard.boards(stored)[0].rows}
+        return {row.algorithm: (row.score, row.place) for row in boards.boards(stored)[0].rows}
 
     def edited(path, **changes):
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -646,7 +646,7 @@ def test_a_strangers_files_neither_end_nor_bend_the_leaderboard(stored, results,
     (folder / "mine" / "9.error").write_bytes(b"\xff\n* forged\xff | <b>")
     edited(folder / "mine" / "1.json", metrics={"reward": best.reward.tolist()})
     edited(folder / "full power" / "0.json", provenance={"commit": ["a"]})
-    (board,) = leaderboard.boards(stored)
+    (board,) = boards.boards(stored)
     assert files() == {name: value for name, value in before.items() if name not in ("mine", "full power")}
     refused = "\n".join(board.refused)
     assert "optimum/1.json: seed=1: must be 0 where training_steps=0" in refused
@@ -665,13 +665,13 @@ def test_a_strangers_files_neither_end_nor_bend_the_leaderboard(stored, results,
 
 
 def test_welfare_that_the_reference_lacks_has_no_share(stored):
-    from benchmarks import leaderboard
+    from benchmarks import boards, leaderboard
 
     path = stored / "small" / "full power" / "0.json"
     values = json.loads(path.read_text())
     values["metrics"]["welfare"] = values["metrics"]["reward"]
     path.write_text(json.dumps(values))
-    (board,) = leaderboard.boards(stored)
+    (board,) = boards.boards(stored)
     assert {line["efficiency"] for line in leaderboard.cells(board)} == {""}
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cfenvs.registration import IDS
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 EXTRAS = {
@@ -67,3 +69,12 @@ def test_an_example_imports_what_is_public(path):
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
 def test_readme(code, tmp_path):
     run(code, tmp_path)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_first_example_of_the_readme_is_one_of_every_system(name, tmp_path):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert name in code
+    reward, value, certified = run(code.replace(next(iter(IDS)), name), tmp_path).split()
+    assert float(reward) < float(value)
+    assert certified == str(name != "XLMIMOPower-v0")

@@ -85,12 +85,12 @@ def test_networks_without_a_distance_from_random_to_the_reference_are_left_out_a
 
 def shown(results, folder, **options):
     """LEADERBOARD.md of these results, and its rows as text by algorithm."""
-    from benchmarks import leaderboard, report
+    from benchmarks import boards, leaderboard, report
 
     for result in results:
         write_result(result, folder / "own" / result.algorithm / f"{result.seed}.json")
     leaderboard.main(folder, **options)
-    found = leaderboard.boards(folder)
+    found = boards.boards(folder)
     report.main(folder, folder / "report.html")
     cells = {
         row.algorithm: line for board in found for row, line in zip(board.rows, leaderboard.cells(board), strict=True)
@@ -216,11 +216,11 @@ def spot(algorithm, objective, **values):
 
 
 def test_what_learns_on_the_spot_stands_in_a_table_of_its_own(tmp_path):
-    from benchmarks import leaderboard, verify
+    from benchmarks import boards, verify
 
     results = [*anchors(), make("classical", 0.6), *learner("general", 0.5), *spot("here", 0.8), *spot("there", 0.7)]
     text, _ = shown(results, tmp_path)
-    first, second = leaderboard.boards(tmp_path)
+    first, second = boards.boards(tmp_path)
     assert (first.scope, second.scope) == ("one policy", "on the spot")
     assert [(row.place, row.algorithm) for row in first.rows if row.place] == [(1, "classical"), (2, "general")]
     assert [(row.place, row.algorithm) for row in second.rows if row.place] == [
@@ -303,7 +303,7 @@ def test_files_of_schema_2_are_read_and_what_trained_for_longer_than_one_policy_
 
 
 def test_own_results_rank_beside_those_of_another_folder(tmp_path, capsys):
-    from benchmarks import leaderboard, report, verify
+    from benchmarks import boards, leaderboard, report, verify
 
     theirs, mine = tmp_path / "theirs", tmp_path / "mine"
     for result in [*anchors(), make("classical", 0.6), *learner("twice", 0.5)]:
@@ -316,7 +316,7 @@ def test_own_results_rank_beside_those_of_another_folder(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "must have 'random', which scores are measured by; `--beside stored` takes them" in printed
     leaderboard.main(mine, beside=(theirs,))
-    (board,) = leaderboard.boards(mine, (theirs,))  # the protocols of the first folder alone
+    (board,) = boards.boards(mine, (theirs,))  # the protocols of the first folder alone
     assert {row.algorithm: len(row.results) for row in board.rows} == {
         "optimum": 1,
         "random": 1,
@@ -338,12 +338,12 @@ def test_own_results_rank_beside_those_of_another_folder(tmp_path, capsys):
 
 
 def test_the_stored_results_are_called_stored(tmp_path, monkeypatch):
-    from benchmarks import leaderboard
+    from benchmarks import boards, leaderboard
 
     monkeypatch.chdir(tmp_path)
-    assert leaderboard.folders_of([leaderboard.STORED]) == [leaderboard.RESULTS]
+    assert boards.folders_of([boards.STORED]) == [leaderboard.RESULTS]
     name = "xl-mimo-standard"
     protocol = read_result(leaderboard.RESULTS / name / "random" / "0.json").protocol
     write_result(make("mine", 60.0, protocol), tmp_path / "mine" / name / "mine" / "0.json")
-    (board,) = leaderboard.boards(tmp_path / "mine", [leaderboard.RESULTS])
+    (board,) = boards.boards(tmp_path / "mine", [leaderboard.RESULTS])
     assert {"mine", "random", "wmmse", "matd3"} <= {row.algorithm for row in board.rows}

@@ -57,7 +57,8 @@ def make(stem: Path, quick: bool = False) -> None:
         f'Static networks, preset `small` with `utility="cqi"`, {game.episodes} episodes, {len(game.drops)} held-out '
         f"drops, {len(game.seeds)} seeds; shares of the discrete optimum of this utility (confirmed by enumeration of "
         "all joint actions). Mean from rates: the same learner in `cell-free-static`, as a share of the optimum there; "
-        "difference to it with its 95 % bootstrap interval over drops and seeds.\n\n" + markdown(rows)
+        "difference to it with its 95 % interval over drops and seeds.\n\n" + markdown(rows),
+        encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), _data(scores))
     _picture(stem, learned, scores)

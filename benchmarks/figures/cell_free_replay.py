@@ -55,7 +55,8 @@ def make(stem: Path, quick: bool = False) -> None:
         f"{len(base['seeds'])} seeds; shares of the discrete optimum. While learning: the mean of all episodes, with "
         "exploration. Replay is prioritised, Q-learning double and the discount 0 unless the row says otherwise. (With "
         "discount 0 double and plain Q-learning are the same to the bit.)\n\n"
-        f"{markdown(rows)}\nPaired differences, 95 % bootstrap interval over drops and seeds:\n\n{differences}"
+        f"{markdown(rows)}\nPaired differences, 95 % interval over drops and seeds:\n\n{differences}",
+        encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), _data(outcomes))
     _picture(stem, outcomes)

@@ -27,7 +27,7 @@ PAPER = {
     ("MADDPG", "mr"): 0.411,
 }
 """Seconds, "average run-time", on a GTX 3060; steps of an episode and what is counted are not published."""
-REPEATS = 3
+REPEATS = 7
 ROUNDS = 6
 DECISIONS = 20
 

@@ -15,8 +15,9 @@ from plotly.offline import get_plotlyjs
 from tqdm import tqdm
 from tyro.conf import UseAppendAction
 
+from benchmarks.boards import Board, read_boards
 from benchmarks.cells import RESULTS
-from benchmarks.leaderboard import KINDS, LEGEND, WORDS, Board, cells, read_boards, remarks
+from benchmarks.leaderboard import KINDS, LEGEND, WORDS, cells, remarks
 from benchmarks.report.plots import SYMBOLS, Style, plots_of, styles
 
 FOLDER = Path(__file__).parent

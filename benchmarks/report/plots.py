@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from benchmarks.leaderboard import Board
+from benchmarks.boards import Board
 from benchmarks.report.curves import learning_curve, merged_curves
 from cfenvs.arrays import Array, Float
 from cfenvs.evaluation import improvement_interval, interval, pairs

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from cfenvs.arrays import Bool, Float
+from cfenvs.arrays import Array, Bool, Float
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.receivers import Receiver
 from cfenvs.control import Optimum, PowerSolution, max_min_discrete
@@ -16,6 +18,8 @@ from cfenvs.radio.spectral_efficiency import cqi_of_rate, prelog
 
 RANDOM_STARTS = 4
 """Of the search over levels, beside those that are good guesses; from a fixed seed."""
+MAX_MIN = "max-min fixed point, search over all levels"
+SEARCH = "L-BFGS-B and ascent over levels, from several starts"
 
 
 def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objective, world: int, active: Bool) -> Optimum:
@@ -27,10 +31,22 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     are the best found: levels by ascent of one user and of two at a time, powers by L-BFGS-B, each from full power, the
     max-min powers and, under "mr" and "l-mmse", those of WMMSE, levels also from random points.
     """
+    found = _search(config, receiver, objective, world, active)
+    return found.played(config.action_type, partial(action_of, config))
+
+
+def action_of(config: CellFreeConfig, powers: Float) -> Array:
+    """The action that leads to powers (K,): shares, or indices of levels; zeros for the silent."""
+    if config.action_type == "continuous":
+        return powers / config.max_power
+    return np.searchsorted(np.array(config.action_levels), powers)
+
+
+def _search(config: CellFreeConfig, receiver: Receiver, objective: Objective, world: int, active: Bool) -> Optimum:
     scale = prelog(config.pilot_length, config.coherence_length)
     if not active.any():
         nothing = PowerSolution(np.zeros(config.users), 0.0, 0)
-        return Optimum.of(nothing, nothing, certified=True)
+        return Optimum.of(nothing, nothing, certified=True, method="nobody is active")
 
     def rates(p: Float) -> Float:
         return receiver.efficiencies_in(world, p[None])[0] * scale
@@ -49,11 +65,12 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
                 continuous = continuous._replace(value=value, gap=relative_gap(value, bound))
             else:
                 continuous = continuous._replace(value=continuous.value * scale)
-            return Optimum.of(continuous, discrete, certified=continuous.proven and discrete.proven)
+            proven = continuous.proven and discrete.proven
+            return Optimum.of(continuous, discrete, certified=proven, method=MAX_MIN)
         refined = max_min_refined(rates, continuous.p, config.max_power, active)
         starts = [continuous.p, discrete.p, refined.p]
         continuous = best_continuous(evaluate, config.max_power, starts, active)
-        return Optimum.of(continuous, discrete, certified=False)
+        return Optimum.of(continuous, discrete, certified=False, method=f"{MAX_MIN}, refined on grids and by L-BFGS-B")
 
     full = np.where(active, config.max_power, 0.0)
     starts = [full, *receiver.starting_points(world, active)]
@@ -63,4 +80,4 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     if config.action_levels[0] == 0:
         discrete = best_discrete(evaluate, config.action_levels, [*starts, *anywhere, discrete.p], active)
     continuous = best_continuous(evaluate, config.max_power, [*starts, discrete.p], active)
-    return Optimum.of(continuous, discrete, certified=False)
+    return Optimum.of(continuous, discrete, certified=False, method=SEARCH)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cfenvs.arrays import Bool, Float
+from cfenvs.arrays import Array, Bool, Float
 
 TOLERANCE = 1e-12
 """Relative gap between the bounds at which the fixed points stop, and up to which an optimum is certified. Powers are
@@ -67,14 +67,23 @@ class Optimum(NamedTuple):
         Whether both are exact: no other powers, and no other levels, are better by more than a relative 1e-12, as the
         bounds that were computed with them prove. If False, at least one is the best found by local search, a lower
         bound, or the bounds did not meet.
+    method : str
+        How they were found.
+    action_type : str
+        Which of the two actions can reach.
+    action : (K,) array
+        How to play that one: shares or level indices, as the system takes them; empty if nobody has told how.
     """
 
     continuous: PowerSolution
     discrete: PowerSolution
     certified: bool
+    method: str = ""
+    action_type: str = "continuous"
+    action: Array = np.empty(0)
 
     @classmethod
-    def of(cls, continuous: PowerSolution, discrete: PowerSolution, *, certified: bool) -> Optimum:
+    def of(cls, continuous: PowerSolution, discrete: PowerSolution, *, certified: bool, method: str = "") -> Optimum:
         """Both optima, read-only: they are kept and told again.
 
         Levels are powers too: the continuous one is never below the other, not even by a rounding.
@@ -83,7 +92,23 @@ class Optimum(NamedTuple):
         if not continuous.value >= discrete.value:
             bound = continuous.value * (1.0 + continuous.gap)  # that of the levels is over levels only
             continuous = discrete._replace(gap=relative_gap(discrete.value, bound))
-        return cls(continuous, discrete, certified)
+        return cls(continuous, discrete, certified, method)
+
+    def played(self, action_type: str, action_of: Callable[[Float], Array]) -> Optimum:
+        """The same with the action that reaches it, from what makes powers (K,) actions."""
+        action = action_of(self.of_actions(action_type).p)
+        action.flags.writeable = False
+        return self._replace(action_type=action_type, action=action)
+
+    @property
+    def value(self) -> float:
+        """The objective at what actions can reach."""
+        return self.of_actions(self.action_type).value
+
+    @property
+    def gap(self) -> float:
+        """That of what actions can reach, relative to `value`."""
+        return self.of_actions(self.action_type).gap
 
     def of_actions(self, action_type: str) -> PowerSolution:
         """The one that actions of this type can reach: "continuous", or a name for level indices."""

@@ -3,7 +3,7 @@
 from cfenvs.core.actions import InvalidAction
 from cfenvs.core.errors import UnknownKeyError
 from cfenvs.core.objectives import MinimumRate, Objective, ProportionalFairness, SumRate
-from cfenvs.core.simulator import AgentsView, Simulator, System, View
+from cfenvs.core.simulator import AgentsView, Reference, Simulator, System, View
 
 __all__ = [
     "AgentsView",
@@ -11,6 +11,7 @@ __all__ = [
     "MinimumRate",
     "Objective",
     "ProportionalFairness",
+    "Reference",
     "Simulator",
     "SumRate",
     "System",

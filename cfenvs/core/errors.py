@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,9 +29,9 @@ class UnknownKeyError(TypeError, ValueError):
 
 
 def shown(value: Any) -> str:
-    """A value in one line that leaves room for what is wrong with it."""
+    """A value in one line that leaves room for what is wrong with it; words, such as a path, whole."""
     text = " ".join(repr(value).split())
-    if len(text) <= LONG:
+    if len(text) <= LONG or isinstance(value, str | os.PathLike):
         return text
     shape = getattr(value, "shape", None)
     return f"{text[:LONG]}..." if shape is None else f"<{type(value).__name__} of shape {shape}>"

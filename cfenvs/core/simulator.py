@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -22,6 +22,40 @@ from cfenvs.core.threads import one_thread
 Arrays = dict[str, Array]
 REWARD_ALONE: Mapping[str, str] = {"reward": "mean"}
 """What an evaluation measures of an environment that does not say: the mean reward of a step."""
+
+
+class Reference(Protocol):
+    """What `optimum()` of every system returns: the best in the current situation, proven or the best found.
+
+    A system may tell more: power control both its optima (`cfenvs.control.Optimum`), an auction the utilities and what
+    VCG would charge (`cfenvs.ris_auction.EfficientAllocation`).
+
+    Attributes
+    ----------
+    value : float
+        In the unit of the objective: what the best actions of the kind in use would bring in the next step, in an
+        auction from now on as a whole.
+    action : (A, ...) array
+        What each agent would have to play for it: its power as `step` of the central agent takes it (with
+        `action_type="joint"` still an index for each), its bids.
+    certified : bool
+        Whether it is proven.
+    gap : float
+        By how much, relative to `value`, others can be better, as far as is proven; infinite where nothing is.
+    method : str
+        How it was found.
+    """
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def action(self) -> Array: ...
+    @property
+    def certified(self) -> bool: ...
+    @property
+    def gap(self) -> float: ...
+    @property
+    def method(self) -> str: ...
 
 
 class Simulator(ABC):
@@ -77,7 +111,7 @@ class Simulator(ABC):
         """
 
     @abstractmethod
-    def optimum(self, world: int) -> Any:
+    def optimum(self, world: int) -> Reference:
         """The optimum of a world's current situation, exact or saying that it is not."""
 
 
@@ -145,6 +179,8 @@ class System:
     ----------
     name : str
         The id, such as "CellFreeUplinkPower-v0".
+    agent : str
+        What one of its agents is: "user", "operator".
     configure : callable
         (name of a preset, overrides) to a configuration.
     simulator : callable
@@ -170,6 +206,7 @@ class System:
     agents: Callable[[Any], AgentsView]
     renderer: Callable[[Any], Any]
     presets: Mapping[str, Mapping[str, Any]]
+    agent: str = "agent"
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
     louder: Callable[[Any, float], Mapping[str, Any]] | None = None
 

@@ -147,7 +147,7 @@ class ContinuousOptimum(_Optimum):
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares of the continuous optimum."""
-        return np.array([optimum.continuous.p for optimum in self._env.optimum()]) / self._env.config.max_power
+        return np.array([optimum.action for optimum in self._env.optimum()])
 
 
 class DiscreteOptimum(_Optimum):
@@ -158,8 +158,7 @@ class DiscreteOptimum(_Optimum):
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Level indices of the discrete optimum."""
-        powers = np.array([optimum.discrete.p for optimum in self._env.optimum()])
-        return np.searchsorted(np.array(self._env.config.action_levels), powers)
+        return np.array([optimum.action for optimum in self._env.optimum()])
 
 
 class RoundedOptimum(_Optimum):

@@ -115,10 +115,10 @@ class Rules:
 
     @property
     def settles_at_once(self) -> bool:
-        """Whether what a bidder wins in a round is paid for at once, as a number of items times their one price [2]_.
+        """Whether what a bidder wins in a round is paid for at once, as a number of items times their one price.
 
-        Elsewhere prices are subtracted one by one. The two differ in last bits, which decide where a budget is a
-        multiple of a price.
+        So does the published code. Elsewhere prices are subtracted one by one. The two differ in last bits, which
+        decide where a budget is a multiple of a price.
         """
         return self.budget_rule == "penalty" and self.pricing == "uniform-clock"
 

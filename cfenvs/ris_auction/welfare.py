@@ -43,6 +43,26 @@ class EfficientAllocation:
     exact: bool
     algorithm: str
 
+    @property
+    def action(self) -> Bool:
+        """The allocation as bids of all operators, (O, S): in a first round that nobody else is in, they get it."""
+        return self.allocation
+
+    @property
+    def certified(self) -> bool:
+        """`exact`, by the name that all systems have for it."""
+        return self.exact
+
+    @property
+    def gap(self) -> float:
+        """Zero if it is exact, else infinite: a local search has no bound."""
+        return 0.0 if self.exact else np.inf
+
+    @property
+    def method(self) -> str:
+        """`algorithm`, by the name that all systems have for it."""
+        return self.algorithm
+
     def __post_init__(self) -> None:
         for array in (self.allocation, self.utilities, self.vcg_payments):
             array.flags.writeable = False  # one object is told again and again

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from cfenvs.arrays import Float
+from cfenvs.arrays import Array, Float
 from cfenvs.control import Optimum, fractional
 from cfenvs.control.search import best_continuous, best_discrete
 from cfenvs.core.objectives import MinimumRate, Objective, SumRate
+from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.receivers import Receiver
 
 RANDOM_STARTS = 2
 """Beside full power, fractional control, max-min and, under MR, WMMSE; from a fixed seed."""
+SEARCH = "L-BFGS-B from several starts"
 
 
 def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective, world: int, gains: Float) -> Optimum:
@@ -28,6 +32,26 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
     Optimum
         `p` in the meaning of `max_power`: of a user, or of one antenna.
     """
+    found = _search(config, receiver, objective, world, gains)
+    return found.played(config.action_type, partial(action_of, config))
+
+
+def action_of(config: XLMIMOConfig, powers: Float) -> Array:
+    """The action that leads to powers (K,): shares, linear or in dB, or indices of levels; see `powers_of`."""
+    if config.levels is not None:
+        return np.searchsorted(played_levels(config), powers)
+    shares = powers / config.max_power
+    if config.power_scale == "linear":
+        return shares
+    return np.clip(1.0 + linear_to_db(shares) / config.power_range_db, 0.0, 1.0)
+
+
+def played_levels(config: XLMIMOConfig) -> Float:
+    """Powers in mW by action index: the levels, none below the floor."""
+    return np.maximum(config.levels or (), config.min_share * config.max_power)
+
+
+def _search(config: XLMIMOConfig, receiver: Receiver, objective: Objective, world: int, gains: Float) -> Optimum:
     share, p_max, everybody = config.antenna_share, config.max_power, np.ones(config.users, bool)
 
     def evaluate(powers: Float) -> Float:
@@ -43,7 +67,7 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
     if type(objective) is MinimumRate and receiver.max_min_is_exact and free:
         fair = receiver.max_min(world, p_max * share)
         fair = fair._replace(p=fair.p / share)
-        return Optimum.of(fair, fair, certified=fair.proven)
+        return Optimum.of(fair, fair, certified=fair.proven, method="max-min fixed point")
     starts = [
         np.full(config.users, p_max),
         fractional(gains, p_max, -0.5),
@@ -56,7 +80,6 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
     across = config.receiver != "mr" and type(objective) is not MinimumRate
     continuous = best_continuous(evaluate, p_max, starts, p_min=p_min, gradient=gradient, across=across)
     if config.levels is None:
-        return Optimum.of(continuous, continuous, certified=False)
-    levels = [max(level, config.min_share * p_max) for level in config.levels]
-    discrete = best_discrete(evaluate, levels, [*starts, continuous.p])
-    return Optimum.of(continuous, discrete, certified=False)
+        return Optimum.of(continuous, continuous, certified=False, method=SEARCH)
+    discrete = best_discrete(evaluate, played_levels(config).tolist(), [*starts, continuous.p])
+    return Optimum.of(continuous, discrete, certified=False, method=f"{SEARCH}, ascent over levels")

@@ -92,7 +92,7 @@ def figures_page(out_dir: Path) -> list[str]:
 def results_page() -> list[str]:
     """The stored tables of the leaderboard, with all their columns."""
     out = []
-    text = (ROOT / "benchmarks" / "results" / "leaderboard" / "LEADERBOARD.md").read_text()
+    text = (ROOT / "benchmarks" / "results" / "leaderboard" / "LEADERBOARD.md").read_text(encoding="utf-8")
     for is_table, lines in groupby(text.splitlines(), key=lambda line: line.startswith("| ")):
         if is_table:
             head, _, *rows = [_cells(line) for line in lines]

@@ -2,7 +2,9 @@
 
 import ast
 import importlib
+import pickle
 import pkgutil
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -164,3 +166,18 @@ def test_text_is_read_and_written_as_utf_8_everywhere():
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"read_text", "write_text"}:
                     assert "encoding" in {keyword.arg for keyword in node.keywords}, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_faces_are_classes_of_their_module_and_the_first_has_the_page(name):
+    package, prefix = IDS[name]
+    module = importlib.import_module(package)
+    for kind in ("Env", "VectorEnv", "ParallelEnv", "ParallelVecEnv"):
+        face = getattr(module, f"{prefix}{kind}")
+        assert pickle.loads(pickle.dumps(face)) is face
+        assert face.__module__ == f"{package}.env"
+        assert face.system.name == name
+    page = pydoc.render_doc(getattr(module, f"{prefix}Env"))
+    assert "Description" in page
+    assert "Citation" in page
+    assert pickle.loads(pickle.dumps(module.env)) is module.env

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import report
-from benchmarks.leaderboard import boards
+from benchmarks.boards import boards
 from benchmarks.report import curves, page, plots
 from cfenvs.evaluation import Protocol, Result, improvement_interval, interquartile_mean, interval, pairs, write_result
 

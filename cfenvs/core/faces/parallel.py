@@ -103,7 +103,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any]):
         return self._view.state()[0]
 
     def optimum(self) -> Any:
-        """Optimum of the current situation; see the page of the system."""
+        """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
         return self.simulator.optimum(0)
 
     @property

@@ -64,7 +64,7 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
         )
 
     def optimum(self) -> Any:
-        """Optimum of the current situation; see the page of the system."""
+        """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
         return self.simulator.optimum(0)
 
     @property

@@ -81,7 +81,7 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         return result
 
     def optimum(self) -> tuple[Any, ...]:
-        """Optimum of the current situation in each world; see the page of the system."""
+        """Optimum of the current situation in each world, a `cfenvs.core.Reference`; see the page of the system."""
         return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
 
     @property
