@@ -62,10 +62,12 @@ def test_a_duplicate_goes_on_like_the_original(case, duplicate):
     for _ in range(12):
         action = env.action_space.sample()
         ours, theirs = env.step(action), twin.step(action)
-        np.testing.assert_array_equal(ours[0], theirs[0])
-        assert ours[1:4] == theirs[1:4]
+        # Not to the bit: its arrays may begin elsewhere in memory, on which the last bits of some BLAS depend.
+        np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-6)
+        np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-12)
+        assert ours[2:4] == theirs[2:4]
         if ours[2] or ours[3]:
-            np.testing.assert_array_equal(env.reset()[0], twin.reset()[0])
+            np.testing.assert_allclose(env.reset()[0], twin.reset()[0], rtol=1e-6)
 
 
 def test_the_spec_can_be_stored_as_json_and_made_again(case):
