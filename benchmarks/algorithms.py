@@ -11,6 +11,7 @@ from cfenvs.core.errors import check_keys
 from cfenvs.evaluation import Algorithm, Protocol, load_algorithm, offered_algorithms
 from cfenvs.policies import CONTROLLERS
 from cfenvs.policies.auction import Efficient
+from cfenvs.registration import IDS, system_of
 
 ALLOCATIONS: Mapping[str, Callable[[], Any]] = {"optimum": Efficient, "vcg": partial(Efficient, vcg=True)}
 """What no bidder reaches: the reference of auctions, and what is left of it after VCG payments."""
@@ -26,8 +27,6 @@ RIVALS_ONLY = ("ppo-frozen",)
 """Bidders that are no rows: this one was trained, and of trainings one is no result."""
 BLIND = ("random", "always", "silent")
 """Bidders that look at nothing."""
-FIRST = {"CellFreeUplinkPower-v0": "ppo", "XLMIMOPower-v0": "matd3", "RISAuction-v0": "ppo"}
-"""The learner of the quick protocols."""
 
 
 class Bidding:
@@ -53,16 +52,19 @@ class Bidding:
 
 def ours(env_id: str) -> dict[str, Algorithm]:
     """The algorithms of this repository for a system, by name."""
-    check_keys([env_id], CONTROLLERS, "environment")
+    check_keys([env_id], IDS, "environment")
     found = {}
+    contest = system_of(env_id).contest is not None
     for name, make in CONTROLLERS[env_id].items():
         if name in RIVALS_ONLY:
             continue
-        make = partial(Bidding, name, make) if env_id == "RISAuction-v0" else make
+        make = partial(Bidding, name, make) if contest else make
         found[name] = Algorithm.untrained(name, make)
-    if env_id == "RISAuction-v0":
+    if contest:
         found |= {name: Algorithm.untrained(name, make) for name, make in ALLOCATIONS.items()}
-    return found | {name: Algorithm(name=name, make=train, trained=True) for name, train in LEARNERS[env_id].items()}
+    return found | {
+        name: Algorithm(name=name, make=train, trained=True) for name, train in LEARNERS.get(env_id, {}).items()
+    }
 
 
 def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
@@ -85,6 +87,6 @@ def of_protocol(protocol: Protocol) -> dict[str, Algorithm]:
     """What is run where nothing is named: all of ours, or one learner where training has a single seed."""
     own = ours(protocol.env_id)
     if protocol.seeds == 1:
-        skipped = LEARNERS[protocol.env_id].keys() - {FIRST[protocol.env_id]}
+        skipped = LEARNERS.get(protocol.env_id, {}).keys() - {system_of(protocol.env_id).learner}
         own = {name: algorithm for name, algorithm in own.items() if name not in skipped}
     return own

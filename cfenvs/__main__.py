@@ -5,21 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
 import cfenvs
-from cfenvs import cell_free, ris_auction, xl_mimo
-from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.core.actions import InvalidAction
 from cfenvs.core.simulator import System
 from cfenvs.play import FIRST_LOOK, FPS, DisplayError, Performance, check_output, perform
 from cfenvs.policies import CONTROLLERS
-from cfenvs.ris_auction.config import RISAuctionConfig
-from cfenvs.xl_mimo.config import XLMIMOConfig
+from cfenvs.registration import IDS, system_of
 
 EXAMPLES = """
 examples:
@@ -74,6 +71,7 @@ def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     first = ", ".join(f"{name} for {env_id}" for env_id, name in FIRST_LOOK.items())
+    fps = "; ".join(f"{fps} for {env_id}" for env_id, fps in FPS.items())
     play.add_argument("id", metavar="ID", help=f"one of {', '.join(CONTROLLERS)}")
     who = play.add_mutually_exclusive_group()
     who.add_argument("--controller", metavar="NAME", help=f"who decides, from the list of python -m cfenvs ({first})")
@@ -107,7 +105,7 @@ def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     play.add_argument("--seed", metavar="N", type=int, default=0, help="of the first episode (%(default)s)")
     play.add_argument("--episodes", metavar="N", type=int, default=1, help="each in a new network (%(default)s)")
     play.add_argument("--out", metavar="FILE", type=Path, help="a .gif or .mp4 to write, in place of a window")
-    play.add_argument("--fps", metavar="N", type=int, help=f"frames a second (10; {FPS['RISAuction-v0']} in auctions)")
+    play.add_argument("--fps", metavar="N", type=int, help=f"frames a second ({fps})")
     return play
 
 
@@ -126,51 +124,26 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _list() -> None:
     print(f"cfenvs {cfenvs.__version__}")
-    for system, describe, word, choices in (
-        (cell_free.CellFreeUplinkPowerEnv.system, _cell_free, "receiver", cell_free.RECEIVERS),
-        (xl_mimo.XLMIMOPowerEnv.system, _xl_mimo, "receiver", xl_mimo.RECEIVERS),
-        (ris_auction.RISAuctionEnv.system, _ris_auction, "opponents", ris_auction.BIDDERS),
-    ):
-        _print(system, describe, word, choices)
+    for env_id in IDS:
+        _print(system_of(env_id))
 
 
-def _print(system: System, describe: Callable[[Any], str], word: str, choices: Mapping[str, Any]) -> None:
+def _print(system: System) -> None:
     print(f"\n{system.name}\n  presets (preset=...)")
     for name in system.presets:
-        print(f"    {name:15} {describe(system.configure(name, {}))}")
-    print(f"  {word} ({word}=...)")
+        print(f"    {name:15} {system.describe(system.configure(name, {}))}")
+    word, choices = system.catalogue
+    if choices:
+        print(f"  {word} ({word}=...)")
     for name, what in choices.items():
         print(f"    {name:15} {what if isinstance(what, str) else (what.__doc__ or '').splitlines()[0]}")
-    controllers = {name: make() for name, make in CONTROLLERS[system.name].items() if name not in choices}
-    more = f": all {word}, and" if len(controllers) < len(CONTROLLERS[system.name]) else ""
+    known = system.part("controllers")
+    controllers = {name: make() for name, make in known.items() if name not in choices}
+    more = f": all {word}, and" if len(controllers) < len(known) else ""
     print(f"  controllers (python -m cfenvs play {system.name} --controller ...){more}")
     for name, made in controllers.items():
-        what = f"{made.name}, {made.information}" if hasattr(made, "name") else _shaded(made)
+        what = f"{made.name}, {made.information}" if hasattr(made, "name") else str(made)
         print(f"    {name:20} {what}")
-
-
-def _shaded(bidder: Any) -> str:
-    return f"{type(bidder).__name__.lower()}, as if values were {bidder.shade:g} of what they are"
-
-
-def _cell_free(c: CellFreeConfig) -> str:
-    return (
-        f"{c.access_points} access points x {c.antennas} antennas, {c.users} users, {c.pilot_length} pilots, "
-        f"{len(c.levels)} power levels, receiver {c.receiver}"
-    )
-
-
-def _xl_mimo(c: XLMIMOConfig) -> str:
-    return f"{c.base_stations} base stations x {c.bs_antennas} antennas, {c.users} users x {c.ue_antennas} antennas" + (
-        f", receiver {c.receiver}" + (", near field" if c.near_field else "")
-    )
-
-
-def _ris_auction(c: RISAuctionConfig) -> str:
-    return (
-        f"{c.operators} operators with {c.users} users and {c.base_stations} base stations x {c.antennas} antennas, "
-        f"{c.surfaces} surfaces x {c.elements} elements"
-    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +18,24 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from cfenvs.arrays import Array, Bool, Float
+from cfenvs.arrays import Array
 from cfenvs.core.config import load_object, require
+from cfenvs.core.contest import Contest
 from cfenvs.core.errors import check_keys
 from cfenvs.core.files import whole_file
-from cfenvs.core.rendering import METADATA, import_pygame
-from cfenvs.core.simulator import System
-from cfenvs.evaluation.auctions import as_bidder
+from cfenvs.core.rendering import import_pygame
 from cfenvs.evaluation.evaluate import choices_of
 from cfenvs.evaluation.loading import load_policy
-from cfenvs.policies import CONTROLLERS, make_controller
-from cfenvs.registration import IDS
-from cfenvs.ris_auction.bidders import load_bidder, seat_bidders
-from cfenvs.ris_auction.play import check_bids
-from cfenvs.ris_auction.seat import Seat
+from cfenvs.policies import make_controller
+from cfenvs.registration import IDS, EachSystem, system_of
 
 Frame = NDArray[np.uint8]
 Frames = Iterator[Frame]
 
-AUCTION = "RISAuction-v0"
-FIRST_LOOK = {"CellFreeUplinkPower-v0": "rate-feedback-3", "XLMIMOPower-v0": "wmmse", AUCTION: "straightforward"}
+FIRST_LOOK: Mapping[str, str] = EachSystem("first_look")
 """Controllers that are shown unless others are asked for."""
-FPS = {AUCTION: 2}
-"""Frames a second of systems with few steps; of others those of their metadata."""
+FPS: Mapping[str, int] = EachSystem("fps")
+"""Frames a second."""
 SUFFIXES, MAX_FPS = (".gif", ".mp4"), 50
 
 
@@ -83,29 +79,33 @@ class Performance:
         episodes: int = 1,
         env_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
-        check_keys([env_id], CONTROLLERS, "environment")
+        check_keys([env_id], IDS, "environment")
         require(seed >= 0, "seed", seed, "must not be negative")
         require(episodes >= 1, "episodes", episodes, "must be at least 1")
         require(library is None or policy is not None, "library", library, "must come with a policy, the file to load")
-        require(
-            env_id == AUCTION or not opponents, "opponents", list(opponents), f"only {AUCTION} has them, not {env_id}"
-        )
+        self._system = system_of(env_id)
+        self._contest: Contest | None = self._system.part("contest")
+        if self._contest is None and opponents:
+            have = ", ".join(name for name, contest in EachSystem("contest").items() if contest is not None)
+            require(False, "opponents", list(opponents), f"only {have} has them, not {env_id}")
         self.env_id, self.seed, self.episodes = env_id, seed, episodes
-        name = controller or FIRST_LOOK[env_id]
+        name = controller or self._system.first_look
         self._kwargs = dict(env_kwargs or {})
-        found = make_controller(env_id, name) if policy is None else _load(env_id, policy, library)
+        found = make_controller(env_id, name) if policy is None else _load(self._contest, policy, library)
         self.label: str = getattr(found, "name", policy or name)
-        if env_id == AUCTION:
-            self._policy = _Seats(found, self.label, list(opponents) or self._kwargs.pop("opponents", None))
-        else:
-            self._policy = found
+        self._policy = found
+        if self._contest is not None:
+            others = list(opponents) or self._kwargs.pop("opponents", None)
+            self._policy = self._contest.seated(found, self.label, others)
+            self._policy.choices = choices_of(found)
+        elif "info_optimum" in self._arguments():
             self._kwargs.setdefault("info_optimum", True)  # of every step, for the picture and the summary
         for key, wanted in choices_of(found).items():
             given = self._kwargs.get(key, wanted)
             require(given == wanted, key, given, f"must be {wanted!r} for {self.label}, or be left out")
         # Arguments of the faces, such as `render_mode`, are ours to give.
         overrides = {**self._kwargs, **choices_of(found)}
-        _system(env_id).configure(overrides.pop("preset", "default"), overrides)
+        self._system.configure(overrides.pop("preset", "default"), overrides)
         self._opening = self._begin(seed)
         self.size: tuple[int, int] = self._opening[0].size
 
@@ -125,10 +125,14 @@ class Performance:
                 seed = self.seed + episode
                 yield from self._episode(seed, *(self._begin(seed) if episode else self._opening), hold)
 
+    def _arguments(self) -> set[str]:
+        """Of the environment."""
+        return {field.name for field in fields(self._system.configure("default", {}))}
+
     def _begin(self, seed: int) -> tuple[Any, Any, Array, dict[str, Any]]:
         """A renderer and one world, as `cfenvs.evaluation` makes it, after its reset."""
         kwargs = {**self._kwargs, **choices_of(self._policy)}
-        if self.env_id != AUCTION:
+        if self._contest is None and "scenario_seed" in self._arguments():
             kwargs.setdefault("scenario_seed", [seed])
         if getattr(self._policy, "agents", False):
             env = importlib.import_module(IDS[self.env_id][0]).parallel_vec_env(1, **kwargs)
@@ -143,7 +147,7 @@ class Performance:
     def _episode(
         self, seed: int, renderer: Any, env: Any, observations: Array, infos: dict[str, Any], hold: int
     ) -> Frames:
-        account = (_AuctionAccount if self.env_id == AUCTION else _PowerAccount)(env, self._policy)
+        account = self._system.part("account")(env, self._policy)
         going = True
         while going:
             yield renderer.frame(0)
@@ -156,73 +160,19 @@ class Performance:
         yield from [renderer.frame(0)] * (1 + hold)
 
 
-def _system(env_id: str) -> System:
-    package, prefix = IDS[env_id]
-    return getattr(importlib.import_module(f"{package}.env"), f"{prefix}Env").system
-
-
-class _Seats:
-    """Bidders in all seats of an auction, as one policy of many agents."""
-
-    agents = True
-
-    def __init__(self, player: Any, label: str, others: Any) -> None:
-        self._player, self._label = player, label
-        self._others = others
-        self.choices = choices_of(player)
-
-    def begin(self, env: Any) -> None:
-        """Seat everybody."""
-        operators, seat = env.config.operators, env.config.seat
-        others = [self._label] * (operators - 1)
-        bidders = [self._player] * (operators - 1)
-        if self._others is not None:
-            others = [self._others] if isinstance(self._others, str) else list(self._others)
-            if len(others) == 1:
-                others *= operators - 1
-            require(
-                len(others) == operators - 1, "opponents", others, f"must be one, or one for each of {operators - 1}"
-            )
-            bidders = [_named_bidder(name) for name in others]
-        self.labels = [*others[:seat], self._label, *others[seat:]]
-        self._bidders = seat_bidders(
-            [as_bidder(bidder) for bidder in (*bidders[:seat], self._player, *bidders[seat:])], operators
-        )
-        self._streams = env.simulator.streams
-        for operator, bidder in enumerate(self._bidders):
-            if hasattr(bidder, "attach"):
-                bidder.attach(Seat(env.simulator, operator))
-
-    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
-        """Everybody's bids, (1, O, S)."""
-        masks: Bool = infos["action_mask"][..., 1].astype(bool)
-        bids = [
-            check_bids(bidder(observations[:, o], masks[:, o], self._streams[o]), masks[:, o], repr(self.labels[o]))
-            for o, bidder in enumerate(self._bidders)
-        ]
-        return np.stack(bids, axis=1)
-
-
-def _named_bidder(name: Any) -> Any:
-    """One of the controllers, or what a "module:Name" stands for."""
-    if isinstance(name, str) and ":" not in name:
-        return make_controller(AUCTION, name)
-    return load_bidder(name)
-
-
-def _load(env_id: str, reference: str, library: str | None) -> Any:
-    """A policy, or in an auction a bidder."""
+def _load(contest: Contest | None, reference: str, library: str | None) -> Any:
+    """A policy, or in a contest a player."""
     try:
-        if env_id == AUCTION and library is None and ":" in reference:
+        if contest is not None and library is None and ":" in reference:
             found = load_object(reference)
-            if not hasattr(found, "act") and _is_bidder(found):
+            if not hasattr(found, "act") and _is_player(found):
                 return found
         return load_policy(reference, library)
     except TypeError as error:
         raise ValueError(f"{reference!r} cannot be made without arguments: {error}") from error
 
 
-def _is_bidder(found: Any) -> bool:
+def _is_player(found: Any) -> bool:
     """Whether it can be called with observations, masks and a source of randomness, and is no training function."""
     try:
         signature = inspect.signature(found)
@@ -232,15 +182,27 @@ def _is_bidder(found: Any) -> bool:
     return not {"protocol", "seed"} <= signature.parameters.keys()
 
 
-class _PowerAccount:
-    """Means over the steps of an episode of power control."""
+class Account:
+    """Sums up an episode of one world: here by its number of steps and the mean reward of all agents."""
 
     def __init__(self, env: Any, policy: Any) -> None:
         self._env = env
-        self._rows: list[tuple[float, float, float]] = []
+        self._rows: list[tuple[float, ...]] = []
 
     def before(self) -> None:
-        """Nothing to remember."""
+        """A step is about to be taken."""
+
+    def after(self, rewards: Any, going: bool) -> None:
+        """It was, and brought these rewards; `going` says whether the episode goes on."""
+        self._rows.append((float(np.mean(rewards)),))
+
+    def lines(self) -> Iterator[str]:
+        """What is printed at the end, each after the seed of the episode."""
+        yield f": {len(self._rows)} steps, mean reward {np.mean(self._rows):.3f}"
+
+
+class PowerAccount(Account):
+    """Means over the steps of an episode of power control, beside the optimum."""
 
     def after(self, rewards: Any, going: bool) -> None:
         """Add a step."""
@@ -261,48 +223,6 @@ class _PowerAccount:
             line += f"; {f'optimum over {over}' if certified else 'best found'} {best:.3f}"
             line += f", of which {objective / best:.1%}" if best > 0 else ""
         yield line
-
-
-class _AuctionAccount:
-    """What became of each auction of an episode. Costs and rewards are shares of the operator's budget."""
-
-    def __init__(self, env: Any, policy: _Seats) -> None:
-        self._env, self._policy = env, policy
-        self._lines: list[str] = []
-        self._rewards: Float = np.zeros(env.config.operators)
-        self._rounds = 0
-
-    def before(self) -> None:
-        """Remember what the auction at hand could bring; it is found once for each."""
-        self._best = self._env.optimum()[0]
-        self._auction = int(self._env.simulator.valuation.auction[0])
-
-    def after(self, rewards: Float, going: bool) -> None:
-        """Add a round, and close the books of an auction that has ended with it."""
-        simulator, config = self._env.simulator, self._env.config
-        self._rewards = self._rewards + rewards
-        self._rounds += 1
-        if going and int(simulator.valuation.auction[0]) == self._auction:
-            return
-        budgets, utilities, owner = simulator.full_budgets[0], simulator.utilities[0], simulator.owner[0]
-        welfare = float((simulator.worth[0] * utilities).sum())
-        which = f", auction {self._auction + 1}" if config.auctions_per_episode > 1 else ""
-        self._lines.append(
-            f"{which}: {self._rounds} rounds, {int((owner < 0).sum())} of {config.surfaces} surfaces unsold, "
-            f"welfare {welfare:.3f}; {'optimum' if self._best.exact else 'best found'} {self._best.value:.3f}"
-            + (f", of which {welfare / self._best.value:.1%}" if self._best.value > 0 else "")
-        )
-        unit = np.ones_like(budgets) if config.reward_unit == "budget" else budgets
-        for o, label in enumerate(self._policy.labels):
-            self._lines.append(
-                f"{which}: operator {o}, {label}: {int((owner == o).sum())} won, utility {utilities[o]:.3f}, "
-                f"cost {simulator.costs[0, o] / budgets[o]:.3f}, reward {self._rewards[o] / unit[o]:.3f}"
-            )
-        self._rewards, self._rounds = np.zeros_like(self._rewards), 0
-
-    def lines(self) -> Iterator[str]:
-        """One for each auction and one for each operator in it."""
-        yield from self._lines
 
 
 class DisplayError(ValueError):
@@ -328,7 +248,7 @@ def perform(performance: Performance, out: Path | None = None, fps: int | None =
         If the file cannot be written, or there is no screen.
     """
     check_output(out, fps)
-    fps = FPS.get(performance.env_id, METADATA["render_fps"]) if fps is None else fps
+    fps = FPS[performance.env_id] if fps is None else fps
     if out is None:
         _show(performance, fps)
     else:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cfenvs.cell_free.presets import PRESETS, configure_cell_free
+from cfenvs.cell_free.config import RECEIVERS
+from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
 from cfenvs.core.config import louder
@@ -29,6 +30,11 @@ SYSTEM = System(
     presets=PRESETS,
     metrics={"reward": "mean", "objective": "mean", "violations": "mean"},
     louder=louder,
+    describe=describe,
+    catalogue=("receiver", RECEIVERS),
+    controllers="cfenvs.policies:CELL_FREE",
+    first_look="rate-feedback-3",
+    account="cfenvs.play:PowerAccount",
 )
 
 

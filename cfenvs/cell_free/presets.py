@@ -66,3 +66,11 @@ def _warn_of_shared_pilots(config: CellFreeConfig) -> None:
         "meant",
         stacklevel=3,
     )
+
+
+def describe(c: CellFreeConfig) -> str:
+    """Sizes and receiver in a line."""
+    return (
+        f"{c.access_points} access points x {c.antennas} antennas, {c.users} users, {c.pilot_length} pilots, "
+        f"{len(c.levels)} power levels, receiver {c.receiver}"
+    )

@@ -7,6 +7,7 @@ one for a central agent and one for many; a `System` ties them together.
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.core.config import require
+from cfenvs.core.contest import Contest
 from cfenvs.core.threads import one_thread
 
 Arrays = dict[str, Array]
@@ -197,6 +199,25 @@ class System:
     louder : callable, optional
         (configuration, share) to the arguments under which everybody sends that share more power: how a verification
         finds out what hangs on the last bits.
+    describe : callable
+        A configuration to a line for `python -m cfenvs`.
+    catalogue : (str, mapping)
+        An argument that takes names, and what each name means: a sentence, or a class whose docstring begins with it.
+    controllers : mapping
+        What makes each policy that needs no training, by name.
+    first_look : str
+        The controller that `python -m cfenvs play` shows unless another is asked for.
+    fps : int
+        Frames a second of what it shows.
+    account : callable
+        (environment, policy) to what sums up an episode there: see `cfenvs.play.Account`.
+    contest : Contest, optional
+        Of a system whose agents are rivals.
+    learner : str
+        The one that the quick protocols train.
+
+    Each of `controllers`, `account` and `contest` may be a "module:Name", which `part` looks up: a system must not
+    import what is built on top of it.
     """
 
     name: str
@@ -209,10 +230,24 @@ class System:
     agent: str = "agent"
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
     louder: Callable[[Any, float], Mapping[str, Any]] | None = None
+    describe: Callable[[Any], str] = str
+    catalogue: tuple[str, Mapping[str, Any]] = ("", {})
+    controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
+    first_look: str = "random"
+    fps: int = 10
+    account: Callable[[Any, Any], Any] | str = "cfenvs.play:Account"
+    contest: Contest | str | None = None
+    learner: str = "ppo"
 
     def __post_init__(self) -> None:
         known = "reward" in self.metrics and {"mean", "sum", "last"}.issuperset(self.metrics.values())
         require(known, "metrics", self.metrics, 'must map "reward", and infos, to "mean", "sum" or "last"')
+
+    def part(self, name: str) -> Any:
+        """An attribute, imported if it is the "module:Name" of one."""
+        value = getattr(self, name)
+        module, separator, inner = value.partition(":") if isinstance(value, str) else ("", "", "")
+        return getattr(importlib.import_module(module), inner) if separator else value
 
     def build(self, config: Any, num_worlds: int) -> Any:
         """A simulator whose numbers do not depend on how many threads the machine has."""

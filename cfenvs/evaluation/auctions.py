@@ -7,7 +7,6 @@ Against each of them the bidder sits in every seat in turn: whose users are bett
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.evaluation.protocol import OF_AUCTIONS, SELF_PLAY, WORST_RIVAL, Protocol, against, system_of
+from cfenvs.core.contest import Contest, name_of
+from cfenvs.evaluation.protocol import SELF_PLAY, WORST_RIVAL, Protocol, against
+from cfenvs.registration import system_of
 
 ALIKE = "alike"
 """The arrangement with the judged bidder in all seats."""
@@ -52,8 +53,8 @@ def evaluate_bidder(
     seconds : float
         For a decision of one operator.
     """
-    from cfenvs.ris_auction import play
-
+    system = system_of(protocol.env_id)
+    contest: Contest = system.part("contest")
     count = protocol.num_scenarios if worlds is None else worlds
     kwargs: dict[str, Any] = {
         "seed": protocol.first_scenario,
@@ -62,7 +63,8 @@ def evaluate_bidder(
     }
     if hasattr(policy, "allocate"):  # no bidder, but an allocation
         return policy.allocate(count, **kwargs), {}, 0.0
-    seats = _seats(protocol)
+    arguments = dict(protocol.env_kwargs)
+    seats = contest.seats(system.configure(arguments.pop("preset", "default"), arguments))
     traces: dict[str, Array] = {}
     judged_players: list[_Recorder] = []
 
@@ -70,14 +72,13 @@ def evaluate_bidder(
         """What the bidder gets in an arrangement, means (n,) over the seats it has, and what comes out for all."""
         replayed = getattr(policy, "replays", None)
         if replayed is not None:
-            players = [_Recorder(bids) for bids in replayed(name, seats)]
+            players = [_Recorder(bids, contest) for bids in replayed(name, seats)]
         else:
-            players = [_Recorder(as_bidder(policy if seat in judged else rival)) for seat in range(seats)]
-        outcomes = play(players, count, **kwargs)
+            players = [_Recorder(contest.player(policy if seat in judged else rival), contest) for seat in range(seats)]
+        outcomes = contest.play(players, count, **kwargs)
         traces[name] = np.stack([player.trace(protocol.traced) for player in players], axis=2)
         judged_players.extend(players[seat] for seat in judged)
-        measured = system_of(protocol.env_id).metrics
-        return {metric: getattr(outcomes, metric)[:, judged].mean(axis=1) for metric in measured}, outcomes
+        return {metric: getattr(outcomes, metric)[:, judged].mean(axis=1) for metric in system.metrics}, outcomes
 
     own, alike = arranged(ALIKE, None, range(seats))
     population = [own]
@@ -89,40 +90,16 @@ def evaluate_bidder(
     for rival, member in zip(protocol.rivals, population[1:], strict=True):
         metrics[against(rival)] = member["reward"]
     metrics[WORST_RIVAL] = np.min([member["reward"] for member in population[1:]], axis=0)
-    metrics |= {name: getattr(alike, name).astype(float) for name in OF_AUCTIONS}
+    metrics |= {name: getattr(alike, name).astype(float) for name in contest.metrics}
     seconds, decisions = sum(sum(one.seconds) for one in judged_players), sum(len(one.bids) for one in judged_players)
     return metrics, traces, seconds / max(count * decisions, 1)
-
-
-def as_bidder(policy: Any) -> Any:
-    """A bidder for one seat: what has `act` is given the operator's observations and masks."""
-    from cfenvs.ris_auction.bidders import load_bidder
-
-    return copy.copy(_Acting(policy) if hasattr(policy, "act") else load_bidder(policy))
-
-
-def _seats(protocol: Protocol) -> int:
-    from cfenvs.ris_auction import RISAuctionEnv
-
-    kwargs = dict(protocol.env_kwargs)
-    return int(RISAuctionEnv.system.configure(kwargs.pop("preset", "default"), kwargs).operators)
-
-
-class _Acting:
-    """A policy of observations and infos as a bidder."""
-
-    def __init__(self, policy: Any) -> None:
-        self._policy = policy
-
-    def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Bool:
-        infos = {"action_mask": np.stack([np.ones_like(masks), masks], axis=-1).astype(np.int8)}
-        return masks & _checked(self._policy.act(observations, infos), masks, self._policy)
 
 
 class _Recorder:
     """A bidder whose bids are kept and whose decisions are timed."""
 
-    def __init__(self, bidder: Any) -> None:
+    def __init__(self, bidder: Any, contest: Contest) -> None:
+        self._check = contest.check
         # Whoever takes a seat is copied: the lists are shared with the copy.
         self._bidder, self.bids, self.seconds = bidder, list[Bool](), list[float]()
 
@@ -134,16 +111,10 @@ class _Recorder:
         start = time.process_time()
         returned = self._bidder(observations, masks, rng)
         self.seconds.append(time.process_time() - start)
-        bids = _checked(returned, masks, self._bidder)
+        bids = self._check(returned, masks, repr(name_of(self._bidder)))
         self.bids.append(bids)
         return bids
 
     def trace(self, worlds: int) -> Bool:
         """Bids (T, n, S) of the first worlds."""
         return np.stack([bids[:worlds] for bids in self.bids])
-
-
-def _checked(bids: Any, masks: Bool, bidder: Any) -> Bool:
-    from cfenvs.ris_auction.play import check_bids
-
-    return check_bids(bids, masks, repr(getattr(bidder, "name", getattr(bidder, "__name__", type(bidder).__name__))))

@@ -13,9 +13,9 @@ from typing import Any
 import gymnasium as gym
 
 from cfenvs.core.config import require, require_count
+from cfenvs.core.contest import Contest
 from cfenvs.core.errors import check_keys
-from cfenvs.core.simulator import System
-from cfenvs.registration import IDS
+from cfenvs.registration import IDS, EachSystem, system_of
 
 HELD_OUT = 1_000_000
 """Scenario seeds from here on are for evaluation. A world seeded s meets in its first episode the network of scenario
@@ -42,8 +42,6 @@ def training_seed(number: int, worlds: int) -> int:
 
 MOST_STEPS = 1.02
 """Times its budget that a learner may train: libraries round up to whole rollouts."""
-AUCTION = "RISAuction-v0"
-OF_AUCTIONS = ("welfare", "revenue", "unsold", "rounds")
 SELF_PLAY, WORST_RIVAL = "self-play", "worst rival"
 """What is measured of bidders beside the metrics of their system, and `against` each rival: see
 `cfenvs.evaluation.auctions`."""
@@ -124,13 +122,15 @@ class Protocol:
         for name in ("scenario_seed", *self.choices):
             require(name not in self.env_kwargs, "env_kwargs", dict(self.env_kwargs), f"must not set {name}")
         require_count(self, num_scenarios=1, first_scenario=0, training_steps=0, steps_per_network=0, seeds=1, traced=0)
-        require(
-            self.env_id == AUCTION or not self.rivals, "rivals", self.rivals, f"are for {AUCTION}, not {self.env_id}"
-        )
+        contest: Contest | None = system_of(self.env_id).part("contest") if self.env_id in IDS else None
+        if self.rivals and contest is None:
+            have = ", ".join(name for name, found in EachSystem("contest").items() if found is not None)
+            require(False, "rivals", self.rivals, f"are for {have}, not {self.env_id}")
         if self.env_id in IDS and self.metrics:
-            of_rivals = [*OF_AUCTIONS, SELF_PLAY, WORST_RIVAL, *map(against, self.rivals)]
-            of_auctions = of_rivals if self.env_id == AUCTION else []
-            check_keys(self.metrics, [*system_of(self.env_id).metrics, *of_auctions], f"metric of {self.env_id}:")
+            known = list(system_of(self.env_id).metrics)
+            if contest is not None:
+                known += [*contest.metrics, SELF_PLAY, WORST_RIVAL, *map(against, self.rivals)]
+            check_keys(self.metrics, known, f"metric of {self.env_id}:")
         # The default is a choice that auctions do not have.
         if self.env_id in IDS and not {"action_type"}.issuperset(self.choices):
             check_keys(
@@ -199,13 +199,6 @@ class Protocol:
             return gym.make_vec(self.env_id, count, **kwargs)
         check_keys([self.env_id], IDS, "id with a multi-agent face:")
         return importlib.import_module(IDS[self.env_id][0]).parallel_vec_env(count, **kwargs)
-
-
-def system_of(env_id: str) -> System:
-    """The system of an id of ours."""
-    package, prefix = IDS[env_id]
-    system: System = getattr(importlib.import_module(f"{package}.env"), f"{prefix}Env").system
-    return system
 
 
 @cache

@@ -23,9 +23,9 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.evaluation.evaluate import evaluate
-from cfenvs.evaluation.protocol import Protocol, system_of
+from cfenvs.evaluation.protocol import Protocol
 from cfenvs.evaluation.result import Result
-from cfenvs.registration import IDS
+from cfenvs.registration import IDS, system_of
 
 RELATIVE, FLOOR = 1e-9, 1e-12
 """What numbers may differ by: a share of themselves, and one of the largest value of the metric in the networks."""

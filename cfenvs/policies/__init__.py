@@ -31,7 +31,7 @@ from cfenvs.policies.classical import (
     RoundedOptimum,
 )
 from cfenvs.policies.xl_mimo import fair, wmmse
-from cfenvs.ris_auction.bidders import BIDDERS, SHADED
+from cfenvs.registration import EachSystem
 
 __all__ = [
     "CONTROLLERS",
@@ -49,28 +49,28 @@ __all__ = [
     "wmmse",
 ]
 
-CONTROLLERS: Mapping[str, Mapping[str, Callable[[], Any]]] = {
-    "CellFreeUplinkPower-v0": {
-        "random": RandomPolicy,
-        "full-power": FullPower,
-        "fractional": lambda: Fractional(-0.5),
-        "rate-feedback-1": lambda: RateFeedback(rounds=1),
-        "rate-feedback-3": lambda: RateFeedback(rounds=3),
-        "rounded-optimum": RoundedOptimum,
-        "optimum-levels": DiscreteOptimum,
-        "optimum": ContinuousOptimum,
-    },
-    "XLMIMOPower-v0": {
-        "random": RandomPolicy,
-        "full-power": FullPower,
-        "fractional": lambda: Fractional(-0.5),
-        "fractional-1": lambda: Fractional(-1.0),
-        "max-min": fair,
-        "wmmse": wmmse,
-        "optimum": lambda: ContinuousOptimum("best found"),
-    },
-    "RISAuction-v0": {**BIDDERS, **SHADED},
+ANYWHERE: Mapping[str, Callable[[], Any]] = {"random": RandomPolicy}
+"""Controllers that every system has."""
+CELL_FREE: Mapping[str, Callable[[], Any]] = {
+    **ANYWHERE,
+    "full-power": FullPower,
+    "fractional": lambda: Fractional(-0.5),
+    "rate-feedback-1": lambda: RateFeedback(rounds=1),
+    "rate-feedback-3": lambda: RateFeedback(rounds=3),
+    "rounded-optimum": RoundedOptimum,
+    "optimum-levels": DiscreteOptimum,
+    "optimum": ContinuousOptimum,
 }
+XL_MIMO: Mapping[str, Callable[[], Any]] = {
+    **ANYWHERE,
+    "full-power": FullPower,
+    "fractional": lambda: Fractional(-0.5),
+    "fractional-1": lambda: Fractional(-1.0),
+    "max-min": fair,
+    "wmmse": wmmse,
+    "optimum": lambda: ContinuousOptimum("best found"),
+}
+CONTROLLERS: Mapping[str, Mapping[str, Callable[[], Any]]] = EachSystem("controllers")
 """What makes each controller, by environment and name."""
 
 

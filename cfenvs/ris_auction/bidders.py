@@ -27,7 +27,16 @@ class Bidder(Protocol):
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Array: ...
 
 
-class Greedy(Seated):
+class _Shading(Seated):
+    def __init__(self, shade: float = 1.0) -> None:
+        require(shade > 0, "shade", shade, "must be above 0")
+        self.shade = shade
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__.lower()}, as if values were {self.shade:g} of what they are"
+
+
+class Greedy(_Shading):
     """Bids for every surface that alone is worth more than the price, the best first, as far as the budget goes.
 
     Parameters
@@ -41,17 +50,13 @@ class Greedy(Seated):
     Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 2024.
     """
 
-    def __init__(self, shade: float = 1.0) -> None:
-        require(shade > 0, "shade", shade, "must be above 0")
-        self.shade = shade
-
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
         seen = observations[:, : self.seat.surfaces].astype(float)
         values = seen * (self.shade * self.seat.value_scale)
         return _affordable(masks & (values > self.seat.prices), values, self.seat)
 
 
-class Straightforward(Seated):
+class Straightforward(_Shading):
     """Bids for the bundle of largest value minus price, built surface by surface.
 
     From what it owns, it adds the surface that adds most to the set so far, while that is more than the price and the
@@ -68,10 +73,6 @@ class Straightforward(Seated):
     Straightforward bidding: P. Milgrom, "Putting Auction Theory to Work: The Simultaneous Ascending Auction", JPE
     108(2), 2000.
     """
-
-    def __init__(self, shade: float = 1.0) -> None:
-        require(shade > 0, "shade", shade, "must be above 0")
-        self.shade = shade
 
     def __call__(self, observations: Float32, masks: Bool, rng: Streams) -> Bool:
         seat = self.seat

@@ -8,9 +8,10 @@ import numpy as np
 
 from cfenvs.core.faces import aec, faces
 from cfenvs.core.simulator import System
+from cfenvs.ris_auction.bidders import BIDDERS, SHADED
 from cfenvs.ris_auction.config import RISAuctionConfig
 from cfenvs.ris_auction.masks import BASES
-from cfenvs.ris_auction.presets import PRESETS, configure_ris_auction
+from cfenvs.ris_auction.presets import PRESETS, configure_ris_auction, describe
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 from cfenvs.ris_auction.views import OperatorsView, SeatView
 
@@ -36,6 +37,13 @@ SYSTEM = System(
     presets=PRESETS,
     metrics={"reward": "sum", "utility": "last", "cost": "last"},
     louder=_louder,
+    describe=describe,
+    catalogue=("opponents", BIDDERS),
+    controllers={**BIDDERS, **SHADED},
+    first_look="straightforward",
+    fps=2,
+    account="cfenvs.ris_auction.contest:Account",
+    contest="cfenvs.ris_auction.contest:CONTEST",
 )
 
 

@@ -42,3 +42,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 configure_ris_auction = partial(configure, RISAuctionConfig, PRESETS)
+
+
+def describe(c: RISAuctionConfig) -> str:
+    """Sizes in a line."""
+    return (
+        f"{c.operators} operators with {c.users} users and {c.base_stations} base stations x {c.antennas} antennas, "
+        f"{c.surfaces} surfaces x {c.elements} elements"
+    )

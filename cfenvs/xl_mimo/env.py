@@ -7,7 +7,8 @@ from typing import Any
 from cfenvs.core.config import louder
 from cfenvs.core.faces import aec, faces
 from cfenvs.core.simulator import System
-from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo
+from cfenvs.xl_mimo.config import RECEIVERS
+from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 from cfenvs.xl_mimo.views import CentralView, UsersView
 
@@ -29,6 +30,12 @@ SYSTEM = System(
     presets=PRESETS,
     metrics={"reward": "mean", "objective": "mean"},
     louder=louder,
+    describe=describe,
+    catalogue=("receiver", RECEIVERS),
+    controllers="cfenvs.policies:XL_MIMO",
+    first_look="wmmse",
+    account="cfenvs.play:PowerAccount",
+    learner="matd3",
 )
 
 

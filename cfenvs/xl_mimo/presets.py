@@ -31,3 +31,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 configure_xl_mimo = partial(configure, XLMIMOConfig, PRESETS)
+
+
+def describe(c: XLMIMOConfig) -> str:
+    """Sizes and receiver in a line."""
+    return f"{c.base_stations} base stations x {c.bs_antennas} antennas, {c.users} users x {c.ue_antennas} antennas" + (
+        f", receiver {c.receiver}" + (", near field" if c.near_field else "")
+    )

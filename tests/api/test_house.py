@@ -29,12 +29,12 @@ ALLOWED = {
     "radio": BASE,
     "control": {*BASE, "radio"},
     "core": BASE,
-    "registration": set(),
+    "registration": {"core"},  # for its types only
     "adapters": {"arrays", "core"},
-    "evaluation": {"arrays", "core", "registration", "ris_auction"},
+    "evaluation": {"arrays", "core", "registration"},
     **{system: {*BASE, "radio", "control", "core"} for system in SYSTEMS},
-    "policies": {*BASE, "radio", "control", "core", *SYSTEMS},
-    "play": {"arrays", "core", "evaluation", "policies", "registration", "ris_auction"},
+    "policies": {*BASE, "radio", "control", "core", "registration", *SYSTEMS},
+    "play": {"arrays", "core", "evaluation", "policies", "registration"},
 }
 """What each part of `cfenvs` may import from the others."""
 

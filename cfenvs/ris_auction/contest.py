@@ -1,0 +1,134 @@
+"""Bidders against each other: seated by name, and what became of each auction in words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Array, Bool, Float, Float32
+from cfenvs.core.config import require
+from cfenvs.core.contest import Contest, name_of
+from cfenvs.core.errors import check_keys
+from cfenvs.ris_auction.bidders import BIDDERS, SHADED, load_bidder, seat_bidders
+from cfenvs.ris_auction.play import check_bids, play
+from cfenvs.ris_auction.seat import Seat
+
+
+class Seats:
+    """Bidders in all seats of an auction, as one policy of many agents."""
+
+    agents = True
+
+    def __init__(self, player: Any, label: str, others: Any) -> None:
+        self._player, self._label = player, label
+        self._others = others
+
+    def begin(self, env: Any) -> None:
+        """Seat everybody."""
+        operators, seat = env.config.operators, env.config.seat
+        others = [self._label] * (operators - 1)
+        bidders = [self._player] * (operators - 1)
+        if self._others is not None:
+            others = [self._others] if isinstance(self._others, str) else list(self._others)
+            if len(others) == 1:
+                others *= operators - 1
+            require(
+                len(others) == operators - 1, "opponents", others, f"must be one, or one for each of {operators - 1}"
+            )
+            bidders = [named_bidder(name) for name in others]
+        self.labels = [*others[:seat], self._label, *others[seat:]]
+        self._bidders = seat_bidders(
+            [as_bidder(bidder) for bidder in (*bidders[:seat], self._player, *bidders[seat:])], operators
+        )
+        self._streams = env.simulator.streams
+        for operator, bidder in enumerate(self._bidders):
+            if hasattr(bidder, "attach"):
+                bidder.attach(Seat(env.simulator, operator))
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Everybody's bids, (1, O, S)."""
+        masks: Bool = infos["action_mask"][..., 1].astype(bool)
+        bids = [
+            check_bids(bidder(observations[:, o], masks[:, o], self._streams[o]), masks[:, o], repr(self.labels[o]))
+            for o, bidder in enumerate(self._bidders)
+        ]
+        return np.stack(bids, axis=1)
+
+
+def named_bidder(name: Any) -> Any:
+    """One of the controllers, or what a "module:Name" stands for."""
+    if isinstance(name, str) and ":" not in name:
+        check_keys([name], BIDDERS | SHADED, "controller of RISAuction-v0:")
+    return load_bidder(name)
+
+
+def as_bidder(policy: Any) -> Any:
+    """A bidder for one seat: what has `act` is given the operator's observations and masks."""
+    return copy.copy(_Acting(policy) if hasattr(policy, "act") else load_bidder(policy))
+
+
+class _Acting:
+    """A policy of observations and infos as a bidder."""
+
+    def __init__(self, policy: Any) -> None:
+        self._policy = policy
+
+    def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Bool:
+        infos = {"action_mask": np.stack([np.ones_like(masks), masks], axis=-1).astype(np.int8)}
+        return masks & check_bids(self._policy.act(observations, infos), masks, repr(name_of(self._policy)))
+
+
+class Account:
+    """What became of each auction of an episode. Costs and rewards are shares of the operator's budget."""
+
+    def __init__(self, env: Any, policy: Seats) -> None:
+        self._env, self._policy = env, policy
+        self._lines: list[str] = []
+        self._rewards: Float = np.zeros(env.config.operators)
+        self._rounds = 0
+
+    def before(self) -> None:
+        """Remember what the auction at hand could bring; it is found once for each."""
+        self._best = self._env.optimum()[0]
+        self._auction = int(self._env.simulator.valuation.auction[0])
+
+    def after(self, rewards: Float, going: bool) -> None:
+        """Add a round, and close the books of an auction that has ended with it."""
+        simulator, config = self._env.simulator, self._env.config
+        self._rewards = self._rewards + rewards
+        self._rounds += 1
+        if going and int(simulator.valuation.auction[0]) == self._auction:
+            return
+        budgets, utilities, owner = simulator.full_budgets[0], simulator.utilities[0], simulator.owner[0]
+        welfare = float((simulator.worth[0] * utilities).sum())
+        which = f", auction {self._auction + 1}" if config.auctions_per_episode > 1 else ""
+        self._lines.append(
+            f"{which}: {self._rounds} rounds, {int((owner < 0).sum())} of {config.surfaces} surfaces unsold, "
+            f"welfare {welfare:.3f}; {'optimum' if self._best.certified else 'best found'} {self._best.value:.3f}"
+            + (f", of which {welfare / self._best.value:.1%}" if self._best.value > 0 else "")
+        )
+        unit = np.ones_like(budgets) if config.reward_unit == "budget" else budgets
+        for o, label in enumerate(self._policy.labels):
+            self._lines.append(
+                f"{which}: operator {o}, {label}: {int((owner == o).sum())} won, utility {utilities[o]:.3f}, "
+                f"cost {simulator.costs[0, o] / budgets[o]:.3f}, reward {self._rewards[o] / unit[o]:.3f}"
+            )
+        self._rewards, self._rounds = np.zeros_like(self._rewards), 0
+
+    def lines(self) -> Iterator[str]:
+        """One for each auction and one for each operator in it."""
+        yield from self._lines
+
+
+CONTEST = Contest(
+    play=play,
+    player=as_bidder,
+    named=named_bidder,
+    check=check_bids,
+    seats=lambda config: int(config.operators),
+    seated=Seats,
+    metrics=("welfare", "revenue", "unsold", "rounds"),
+)

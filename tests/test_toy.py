@@ -1,0 +1,81 @@
+"""A system of another package: registered by one line, it has all that ours have, and no file of ours names it."""
+
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+
+import gymnasium as gym
+import numpy as np
+import pettingzoo
+import pytest
+from pettingzoo.test import parallel_api_test
+
+from cfenvs import registration
+from cfenvs.__main__ import main
+from cfenvs.evaluation import Protocol, evaluate, play_again, rank
+from cfenvs.policies import CONTROLLERS, make_controller
+from tests import toy
+
+ID = "Talk-v0"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def installed():
+    """As if a package with this entry point were installed."""
+    point = EntryPoint(ID, toy.__name__, registration.ENTRY_POINTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registration, "entry_points", lambda group: [point] if group == "cfenvs.systems" else [])
+        registration.register_all()
+    yield
+    del registration.IDS[ID], gym.registry[ID]
+
+
+def test_all_faces_show_it_and_agree():
+    scalar, vector = gym.make(ID, preset="crowd"), gym.make_vec(ID, 3, preset="crowd")
+    parallel, batched = (
+        pettingzoo.make("parallel", f"cfenvs/{ID}", preset="crowd"),
+        toy.parallel_vec_env(3, preset="crowd"),
+    )
+    first, _ = scalar.reset(seed=5)
+    observations, _ = vector.reset(seed=4)
+    seen, _ = parallel.reset(seed=5)
+    of_agents, _ = batched.reset(seed=4)
+    assert (observations[1] == first).all()
+    assert (of_agents[..., 0] == observations).all()
+    assert [seen[agent][0] for agent in parallel.possible_agents] == first.tolist()
+    best = [one.action for one in vector.optimum()]
+    rewards = vector.step(np.array(best))[1]
+    assert rewards.tolist() == [one.value for one in batched.optimum()]
+    assert rewards[1] == scalar.step(scalar.unwrapped.optimum().action)[1]
+    assert toy.TalkParallelEnv.__doc__.startswith("PettingZoo environment with one agent for each talker")
+    parallel_api_test(toy.parallel_env(), num_cycles=10)
+
+
+def test_it_is_listed_and_played(capsys, tmp_path):
+    main([])
+    assert f"{ID}\n  presets (preset=...)\n    default" in capsys.readouterr().out
+    main(["play", ID, "--out", str(tmp_path / "talk.gif")])
+    assert "seed 0: 3 steps, mean reward" in capsys.readouterr().out
+    assert (tmp_path / "talk.gif").stat().st_size > 0
+    with pytest.raises(SystemExit):
+        main(["play", ID, "--opponents", "random"])
+    assert "only RISAuction-v0 has them" in capsys.readouterr().err
+
+
+def test_it_is_evaluated_ranked_and_verified():
+    protocol = Protocol(env_id=ID, num_scenarios=4, traced=4, metrics=("reward", "collided"), choices=())
+    policies = {name: make_controller(ID, name) for name in CONTROLLERS[ID]}
+    results = [replace(evaluate(policy, protocol), algorithm=name) for name, policy in policies.items()]
+    assert {row.algorithm for row in rank(results)} == {"random", "optimum"}
+    assert not results[1].metrics["collided"].any()
+    assert play_again(results[1], results[1].traces).same_bits == 4
+    with pytest.raises(ValueError, match="unknown metric of Talk-v0"):
+        Protocol(env_id=ID, metrics=("violations",), choices=())
+    with pytest.raises(ValueError, match="did you mean 'optimum'"):
+        make_controller(ID, "optimun")
+
+
+def test_its_controllers_are_rows_of_a_benchmark():
+    pytest.importorskip("torch")
+    from benchmarks.algorithms import of_protocol
+
+    assert of_protocol(Protocol(env_id=ID, choices=())).keys() == {"random", "optimum"}
