@@ -106,15 +106,14 @@ class Run:
         self._bar = tqdm(
             total=self.total, initial=self.position, desc=self.name, unit=f" {self.unit}", disable=not self._progress
         )
-        self._writer: Any = None
-        if self.folder is not None:
-            from torch.utils.tensorboard import SummaryWriter  # heavy, and needed here only
-
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._writer = SummaryWriter(str(self.folder), purge_step=self.position + 1)  # type: ignore[no-untyped-call]
         self._handler: Any = None
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():  # before files show that it runs
             self._handler = signal.signal(signal.SIGINT, self._on_interrupt)
+        try:
+            self._writer = self._events()
+        except BaseException:
+            self._heed_no_more()
+            raise
         self._started = time.perf_counter() - self.seconds
         return self
 
@@ -122,13 +121,26 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.seconds = time.perf_counter() - self._started
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+        self._heed_no_more()
         self._bar.close()
         if self._writer is not None:
             self._writer.close()
         if self.folder is not None:
             self._record("interrupted" if isinstance(error, KeyboardInterrupt) else "failed" if error else "finished")
+
+    def _events(self) -> Any:
+        """Where events for TensorBoard go; None without a folder."""
+        if self.folder is None:
+            return None
+        from torch.utils.tensorboard import SummaryWriter  # heavy, and needed here only
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return SummaryWriter(str(self.folder), purge_step=self.position + 1)  # type: ignore[no-untyped-call]
+
+    def _heed_no_more(self) -> None:
+        """Leave Ctrl-C to whoever had it before."""
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
 
     def restore(self) -> dict[str, Any] | None:
         """The state given to the last `checkpoint` of the run that is resumed, or None at a fresh start."""
