@@ -133,12 +133,12 @@ class Loudest:
 SYSTEM = System(
     name="Talk-v0",
     agent="talker",
+    presets=PRESETS,
     configure=lambda preset, overrides: configure(TalkConfig, PRESETS, preset, overrides),
     simulator=TalkSimulator,
     central=Centre,
     agents=Talkers,
     renderer=Picture,
-    presets=PRESETS,
     metrics={"reward": "mean", "collided": "sum"},
     controllers={**ANYWHERE, "optimum": Loudest},
     first_look="optimum",
