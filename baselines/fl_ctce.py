@@ -73,10 +73,5 @@ def train_fuzzy(name: str, args: Args, make_learner: Callable[[int, int], MADDPG
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

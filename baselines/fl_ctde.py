@@ -33,10 +33,5 @@ def train(args: Args, progress: bool = True) -> FuzzyPolicy:
     return train_fuzzy("FL-CTDE", args, single, progress)
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)
