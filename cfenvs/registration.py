@@ -39,8 +39,8 @@ def register(name: str, module: str) -> None:
     name : str
         The id, such as "Toy-v0".
     module : str
-        Where what `cfenvs.core.faces.makers.faces` made of it can be imported from: `ToyEnv`, `ToyVectorEnv`,
-        `parallel_env`, `parallel_vec_env` and `env`. It is not imported before it is needed.
+        Where its scalar face and what `cfenvs.core.faces.makers.faces` made of it can be imported from: `ToyEnv`,
+        `ToyVectorEnv`, `parallel_env`, `parallel_vec_env` and `env`. It is not imported before it is needed.
     """
     if name not in IDS:
         IDS[name] = (module, name.rpartition("-v")[0])

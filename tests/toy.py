@@ -9,7 +9,7 @@ from cfenvs.core import AgentsView, Simulator, System, View
 from cfenvs.core.actions import check_indices
 from cfenvs.core.config import configure, require_count
 from cfenvs.core.drops import Drops
-from cfenvs.core.faces import aec, faces
+from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import zeroed
 from cfenvs.policies import ANYWHERE
 
@@ -143,7 +143,15 @@ SYSTEM = System(
     controllers={**ANYWHERE, "optimum": Loudest},
     first_look="optimum",
 )
-TalkEnv, TalkVectorEnv, parallel_env, parallel_vec_env = faces(SYSTEM, "Talk on one channel.", __name__)
+
+
+class TalkEnv(ScalarEnv):
+    """Talk on one channel."""
+
+    system = SYSTEM
+
+
+TalkVectorEnv, parallel_env, parallel_vec_env = faces(TalkEnv)
 TalkParallelEnv, TalkParallelVecEnv = parallel_env, parallel_vec_env
 env = aec(parallel_env)
 

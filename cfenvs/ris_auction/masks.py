@@ -10,7 +10,9 @@ from cfenvs.core.faces.scalar import ScalarEnv
 from cfenvs.core.faces.vector import VectorFace
 
 
-class _Scalar(ScalarEnv):
+class MaskedEnv(ScalarEnv):
+    """The scalar face, with masks."""
+
     def action_masks(self) -> Array:
         """Which entries of the action may be 0 and 1, flat: (2 S,) bool, as sb3-contrib's `MaskablePPO` asks for."""
         return _flat(self._view.situation()["action_mask"])[0]
@@ -34,7 +36,8 @@ class _ParallelVec(ParallelVecFace):
         return _flat(self._view.situation()["action_mask"])
 
 
-BASES = Faces(_Scalar, _Vector, _Parallel, _ParallelVec)
+BASES = Faces(_Vector, _Parallel, _ParallelVec)
+"""The other faces, with masks."""
 
 
 def _flat(mask: Array) -> Array:

@@ -181,3 +181,6 @@ def test_the_faces_are_classes_of_their_module_and_the_first_has_the_page(name):
     assert "Description" in page
     assert "Citation" in page
     assert pickle.loads(pickle.dumps(module.env)) is module.env
+    # A statement, not an assignment: type checkers take it as a type, editors show its page.
+    text = Path(f"{module.__path__[0]}/env.py").read_text(encoding="utf-8")
+    assert f"{prefix}Env" in {node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
