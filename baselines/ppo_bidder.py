@@ -231,11 +231,11 @@ class Judge(nn.Module):
         return self._logits(described, observations), self._summary(described)
 
     def forward_actor(self, observations: Tensor) -> Tensor:
-        """The first of the two."""
+        """Logits alone."""
         return self._logits(self._describe(observations), observations)
 
     def forward_critic(self, observations: Tensor) -> Tensor:
-        """The second."""
+        """Features for the value alone."""
         return self._summary(self._describe(observations))
 
     def _summary(self, described: Tensor) -> Tensor:
@@ -270,11 +270,11 @@ class Layers(nn.Module):
         return self.forward_actor(observations), self.forward_critic(observations)
 
     def forward_actor(self, observations: Tensor) -> Tensor:
-        """The first of the two."""
+        """Logits alone."""
         return masked(self.actor(observations), observations)
 
     def forward_critic(self, observations: Tensor) -> Tensor:
-        """The second."""
+        """Features for the value alone."""
         return self.critic(observations)
 
 

@@ -205,13 +205,13 @@ class PowerAccount(Account):
     """Means over the steps of an episode of power control, beside the optimum."""
 
     def after(self, rewards: Any, going: bool) -> None:
-        """Add a step."""
+        """A step was taken: keep its reward, and the objective beside its optimum."""
         simulator = self._env.simulator
         objective, optimum = float(simulator.objective_values[0]), float(simulator.optimum_values[0])
         self._rows.append((float(np.mean(rewards)), objective, optimum))
 
     def lines(self) -> Iterator[str]:
-        """One."""
+        """The one line that is printed at the end, after the seed of the episode."""
         reward, objective, best = np.mean(self._rows, axis=0).tolist()
         line = f": {len(self._rows)} steps, mean reward {reward:.3f}"
         if abs(reward - objective) > 1e-9:
