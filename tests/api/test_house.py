@@ -76,6 +76,13 @@ def test_baselines_do_not_know_benchmarks_and_neither_touches_private_attributes
                     assert own, f"{path.relative_to(ROOT)}:{node.lineno} touches {node.attr}"
 
 
+def test_one_module_is_called_play_and_the_other_is_found_under_its_old_name_too():
+    assert len(list((ROOT / "cfenvs").rglob("play.py"))) == 1
+    code = "import cfenvs.ris_auction.play; from cfenvs.ris_auction.play import Outcomes, play; print(play.__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "cfenvs.ris_auction.matches\n", done.stderr
+
+
 def test_importing_is_light():
     """No heavy library comes with the package, nor with an environment that is not rendered."""
     code = (
