@@ -39,8 +39,8 @@ from baselines.common.runs import read_checkpoint
 from baselines.common.streams import Streams
 from baselines.common.xl_mimo import announce, to_shares, users_view
 from cfenvs.arrays import Array, Float32
-from cfenvs.core.scaling import GAIN_SCALE_DB
 from cfenvs.policies.classical import PowerPolicy
+from cfenvs.power.scaling import GAIN_SCALE_DB
 from cfenvs.xl_mimo import parallel_vec_env
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from baselines.common.arguments import EnvKwargs, KeptArgs, WorldsArgs
 from cfenvs.arrays import Array
-from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, scaled_gains
 from cfenvs.evaluation import Policy
 from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION
 from cfenvs.evaluation.protocol import Protocol as Networks
+from cfenvs.power.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, scaled_gains
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 
 ENV_ID = "XLMIMOPower-v0"

@@ -11,10 +11,10 @@ from cfenvs.cell_free.env import (
     parallel_vec_env,
     warmup,
 )
-from cfenvs.cell_free.levels import db_levels, linear_levels
 from cfenvs.cell_free.presets import PRESETS
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.control import Optimum
+from cfenvs.power.levels import db_levels, linear_levels
 
 __all__ = [
     "PRESETS",

@@ -8,9 +8,9 @@ from cfenvs.cell_free.config import RECEIVERS
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
-from cfenvs.core.config import louder
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
+from cfenvs.power.levels import louder
 
 
 def _make_renderer(simulator: CellFreeSimulator) -> Any:
@@ -94,7 +94,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv):
     -------
     min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
     objectives: "sum", "proportional-fair" (the geometric mean), "energy-efficiency" (with `circuit_power`,
-    `access_point_power` and `amplifier_efficiency`), or your own (`cfenvs.core.objectives`). Agents get the
+    `access_point_power` and `amplifier_efficiency`), or your own (`cfenvs.power.objectives`). Agents get the
     objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
     neighbours ("neighborhood").
 

@@ -13,7 +13,7 @@ from cfenvs.control import Optimum, PowerSolution, max_min_discrete
 from cfenvs.control.discrete import max_min_refined
 from cfenvs.control.search import best_continuous, best_discrete
 from cfenvs.control.solution import relative_gap
-from cfenvs.core.objectives import MinimumRate, Objective
+from cfenvs.power.objectives import MinimumRate, Objective
 from cfenvs.radio.spectral_efficiency import cqi_of_rate, prelog
 
 RANDOM_STARTS = 4

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.cell_free.levels import db_levels
 from cfenvs.core.config import configure, load_object
+from cfenvs.power.levels import db_levels
 
 _BOOK: dict[str, Any] = {"users": 40, "placement": "uniform", "pilot_length": 10}
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.core.drops import GIVEN_DB, Given, height_above_users, on_the_ground
+from cfenvs.core.drops import Given
+from cfenvs.power.given import GIVEN_DB, height_above_users, on_the_ground
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.correlation import local_scattering
 

@@ -15,11 +15,12 @@ from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import Scenario, draw_scenario
 from cfenvs.control import Optimum
-from cfenvs.core.drops import Drops, GivenParts
+from cfenvs.core.drops import Drops
 from cfenvs.core.errors import check_options
-from cfenvs.core.objectives import objective_of
-from cfenvs.core.scaling import scaled_gains
 from cfenvs.core.simulator import Simulator, zeroed
+from cfenvs.power.given import GivenParts
+from cfenvs.power.objectives import objective_of
+from cfenvs.power.scaling import scaled_gains
 from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.radio.spectral_efficiency import prelog
 

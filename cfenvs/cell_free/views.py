@@ -13,9 +13,9 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users
 from cfenvs.cell_free.simulator import VIOLATION_SHARE, CellFreeSimulator, Transmission
 from cfenvs.core.actions import as_array, check_indices, check_shares, take_levels
-from cfenvs.core.outcomes import central_outcome, for_every_user, users_outcome
-from cfenvs.core.scaling import GAIN_CLIP, RATE_CLIP, RATE_SCALE
 from cfenvs.core.simulator import AgentsView, Arrays, View
+from cfenvs.power.outcomes import central_outcome, for_every_user, users_outcome
+from cfenvs.power.scaling import GAIN_CLIP, RATE_CLIP, RATE_SCALE
 
 
 class CentralView(View):

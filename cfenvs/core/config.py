@@ -83,23 +83,3 @@ def require_positive(config: Any, *names: str) -> None:
         value = getattr(config, field)
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         require(number and np.isfinite(value) and value > 0, field, value, "must be a number above 0")
-
-
-def require_levels(config: Any) -> None:
-    """The field `levels` must rise from at least 0 to at most `max_power`; it becomes a tuple."""
-    levels = np.asarray(config.levels, float)
-    rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
-    require(
-        bool(rising and levels[0] >= 0 and 0 < levels[-1] <= config.max_power * (1 + 1e-12)),
-        "levels",
-        config.levels,
-        f"must rise from at least 0 to at most max_power={config.max_power:g} mW, with one level above 0",
-    )
-    object.__setattr__(config, "levels", tuple(levels.tolist()))
-
-
-def louder(config: Any, share: float) -> dict[str, Any]:
-    """The arguments `max_power` and `levels` of a configuration, all larger by a share of themselves."""
-    more = 1.0 + share
-    levels = None if config.levels is None else [level * more for level in config.levels]
-    return {"max_power": config.max_power * more, "levels": levels}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cfenvs.core.config import louder
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
+from cfenvs.power.levels import louder
 from cfenvs.xl_mimo.config import RECEIVERS
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator

@@ -9,7 +9,7 @@ import numpy as np
 from cfenvs.arrays import Array, Float
 from cfenvs.control import Optimum, fractional
 from cfenvs.control.search import best_continuous, best_discrete
-from cfenvs.core.objectives import MinimumRate, Objective, SumRate
+from cfenvs.power.objectives import MinimumRate, Objective, SumRate
 from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.receivers import Receiver

@@ -9,10 +9,11 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
-from cfenvs.core.drops import Drops, GivenParts
+from cfenvs.core.drops import Drops
 from cfenvs.core.errors import check_options
-from cfenvs.core.objectives import objective_of
 from cfenvs.core.simulator import Simulator, zeroed
+from cfenvs.power.given import GivenParts
+from cfenvs.power.objectives import objective_of
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver

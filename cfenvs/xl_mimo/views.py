@@ -10,9 +10,9 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.actions import check_shares, take_levels
-from cfenvs.core.outcomes import central_outcome, for_every_user, users_outcome
-from cfenvs.core.scaling import GAIN_CLIP, scaled_gains
 from cfenvs.core.simulator import AgentsView, Arrays, View
+from cfenvs.power.outcomes import central_outcome, for_every_user, users_outcome
+from cfenvs.power.scaling import GAIN_CLIP, scaled_gains
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator

@@ -9,8 +9,8 @@ import pytest
 import cfenvs.cell_free
 from cfenvs.cell_free.presets import configure_cell_free
 from cfenvs.core.drops import Drops
-from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
 from cfenvs.policies import BestResponse
+from cfenvs.power.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
 from cfenvs.radio import cqi, mmse_sinr, mr_uatf_coefficients, uatf_sinr
 from tests.physics.test_control import brute_force
 
@@ -288,7 +288,7 @@ class SecondLowest:
 def test_objectives_ignore_inactive_users():
     rates, active = np.array([[1.0, 4.0, 9.0]]), np.array([[True, True, False]])
     objectives = [configure_cell_free("default", {"objective": name}) for name in ("min", "sum", "proportional-fair")]
-    from cfenvs.core.objectives import load_objective
+    from cfenvs.power.objectives import load_objective
 
     values = [load_objective(config.objective)(rates, active, rates)[0] for config in objectives]
     assert values == pytest.approx([1, 5, 2])

@@ -15,7 +15,7 @@ from cfenvs.cell_free.receivers import CentralMmseReceiver, MaximumRatioReceiver
 from cfenvs.control import fixed_point, fractional, max_min, max_min_discrete, max_min_rates, sum_rate_wmmse
 from cfenvs.control.search import best_continuous, best_discrete
 from cfenvs.control.solution import relative_gap
-from cfenvs.core.objectives import EnergyEfficiency, MinimumRate
+from cfenvs.power.objectives import EnergyEfficiency, MinimumRate
 from cfenvs.radio import UatfCoefficients
 from cfenvs.radio.pilots import greedy
 from cfenvs.ris_auction import welfare

@@ -11,7 +11,7 @@ from benchmarks.figures import FIGURES
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "benchmarks" / "results" / "figures"
-AWAITED = {"cell-free-replay", "cell-free-cqi"}
+AWAITED = {"cell-free-replay"}
 """Figures that the page names as not run yet."""
 
 
