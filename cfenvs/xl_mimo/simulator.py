@@ -9,15 +9,16 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
-from cfenvs.core.drops import Drops
+from cfenvs.core.drops import Beginning, Drops
 from cfenvs.core.errors import check_options
-from cfenvs.core.simulator import Simulator, zeroed
+from cfenvs.core.kept import KeptDrops
+from cfenvs.core.simulator import Simulator, blocks, zeroed
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import objective_of
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver
-from cfenvs.xl_mimo.scenario import draw_scenario, walk
+from cfenvs.xl_mimo.scenario import draw_scenarios, walk
 
 
 class XLMIMOSimulator(Simulator):
@@ -41,13 +42,15 @@ class XLMIMOSimulator(Simulator):
         Of the episode, with walking users only: what they are before each step, and after the last.
     """
 
+    scenarios: KeptDrops
+
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         self.config = config
         self.num_worlds = num_worlds
         self.objective = objective_of(config)
         self.receiver = make_receiver(config, num_worlds)
         shape = (num_worlds, config.users)
-        self.scenarios: list[Any] = [None] * num_worlds
+        self.scenarios = KeptDrops(num_worlds)
         self.gains = np.ones((num_worlds, config.base_stations, config.users))
         self.positions = np.zeros((*shape, 2))
         self.powers = np.zeros(shape)
@@ -58,6 +61,7 @@ class XLMIMOSimulator(Simulator):
         self.steps = np.zeros(num_worlds, np.int64)
         self.terminated = np.zeros(num_worlds, bool)
         self.truncated = np.zeros(num_worlds, bool)
+        self._all = np.arange(num_worlds)
         self._everybody = np.ones(shape, bool)
         self._drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
         self._optima: list[Optimum | None] = [None] * num_worlds
@@ -66,7 +70,6 @@ class XLMIMOSimulator(Simulator):
             length = config.episode_length + 1
             self.gain_paths = np.ones((num_worlds, length, *self.gains.shape[1:]))
             self.position_paths = np.zeros((num_worlds, length, config.users, 2))
-            self._all = np.arange(num_worlds)
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         check_options(options, [])
@@ -76,23 +79,32 @@ class XLMIMOSimulator(Simulator):
     ) -> None:
         beginnings = self._drops.begin(worlds, generators, seeded)
         self.gains, self.positions = self.gains.copy(), self.positions.copy()
-        for world, (drop, rng, given) in zip(worlds.tolist(), beginnings, strict=True):
-            if drop is not None:
-                self.scenarios[world] = draw_scenario(self.config, drop, given)
-                self.receiver.prepare(world, self.scenarios[world])
-            scenario = self.scenarios[world]
-            self.gains[world], self.positions[world] = scenario.gains, scenario.users
-            if self._moving:
-                self.position_paths[world], self.gain_paths[world] = walk(self.config, scenario, rng)
-            if drop is not None or self._moving:
-                self._optima[world] = None
-        self.receiver.follow(self.gains)
+        for block in blocks(len(worlds), self.config.base_stations * self.config.users):
+            self._begin(worlds[block], beginnings[block])
+        self.receiver.follow(self.gains, worlds)
         self.steps[worlds] = 0
         for name in ("powers", "rates", "objective_values", "optimum_values"):
             setattr(self, name, zeroed(getattr(self, name), worlds))
         self.terminated[worlds] = False
         self.truncated[worlds] = False
         self._drops.done(worlds)
+
+    def _begin(self, worlds: Int, beginnings: Sequence[Beginning]) -> None:
+        """Networks and walks of some worlds, through each stage together."""
+        new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
+        if new:
+            drops = [beginnings[i].drop for i in new]
+            drawn = draw_scenarios(self.config, drops, [beginnings[i].given for i in new])  # type: ignore[arg-type]
+            self.scenarios.put(worlds[new], drawn)
+            self.receiver.prepare_all(worlds[new], drawn)
+        for world in (worlds if self._moving else worlds[new]).tolist():
+            self._optima[world] = None
+        self.gains[worlds] = self.scenarios.rows("gains")[worlds]
+        self.positions[worlds] = self.scenarios.rows("users")[worlds]
+        if self._moving:
+            for world, beginning in zip(worlds.tolist(), beginnings, strict=True):
+                paths = walk(self.config, self.scenarios[world], beginning.rng)
+                self.position_paths[world], self.gain_paths[world] = paths
 
     def step(self, command: Float) -> bool:
         config = self.config
@@ -109,7 +121,7 @@ class XLMIMOSimulator(Simulator):
         if self._moving:
             self.gains = self.gain_paths[self._all, self.steps]
             self.positions = self.position_paths[self._all, self.steps]
-            self.receiver.follow(self.gains)
+            self.receiver.follow(self.gains, self._all)
             self._optima = [None] * self.num_worlds
         return bool(self.truncated.any())
 
