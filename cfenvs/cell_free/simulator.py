@@ -15,6 +15,7 @@ from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import Scenario, draw_scenarios
 from cfenvs.control import Optimum
+from cfenvs.core.config import require
 from cfenvs.core.drops import Beginning, Drops
 from cfenvs.core.errors import check_options
 from cfenvs.core.kept import KeptDrops
@@ -212,6 +213,15 @@ class CellFreeSimulator(Simulator):
             for kept in self._optima:
                 kept.clear()
         return bool(some_end)
+
+    def rates_at(self, powers: Float) -> Float:
+        """Rates of the active users at any powers in mW, (E, K), in the current situation; nothing is stepped."""
+        return self.receiver.efficiencies(powers) * self.active * self.prelog
+
+    def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d rate_k / d p_i of `rates_at`; powers in mW and weights y (E, K) -> (E, K)."""
+        require(self.config.utility == "shannon", "utility", self.config.utility, "steps of CQI have no derivative")
+        return self.receiver.gradient(powers, cotangents * self.active * self.prelog)
 
     def optimum(self, world: int) -> Optimum:
         """The optimum of a world's current situation: its drop, realisation and active set. Cached."""

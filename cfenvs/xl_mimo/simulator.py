@@ -125,6 +125,15 @@ class XLMIMOSimulator(Simulator):
             self._optima = [None] * self.num_worlds
         return bool(self.truncated.any())
 
+    def rates_at(self, powers: Float) -> Float:
+        """Spectral efficiencies at any powers in mW, (E, K), in the current situation; nothing is stepped."""
+        return self.receiver.efficiencies(powers * self.config.antenna_share)
+
+    def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d rate_k / d p_i of `rates_at`; powers in mW and weights y (E, K) -> (E, K)."""
+        share = self.config.antenna_share
+        return self.receiver.gradient(powers * share, cotangents) * share
+
     def optimum(self, world: int) -> Optimum:
         """The best found for a world's current situation, cached until users move or a new network comes."""
         if self.scenarios[world] is None:
