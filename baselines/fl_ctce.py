@@ -28,14 +28,20 @@ class Args(FuzzyArgs):
     """Parameters of a run."""
 
 
-def train(args: Args, progress: bool = True) -> TrainedFuzzyUsers:
+class FLCTCE(TrainedFuzzyUsers):
+    """Users that act by what was trained so."""
+
+    name = "FL-CTCE"
+
+
+def train(args: Args, progress: bool = True) -> FLCTCE:
     """Train on new networks; two runs with the same arguments give the same bits."""
 
     def joint(inputs: int, agents: int) -> MADDPG:
         """One agent, which sees what all see and does what all do."""
         return MADDPG(args, [args.seed], agents * inputs, agents)
 
-    return train_fuzzy_users("FL-CTCE", args, joint, progress)
+    return train_fuzzy_users(FLCTCE, args, joint, progress)
 
 
 if __name__ == "__main__":

@@ -28,14 +28,20 @@ class Args(FuzzyArgs):
     """Parameters of a run."""
 
 
-def train(args: Args, progress: bool = True) -> TrainedFuzzyUsers:
+class FLCTDE(TrainedFuzzyUsers):
+    """Users that act by what was trained so."""
+
+    name = "FL-CTDE"
+
+
+def train(args: Args, progress: bool = True) -> FLCTDE:
     """Train on new networks; two runs with the same arguments give the same bits."""
 
     def apart(inputs: int, agents: int) -> MADDPG:
         """An agent for each prototype, with one action."""
         return MADDPG(args, [(args.seed, agent) for agent in range(agents)], inputs, 1)
 
-    return train_fuzzy_users("FL-CTDE", args, apart, progress)
+    return train_fuzzy_users(FLCTDE, args, apart, progress)
 
 
 if __name__ == "__main__":
