@@ -15,17 +15,12 @@ others measure. Its information class is central.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from baselines.common.arguments import command_line
 from baselines.common.xl_mimo import announce
 from baselines.fuzzy_users import FuzzyArgs, TrainedFuzzyUsers, train_fuzzy_users
 from baselines.maddpg import MADDPG
 
-
-@dataclass
-class Args(FuzzyArgs):
-    """Parameters of a run."""
+Args = FuzzyArgs
 
 
 class FLCTDE(TrainedFuzzyUsers):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 
 from baselines import maddpg
 from baselines.common.off_policy import train_off_policy
-from baselines.common.runs import read_checkpoint
+from baselines.common.runs import FromCheckpoint
 from baselines.common.xl_mimo import to_shares, users_view
 from cfenvs.arrays import Array, Float
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
@@ -111,7 +110,7 @@ class FuzzyArgs(maddpg.Args):
     """The fuzzy layer."""
 
 
-class TrainedFuzzyUsers(FuzzyUsers):
+class TrainedFuzzyUsers(FromCheckpoint, FuzzyUsers):
     """Trained fuzzy agents acting for the users, without exploration."""
 
     information = "central"
@@ -123,13 +122,8 @@ class TrainedFuzzyUsers(FuzzyUsers):
         self.learner = learner
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> Self:
-        """The actors of a training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        return read_checkpoint(path, cls._of)
-
-    @classmethod
-    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> Self:
-        """From the arguments of a training and what it has saved."""
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
         args = FuzzyArgs(**{**config, "fuzzy": FuzzyOptions(**config["fuzzy"])})
         return cls(maddpg.MADDPG.restored(args, state["learner"]), args)
 

@@ -22,8 +22,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
@@ -32,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.common.arguments import command_line
-from baselines.common.runs import Run, read_checkpoint
+from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.xl_mimo import ENV_ID, NewNetworks, RunArgs, Validation, announce
 from cfenvs.adapters.torch import rates
 from cfenvs.arrays import Array, Float, Float32
@@ -163,7 +162,7 @@ def _scaled(ratio: Float) -> Float:
     return (decibels - OFFSET_DB) / SCALE_DB
 
 
-class GraphPolicy(PowerPolicy):
+class GraphPolicy(FromCheckpoint, PowerPolicy):
     """The powers of a trained graph, for any number of users and base stations."""
 
     training_time, training_steps = 0.0, 0
@@ -176,9 +175,8 @@ class GraphPolicy(PowerPolicy):
         self.information = "central" if central else "decentralised"
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> GraphPolicy:
-        """A finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        config, state = read_checkpoint(path)
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
         network = new_network(Args(**config), state["stations"])
         network.load_state_dict(state["network"])
         return cls(network)
@@ -208,11 +206,14 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
     policy = GraphPolicy(network)
     optimiser = torch.optim.Adam(network.parameters(), args.learning_rate)
     networks, validation = NewNetworks(args.seed, args.num_envs), Validation(args)
+
+    def restore(state: Mapping[str, Any]) -> None:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+
     with Run(policy.name, config=args, env_id=ENV_ID, total=args.rounds, unit="round", folder=args.folder,
              resume=args.resume, progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
-        if (state := run.restore()) is not None:
-            network.load_state_dict(state["network"])
-            optimiser.load_state_dict(state["optimiser"])
+        run.restore(restore)
         for round_ in range(run.position, args.rounds):
             env.reset(seed=networks.of(round_))
             total = rates(env, network(np.asarray(gains_now(env)), config)).sum(dim=1).mean()
@@ -240,10 +241,5 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

@@ -19,8 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ from torch import Tensor
 from baselines.common.arguments import command_line
 from baselines.common.networks import GroupedMLP
 from baselines.common.off_policy import Fields, OffPolicyArgs, train_off_policy
-from baselines.common.runs import read_checkpoint
+from baselines.common.runs import FromCheckpoint
 from baselines.common.streams import Seed
 from baselines.common.xl_mimo import announce, to_shares, users_view
 from cfenvs.arrays import Array, Float32
@@ -161,7 +160,7 @@ class MADDPG:
 _PARTS = ("actor", "critic", "actor_target", "critic_target", "actor_optimiser", "critic_optimiser")
 
 
-class MADDPGPolicy(PowerPolicy):
+class MADDPGPolicy(FromCheckpoint, PowerPolicy):
     """Every user's actor on its own observation, without exploration."""
 
     name = "MADDPG"
@@ -173,13 +172,8 @@ class MADDPGPolicy(PowerPolicy):
         self.learner, self.range_db = learner, range_db
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> MADDPGPolicy:
-        """The actors of a training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        return read_checkpoint(path, cls._of)
-
-    @classmethod
-    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> MADDPGPolicy:
-        """From the arguments of a training and what it has saved."""
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
         args = Args(**config)
         return cls(MADDPG.restored(args, state["learner"]), args.range_db)
 
