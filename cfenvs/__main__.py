@@ -128,7 +128,7 @@ def _list() -> None:
         _print(system_of(env_id))
 
 
-def _print(system: System) -> None:
+def _print(system: System[Any, Any]) -> None:
     print(f"\n{system.name}\n  presets (preset=...)")
     for name in system.presets:
         print(f"    {name:15} {system.describe(system.configure(name, {}))}")

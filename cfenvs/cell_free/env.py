@@ -8,6 +8,7 @@ from cfenvs.cell_free.config import RECEIVERS
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
+from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
 from cfenvs.power.levels import louder
@@ -38,7 +39,7 @@ SYSTEM = System(
 )
 
 
-class CellFreeUplinkPowerEnv(ScalarEnv):
+class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     r"""Uplink power control in cell-free massive MIMO: give the worst-served user as much as possible.
 
     Description

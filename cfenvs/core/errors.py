@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 _LENGTHS = ("max_episode_steps", "max_steps", "max_cycles", "time_limit", "episode_limit", "horizon")
@@ -14,8 +14,6 @@ ALIASES: Mapping[str, Sequence[str]] = {
     "seed": ("scenario_seed",),
 }
 """What others call it, where it is too unlike our words for a slip: the first that a system has."""
-OPTIONS = ("active", "budgets")
-"""Reset options of all systems: one that a system does not have is refused there too."""
 CUTOFF = 0.7
 """Similarity from which on a word may be meant; `difflib` has 0.6, with which "action_type" is "station_jitter"."""
 
@@ -64,9 +62,11 @@ def check_keywords(given: Iterable[str], allowed: Iterable[str]) -> None:
             raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {closest(str(key), allowed)}")
 
 
-def check_options(options: Mapping[str, Any], known: Iterable[str]) -> None:
+def check_options(options: Iterable[str], known: Iterable[str], of_others: Callable[[], Iterable[str]]) -> None:
     """Refuse reset options of other systems, and what looks like a slip; those of wrappers pass."""
     known = list(known)
-    for key in options:
-        if key not in known and (key in OPTIONS or "did you mean" in closest(str(key), OPTIONS)):
+    unknown = [key for key in options if key not in known]
+    words = {*known, *of_others()} if unknown else ()
+    for key in unknown:
+        if "did you mean" in closest(str(key), words):
             raise UnknownKeyError(f"unknown option {key!r}: {closest(str(key), known)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
 from cfenvs.power.levels import louder
@@ -39,7 +40,7 @@ SYSTEM = System(
 )
 
 
-class XLMIMOPowerEnv(ScalarEnv):
+class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     r"""Uplink power control in cell-free extremely large MIMO: maximise the sum of the spectral efficiencies.
 
     Description
