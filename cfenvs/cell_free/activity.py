@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from cfenvs.arrays import Bool, Float
+from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.kernels import kernel
+from cfenvs.radio.draws import uniforms
 
 
 class Activity:
@@ -24,32 +27,36 @@ class Activity:
         self._initial = np.ones((num_worlds, config.users), bool)
         self._toggled = np.zeros((num_worlds, config.users), bool)
 
-    def draw(self, world: int, rng: np.random.Generator, seeded: bool, initial: Bool | None, path: Bool) -> None:
-        """Write the active sets of an episode.
+    def draw(
+        self, worlds: Int, rngs: Sequence[np.random.Generator], seeded: Bool, initial: Bool | None, paths: Bool
+    ) -> None:
+        """Write the active sets of an episode of some worlds.
 
         Parameters
         ----------
-        world : int
-        rng : numpy.random.Generator
-            The world's own.
-        seeded : bool
+        worlds : (n,) int array
+        rngs : n generators
+            Each world's own.
+        seeded : (n,) bool array
             Whether the generator is new: the count of episodes and the toggled users start afresh.
-        initial : (K,) bool array or None
-            The active set at the start of this episode, if the caller chose it.
-        path : (T + 1, K) bool array
+        initial : (n, K) bool array or None
+            The active sets at the start of these episodes, if the caller chose them.
+        paths : (E, T + 1, K) bool array
             Written in place: the active set before each step, and after the last.
         """
-        if seeded:
-            self._episodes[world] = 0
-            self._draw_lasting(world, rng)
+        for i in np.flatnonzero(seeded).tolist():
+            self._episodes[worlds[i]] = 0
+            self._draw_lasting(int(worlds[i]), rngs[i])
         if self._config.activity == "markov":
-            self._markov(rng, initial, path)
+            self._markov(worlds, rngs, initial, paths)
         else:
-            path[:] = self._initial[world] if initial is None else initial
+            paths[worlds] = (self._initial[worlds] if initial is None else initial)[:, None, :]
             if self._config.activity == "toggle":
-                path[self._first_toggled_step(world) :] ^= self._toggled[world]
-                _keep_someone(path, int(np.argmax(self._toggled[world])))
-        self._episodes[world] += 1
+                for world in worlds.tolist():
+                    path = paths[world]
+                    path[self._first_toggled_step(world) :] ^= self._toggled[world]
+                    _keep_someone(path, int(np.argmax(self._toggled[world])))
+        self._episodes[worlds] += 1
 
     def _draw_lasting(self, world: int, rng: np.random.Generator) -> None:
         config = self._config
@@ -71,35 +78,52 @@ class Activity:
         assert config.toggle_episode is not None
         return 0 if self._episodes[world] >= config.toggle_episode else config.episode_length + 1
 
-    def _markov(self, rng: np.random.Generator, initial: Bool | None, path: Bool) -> None:
+    def _markov(self, worlds: Int, rngs: Sequence[np.random.Generator], initial: Bool | None, paths: Bool) -> None:
         config = self._config
-        uniforms = rng.random(path.shape)
-        keep = rng.random(len(path))
+        leave, join = 1.0 / config.mean_on_steps, 1.0 / config.mean_off_steps
         share_on = config.mean_on_steps / (config.mean_on_steps + config.mean_off_steps)
-        path[0] = uniforms[0] < share_on if initial is None else initial
-        if not path[0].any():
-            path[0, int(keep[0] * config.users)] = True
-        _markov_path(uniforms, keep, 1.0 / config.mean_on_steps, 1.0 / config.mean_off_steps, path)
+        _, length, num_users = paths.shape
+        draws = uniforms(rngs, (len(rngs), length * (num_users + 1)))
+        if initial is not None:
+            paths[worlds, 0] = initial
+        _markov_paths(draws, worlds, share_on, leave, join, initial is not None, paths)
 
 
 @kernel
-def _markov_path(uniforms: Float, keep: Float, leave: float, join: float, path: Bool) -> None:
-    """Each user leaves its state with a fixed probability; if all would be off, one of those before stays on."""
-    steps, num_users = path.shape
-    for t in range(1, steps):
-        count, count_before = 0, 0
+def _markov_paths(
+    draws: Float, worlds: Int, share_on: float, leave: float, join: float, begun: bool, paths: Bool
+) -> None:
+    """Each user leaves its state with a fixed probability; if all would be off, one of those before stays on.
+
+    `draws` (n, (T + 1) (K + 1)) has a number for each step and user, then one for each step that says who stays.
+    """
+    _, length, num_users = paths.shape
+    for i in range(len(worlds)):
+        path = paths[worlds[i]]
+        keep = draws[i, length * num_users :]
+        some = False
         for k in range(num_users):
-            before = path[t - 1, k]
-            path[t, k] = uniforms[t, k] >= leave if before else uniforms[t, k] < join
-            count += path[t, k]
-            count_before += before
-        if count == 0:
-            chosen = int(keep[t] * count_before)
-            for k in range(num_users):
-                if path[t - 1, k]:
-                    if chosen == 0:
-                        path[t, k] = True
-                    chosen -= 1
+            if not begun:
+                path[0, k] = draws[i, k] < share_on
+            some |= path[0, k]
+        if not some:
+            path[0, int(keep[0] * num_users)] = True
+        for t in range(1, length):
+            before, now, numbers = path[t - 1], path[t], draws[i, t * num_users :]
+            count = 0
+            for k in range(num_users):  # both outcomes and no branch, which half of the time would be guessed wrong
+                now[k] = (before[k] & (numbers[k] >= leave)) | (~before[k] & (numbers[k] < join))
+                count += now[k]
+            if count == 0:
+                count_before = 0
+                for k in range(num_users):
+                    count_before += before[k]
+                chosen = int(keep[t] * count_before)
+                for k in range(num_users):
+                    if before[k]:
+                        if chosen == 0:
+                            now[k] = True
+                        chosen -= 1
 
 
 def _keep_someone(path: Bool, user: int) -> None:

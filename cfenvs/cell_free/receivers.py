@@ -7,6 +7,7 @@ subclass `Receiver`, give it a name in `RECEIVERS` of the configuration and a br
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
+from cfenvs.core.kept import entry
 from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.estimation import (
@@ -23,6 +25,7 @@ from cfenvs.radio.estimation import (
     received_pilots,
 )
 from cfenvs.radio.mmse import MmseBatch
+from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.spectral_efficiency import cqi, cqi_of_rate
 from cfenvs.radio.uatf import (
     UatfCoefficients,
@@ -44,6 +47,11 @@ class Receiver(ABC):
     @abstractmethod
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         """Draw and compute what the receiver holds of a new drop; `sending` users send pilots."""
+
+    def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
+        """The same for several drops (n,) that were drawn together, with a leading axis n; `sending` is (n, K)."""
+        for i, (world, rng) in enumerate(zip(worlds.tolist(), rngs, strict=True)):
+            self.prepare(world, entry(drawn, i), rng, sending[i])
 
     @abstractmethod
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
@@ -121,19 +129,28 @@ class MaximumRatioReceiver(_StatisticalReceiver):
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
 
+    def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
+        if self._in_kernel:
+            self._set_all(worlds, drawn.gains, drawn.pilots, sending)
+        else:
+            super().prepare_all(worlds, drawn, rngs, sending)
+
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
-        config = self.config
-        self._batch.set(
-            world,
-            mr_uatf_coefficients(
-                scenario.correlation,
-                scenario.pilots,
-                config.max_power,
-                config.pilot_length,
-                lsfd=config.decoding,
-                sending=sending,
-            ),
-        )
+        config, batch = self.config, self._batch
+        if self._in_kernel:
+            self._set_all(np.array([world]), scenario.gains[None], scenario.pilots[None], sending[None])
+        else:
+            power, length, lsfd = config.max_power, config.pilot_length, config.decoding
+            R = scenario.correlation
+            batch.set(world, mr_uatf_coefficients(R, scenario.pilots, power, length, lsfd=lsfd, sending=sending))
+
+    @property
+    def _in_kernel(self) -> bool:
+        return self.config.antennas == 1 and self.config.decoding == "none"
+
+    def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
+        power, length = float(self.config.max_power), self.config.pilot_length
+        mr_coefficients_batch(gains, pilots, sending, power, length, worlds, self._batch.b, self._batch.c)
 
 
 class LocalMmseReceiver(_StatisticalReceiver):

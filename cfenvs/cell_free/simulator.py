@@ -13,11 +13,14 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
-from cfenvs.cell_free.scenario import Scenario, draw_scenario
+from cfenvs.cell_free.scenario import Scenario, draw_scenarios
 from cfenvs.control import Optimum
+from cfenvs.core.drops import Beginning
+from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator
+from cfenvs.radio.geometry import nearest_first
 from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.radio.spectral_efficiency import prelog
 
@@ -34,12 +37,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         Active users in the situation that the last step acted in.
     violations : (E, K) bool array
         Inactive users that transmitted in the last step; their number is in `violation_counts` (E,).
-    neighbors : (E, K, J) int array
-        Whose rates a user sees beside its own, nearest first.
-    neighborhoods : (E, K, K) bool array
-        The same with the user itself, as masks.
     scaled_gains : (E, K, 1 + L) float32 array
-        Large-scale gains as they are observed: the sum over access points, then each.
+        Large-scale gains as they are observed, where they are: the sum over access points, then each.
     """
 
     reset_options = ("active",)
@@ -50,8 +49,9 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
         self.prelog = prelog(config.pilot_length, config.coherence_length)
-        self.neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
-        self.neighborhoods = np.zeros((*shape, config.users), bool)
+        self._unseen = np.zeros(num_worlds, bool)
+        self._neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
+        self._neighborhoods = np.zeros((*shape, config.users), bool)
         self.scaled_gains = np.zeros((*shape, config.access_points + 1), np.float32)
         self.acted_active = self.active
         self.violations = np.zeros(shape, bool)
@@ -84,30 +84,60 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     ) -> None:
         initial = self._initial_active(options["active"], worlds) if "active" in options else None
         beginnings = self.drops.begin(worlds, generators, seeded)
-        for i, (world, (drop, rng, given)) in enumerate(zip(worlds.tolist(), beginnings, strict=True)):
-            fresh = bool(seeded[i])
-            if drop is not None:
-                scenario = draw_scenario(self.config, drop, given)
-                self.scenarios[world] = scenario
-                self.neighbors[world] = scenario.nearest[:, : self.config.num_neighbors]
-                self.neighborhoods[world] = np.eye(self.config.users, dtype=bool)
-                np.put_along_axis(self.neighborhoods[world], self.neighbors[world], True, axis=1)
-                self.scaled_gains[world] = scaled_gains(_gains_db(scenario))
-            chosen = None if initial is None else initial[i]
-            self._activity.draw(world, rng, fresh, chosen, self._paths[world])
-            active = self._paths[world, 0]
-            scenario = self.scenario(world)
-            if drop is not None:
-                self.receiver.prepare(world, scenario, drop, self._sending(active))
-            elif self.config.pilots_from == "active":
-                self.receiver.set_pilots(world, scenario, self._sending(active))
-            self.receiver.start_fading(world, rng)
-            if drop is not None or self.config.pilots_from == "active" or self.config.fading == "block":
-                self.forget(world)
+        for block in blocks(len(worlds), self.config.access_points * self.config.users):
+            chosen = None if initial is None else initial[block]
+            self._begin(worlds[block], beginnings[block], seeded[block], chosen)
         self.active = self.active.copy()
         self.active[worlds] = self._paths[worlds, 0]
         self.clear(worlds)
         self.receiver.fade(self.steps)
+
+    def _begin(self, worlds: Int, beginnings: Sequence[Beginning], seeded: Bool, initial: Bool | None) -> None:
+        """Networks, activity and receivers of some worlds, through each stage together."""
+        config, rngs = self.config, [beginning.rng for beginning in beginnings]
+        new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
+        drops: list[Any] = [beginnings[i].drop for i in new]
+        if new:
+            drawn = draw_scenarios(config, drops, [beginnings[i].given for i in new])
+            self.scenarios.put(worlds[new], drawn)
+            self._unseen[worlds[new]] = True
+            if config.observation == "rates+gains":
+                self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn))
+        self._activity.draw(worlds, rngs, seeded, initial, self._paths)
+        sending = self._sending(self._paths[worlds, 0])
+        if new:
+            self.receiver.prepare_all(worlds[new], drawn, drops, sending[new])
+        old = set(range(len(worlds))).difference(new) if config.pilots_from == "active" else ()
+        for i in old:
+            self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
+        for world, rng in zip(worlds.tolist(), rngs, strict=True):
+            self.receiver.start_fading(world, rng)
+        anew = range(len(worlds)) if config.pilots_from == "active" or config.fading == "block" else new
+        for i in anew:
+            self.forget(int(worlds[i]))
+
+    @property
+    def neighbors(self) -> Int:
+        """Whose rates a user sees beside its own, nearest first, (E, K, J)."""
+        self._look_around()
+        return self._neighbors
+
+    @property
+    def neighborhoods(self) -> Bool:
+        """The same with the user itself, as masks (E, K, K)."""
+        self._look_around()
+        return self._neighborhoods
+
+    def _look_around(self) -> None:
+        """Find who is near in new networks; not before a view of users asks, as a central one never does."""
+        if not self._unseen.any():
+            return
+        worlds = np.flatnonzero(self._unseen)
+        near = nearest_first(self.scenarios.rows("users")[worlds], self.config.side)[..., : self.config.num_neighbors]
+        within = np.tile(np.eye(self.config.users, dtype=bool), (worlds.size, 1, 1))
+        np.put_along_axis(within, near, True, axis=2)
+        self._neighbors[worlds], self._neighborhoods[worlds] = near, within
+        self._unseen[worlds] = False
 
     def _sending(self, active: Bool) -> Bool:
         return active if self.config.pilots_from == "active" else np.ones_like(active)
@@ -137,7 +167,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])
 
 
-def _gains_db(scenario: Scenario) -> Float:
-    """Large-scale gains in dB over the noise at 1 mW, (K, 1 + L): the sum over access points, then each."""
-    gains = scenario.gains.T
-    return linear_to_db(np.column_stack([gains.sum(axis=1), gains]))
+def _gains_db(drawn: Scenario) -> Float:
+    """Large-scale gains in dB over the noise at 1 mW, (n, K, 1 + L): the sum over access points, then each."""
+    gains = drawn.gains.swapaxes(-1, -2)
+    total = np.ascontiguousarray(gains).sum(axis=-1, keepdims=True)
+    return linear_to_db(np.concatenate([total, gains], axis=-1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -78,14 +78,14 @@ class Simulator(ABC, Generic[Command, Scenario, Best]):
     Attributes
     ----------
     num_worlds : int
-    scenarios : list
+    scenarios : sequence
         The current network of each world; None before its first reset.
     terminated, truncated : (E,) bool arrays
         How the last step left each world.
     """
 
     num_worlds: int
-    scenarios: list[Scenario | None]
+    scenarios: Sequence[Scenario | None]
     terminated: Bool
     truncated: Bool
     reset_options: ClassVar[tuple[str, ...]] = ()
@@ -129,6 +129,17 @@ class Simulator(ABC, Generic[Command, Scenario, Best]):
     @abstractmethod
     def optimum(self, world: int) -> Best:
         """The optimum of a world's current situation, exact or saying that it is not."""
+
+
+BLOCK = 2**15
+"""Numbers in an array of a stage of a reset: 256 KiB, of which a second-level cache holds a few."""
+
+
+def blocks(count: int, numbers: int) -> Iterator[slice]:
+    """Ranges of worlds that are reset together, each world having arrays of so many numbers."""
+    size = max(1, BLOCK // numbers)
+    for first in range(0, count, size):
+        yield slice(first, first + size)
 
 
 def zeroed(array: Array, worlds: Int) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -130,16 +130,38 @@ def warn_of_degrees(parts: Given) -> None:
             )
 
 
-def on_the_ground(given: Given, name: str, drawn: Float) -> Float:
-    """Positions (N, 2) without heights: those given, or else those drawn."""
-    return np.ascontiguousarray(given[name][:, :2]) if name in given else drawn
+def on_the_ground(given: Sequence[Given], name: str, drawn: Float) -> Float:
+    """Positions (n, N, 2) without heights: those given for each of n networks, or else those drawn."""
+    return replaced(given, name, drawn, lambda part: part[:, :2])
 
 
-def height_above_users(given: Given, stations: str, height: float) -> float | Float:
-    """Height of stations above users in metres, one number, or an array that broadcasts to (L, K) where any is given.
+def replaced(given: Sequence[Given], name: str, drawn: Float, part_of: Callable[[Float], Float] = lambda x: x) -> Float:
+    """A part of n networks with a leading axis n, where it is given for some of them."""
+    if any(given) and any(name in parts for parts in given):
+        drawn = drawn.copy()
+        for i, parts in enumerate(given):
+            if name in parts:
+                drawn[i] = part_of(parts[name])
+    return drawn
 
-    Stations without a height of their own stand at `height`, users at 0.
+
+def heights_above_users(
+    given: Sequence[Given], stations: str, height: float, links: tuple[int, int]
+) -> tuple[list[float | Float], float | Float]:
+    """Height of stations above users in metres, of each of n networks, and of all of them for computing with.
+
+    Of each one number, or an array that broadcasts to (L, K) where any is given; of all one number where all have it,
+    else (n, L, K). Stations without a height of their own stand at `height`, users at 0.
     """
+    if not any(given):
+        return [height] * len(given), height
+    each = [_height(parts, stations, height) for parts in given]
+    if not any(isinstance(one, np.ndarray) for one in each):
+        return each, height
+    return each, np.array([np.broadcast_to(one, links) for one in each])
+
+
+def _height(given: Given, stations: str, height: float) -> float | Float:
     of_stations, of_users = (
         given[name][:, 2] if name in given and given[name].shape[1] == 3 else None for name in (stations, "users")
     )

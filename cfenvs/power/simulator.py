@@ -10,6 +10,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
 from cfenvs.core.drops import Drops
+from cfenvs.core.kept import KeptDrops
 from cfenvs.core.simulator import Scenario, Simulator, zeroed
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.config import PowerConfig
@@ -48,7 +49,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.config, self.num_worlds, self.actions = config, num_worlds, actions
         shape = (num_worlds, config.users)
         self.objective: Objective = objective_of(config)
-        self.scenarios: list[Scenario | None] = [None] * num_worlds
+        self.scenarios: KeptDrops[Scenario] = KeptDrops(num_worlds)
         self.active: Bool = np.ones(shape, bool)
         self.powers, self.rates = np.zeros(shape), np.zeros(shape)
         self.objective_values, self.optimum_values = np.zeros(num_worlds), np.zeros(num_worlds)

@@ -8,6 +8,7 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
+from cfenvs.core.kept import entry
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import matrix_spectral_efficiencies, planar_array, spherical_wave, xl_mr_matrices
 from cfenvs.radio.plane_wave import array_correlation, array_eigenvalues
@@ -33,9 +34,15 @@ class Receiver(ABC):
     def prepare(self, world: int, scenario: Scenario) -> None:  # noqa: B027  (closed forms need the gains only)
         """Compute what a new drop needs beyond its gains."""
 
+    def prepare_all(self, worlds: Int, drawn: Scenario) -> None:
+        """The same for several drops (n,) that were drawn together, with a leading axis n."""
+        if type(self).prepare is not Receiver.prepare:
+            for i, world in enumerate(worlds.tolist()):
+                self.prepare(world, entry(drawn, i))
+
     @abstractmethod
-    def follow(self, gains: Float) -> None:
-        """Take over the current large-scale gains of all worlds, (E, M, K)."""
+    def follow(self, gains: Float, worlds: Int) -> None:
+        """Take over the current large-scale gains (E, M, K) of some worlds (n,)."""
 
     @abstractmethod
     def efficiencies(self, powers: Float) -> Float:
@@ -77,9 +84,9 @@ class MaximumRatioReceiver(Receiver):
         squares = float((self.bs_eigenvalues**2).sum())
         self._coupling = config.ue_antennas * squares / config.bs_antennas
 
-    def follow(self, gains: Float) -> None:
+    def follow(self, gains: Float, worlds: Int) -> None:
         batch = self._batch
-        xl_mr_coefficients_batch(gains, float(self.config.bs_antennas), self._coupling, batch.b, batch.c)
+        xl_mr_coefficients_batch(gains, worlds, float(self.config.bs_antennas), self._coupling, batch.b, batch.c)
 
     def efficiencies(self, powers: Float) -> Float:
         return self._batch.spectral_efficiencies(powers)
@@ -116,8 +123,8 @@ class LocalMmseReceiver(Receiver):
         self._eigenvalues = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
         self._all = np.arange(num_worlds)
 
-    def follow(self, gains: Float) -> None:
-        self._snr[:] = gains
+    def follow(self, gains: Float, worlds: Int) -> None:
+        self._snr[worlds] = gains[worlds]
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
@@ -169,7 +176,7 @@ class NearFieldReceiver(Receiver):
             los[m, k] = spherical_wave(receive, transmit + centre)
         return los
 
-    def follow(self, gains: Float) -> None:
+    def follow(self, gains: Float, worlds: Int) -> None:
         """Nothing moves here: the moments were computed with the drop."""
 
     def efficiencies(self, powers: Float) -> Float:

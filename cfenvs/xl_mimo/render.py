@@ -155,7 +155,7 @@ class XLMIMORenderer(Renderer):
             return float(simulator.receiver.efficiencies_in(world, full).max())
         gains = simulator.gain_paths[world, :: -(-config.episode_length // 50)]
         receiver = make_receiver(config, len(gains))  # the simulator's follows the users
-        receiver.follow(gains)
+        receiver.follow(gains, np.arange(len(gains)))
         return float(receiver.efficiencies(np.repeat(full, len(gains), axis=0)).max())
 
     def _draw_trail(self, path: Float) -> None:

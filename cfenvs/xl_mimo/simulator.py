@@ -9,12 +9,14 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
+from cfenvs.core.drops import Beginning
+from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.simulator import PowerSimulator
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver
-from cfenvs.xl_mimo.scenario import Scenario, draw_scenario, walk
+from cfenvs.xl_mimo.scenario import Scenario, draw_scenarios, walk
 
 
 class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
@@ -39,30 +41,39 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self.receiver = make_receiver(config, num_worlds)
         self.gains = np.ones((num_worlds, config.base_stations, config.users))
         self.positions = np.zeros((num_worlds, config.users, 2))
+        self._all = np.arange(num_worlds)
         self._moving = config.mobility != "static"
         if self._moving:
             length = config.episode_length + 1
             self.gain_paths = np.ones((num_worlds, length, *self.gains.shape[1:]))
             self.position_paths = np.zeros((num_worlds, length, config.users, 2))
-            self._all = np.arange(num_worlds)
 
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         beginnings = self.drops.begin(worlds, generators, seeded)
         self.gains, self.positions = self.gains.copy(), self.positions.copy()
-        for world, (drop, rng, given) in zip(worlds.tolist(), beginnings, strict=True):
-            if drop is not None:
-                self.scenarios[world] = draw_scenario(self.config, drop, given)
-                self.receiver.prepare(world, self.scenario(world))
-            scenario = self.scenario(world)
-            self.gains[world], self.positions[world] = scenario.gains, scenario.users
-            if self._moving:
-                self.position_paths[world], self.gain_paths[world] = walk(self.config, scenario, rng)
-            if drop is not None or self._moving:
-                self.forget(world)
-        self.receiver.follow(self.gains)
+        for block in blocks(len(worlds), self.config.base_stations * self.config.users):
+            self._begin(worlds[block], beginnings[block])
+        self.receiver.follow(self.gains, worlds)
         self.clear(worlds)
+
+    def _begin(self, worlds: Int, beginnings: Sequence[Beginning]) -> None:
+        """Networks and walks of some worlds, through each stage together."""
+        new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
+        if new:
+            drops = [beginnings[i].drop for i in new]
+            drawn = draw_scenarios(self.config, drops, [beginnings[i].given for i in new])  # type: ignore[arg-type]
+            self.scenarios.put(worlds[new], drawn)
+            self.receiver.prepare_all(worlds[new], drawn)
+        for world in (worlds if self._moving else worlds[new]).tolist():
+            self.forget(world)
+        self.gains[worlds] = self.scenarios.rows("gains")[worlds]
+        self.positions[worlds] = self.scenarios.rows("users")[worlds]
+        if self._moving:
+            for world, beginning in zip(worlds.tolist(), beginnings, strict=True):
+                paths = walk(self.config, self.scenario(world), beginning.rng)
+                self.position_paths[world], self.gain_paths[world] = paths
 
     def step(self, command: Float) -> bool:
         config = self.config
@@ -75,7 +86,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         if self._moving:
             self.gains = self.gain_paths[self._all, self.steps]
             self.positions = self.position_paths[self._all, self.steps]
-            self.receiver.follow(self.gains)
+            self.receiver.follow(self.gains, self._all)
             self.forget()
         return bool(self.truncated.any())
 
