@@ -1,7 +1,9 @@
 """A system of another package: registered by one line, it has all that ours have, and no file of ours names it."""
 
+import importlib
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -92,6 +94,18 @@ def test_it_is_evaluated_ranked_and_verified():
         Protocol(env_id=ID, metrics=("violations",), choices=())
     with pytest.raises(ValueError, match="did you mean 'optimum'"):
         make_controller(ID, "optimun")
+
+
+def test_it_has_a_page_in_the_documentation(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "docs"))
+    page = "\n".join(importlib.import_module("extension.systems").environment_page(ID))
+    assert "Talk on one channel." in page
+    assert "``crowd``" in page
+    assert "``users=4``" in page
+    assert "**episode_length**, default ``3``" in page
+    assert 'gym.make_vec("Talk-v0", n)' in page
+    assert f":py:obj:`{toy.__name__}.TalkParallelVecEnv`" in page
 
 
 def test_its_controllers_are_rows_of_a_benchmark():

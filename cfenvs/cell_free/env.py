@@ -11,6 +11,7 @@ from cfenvs.cell_free.views import CentralView, UsersView
 from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
+from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 
 
@@ -35,7 +36,8 @@ SYSTEM = System(
     catalogue=("receiver", RECEIVERS),
     controllers="cfenvs.policies:CELL_FREE",
     first_look="rate-feedback-3",
-    account="cfenvs.play:PowerAccount",
+    examples=("--controller fractional", "--policy model.zip --library stable_baselines3:PPO"),
+    account=PowerAccount,
 )
 
 

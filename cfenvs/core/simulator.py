@@ -18,6 +18,7 @@ import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
+from cfenvs.core.account import Account
 from cfenvs.core.config import load_object, require
 from cfenvs.core.contest import Contest
 from cfenvs.core.errors import check_options
@@ -239,7 +240,9 @@ class System(Generic[Config, Sim]):
     fps : int
         Frames a second of what it shows.
     account : callable
-        (environment, policy) to what sums up an episode there: see `cfenvs.play.Account`.
+        (environment, policy) to what sums up an episode there, a `cfenvs.core.account.Account`.
+    examples : tuple of str
+        What may follow `python -m cfenvs play` and the id, for the help of that command.
     contest : Contest, optional
         Of a system whose agents are rivals.
     learner : str
@@ -264,7 +267,8 @@ class System(Generic[Config, Sim]):
     controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
     first_look: str = "random"
     fps: int = 10
-    account: Callable[[Any, Any], Any] | str = "cfenvs.play:Account"
+    account: Callable[[Any, Any], Any] | str = Account
+    examples: tuple[str, ...] = ()
     contest: Contest | str | None = None
     learner: str = "ppo"
 
