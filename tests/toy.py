@@ -39,6 +39,8 @@ class Best:
 class TalkSimulator(Simulator):
     """A user is heard if it talks alone; what it says is worth its gain."""
 
+    reset_options = ("topic",)
+
     def __init__(self, config, num_worlds):
         self.config, self.num_worlds = config, num_worlds
         self.scenarios = [None] * num_worlds
@@ -46,9 +48,6 @@ class TalkSimulator(Simulator):
         self.steps = np.zeros(num_worlds, np.int64)
         self.terminated, self.truncated = np.zeros((2, num_worlds), bool)
         self._drops = Drops(num_worlds, config.scenario_seed, config.resample)
-
-    def check_options(self, options, worlds):
-        pass
 
     def reset(self, worlds, generators, seeded, options):
         for world, (drop, _, _) in zip(worlds, self._drops.begin(worlds, generators, seeded), strict=True):

@@ -81,7 +81,7 @@ def import_pygame() -> Any:
 class RenderMixin:
     """`render` and `close` of a face; the renderer is made at the first frame and never pickled."""
 
-    system: ClassVar[System]
+    system: ClassVar[System[Any, Any]]
     simulator: Any
     metadata: dict[str, Any]
     render_mode: str | None
