@@ -165,6 +165,24 @@ def actor_critic(module: str, sharp: bool = False) -> Train:
     return train
 
 
+def by_gradient(**options: Any) -> Train:
+    """A policy of XL-MIMO that climbs the rates themselves; an update takes one step in each of its networks."""
+
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        from baselines import graph_policy
+
+        args = graph_policy.Args(
+            env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **options
+        )
+        args.rounds = max(protocol.training_steps // args.num_envs, 1)
+        policy: Any = graph_policy.train(args, progress)
+        points = [(point["at"], point["sum_se"]) for point in policy.curve]
+        policy.learning_curve = curve("sum SE, validation networks", points, policy.training_steps)
+        return policy
+
+    return train
+
+
 def proximal(choices: dict[str, Any], **settings: Any) -> Train:
     """PPO of Stable-Baselines3 for the central agent, with its choices in the protocol; it keeps no checkpoints."""
 
@@ -218,6 +236,8 @@ LEARNERS: dict[str, dict[str, Train]] = {
         "fl-ctce": actor_critic("fl_ctce", sharp=True),
         "fl-ctde": actor_critic("fl_ctde", sharp=True),
         "matd3": actor_critic("matd3"),
+        "graph": by_gradient(),
+        "own-gains": by_gradient(own_gains=True),
     },
     "RISAuction-v0": {
         "ppo": bidder("PPO, self-play"),

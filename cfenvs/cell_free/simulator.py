@@ -15,6 +15,7 @@ from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import Scenario, draw_scenarios
 from cfenvs.control import Optimum
+from cfenvs.core.config import require
 from cfenvs.core.drops import Beginning
 from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
@@ -165,6 +166,13 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def find_optimum(self, world: int) -> Optimum:
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])
+
+    def rates_at(self, powers: Float) -> Float:
+        return self.receiver.efficiencies(powers) * self.active * self.prelog
+
+    def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
+        require(self.config.utility == "shannon", "utility", self.config.utility, "steps of CQI have no derivative")
+        return self.receiver.gradient(powers, cotangents * self.active * self.prelog)
 
 
 def _gains_db(drawn: Scenario) -> Float:

@@ -92,3 +92,10 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
 
     def find_optimum(self, world: int) -> Optimum:
         return find_optimum(self.config, self.receiver, self.objective, world, self.gains[world])
+
+    def rates_at(self, powers: Float) -> Float:
+        return self.receiver.efficiencies(powers * self.config.antenna_share)
+
+    def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
+        share = self.config.antenna_share
+        return self.receiver.gradient(powers * share, cotangents) * share
