@@ -164,17 +164,15 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.forget()
         return bool(some_end)
 
+    def find_optimum(self, world: int) -> Optimum:
+        return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])
+
     def rates_at(self, powers: Float) -> Float:
-        """Rates of the active users at any powers in mW, (E, K), in the current situation; nothing is stepped."""
         return self.receiver.efficiencies(powers) * self.active * self.prelog
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
-        """sum_k y_k d rate_k / d p_i of `rates_at`; powers in mW and weights y (E, K) -> (E, K)."""
         require(self.config.utility == "shannon", "utility", self.config.utility, "steps of CQI have no derivative")
         return self.receiver.gradient(powers, cotangents * self.active * self.prelog)
-
-    def find_optimum(self, world: int) -> Optimum:
-        return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])
 
 
 def _gains_db(drawn: Scenario) -> Float:

@@ -14,7 +14,7 @@ Scenario = TypeVar("Scenario")
 
 
 def entry(drops: Any, world: int) -> Any:
-    """One of several drops that were drawn together: a frozen dataclass whose arrays and lists have a leading axis."""
+    """One of several networks drawn together: a frozen dataclass whose arrays and lists have a leading axis."""
     parts = {field.name: getattr(drops, field.name) for field in fields(drops)}
     return type(drops)(**{name: part[world] if _has_axis(part) else part for name, part in parts.items()})
 
@@ -69,7 +69,7 @@ class KeptDrops(Sequence[Scenario | None]):
         return len(self._shown)
 
     def rows(self, name: str) -> Array:
-        """A part of the drops of all worlds, (E, ...); what a world without a drop has means nothing."""
+        """A part of the networks of all worlds, (E, ...); what a world without one has means nothing."""
         part: Array = self._parts[name]
         return part
 

@@ -123,7 +123,7 @@ class RenderMixin:
         super().close(**kwargs)  # type: ignore[misc]
 
     def _update_window(self) -> None:
-        # A reset of some worlds may have left the one that the window shows without a first drop.
+        # A reset of some worlds may have left the one that the window shows without a first network.
         if self.render_mode == "human" and self.simulator.scenarios[0] is not None:
             self.render()
 

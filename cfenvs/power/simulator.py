@@ -98,6 +98,14 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
     def find_optimum(self, world: int) -> Optimum:
         """Look for the best in a world's current situation, as powers."""
 
+    @abstractmethod
+    def rates_at(self, powers: Float) -> Float:
+        """Rates of the active users at any powers in mW, (E, K), in the current situation; nothing is stepped."""
+
+    @abstractmethod
+    def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d rate_k / d p_i of `rates_at`; powers in mW and weights y (E, K) -> (E, K)."""
+
     def forget(self, world: int | None = None) -> None:
         """What was best in a world, or in all, is no longer: more than who is active has changed."""
         if world is None:

@@ -1,6 +1,7 @@
 """How powers are set and what is told of them: by one central agent, or by the users themselves.
 
-A system adds what they observe, and what it alone rewards and tells.
+A system adds what they observe, and what it alone rewards and tells. Infos are copies: who writes into one writes into
+nothing that the next step, an observation or a picture reads.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.simulator import AgentsView, Arrays, View
-from cfenvs.power.outcomes import central_outcome, for_every_user, users_outcome
 from cfenvs.power.simulator import Sim
 
 
 class CentralPowerView(View[Float], Generic[Sim]):
-    """One agent that sets the power of every user."""
+    """One agent that sets the power of every user, and earns the objective."""
 
     def __init__(self, simulator: Sim) -> None:
         self._simulator, self._config = simulator, simulator.config
@@ -30,7 +30,17 @@ class CentralPowerView(View[Float], Generic[Sim]):
         return self._simulator.objective_values.copy()
 
     def outcome(self) -> Arrays:
-        return central_outcome(self._simulator)
+        """`rates`, `powers` (E, K), `objective` (E,); with `info_optimum` the `optimum` and the `regret` too."""
+        simulator = self._simulator
+        infos: Arrays = {
+            "rates": simulator.rates.copy(),
+            "powers": simulator.powers.copy(),
+            "objective": simulator.objective_values.copy(),
+        }
+        if self._config.info_optimum:
+            infos["optimum"] = simulator.optimum_values.copy()
+            infos["regret"] = simulator.optimum_values - simulator.objective_values
+        return infos
 
 
 class UsersPowerView(AgentsView[Float], Generic[Sim]):
@@ -49,7 +59,7 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
 
     def reward(self) -> Float:
         if self._config.reward_scope == "global":
-            return for_every_user(self._simulator, self._simulator.objective_values)
+            return self._for_each(self._simulator.objective_values)
         return self.own_reward()
 
     def own_reward(self) -> Float:
@@ -66,4 +76,13 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
         return {"active": active.copy(), "action_mask": mask}
 
     def outcome(self) -> Arrays:
-        return users_outcome(self._simulator)
+        """Its own `rate` and `power`, with `info_optimum` the regret of all; each (E, K)."""
+        simulator = self._simulator
+        infos: Arrays = {"rate": simulator.rates.copy(), "power": simulator.powers.copy()}
+        if self._config.info_optimum:
+            infos["regret"] = self._for_each(simulator.optimum_values - simulator.objective_values)
+        return infos
+
+    def _for_each(self, values: Float) -> Float:
+        """A value of each world (E,) given to all of its users, (E, K)."""
+        return np.repeat(values[:, None], len(self.agents), axis=1)

@@ -322,7 +322,7 @@ class FuzzyAgentsVec:
 
     @property
     def scenarios(self) -> tuple[Any, ...]:
-        """The current drop of each world."""
+        """The current network of each world."""
         return self.env.scenarios
 
     def close(self) -> None:

@@ -90,14 +90,12 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
             self.forget()
         return bool(self.truncated.any())
 
+    def find_optimum(self, world: int) -> Optimum:
+        return find_optimum(self.config, self.receiver, self.objective, world, self.gains[world])
+
     def rates_at(self, powers: Float) -> Float:
-        """Spectral efficiencies at any powers in mW, (E, K), in the current situation; nothing is stepped."""
         return self.receiver.efficiencies(powers * self.config.antenna_share)
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
-        """sum_k y_k d rate_k / d p_i of `rates_at`; powers in mW and weights y (E, K) -> (E, K)."""
         share = self.config.antenna_share
         return self.receiver.gradient(powers * share, cotangents) * share
-
-    def find_optimum(self, world: int) -> Optimum:
-        return find_optimum(self.config, self.receiver, self.objective, world, self.gains[world])
