@@ -4,6 +4,7 @@ import importlib
 import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -55,6 +56,26 @@ def test_all_faces_show_it_and_agree(talk):
     parallel_api_test(talk.parallel_env(), num_cycles=10)
 
 
+def test_its_reset_options_are_known_to_the_others_and_theirs_to_it():
+    env, other = gym.make(ID), gym.make("XLMIMOPower-v0", users=2)
+    env.reset(seed=0, options={"topic": 1, "wrapper": 2})
+    with pytest.raises(ValueError, match="unknown option 'topics': did you mean 'topic'"):
+        env.reset(options={"topics": 1})
+    with pytest.raises(ValueError, match="unknown option 'active': allowed: 'topic'"):
+        env.reset(options={"active": [True]})
+    for option in ("topic", "active", "budgets"):
+        with pytest.raises(ValueError, match=f"unknown option '{option}': allowed: none"):
+            other.reset(options={option: 1})
+
+
+def test_a_system_that_cannot_be_imported_stops_no_other():
+    registration.IDS["Broken-v0"] = ("tests.no_such_module", "Broken")
+    try:
+        gym.make(ID).reset(seed=0, options={"wrapper": 2})
+    finally:
+        del registration.IDS["Broken-v0"]
+
+
 def test_it_is_listed_and_played(capsys, tmp_path):
     main([])
     assert f"{ID}\n  presets (preset=...)\n    default" in capsys.readouterr().out
@@ -77,6 +98,18 @@ def test_it_is_evaluated_ranked_and_verified():
         Protocol(env_id=ID, metrics=("violations",), choices=())
     with pytest.raises(ValueError, match="did you mean 'optimum'"):
         make_controller(ID, "optimun")
+
+
+def test_it_has_a_page_in_the_documentation(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "docs"))
+    page = "\n".join(importlib.import_module("extension.systems").environment_page(ID))
+    assert "Talk on one channel." in page
+    assert "``crowd``" in page
+    assert "``users=4``" in page
+    assert "**episode_length**, default ``3``" in page
+    assert 'gym.make_vec("Talk-v0", n)' in page
+    assert ":py:obj:`talk.TalkParallelVecEnv`" in page
 
 
 def test_its_controllers_are_rows_of_a_benchmark():

@@ -8,8 +8,10 @@ from cfenvs.cell_free.config import RECEIVERS
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
+from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
+from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 
 
@@ -34,11 +36,12 @@ SYSTEM = System(
     catalogue=("receiver", RECEIVERS),
     controllers="cfenvs.policies:CELL_FREE",
     first_look="rate-feedback-3",
-    account="cfenvs.play:PowerAccount",
+    examples=("--controller fractional", "--policy model.zip --library stable_baselines3:PPO"),
+    account=PowerAccount,
 )
 
 
-class CellFreeUplinkPowerEnv(ScalarEnv):
+class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     r"""Uplink power control in cell-free massive MIMO: give the worst-served user as much as possible.
 
     Description

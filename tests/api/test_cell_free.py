@@ -321,7 +321,7 @@ def test_the_optimum_is_cached_until_the_situation_changes():
 
 
 def test_a_network_that_stays_keeps_a_limited_number_of_optima(monkeypatch):
-    monkeypatch.setattr("cfenvs.cell_free.simulator.MAX_OPTIMA", 3)
+    monkeypatch.setattr("cfenvs.power.simulator.MAX_OPTIMA", 3)
     env = make(activity="static", receiver="mr", resample="never")
     env.reset(seed=0)
     newest = [env.reset(options={"active": np.arange(5) == k}) and env.optimum() for k in range(5)][-1]

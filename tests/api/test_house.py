@@ -31,7 +31,7 @@ ALLOWED = {
     "radio": BASE,
     "control": {*BASE, "radio"},
     "core": BASE,
-    "power": {*BASE, "core"},
+    "power": {*BASE, "radio", "control", "core"},
     "draw": {"arrays", "core", "power"},
     "registration": {"core"},  # for its types only
     "adapters": {"arrays", "core"},
@@ -275,3 +275,24 @@ def test_a_docstring_can_be_understood_alone():
         if riddle.fullmatch((ast.get_docstring(node) or "").lower())
     ]
     assert not found
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_the_docstring_of_a_system_follows_an_action_through_its_files(name):
+    """It names every file of the system, and of what it shares with others, whose code runs in a step; and no other."""
+    package, _ = IDS[name]
+    module, house = importlib.import_module(package), ROOT / "cfenvs"
+    env = gym.make(name, disable_env_checker=True).unwrapped
+    env.reset(seed=0)
+    action, used = env.action_space.sample(), set()
+    sys.setprofile(lambda frame, event, _: used.add(Path(frame.f_code.co_filename)))
+    try:
+        env.step(action)
+    finally:
+        sys.setprofile(None)
+    own, shared = Path(module.__file__).parent, house / "power"
+    named = set(re.findall(r"`([a-z_/]+\.py)`", module.__doc__))
+    assert {path.name for path in used if path.parent == own} <= named
+    assert {f"power/{path.name}" for path in used if path.parent == shared} <= named
+    for file in named:
+        assert (own / file).is_file() or (house / file).is_file(), f"{package} has no {file}"
