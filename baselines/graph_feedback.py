@@ -56,7 +56,7 @@ class Args(KeptArgs, WorldsArgs):
     layers: int = 3
     learning_rate: float = 3e-3
     """Of Adam, falling to zero along half a cosine."""
-    sharpness: float = 30.0
+    sharpness: float = 50.0
     """Of the soft minimum, per bit/s/Hz."""
     validation_networks: int = 32
     """Networks that the learning curve is measured on."""
