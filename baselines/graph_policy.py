@@ -4,10 +4,9 @@
     python -m cfenvs play XLMIMOPower-v0 --policy runs/graph/checkpoint.pt --library baselines.graph_policy:GraphPolicy
 
 A central unit knows all large-scale gains. Users are nodes, and what two users do to each other an edge: the
-coefficients of the closed form of maximum-ratio combining, in decibels, both ways. Layers pass messages between all
-pairs and take means and maxima over them, so that any number of users and base stations fits, and permuting users
-permutes their powers (graph networks for interference: Shen et al., IEEE JSAC 39(1), 2021). The features are the same
-whatever the receiver is; the rates that are climbed are those of the environment.
+coefficients of the closed form of maximum-ratio combining, in decibels, both ways (`baselines.common.graphs`), so that
+any number of users and base stations fits. The features are the same whatever the receiver is; the rates that are
+climbed are those of the environment.
 
 With `--own-gains` every user sees its own gains only, in falling order, and one small network serves all: what is
 possible without a central unit.
@@ -28,19 +27,14 @@ import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from baselines.common.arguments import command_line
+from baselines.common.graphs import Layer, decibels
 from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.xl_mimo import ENV_ID, NewNetworks, RunArgs, Validation, announce
 from cfenvs.adapters.torch import rates
 from cfenvs.arrays import Array, Float, Float32
 from cfenvs.policies.classical import PowerPolicy, gains_now
-
-OFFSET_DB, SCALE_DB = 20.0, 20.0
-"""Features are (decibels - 20) / 20, order one."""
-FAINT_DB = -80.0
-"""What is weaker, as a user that a base station does not hear, counts as this."""
 
 
 @dataclass
@@ -62,26 +56,6 @@ class Args(RunArgs):
     """Of Adam, falling to zero along half a cosine."""
     validate_every: int = 100
     checkpoint_every: int = 250
-
-
-class Layer(nn.Module):
-    """Messages between all pairs of users, then an update of each: (B, K, F) and edges (B, K, K, P) -> (B, K, F)."""
-
-    def __init__(self, hidden: int, edge: int) -> None:
-        super().__init__()
-        self.receiver, self.sender = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden, bias=False)
-        self.edge, self.message = nn.Linear(edge, hidden, bias=False), nn.Linear(hidden, hidden)
-        self.update = nn.Sequential(nn.Linear(3 * hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
-
-    def forward(self, x: Tensor, edges: Tensor) -> Tensor:
-        """A user hears all others; one that is alone hears nothing."""
-        users = x.shape[1]
-        hidden = functional.silu(self.receiver(x)[:, :, None] + self.sender(x)[:, None] + self.edge(edges))
-        messages = functional.silu(self.message(hidden))
-        others = 1.0 - torch.eye(users)[..., None]
-        mean = (messages * others).sum(2) / max(users - 1, 1)
-        largest = (messages * others).amax(2)
-        return x + self.update(torch.cat([x, mean, largest], -1))
 
 
 class Graph(nn.Module):
@@ -117,7 +91,7 @@ class OwnGains(nn.Module):
         """Gains (B, M, K) over the noise power."""
         own = gains.swapaxes(1, 2)
         seen = np.concatenate([own.sum(axis=2, keepdims=True), -np.sort(-own, axis=2)], axis=2)
-        seen = _scaled(config.max_power * config.antenna_share * config.bs_antennas * seen)
+        seen = decibels(config.max_power * config.antenna_share * config.bs_antennas * seen)
         return _shares(self.users(torch.from_numpy(seen.astype(np.float32))), self.range_db)
 
 
@@ -150,16 +124,10 @@ def features(gains: Float, config: Any) -> tuple[Float32, Float32]:
         coupling = np.where(total[:, :, None] > 0, overlap / total[:, :, None], 0.0)
         strongest = np.where(total > 0, gains.max(axis=1) / total, 0.0)
     own = np.diagonal(coupling, axis1=1, axis2=2)
-    nodes = np.stack([_scaled(power * config.bs_antennas * total), _scaled(power * own), 2.0 * strongest - 1.0], -1)
-    caused = _scaled(power * coupling)
+    nodes = np.stack([decibels(power * config.bs_antennas * total), decibels(power * own), 2.0 * strongest - 1.0], -1)
+    caused = decibels(power * coupling)
     edges = np.stack([caused, caused.swapaxes(1, 2)], -1)
     return nodes.astype(np.float32), edges.astype(np.float32)
-
-
-def _scaled(ratio: Float) -> Float:
-    with np.errstate(divide="ignore"):
-        decibels = np.maximum(10.0 * np.log10(ratio), FAINT_DB)
-    return (decibels - OFFSET_DB) / SCALE_DB
 
 
 class GraphPolicy(FromCheckpoint, PowerPolicy):

@@ -163,19 +163,23 @@ def actor_critic(module: str, sharp: bool = False) -> Train:
     return train
 
 
-def by_gradient(**options: Any) -> Train:
-    """A policy of XL-MIMO that climbs the rates themselves; an update takes one step in each of its networks."""
+def by_gradient(module: str, length: str, metric: str, **options: Any) -> Train:
+    """A policy that climbs the rates themselves.
+
+    `length` is the argument that says how long it trains, in episodes of all worlds or in rounds of a step each;
+    `metric` what its curve shows.
+    """
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
-        from baselines import graph_policy
-
-        args = graph_policy.Args(
+        baseline: Any = import_module(f"baselines.{module}")
+        args = baseline.Args(
             env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **options
         )
-        args.rounds = max(protocol.training_steps // args.num_envs, 1)
-        policy: Any = graph_policy.train(args, progress)
-        points = [(point["at"], point["sum_se"]) for point in policy.curve]
-        policy.learning_curve = curve("sum SE, validation networks", points, policy.training_steps)
+        steps = args.num_envs * (protocol.make(worlds=1).config.episode_length if length == "episodes" else 1)
+        setattr(args, length, min(max(protocol.training_steps // steps, 1), getattr(args, length)))
+        policy: Any = baseline.train(args, progress)
+        points = [(point["at"], point[metric]) for point in policy.curve]
+        policy.learning_curve = curve(f"{metric}, validation networks", points, policy.training_steps)
         return policy
 
     return train
@@ -226,6 +230,7 @@ def bidder(name: str, **options: Any) -> Train:
 LEARNERS: dict[str, dict[str, Train]] = {
     "CellFreeUplinkPower-v0": {
         "ppo": proximal(SILENT),  # defaults of `baselines.ppo`; what else was tried: docs/leaderboard.rst
+        "graph": by_gradient("graph_feedback", "episodes", "objective"),
         **{name: on_the_spot(spot) for name, spot in SPOTS.items()},
     },
     "XLMIMOPower-v0": {
@@ -234,8 +239,8 @@ LEARNERS: dict[str, dict[str, Train]] = {
         "fl-ctce": actor_critic("fl_ctce", sharp=True),
         "fl-ctde": actor_critic("fl_ctde", sharp=True),
         "matd3": actor_critic("matd3"),
-        "graph": by_gradient(),
-        "own-gains": by_gradient(own_gains=True),
+        "graph": by_gradient("graph_policy", "rounds", "sum_se", rounds=3125),
+        "own-gains": by_gradient("graph_policy", "rounds", "sum_se", rounds=3125, own_gains=True),
     },
     "RISAuction-v0": {
         "ppo": bidder("PPO, self-play"),
