@@ -178,7 +178,11 @@ class GraphPolicy(PowerPolicy):
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> GraphPolicy:
         """A finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        config, state = read_checkpoint(path)
+        return read_checkpoint(path, cls._of)
+
+    @classmethod
+    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> GraphPolicy:
+        """From the arguments of a training and what it has saved."""
         network = new_network(Args(**config), state["stations"])
         network.load_state_dict(state["network"])
         return cls(network)
@@ -208,11 +212,14 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
     policy = GraphPolicy(network)
     optimiser = torch.optim.Adam(network.parameters(), args.learning_rate)
     networks, validation = NewNetworks(args.seed, args.num_envs), Validation(args)
+
+    def restore(state: Mapping[str, Any]) -> None:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+
     with Run(policy.name, config=args, env_id=ENV_ID, total=args.rounds, unit="round", folder=args.folder,
              resume=args.resume, progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
-        if (state := run.restore()) is not None:
-            network.load_state_dict(state["network"])
-            optimiser.load_state_dict(state["optimiser"])
+        run.restore(restore)
         for round_ in range(run.position, args.rounds):
             env.reset(seed=networks.of(round_))
             total = rates(env, network(np.asarray(gains_now(env)), config)).sum(dim=1).mean()
@@ -240,10 +247,5 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

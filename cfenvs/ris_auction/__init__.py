@@ -12,6 +12,9 @@ A reset draws by `scenario.py` what `config.py` and `presets.py` say; `streams.p
 knows the efficient allocation, `contest.py` seats rivals, `render.py` draws, `env.py` has the `System` and its page.
 """
 
+import sys
+
+from cfenvs.ris_auction import matches
 from cfenvs.ris_auction.auction import Auction, Round, draw_ties
 from cfenvs.ris_auction.bidders import (
     BIDDERS,
@@ -35,7 +38,7 @@ from cfenvs.ris_auction.env import (
     warmup,
 )
 from cfenvs.ris_auction.frozen import FrozenBidder
-from cfenvs.ris_auction.play import Outcomes, play
+from cfenvs.ris_auction.matches import Outcomes, play
 from cfenvs.ris_auction.presets import PRESETS
 from cfenvs.ris_auction.rates import macroscopic_rates, utility
 from cfenvs.ris_auction.rules import Rules
@@ -75,3 +78,5 @@ __all__ = [
     "utility",
     "warmup",
 ]
+
+sys.modules[f"{__name__}.play"] = matches  # its name before it differed from that of `cfenvs.play`: old imports work
