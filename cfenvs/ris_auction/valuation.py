@@ -10,10 +10,15 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.radio import surfaces
 from cfenvs.radio.path_loss import db_to_linear
 from cfenvs.ris_auction.config import RISAuctionConfig
-from cfenvs.ris_auction.kernels import cellular_subset_sums, cellular_values, joint_values
+from cfenvs.ris_auction.kernels import (
+    cellular_coefficients_batch,
+    cellular_extremes,
+    cellular_subset_sums,
+    cellular_values,
+    joint_values,
+)
 from cfenvs.ris_auction.rates import (
     JointCoefficients,
-    cellular_coefficients,
     joint_coefficients,
     joint_rates_of,
     rates_of,
@@ -37,6 +42,7 @@ class Valuation(ABC):
         self.num_worlds = num_worlds
         lead = (num_worlds, config.auctions_per_episode, config.operators)
         self.auction = np.zeros(num_worlds, np.int64)
+        self._all = np.arange(num_worlds)
         self.full = np.ones(lead)
         self.base = np.ones(lead)
         self.wanting = np.ones((*lead, config.users), bool)
@@ -55,13 +61,17 @@ class Valuation(ABC):
         """Sum over users of r^(1 / alpha) for all 2^S sets of surfaces; surface s is bit s of a set's index."""
 
     @abstractmethod
-    def _values(self, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
-        """Write utilities and marginal values of operators `first`, ..., in all worlds."""
+    def _values(self, worlds: Int, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
+        """Write utilities and marginal values of operators `first`, ..., in some worlds (W,)."""
 
-    def values(self, owned: Bool, first: int = 0) -> tuple[Float, Float]:
-        """Utilities (E, n) and marginal values (E, n, S) of operators `first` ..., which control `owned` (E, n, S)."""
+    def values(self, owned: Bool, first: int = 0, worlds: Int | None = None) -> tuple[Float, Float]:
+        """Utilities (W, n) and marginal values (W, n, S) of operators `first` ..., which control `owned` (W, n, S).
+
+        In all worlds, or in some (W,).
+        """
         utilities, marginals = np.empty(owned.shape[:2]), np.empty(owned.shape)
-        self._values(first, np.ascontiguousarray(owned), utilities, marginals)
+        rows = self._all if worlds is None else worlds
+        self._values(rows, first, np.ascontiguousarray(owned), utilities, marginals)
         return utilities, marginals
 
     def utility(self, world: int, operator: int, allocation: Bool) -> Float:
@@ -111,20 +121,22 @@ class CellularValuation(Valuation):
 
     def prepare(self, worlds: Int, drawn: Scenario) -> None:
         config = self.config
-        coefficients = cellular_coefficients(
-            beta_ub=drawn.beta_ub,
-            beta_rb=drawn.beta_rb[:, None],
-            beta_ur=drawn.beta_ur,
-            k_ub=drawn.k_ub,
-            k_ur=drawn.k_ur,
-            gram=station_products(config, drawn)[:, None],
-            elements=config.elements,
-            power=float(db_to_linear(config.power_dbm)),
-            noise=float(db_to_linear(config.noise_dbm)),
-            phase_efficiency=config.phase_efficiency,
+        coefficients = np.empty((len(worlds), *self._coefficients.shape[1:]))
+        cellular_coefficients_batch(
+            drawn.beta_ub,
+            drawn.beta_rb,
+            drawn.beta_ur,
+            drawn.k_ub,
+            drawn.k_ur,
+            station_products(config, drawn),
+            float(config.elements),
+            float(db_to_linear(config.power_dbm)) / float(db_to_linear(config.noise_dbm)),
+            config.phase_efficiency,
+            coefficients,
         )
-        every = np.ones(config.surfaces)
-        self._keep_base(worlds, drawn, rates_of(coefficients, 0.0 * every), rates_of(coefficients, every))
+        none, everything = np.empty((2, *coefficients.shape[:4]))
+        cellular_extremes(coefficients, none, everything)
+        self._keep_base(worlds, drawn, none, everything)
         self._coefficients[worlds] = coefficients
 
     def rates(self, world: int, operator: int, allocation: Bool) -> Float:
@@ -141,12 +153,13 @@ class CellularValuation(Valuation):
         cellular_subset_sums(low[users], high[users], self.exponent, sums)
         return sums.ravel()
 
-    def _values(self, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
+    def _values(self, worlds: Int, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
         cellular_values(
             self._coefficients,
             self.wanting,
             self.base,
             self.auction,
+            worlds,
             first,
             owned,
             self.exponent,
@@ -227,12 +240,13 @@ class JointValuation(Valuation):
             anchor[world, operator],
         )
 
-    def _values(self, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
+    def _values(self, worlds: Int, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
         joint_values(
             *self._coefficients,
             self.wanting,
             self.base,
             self.auction,
+            worlds,
             first,
             owned,
             self.exponent,
