@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.cell_free.levels import linear_levels
 from cfenvs.core.config import (
     require,
     require_choice,
     require_count,
-    require_levels,
     require_number,
     require_positive,
 )
-from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
-from cfenvs.core.objectives import check_objective
+from cfenvs.core.drops import RESAMPLE, check_scenario_seed
+from cfenvs.power.given import check_network
+from cfenvs.power.levels import linear_levels, require_levels
+from cfenvs.power.objectives import check_objective
 from cfenvs.radio.uatf import Lsfd
 
 MAX_JOINT_ACTIONS = 100_000
@@ -104,7 +104,7 @@ class CellFreeConfig:
     observation : {"rates", "rates+gains"}
     objective : str or Objective
         "min", "sum", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
-        (`cfenvs.core.objectives`).
+        (`cfenvs.power.objectives`).
     circuit_power, access_point_power : float
         Of "energy-efficiency", in mW: what the network spends whatever is sent, and what each access point adds to
         it. Defaults are round numbers, not those of a product.

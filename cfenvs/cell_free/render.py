@@ -11,8 +11,8 @@ from cfenvs.arrays import Bool, Float
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.cell_free.simulator import CellFreeSimulator
-from cfenvs.core.drawing import LINK, PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, place_labels
-from cfenvs.core.figure import (
+from cfenvs.core.rendering import Renderer
+from cfenvs.draw.figure import (
     KEYS,
     MAP,
     MAX_LABELLED,
@@ -25,7 +25,7 @@ from cfenvs.core.figure import (
     site_size,
     wrapped_lines,
 )
-from cfenvs.core.rendering import Renderer
+from cfenvs.draw.pen import LINK, PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, place_labels
 
 MAX_LINKED = 12
 """Users above which lines between users of a pilot would hide the map."""

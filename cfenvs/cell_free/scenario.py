@@ -11,8 +11,9 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.core.drops import GIVEN_DB, Given, heights_above_users, on_the_ground, replaced
+from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
+from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground, replaced
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.correlation import local_scattering
 

@@ -10,7 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drawing import (
+from cfenvs.core.rendering import Renderer
+from cfenvs.draw.figure import KEYS, LEFT, MAP, MAX_LABELLED, RIGHT, SIZE, Layout, Reference, on_map, site_size
+from cfenvs.draw.pen import (
     ALARM,
     AREA,
     CATEGORIES,
@@ -30,8 +32,6 @@ from cfenvs.core.drawing import (
     place_labels,
     scaled,
 )
-from cfenvs.core.figure import KEYS, LEFT, MAP, MAX_LABELLED, RIGHT, SIZE, Layout, Reference, on_map, site_size
-from cfenvs.core.rendering import Renderer
 from cfenvs.ris_auction.auction import NOBODY
 from cfenvs.ris_auction.scenario import Scenario
 from cfenvs.ris_auction.simulator import RISAuctionSimulator

@@ -10,19 +10,18 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.core.config import require
 from cfenvs.core.drops import Drops
-from cfenvs.core.errors import check_options
 from cfenvs.core.kept import KeptDrops
 from cfenvs.core.simulator import Simulator, zeroed
 from cfenvs.radio.draws import uniforms, words
 from cfenvs.ris_auction.auction import NOBODY, Auction, draw_ties
 from cfenvs.ris_auction.config import RISAuctionConfig, as_numbers
-from cfenvs.ris_auction.scenario import draw_scenarios
+from cfenvs.ris_auction.scenario import Scenario, draw_scenarios
 from cfenvs.ris_auction.streams import Streams
 from cfenvs.ris_auction.valuation import make_valuation
 from cfenvs.ris_auction.welfare import EfficientAllocation, efficient_allocation
 
 
-class RISAuctionSimulator(Simulator):
+class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
     """E worlds of O operators and S surfaces.
 
     Attributes
@@ -57,7 +56,8 @@ class RISAuctionSimulator(Simulator):
         Bids of the last round that were not allowed.
     """
 
-    scenarios: KeptDrops
+    scenarios: KeptDrops[Scenario]
+    reset_options = ("budgets",)
 
     def __init__(self, config: RISAuctionConfig, num_worlds: int) -> None:
         self.config = config
@@ -86,7 +86,7 @@ class RISAuctionSimulator(Simulator):
         self._optima: list[tuple[Any, EfficientAllocation] | None] = [None] * num_worlds
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
-        check_options(options, ["budgets"])
+        super().check_options(options, worlds)
         if "budgets" in options:
             budgets = as_numbers(options["budgets"])
             fits = budgets.shape == (self.config.operators,) and budgets.dtype.kind in "iuf"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -61,8 +62,8 @@ class Valuation(ABC):
         """Sum over users of r^(1 / alpha) for all 2^S sets of surfaces; surface s is bit s of a set's index."""
 
     @abstractmethod
-    def _values(self, worlds: Int, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
-        """Write utilities and marginal values of operators `first`, ..., in some worlds (W,)."""
+    def _values(self, *asked: Any) -> None:
+        """Write utilities and marginal values: the kernel of this kind, given its coefficients and what is asked."""
 
     def values(self, owned: Bool, first: int = 0, worlds: Int | None = None) -> tuple[Float, Float]:
         """Utilities (W, n) and marginal values (W, n, S) of operators `first` ..., which control `owned` (W, n, S).
@@ -71,7 +72,8 @@ class Valuation(ABC):
         """
         utilities, marginals = np.empty(owned.shape[:2]), np.empty(owned.shape)
         rows = self._all if worlds is None else worlds
-        self._values(rows, first, np.ascontiguousarray(owned), utilities, marginals)
+        asked = self.auction, rows, first, np.ascontiguousarray(owned), self.exponent
+        self._values(self.wanting, self.base, *asked, utilities, marginals)
         return utilities, marginals
 
     def utility(self, world: int, operator: int, allocation: Bool) -> Float:
@@ -153,19 +155,8 @@ class CellularValuation(Valuation):
         cellular_subset_sums(low[users], high[users], self.exponent, sums)
         return sums.ravel()
 
-    def _values(self, worlds: Int, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
-        cellular_values(
-            self._coefficients,
-            self.wanting,
-            self.base,
-            self.auction,
-            worlds,
-            first,
-            owned,
-            self.exponent,
-            utilities,
-            marginals,
-        )
+    def _values(self, *asked: Any) -> None:
+        cellular_values(self._coefficients, *asked)
 
 
 class JointValuation(Valuation):
@@ -188,17 +179,14 @@ class JointValuation(Valuation):
         between_surfaces, with_direct = direction_products(config, drawn)
         coefficients = joint_coefficients(
             beta_ua=drawn.beta_ub,
-            beta_ra=drawn.beta_rb[:, None],
             beta_ur=drawn.beta_ur,
             k_ua=drawn.k_ub,
             k_ur=drawn.k_ur,
+            beta_ra=drawn.beta_rb[:, None],
             direct_products=with_direct,
             surface_products=between_surfaces[:, None],
             antennas=config.antennas,
-            elements=config.elements,
-            power=float(db_to_linear(config.power_dbm)),
-            noise=float(db_to_linear(config.noise_dbm)),
-            phase_efficiency=config.phase_efficiency,
+            **_budget(config),
         )
         every = np.ones(config.surfaces)
         self._keep_base(worlds, drawn, joint_rates_of(coefficients, 0.0 * every), joint_rates_of(coefficients, every))
@@ -240,19 +228,14 @@ class JointValuation(Valuation):
             anchor[world, operator],
         )
 
-    def _values(self, worlds: Int, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
-        joint_values(
-            *self._coefficients,
-            self.wanting,
-            self.base,
-            self.auction,
-            worlds,
-            first,
-            owned,
-            self.exponent,
-            utilities,
-            marginals,
-        )
+    def _values(self, *asked: Any) -> None:
+        joint_values(*self._coefficients, *asked)
+
+
+def _budget(config: RISAuctionConfig) -> dict[str, Any]:
+    """What the coefficients of all operators take from the configuration."""
+    powers = {"power": float(db_to_linear(config.power_dbm)), "noise": float(db_to_linear(config.noise_dbm))}
+    return {**powers, "elements": config.elements, "phase_efficiency": config.phase_efficiency}
 
 
 def make_valuation(config: RISAuctionConfig, num_worlds: int) -> Valuation:

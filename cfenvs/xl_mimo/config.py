@@ -12,12 +12,13 @@ from cfenvs.core.config import (
     require,
     require_choice,
     require_count,
-    require_levels,
     require_number,
     require_positive,
 )
-from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
-from cfenvs.core.objectives import check_objective
+from cfenvs.core.drops import RESAMPLE, check_scenario_seed
+from cfenvs.power.given import check_network
+from cfenvs.power.levels import require_levels
+from cfenvs.power.objectives import check_objective
 from cfenvs.radio.plane_wave import Correlation
 
 SPEED_OF_LIGHT = 299_792_458.0
@@ -85,7 +86,7 @@ class XLMIMOConfig:
         Power levels in mW for "discrete", rising, in the meaning of `power_constraint`.
     objective : str or Objective
         "sum", "min", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
-        (`cfenvs.core.objectives`).
+        (`cfenvs.power.objectives`).
     circuit_power, base_station_power : float
         Of "energy-efficiency", in mW: what the network spends whatever is sent, and what each base station adds to
         it. Defaults are round numbers, not those of a product.
@@ -225,6 +226,11 @@ class XLMIMOConfig:
         if name == "visibility_window":
             inside = all(n <= size for n, size in zip(value, self.bs_array, strict=True))
             require(inside, name, value, f"must fit into bs_array={tuple(self.bs_array)}")
+
+    @property
+    def action_levels(self) -> tuple[float, ...]:
+        """Powers in mW by action index, none below the floor; none at all with shares."""
+        return tuple(np.maximum(self.levels or (), self.min_share * self.max_power).tolist())
 
     @property
     def near_field(self) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drawing import AREA, PAPER, POWER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
-from cfenvs.core.figure import (
+from cfenvs.core.rendering import Renderer
+from cfenvs.draw.figure import (
     KEYS,
     MAP,
     MAX_LABELLED,
@@ -25,7 +25,7 @@ from cfenvs.core.figure import (
     site_size,
     wrapped_lines,
 )
-from cfenvs.core.rendering import Renderer
+from cfenvs.draw.pen import AREA, PAPER, POWER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drops import GIVEN_DB, Given, heights_above_users, on_the_ground
+from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.kernels import kernel
+from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground
 from cfenvs.radio import geometry, path_loss, shadowing
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
