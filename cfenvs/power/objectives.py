@@ -19,7 +19,7 @@ import numpy as np
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import load_object, require_number, require_positive
 from cfenvs.core.errors import closest, shown
-from cfenvs.kernels import kernel, ufunc_kernel
+from cfenvs.kernels import kernel
 from cfenvs.power.config import PowerConfig
 
 
@@ -29,16 +29,31 @@ class Objective(Protocol):
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float: ...
 
 
-@ufunc_kernel(["void(float64[:], boolean[:], float64[:])"], "(k),(k)->()")
-def minimum_active(rates: Float, active: Bool, out: Float) -> None:
-    """Smallest rate of an active user, NaN if one is; one pass over what would be three in NumPy, as an ufunc."""
-    lowest = np.inf
-    for k in range(rates.size):
-        if active[k] and not rates[k] >= lowest:
-            lowest = rates[k]
-            if np.isnan(lowest):  # only where a new minimum is: no pass over the rates is spent on it
-                break
-    out[0] = 0.0 if lowest == np.inf else lowest
+def minimum_active(rates: Float, active: Bool) -> Float:
+    """Smallest rate of an active user, NaN if one is, 0 where none is active; (..., K) and (..., K) -> (...)."""
+    shape = rates.shape if rates.shape == active.shape else np.broadcast_shapes(rates.shape, active.shape)
+    out = np.empty(shape[:-1])
+    _minimum_active(_rows(rates, shape), _rows(active, shape), out.reshape(-1))
+    return out
+
+
+def _rows(array: Array, shape: tuple[int, ...]) -> Array:
+    """An array (..., K) broadcast to a shape, as (n, K) of one layout, writeable: one compiled signature."""
+    plain = array.shape == shape and array.flags.c_contiguous and array.flags.writeable
+    return (array if plain else np.broadcast_to(array, shape).copy()).reshape(-1, shape[-1])
+
+
+@kernel
+def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
+    """One pass over what would be three in NumPy."""
+    for e in range(len(rates)):
+        lowest = np.inf
+        for k in range(rates.shape[1]):
+            if active[e, k] and not rates[e, k] >= lowest:
+                lowest = rates[e, k]
+                if np.isnan(lowest):  # only where a new minimum is: no pass over the rates is spent on it
+                    break
+        out[e] = 0.0 if lowest == np.inf else lowest
 
 
 class MinimumRate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cfenvs.arrays import Float
 
@@ -37,3 +38,8 @@ def normals(source: Source, shape: tuple[int, ...]) -> Float:
     for generator, row in zip(source, out, strict=True):
         generator.standard_normal(out=row)
     return out
+
+
+def words(source: Sequence[np.random.Generator], count: int) -> NDArray[np.uint64]:
+    """Random words of 64 bits, (n, count), from n generators."""
+    return np.array([generator.bit_generator.random_raw(count) for generator in source])

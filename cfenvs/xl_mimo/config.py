@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.constants import speed_of_light
 
 from cfenvs.core.config import (
     require,
@@ -22,6 +21,8 @@ from cfenvs.power.levels import require_levels
 from cfenvs.power.objectives import check_objective
 from cfenvs.radio.plane_wave import Correlation
 
+SPEED_OF_LIGHT = 299_792_458.0
+"""In metres per second."""
 RECEIVERS = {
     "mr": "maximum-ratio combining at every base station, exact closed form",
     "l-mmse": "local MMSE combining at every base station, deterministic equivalent",
@@ -260,7 +261,7 @@ class XLMIMOConfig:
     @property
     def wavelength(self) -> float:
         """In metres."""
-        return speed_of_light / (1e9 * self.carrier_ghz)
+        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
 
     @property
     def bs_antennas(self) -> int:

@@ -56,7 +56,7 @@ class Drop:
     link: list[tuple[Float, Float, Colour]]
 
 
-class XLMIMORenderer(Renderer):
+class XLMIMORenderer(Renderer[XLMIMOSimulator]):
     """Draws a situation and what the last step earned in it.
 
     After a step, everything shown belongs to the situation in which that step acted: positions, powers, efficiencies
@@ -65,7 +65,6 @@ class XLMIMORenderer(Renderer):
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
-    simulator: XLMIMOSimulator
 
     def __init__(self, simulator: XLMIMOSimulator) -> None:
         super().__init__(simulator)
