@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.activity import Activity
+from cfenvs.cell_free.activity import make_activity
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
@@ -19,6 +19,7 @@ from cfenvs.core.drops import Beginning, Drops
 from cfenvs.core.errors import check_options
 from cfenvs.core.kept import KeptDrops
 from cfenvs.core.simulator import Simulator, blocks, zeroed
+from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import objective_of
 from cfenvs.power.scaling import scaled_gains
@@ -90,7 +91,7 @@ class CellFreeSimulator(Simulator):
         self.terminated = np.zeros(num_worlds, bool)
         self.truncated = np.zeros(num_worlds, bool)
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
-        self._activity = Activity(config, num_worlds)
+        self._activity = make_activity(config, num_worlds)
         self._optima: list[dict[bytes, Optimum]] = [{} for _ in range(num_worlds)]
         self._drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
 
@@ -117,10 +118,17 @@ class CellFreeSimulator(Simulator):
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         initial = self._initial_active(options["active"], worlds) if "active" in options else None
-        beginnings = self._drops.begin(worlds, generators, seeded)
-        for block in blocks(len(worlds), self.config.access_points * self.config.users):
-            chosen = None if initial is None else initial[block]
-            self._begin(worlds[block], beginnings[block], seeded[block], chosen)
+        with whole_or_not_at_all(self, generators):
+            beginnings = self._drops.begin(worlds, generators, seeded)
+            cut = list(blocks(len(worlds), self.config.access_points * self.config.users))
+            drawn = [self._draw(beginnings[block]) for block in cut]
+            for block, networks in zip(cut, drawn, strict=True):
+                chosen = None if initial is None else initial[block]
+                self._begin(worlds[block], beginnings[block], networks, seeded[block], chosen)
+            self._clear(worlds)
+
+    def _clear(self, worlds: Int) -> None:
+        """Begin the episodes of some worlds, whose last steps are no more."""
         self.steps[worlds] = 0
         self.active = self.active.copy()
         self.active[worlds] = self._paths[worlds, 0]
@@ -131,20 +139,31 @@ class CellFreeSimulator(Simulator):
         self.receiver.fade(self.steps)
         self._drops.done(worlds)
 
-    def _begin(self, worlds: Int, beginnings: Sequence[Beginning], seeded: Bool, initial: Bool | None) -> None:
+    def _draw(self, beginnings: Sequence[Beginning]) -> Scenario | None:
+        """The networks of those worlds that get a new one."""
+        new = [(beginning.drop, beginning.given) for beginning in beginnings if beginning.drop is not None]
+        return draw_scenarios(self.config, *zip(*new, strict=True)) if new else None
+
+    def _begin(
+        self,
+        worlds: Int,
+        beginnings: Sequence[Beginning],
+        drawn: Scenario | None,
+        seeded: Bool,
+        initial: Bool | None,
+    ) -> None:
         """Networks, activity and receivers of some worlds, through each stage together."""
         config, rngs = self.config, [beginning.rng for beginning in beginnings]
         new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
         drops: list[Any] = [beginnings[i].drop for i in new]
-        if new:
-            drawn = draw_scenarios(config, drops, [beginnings[i].given for i in new])
+        if drawn is not None:
             self.scenarios.put(worlds[new], drawn)
             self._unseen[worlds[new]] = True
             if config.observation == "rates+gains":
                 self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn))
         self._activity.draw(worlds, rngs, seeded, initial, self._paths)
         sending = self._sending(self._paths[worlds, 0])
-        if new:
+        if drawn is not None:
             self.receiver.prepare_all(worlds[new], drawn, drops, sending[new])
         old = set(range(len(worlds))).difference(new) if config.pilots_from == "active" else ()
         for i in old:
@@ -191,8 +210,8 @@ class CellFreeSimulator(Simulator):
         if not self.config.include_zero:
             powers = powers * active
         # New arrays every step: what an earlier step handed out stays as it was.
-        self.powers = powers
-        self.rates = self.receiver.efficiencies(powers)
+        rates = self.receiver.efficiencies(powers)
+        self.powers, self.rates = powers, rates
         self.violations, self.violation_counts = np.empty(active.shape, bool), np.empty(self.num_worlds, np.int64)
         settle(self.rates, powers, active, self.prelog, tolerance, self.violations, self.violation_counts)
         self.acted_active = active

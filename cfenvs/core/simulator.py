@@ -91,7 +91,7 @@ class Simulator(ABC):
     ) -> None:
         """Start a new episode in some worlds.
 
-        Where other people's code raises, nothing of any world has changed; `cfenvs.core.drops` runs it first.
+        Where other people's code raises, nothing of any world has changed, nor has a generator.
 
         Parameters
         ----------
@@ -212,8 +212,8 @@ class System:
         finds out what hangs on the last bits.
     describe : callable
         A configuration to a line for `python -m cfenvs`.
-    catalogue : (str, mapping)
-        An argument that takes names, and what each name means: a sentence, or a class whose docstring begins with it.
+    catalogue : mapping
+        Arguments that take names, each with what its names stand for: things whose docstrings begin with a sentence.
     controllers : mapping
         What makes each policy that needs no training, by name.
     first_look : str
@@ -242,7 +242,7 @@ class System:
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
     louder: Callable[[Any, float], Mapping[str, Any]] | None = None
     describe: Callable[[Any], str] = str
-    catalogue: tuple[str, Mapping[str, Any]] = ("", {})
+    catalogue: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
     first_look: str = "random"
     fps: int = 10

@@ -13,6 +13,7 @@ from cfenvs.core.drops import Beginning, Drops
 from cfenvs.core.errors import check_options
 from cfenvs.core.kept import KeptDrops
 from cfenvs.core.simulator import Simulator, blocks, zeroed
+from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import objective_of
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -77,11 +78,12 @@ class XLMIMOSimulator(Simulator):
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
-        beginnings = self._drops.begin(worlds, generators, seeded)
-        self.gains, self.positions = self.gains.copy(), self.positions.copy()
-        for block in blocks(len(worlds), self.config.base_stations * self.config.users):
-            self._begin(worlds[block], beginnings[block])
-        self.receiver.follow(self.gains, worlds)
+        with whole_or_not_at_all(self, generators):
+            beginnings = self._drops.begin(worlds, generators, seeded)
+            self.gains, self.positions = self.gains.copy(), self.positions.copy()
+            for block in blocks(len(worlds), self.config.base_stations * self.config.users):
+                self._begin(worlds[block], beginnings[block])
+            self.receiver.follow(self.gains, worlds)
         self.steps[worlds] = 0
         for name in ("powers", "rates", "objective_values", "optimum_values"):
             setattr(self, name, zeroed(getattr(self, name), worlds))
@@ -108,9 +110,9 @@ class XLMIMOSimulator(Simulator):
 
     def step(self, command: Float) -> bool:
         config = self.config
-        self.powers = command
         per_antenna = command * config.antenna_share
-        self.rates = self.receiver.efficiencies(per_antenna)
+        rates = self.receiver.efficiencies(per_antenna)
+        self.powers, self.rates = command, rates
         self.objective_values = self.objective(self.rates, self._everybody, per_antenna * config.ue_antennas)
         if config.info_optimum:
             optima = [self.optimum(world) for world in range(self.num_worlds)]

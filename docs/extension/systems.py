@@ -46,6 +46,7 @@ def environment_page(name: str) -> list[str]:
         rows.append([code(preset), changes])
     out += table(["preset", "changes"], rows, "20 80")
     config = type(system.configure("default", {}))
+    out += [*title("What has a name", "-"), *choices(system)]
     out += [*title("Parameters", "-"), *parameters(config)]
     out += title("Faces", "-")
     out += ["What they have in common is in :doc:`/faces`.", ""]
@@ -58,6 +59,18 @@ def environment_page(name: str) -> list[str]:
     )
     rows = [[code(maker), f":py:obj:`{package}.env.{face}`"] for maker, face in zip(makers, faces, strict=True)]
     return out + table(["made by", "class"], rows)
+
+
+def choices(system: System) -> list[str]:
+    """Arguments that take a name, and what each name stands for."""
+    out = []
+    for word, named in system.catalogue.items():
+        rows = [
+            [code(name), docstrings.summary(what.__doc__ or ""), f":py:obj:`~{what.__module__}.{what.__name__}`"]
+            for name, what in named.items()
+        ]
+        out += [f"**{word}**", "", *table(["name", "what it is", "written as"], rows, "20 60 20"), ""]
+    return out
 
 
 def parameters(config: type) -> list[str]:
@@ -135,8 +148,7 @@ def receiver_page(name: str, key: str) -> list[str]:
     package = PACKAGES[name]
     system = system_of(name)
     out = [*title(f"{name}: {key}"), f".. py:currentmodule:: {package.__name__}.receivers", ""]
-    text = package.RECEIVERS[key]
-    out += [f"{text[0].upper()}{text[1:]}.", ""]
+    out += [docstrings.summary(package.RECEIVERS[key].__doc__), ""]
     out += ["The equations, and the functions that implement them, are in "]
     out += [f":ref:`physics-{short(package)}-{key}`.", ""]
     for cls, arguments in receiver_classes(name, key).items():

@@ -29,7 +29,7 @@ ALLOWED = {
     "radio": BASE,
     "control": {*BASE, "radio"},
     "core": BASE,
-    "power": {*BASE, "core"},
+    "power": {*BASE, "control", "core"},
     "draw": {"arrays", "core", "power"},
     "registration": {"core"},  # for its types only
     "adapters": {"arrays", "core"},
