@@ -46,13 +46,14 @@ class CellFreeConfig:
 
     Propagation
     -----------
-    path_loss : {"urban-micro", "three-slope"}
+    path_loss : {"urban-micro", "three-slope"}, or callable
         `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
-        shadowing within 50 m.
+        shadowing within 50 m. Or your own, a function (links, config) or its `"module:Name"`
+        (`cfenvs.cell_free.propagation`).
     carrier_ghz, bandwidth, noise_figure_db : float
         In GHz, Hz, dB.
-    shadowing : {"user-correlated", "two-component", "independent"}
-        `cfenvs.radio.shadowing`.
+    shadowing : {"user-correlated", "two-component", "independent"}, or callable
+        `cfenvs.radio.shadowing`. Or your own, a function (links, config, rng) or its `"module:Name"`.
     shadowing_std_db, shadowing_decorrelation : float
         Standard deviation in dB; distance in metres over which the correlation halves.
     angular_std_deg : float
@@ -62,8 +63,8 @@ class CellFreeConfig:
     ---------------
     pilot_length, coherence_length : int
         tau_p (also the number of orthogonal pilots) and tau_c in samples. The pre-log factor is 1 - tau_p / tau_c.
-    pilot_assignment : {"least-contaminated", "greedy", "random"}
-        `cfenvs.radio.pilots`.
+    pilot_assignment : {"least-contaminated", "greedy", "random"}, or callable
+        `cfenvs.radio.pilots`. Or your own, a function (gains, config, rng) or its `"module:Name"`.
     max_power : float
         Maximum data power of a user, and the power of its pilot, in mW. Data power does not change the estimates.
     pilots_from : {"all", "active"}
@@ -72,7 +73,9 @@ class CellFreeConfig:
 
     Receiver and rate
     -----------------
-    receiver : {"mmse", "l-mmse", "mr"}
+    receiver : {"mmse", "l-mmse", "mr"}, or class
+        Or your own, or its `"module:Name"` (`cfenvs.cell_free.receivers.Receiver`). It says which of the next fields it
+        offers.
     lsfd : {None, "none", "optimal"}
         Large-scale fading decoding, for "l-mmse" (where None means "optimal") and "mr" (None means "none"). Weights are
         frozen at full power of all users.
@@ -121,7 +124,8 @@ class CellFreeConfig:
 
     Activity and episodes
     ---------------------
-    activity : {"markov", "static", "toggle"}
+    activity : {"markov", "static", "toggle"}, or class
+        Or your own, or its `"module:Name"` (`cfenvs.cell_free.activity.Activity`).
     mean_on_steps, mean_off_steps : float
         "markov": mean dwell times. A draw that would empty the active set keeps one random user on.
     active_users : int, optional
@@ -159,22 +163,22 @@ class CellFreeConfig:
     placement: str = "grid"
     height: float = 10.0
 
-    path_loss: str = "urban-micro"
+    path_loss: str | Callable[..., Any] = "urban-micro"
     carrier_ghz: float = 2.0
     bandwidth: float = 20e6
     noise_figure_db: float = 7.0
-    shadowing: str = "user-correlated"
+    shadowing: str | Callable[..., Any] = "user-correlated"
     shadowing_std_db: float = 4.0
     shadowing_decorrelation: float = 9.0
     angular_std_deg: float = 15.0
 
     pilot_length: int = 5
     coherence_length: int = 200
-    pilot_assignment: str = "least-contaminated"
+    pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     max_power: float = 100.0
     pilots_from: str = "all"
 
-    receiver: str = "mmse"
+    receiver: str | Callable[..., Any] = "mmse"
     lsfd: str | None = None
     fading: str = "average"
     realizations: int = 40
@@ -194,7 +198,7 @@ class CellFreeConfig:
     reward_scope: str = "global"
     identity: bool = False
 
-    activity: str = "markov"
+    activity: str | Callable[..., Any] = "markov"
     mean_on_steps: float = 50.0
     mean_off_steps: float = 12.0
     active_users: int | None = None
