@@ -22,7 +22,7 @@ import torch
 
 from baselines.common.arguments import command_line
 from baselines.common.cell_free import Trained, central_env, explore, levels_bits, report
-from baselines.common.on_the_spot import OnTheSpotArgs, train_on_the_spot
+from baselines.common.on_the_spot import Algorithm, OnTheSpotArgs, train_on_the_spot
 from baselines.common.q_learning import Learner, QLearner
 from baselines.common.streams import Streams
 from cfenvs.arrays import Bool, Float, Float32, Int
@@ -42,7 +42,7 @@ class Args(OnTheSpotArgs):
     """Explore anew, as from the start, in worlds whose active set has changed between episodes."""
 
 
-class SARL:
+class SARL(Algorithm):
     """One network for the CPU of each of E worlds, which chooses a joint action or, in branches, a level of each user.
 
     Parameters
@@ -104,11 +104,11 @@ class SARL:
             self.since[(active != self.active).any(axis=1)] = episode
         self.active = active
 
-    def after_episode(self, episodes: int, active: Bool) -> None:
-        """Nothing is sent: the CPU knows all that it learns from."""
-
     def costs(self) -> dict[str, float]:
-        """Time of a decision, and bits in a step of one world: each user is told its level."""
+        """Time of a decision, and bits in a step of one world: each user is told its level.
+
+        Nothing is sent to learn: the CPU knows all that it learns from.
+        """
         return {
             "decision": self.learner.decision_time(1, 1),
             "acting_bits": levels_bits(self.num_users, self.levels),
@@ -118,14 +118,14 @@ class SARL:
         """For checkpoints, which are made after an episode."""
         assert self.active is not None
         return {
-            "learner": self.learner.state_dict(),
+            **super().state_dict(),
             "since": torch.from_numpy(self.since.copy()),
             "active": torch.from_numpy(self.active.copy()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.learner.load_state_dict(state["learner"])
+        super().load_state_dict(state)
         self.since, self.active = state["since"].numpy(), state["active"].numpy()
 
 
@@ -139,10 +139,5 @@ def train(
     return train_on_the_spot(name, args, central_env, partial(SARL, make_learner=make_learner), progress)
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    report(args, train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, report)

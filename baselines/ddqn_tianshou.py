@@ -168,10 +168,5 @@ class Scheduler(LRSchedulerFactory):
         return LambdaLR(optim, self.factor)
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    report(args, train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, report)

@@ -1,15 +1,20 @@
-"""The users of XL-MIMO acting through the fuzzy layer: what its learners and its bound share when they are judged."""
+"""The users of XL-MIMO acting through the fuzzy layer: what its learners, their cross-check and its bound share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
+from baselines import maddpg
+from baselines.common.off_policy import train_off_policy
 from baselines.common.xl_mimo import to_shares, users_view
 from cfenvs.arrays import Array, Float
+from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
 from cfenvs.xl_mimo.fuzzy import GENERATOR_TAG, FuzzyLayer, Kernel, Normalisation, State
 
 
@@ -94,3 +99,41 @@ class FuzzyUsers(ABC):
     @abstractmethod
     def decide(self) -> Float:
         """Actions (E, M_f) of the fuzzy agents, which see `layer.prototypes`."""
+
+
+@dataclass
+class FuzzyArgs(maddpg.Args):
+    """Parameters of a learner of fuzzy agents."""
+
+    fuzzy: FuzzyOptions = field(default_factory=FuzzyOptions)
+    """The fuzzy layer."""
+
+
+class TrainedFuzzyUsers(FuzzyUsers):
+    """Trained fuzzy agents acting for the users, without exploration."""
+
+    information = "central"
+    training_time, training_steps = 0.0, 0
+    curve: list[dict[str, Any]]
+
+    def __init__(self, name: str, learner: maddpg.MADDPG, options: FuzzyOptions, range_db: float | None) -> None:
+        super().__init__(options, range_db)
+        self.name, self.learner = name, learner
+
+    def decide(self) -> Float:
+        """Actions (E, M_f) for the prototypes."""
+        actions = self.learner.act(self.learner.arrange(self.layer.prototypes))
+        return actions.reshape(len(actions), -1).astype(np.float64)
+
+
+def train_fuzzy_users(
+    name: str, args: FuzzyArgs, make_learner: Callable[[int, int], maddpg.MADDPG], progress: bool
+) -> TrainedFuzzyUsers:
+    """Train what `make_learner` makes of the numbers that a fuzzy agent sees and of the fuzzy agents."""
+    torch.set_num_threads(1)
+    users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
+    env = FuzzyAgentsVec(users, **vars(args.fuzzy))
+    learner = make_learner(env.single_observation_space.shape[0], env.num_agents)
+    policy = TrainedFuzzyUsers(name, learner, args.fuzzy, args.range_db)
+    train_off_policy(name, args, env, learner, policy, users.config.episode_length, progress)
+    return policy

@@ -46,7 +46,6 @@ class Args(OffPolicyArgs):
     actor_learning_rate: float = 2e-3
     """Of Adam, falling linearly to zero."""
     baseline: bool = True
-    """Whether rewards are counted from what full power earns in the same network, played in its first step."""
 
 
 class MADDPG:
@@ -177,10 +176,5 @@ def train(args: Args, progress: bool = True) -> MADDPGPolicy:
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

@@ -49,9 +49,7 @@ class Args(OffPolicyArgs):
     """Parameters of a run. The objective has to be a sum of what single users get."""
 
     num_envs: int = 128
-    """Worlds stepped together."""
     rounds: int = 30
-    """Rounds of training: one episode, on a new network, in every world."""
     actor_hidden: int = 64
     """Units in each of two layers of the actor."""
     critic_hidden: int = 16
@@ -61,15 +59,12 @@ class Args(OffPolicyArgs):
     learning_rate: float = 4e-3
     """Of Adam, for actor and critics, falling linearly to zero."""
     batch_size: int = 64
-    """Transitions in an update."""
     policy_delay: int = 2
     """Updates of the critics between updates of the actor."""
     warm_up: int = 50
-    """Steps of all worlds with uniform actions before the first update."""
     actor_warm_up: int = 100
     """Updates of the critics before the first of the actor."""
     noise: float = 0.2
-    """Standard deviation of the Gaussian exploration noise."""
 
 
 class Exchange(nn.Module):
@@ -128,7 +123,11 @@ class MATD3Policy(PowerPolicy):
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> MATD3Policy:
         """The actor of a finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        config, state = read_checkpoint(path)
+        return read_checkpoint(path, cls._of)
+
+    @classmethod
+    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> MATD3Policy:
+        """From the arguments of a training and what it has saved."""
         best = state["learner"]["best"]
         learner = MATD3(Args(**config), users=1, stations=len(best["weights.0"][0]) - 1)
         learner.actor.load_state_dict(best)
@@ -257,10 +256,5 @@ def train(args: Args, progress: bool = True) -> MATD3Policy:
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

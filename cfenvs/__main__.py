@@ -16,15 +16,7 @@ from cfenvs.core.actions import InvalidAction
 from cfenvs.core.simulator import System
 from cfenvs.play import FIRST_LOOK, FPS, DisplayError, Performance, check_output, perform
 from cfenvs.policies import CONTROLLERS
-from cfenvs.registration import IDS, system_of
-
-EXAMPLES = """
-examples:
-  python -m cfenvs play CellFreeUplinkPower-v0 --controller fractional
-  python -m cfenvs play XLMIMOPower-v0 --set mobility=random-waypoint --out walk.gif
-  python -m cfenvs play RISAuction-v0 --preset three-operators --opponents greedy silent
-  python -m cfenvs play CellFreeUplinkPower-v0 --policy model.zip --library stable_baselines3:PPO
-"""
+from cfenvs.registration import IDS, EachSystem, system_of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,11 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    each = EachSystem("examples").items()
+    examples = [f"python -m cfenvs play {env_id} {text}" for env_id, texts in each for text in texts]
     play = parser.add_subparsers(dest="command", metavar="play").add_parser(
         "play",
         help="show a system with a controller or a policy of yours, in a window or as a file",
         description="Show a system with a controller or a policy of yours. Press Escape to close the window.",
-        epilog=EXAMPLES,
+        epilog="\n  ".join(["examples:", *examples]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     first = ", ".join(f"{name} for {env_id}" for env_id, name in FIRST_LOOK.items())
@@ -128,7 +122,7 @@ def _list() -> None:
         _print(system_of(env_id))
 
 
-def _print(system: System) -> None:
+def _print(system: System[Any, Any]) -> None:
     print(f"\n{system.name}\n  presets (preset=...)")
     for name in system.presets:
         print(f"    {name:15} {system.describe(system.configure(name, {}))}")

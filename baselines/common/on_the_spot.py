@@ -5,14 +5,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
-from baselines.common.cell_free import ENV_ID, GameArgs, GreedyPlay, Trained, active_users, guaranteed_rate, start
+from baselines.common.cell_free import (
+    ENV_ID,
+    GameArgs,
+    GreedyPlay,
+    Trained,
+    active_users,
+    explore,
+    guaranteed_rate,
+    start,
+)
 from baselines.common.q_learning import Learner, QArgs
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
@@ -24,40 +34,72 @@ class OnTheSpotArgs(QArgs, GameArgs):
     """Parameters of a run."""
 
 
-class Algorithm(Protocol):
-    """What the loop asks of an algorithm, in E worlds with K users each."""
+class Algorithm(ABC):
+    """What the loop asks of an algorithm, in E worlds with K users each.
 
-    @property
-    def learner(self) -> Learner:
-        """What takes the gradient steps."""
-        ...
+    Attributes
+    ----------
+    learner : Learner
+        What takes the gradient steps.
+    """
 
+    learner: Learner
+
+    @abstractmethod
     def act(self, observations: Float32) -> Int:
         """Levels (E, K) without exploration."""
-        ...
 
+    @abstractmethod
     def explore(self, observations: Float32, episodes: float, streams: Streams) -> Int:
         """Levels (E, K) with exploration, after so many episodes; one stream for each world."""
-        ...
 
+    @abstractmethod
     def remember(self, active: Bool, before: Float32, levels: Int, rewards: Float, after: Float32) -> None:
         """Keep what a step has shown in which the users (E, K) were active."""
-        ...
 
-    def before_episode(self, episode: int, active: Bool) -> None:
-        """Take notice of who is active in the first step."""
-        ...
+    def before_episode(self, episode: int, active: Bool) -> None:  # noqa: B027 (who needs it says more)
+        """Take notice of who is active in the first step; by default exploration goes on whoever comes or leaves."""
 
-    def after_episode(self, episodes: int, active: Bool) -> None:
+    def after_episode(self, episodes: int, active: Bool) -> None:  # noqa: B027 (the same)
         """Send or average what is due after so many episodes, with those who were active in the last step."""
-        ...
 
+    @abstractmethod
     def costs(self) -> dict[str, float]:
         """What is to be known of `decision`, `acting_bits` and `learning_bits` of `Trained`."""
-        ...
 
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints, which are made after an episode."""
+        return {"learner": self.learner.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.learner.load_state_dict(state["learner"])
+
+
+class ActingUsers(Algorithm):
+    """One whose users act for themselves.
+
+    Parameters
+    ----------
+    args : OnTheSpotArgs
+    env : Any
+        The worlds, one agent for each user.
+
+    Attributes
+    ----------
+    num_users, inputs, levels : int
+        K users, each of which observes D numbers and chooses among so many levels.
+    """
+
+    def __init__(self, args: OnTheSpotArgs, env: Any) -> None:
+        self.schedule, self.config = args, env.config
+        _, self.num_users, self.inputs = env.observation_space.shape
+        self.levels = int(env.single_action_space.n)
+
+    def explore(self, observations: Float32, episodes: float, streams: Streams) -> Int:
+        """Every user explores for itself."""
+        epsilon = self.schedule.epsilons(episodes, self.num_users)
+        return explore(streams, self.act(observations), epsilon, self.levels, self.schedule.explore_within)
 
 
 def train_on_the_spot(
@@ -90,9 +132,12 @@ def train_on_the_spot(
         active = active_users(observations, infos)
         full_power = play(lambda _: active * env.action_space.high, active)
         algorithm = make_algorithm(args, env, full_power)
-        if (state := run.restore()) is not None:
+
+        def restore(state: Mapping[str, Any]) -> None:
             algorithm.load_state_dict(state["algorithm"])
             streams.count = state["count"]
+
+        run.restore(restore)
 
         for episode in range(run.position, args.episodes):
             algorithm.before_episode(episode, active_users(observations, infos))

@@ -1,4 +1,17 @@
-"""`CellFreeUplinkPower-v0`: uplink power control in cell-free massive MIMO."""
+"""`CellFreeUplinkPower-v0`: uplink power control in cell-free massive MIMO.
+
+The way of an action, file by file (`cfenvs.core` and `cfenvs.power` hold what is not this system's own):
+
+* `core/faces/`: a face takes it; `core/worlds.py` sees that the episode runs and asks the view what it commands.
+* `power/views.py`, `power/actions.py`: it is checked, and becomes powers in mW.
+* `simulator.py`, over `power/simulator.py`: `step` has the rates from `receivers.py`, which has them from the kernels
+  of `cfenvs.radio`, settles in `kernels.py` who was not to send, has the objective judged by `power/objectives.py`, and
+  goes on along the path that `activity.py` drew.
+* `views.py` on top of `power/views.py`: reward, outcome, next situation and observation.
+
+A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.py` knows what would have been best,
+`render.py` what it looks like, `env.py` has the `System` and its page.
+"""
 
 from cfenvs.cell_free.activity import ACTIVITY
 from cfenvs.cell_free.config import CellFreeConfig

@@ -10,8 +10,10 @@ from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
+from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
+from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
 
@@ -44,11 +46,12 @@ SYSTEM = System(
     },
     controllers="cfenvs.policies:CELL_FREE",
     first_look="rate-feedback-3",
-    account="cfenvs.play:PowerAccount",
+    examples=("--controller fractional", "--policy model.zip --library stable_baselines3:PPO"),
+    account=PowerAccount,
 )
 
 
-class CellFreeUplinkPowerEnv(ScalarEnv):
+class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     r"""Uplink power control in cell-free massive MIMO: give the worst-served user as much as possible.
 
     Description

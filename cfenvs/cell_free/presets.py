@@ -50,7 +50,7 @@ def configure_cell_free(preset: str, overrides: Mapping[str, Any]) -> CellFreeCo
     levels = PRESETS.get(preset, {}).get("levels")
     if levels is not None and "levels" not in given and isinstance(given.get("max_power"), (int, float)):
         given["levels"] = [level * (given["max_power"] / max(levels)) for level in levels]
-    config = configure(CellFreeConfig, PRESETS, preset, given)
+    config = configure(CellFreeConfig, PRESETS, preset, given, agents="users")
     if "pilot_length" not in overrides:
         _warn_of_shared_pilots(config)
     return config

@@ -96,6 +96,10 @@ class Receiver(Chosen, ABC):
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) in mW -> (B, K)."""
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in all worlds; powers in mW and weights y (E, K) -> (E, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
+
     def max_min(self, world: int, active: Bool) -> PowerSolution:
         """Powers with the largest minimum of log2(1 + SINR), that value, and the gap that would be proven."""
         config = self.config
@@ -140,6 +144,9 @@ class _StatisticalReceiver(Receiver):
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         sinr = uatf_sinr(powers, self._batch.get(world))
         return cqi(sinr) if self.config.utility == "cqi" else np.log2(1.0 + sinr)
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents)
 
     def coefficients(self, world: int) -> UatfCoefficients:
         """Coefficients of the use-and-then-forget SINR."""
@@ -246,6 +253,9 @@ class CentralMmseReceiver(Receiver):
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents, self._all)
 
     def _evaluate(self, powers: Float, worlds: Int) -> Float:
         if self.config.utility == "cqi":

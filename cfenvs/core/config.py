@@ -9,15 +9,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cfenvs.core.errors import check_keys, check_keywords, shown
+from cfenvs.core.errors import AGENTS, LENGTH, check_keys, check_keywords, shown
 
 Config = TypeVar("Config")
 
 
 def configure(
-    config_class: type[Config], presets: Mapping[str, Mapping[str, Any]], preset: str, overrides: Mapping[str, Any]
+    config_class: type[Config],
+    presets: Mapping[str, Mapping[str, Any]],
+    preset: str,
+    overrides: Mapping[str, Any],
+    *,
+    agents: str = "",
+    length: str = "episode_length",
 ) -> Config:
     """The preset of that name with some fields replaced.
+
+    `agents` and `length` are the fields that others would look for under `cfenvs.core.errors.AGENTS` and `LENGTH`.
 
     Raises
     ------
@@ -27,7 +35,8 @@ def configure(
         If the values do not fit, from the class itself.
     """
     check_keys({preset: None}, presets, "preset")
-    check_keywords(overrides, [field.name for field in fields(config_class)])  # type: ignore[arg-type]
+    meant = {"seed": "scenario_seed", **dict.fromkeys(LENGTH, length), **dict.fromkeys(AGENTS, agents)}
+    check_keywords(overrides, [field.name for field in fields(config_class)], meant)  # type: ignore[arg-type]
     return config_class(**{**presets[preset], **overrides})
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-_LENGTHS = ("max_episode_steps", "max_steps", "max_cycles", "time_limit", "episode_limit", "horizon")
-ALIASES: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(_LENGTHS, ("episode_length", "max_rounds")),
-    **dict.fromkeys(("num_agents", "n_agents"), ("operators", "users")),
-    "seed": ("scenario_seed",),
-}
-"""What others call it, where it is too unlike our words for a slip: the first that a system has."""
-OPTIONS = ("active", "budgets")
-"""Reset options of all systems: one that a system does not have is refused there too."""
+LENGTH = ("max_episode_steps", "max_steps", "max_cycles", "time_limit", "episode_limit", "horizon")
+"""What others call the length of an episode, words too unlike ours for a slip, ..."""
+AGENTS = ("num_agents", "n_agents")
+"""... and the number of agents."""
 CUTOFF = 0.7
 """Similarity from which on a word may be meant; `difflib` has 0.6, with which "action_type" is "station_jitter"."""
 
@@ -37,10 +33,10 @@ def shown(value: Any) -> str:
     return f"{text[:LONG]}..." if shape is None else f"<{type(value).__name__} of shape {shape}>"
 
 
-def closest(given: str, allowed: Iterable[str]) -> str:
-    """A hint at the allowed word closest to what was given, or the list of all."""
+def closest(given: str, allowed: Iterable[str], meant: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A hint at the allowed word that is `meant` by the one given, or else closest to it; or the list of all."""
     allowed = list(allowed)
-    match = [word for word in ALIASES.get(given, ()) if word in allowed]
+    match = [word for word in (meant.get(given),) if word in allowed]
     match = match or difflib.get_close_matches(given, allowed, n=1, cutoff=CUTOFF)
     return f"did you mean {match[0]!r}?" if match else f"allowed: {', '.join(map(repr, allowed)) or 'none'}"
 
@@ -53,7 +49,7 @@ def check_keys(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
             raise UnknownKeyError(f"unknown {what} {key!r}: {closest(str(key), allowed)}")
 
 
-def check_keywords(given: Iterable[str], allowed: Iterable[str]) -> None:
+def check_keywords(given: Iterable[str], allowed: Iterable[str], meant: Mapping[str, str]) -> None:
     """Refuse keyword arguments that are not allowed, in Python's words.
 
     Libraries look for these words and then try again without the argument: torchrl's `GymEnv` always gives `frameskip`.
@@ -61,12 +57,14 @@ def check_keywords(given: Iterable[str], allowed: Iterable[str]) -> None:
     allowed = list(allowed)
     for key in given:
         if key not in allowed:
-            raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {closest(str(key), allowed)}")
+            raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {closest(str(key), allowed, meant)}")
 
 
-def check_options(options: Mapping[str, Any], known: Iterable[str]) -> None:
+def check_options(options: Iterable[str], known: Iterable[str], of_others: Callable[[], Iterable[str]]) -> None:
     """Refuse reset options of other systems, and what looks like a slip; those of wrappers pass."""
     known = list(known)
-    for key in options:
-        if key not in known and (key in OPTIONS or "did you mean" in closest(str(key), OPTIONS)):
+    unknown = [key for key in options if key not in known]
+    words = {*known, *of_others()} if unknown else ()
+    for key in unknown:
+        if "did you mean" in closest(str(key), words):
             raise UnknownKeyError(f"unknown option {key!r}: {closest(str(key), known)}")

@@ -1,26 +1,28 @@
-"""The drops of many worlds: drawn together and kept as arrays over worlds, shown one by one when they are asked for."""
+"""The networks of many worlds: drawn together, kept as arrays over worlds, shown one by one when they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cfenvs.arrays import Array, Int
 
+Scenario = TypeVar("Scenario")
+
 
 def entry(drops: Any, world: int) -> Any:
-    """One of several drops that were drawn together: a frozen dataclass whose arrays and lists have a leading axis."""
+    """One of several networks drawn together: a frozen dataclass whose arrays and lists have a leading axis."""
     parts = {field.name: getattr(drops, field.name) for field in fields(drops)}
     return type(drops)(**{name: part[world] if _has_axis(part) else part for name, part in parts.items()})
 
 
-class KeptDrops(Sequence[Any]):
-    """The current drop of each of E worlds, None before its first.
+class KeptDrops(Sequence[Scenario | None]):
+    """The current network of each of E worlds, None before its first.
 
-    A drop that was shown stays as it is, and is shown again until the world has another.
+    One that was shown stays as it is, and is shown again until the world has another.
 
     Parameters
     ----------
@@ -33,11 +35,11 @@ class KeptDrops(Sequence[Any]):
         self._shown: list[Any] = [None] * num_worlds
         self._kind: Any = None
 
-    def put(self, worlds: Int, drawn: Any) -> None:
-        """Replace the drops of some worlds (n,), rising, by those that were drawn together, with a leading axis n."""
+    def put(self, worlds: Int, drawn: Scenario) -> None:
+        """Replace the networks of some worlds (n,), rising, by those drawn together, with a leading axis n."""
         num_worlds = len(self)
         self._kind, every = type(drawn), len(worlds) == num_worlds
-        for name in drawn.__dataclass_fields__:
+        for name in self._kind.__dataclass_fields__:
             part = getattr(drawn, name)
             if every or not _has_axis(part):
                 self._parts[name] = part
@@ -67,7 +69,7 @@ class KeptDrops(Sequence[Any]):
         return len(self._shown)
 
     def rows(self, name: str) -> Array:
-        """A part of the drops of all worlds, (E, ...); what a world without a drop has means nothing."""
+        """A part of the networks of all worlds, (E, ...); what a world without one has means nothing."""
         part: Array = self._parts[name]
         return part
 

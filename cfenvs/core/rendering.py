@@ -81,7 +81,7 @@ def import_pygame() -> Any:
 class RenderMixin:
     """`render` and `close` of a face; the renderer is made at the first frame and never pickled."""
 
-    system: ClassVar[System]
+    system: ClassVar[System[Any, Any]]
     simulator: Any
     metadata: dict[str, Any]
     render_mode: str | None
@@ -123,7 +123,7 @@ class RenderMixin:
         super().close(**kwargs)  # type: ignore[misc]
 
     def _update_window(self) -> None:
-        # A reset of some worlds may have left the one that the window shows without a first drop.
+        # A reset of some worlds may have left the one that the window shows without a first network.
         if self.render_mode == "human" and self.simulator.scenarios[0] is not None:
             self.render()
 

@@ -19,7 +19,7 @@ _IN_USE = RLock()
 def one_thread() -> Iterator[None]:
     """A context in which BLAS and LAPACK use one thread.
 
-    Threads split sums differently, which changes the last bits of large products; drops are drawn in this context.
+    Threads split sums differently, which changes the last bits of large products; networks are drawn in this context.
     Another thread that enters it waits until this one has left.
 
     Examples

@@ -101,10 +101,11 @@ class RateFeedback(PowerPolicy):
     """
 
     information = "decentralised"
+    _called = "rate feedback"
 
     def __init__(self, rounds: int) -> None:
         self.rounds = rounds
-        self.name = f"rate feedback ({rounds} round{'s' if rounds > 1 else ''})"
+        self.name = f"{self._called} ({rounds} round{'s' if rounds > 1 else ''})"
 
     def begin(self, env: Any) -> None:
         """Start at full power."""
@@ -133,7 +134,7 @@ class RateFeedback(PowerPolicy):
         return self._shares
 
 
-class RateFeedbackWithMemory(PowerPolicy):
+class RateFeedbackWithMemory(RateFeedback):
     """Rate feedback in which every user remembers the power it needed for one unit of SINR, also while it is away.
 
     That price, what it last sent over the SINR that this gave it, is what a round of the fixed point sets its power to,
@@ -141,21 +142,12 @@ class RateFeedbackWithMemory(PowerPolicy):
     first time from full power. Rounds go on until `rounds` have passed since the active set last changed.
     """
 
-    information = "decentralised"
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
-        self.name = f"rate feedback with memory ({rounds} round{'s' if rounds > 1 else ''})"
+    _called = "rate feedback with memory"
 
     def begin(self, env: Any) -> None:
         """Nobody has a price yet."""
         super().begin(env)
-        self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
-        shape = (env.num_envs, self._config.users)
-        self._before = np.zeros(shape, bool)
-        self._shares = np.ones(shape)
-        self._prices = np.zeros(shape)
-        self._left = np.zeros(shape[0], np.int64)
+        self._prices = np.zeros(self._shares.shape)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""

@@ -13,6 +13,7 @@ from cfenvs.arrays import Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
+from cfenvs.power.config import PowerConfig
 
 GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
@@ -33,7 +34,7 @@ class GivenParts:
         Its `given_shapes` names the parts that may be given, each with its shape.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: PowerConfig) -> None:
         self._config = config
         self._warned = False
         self._network = load_object(config.network)
@@ -68,7 +69,7 @@ class GivenParts:
             )
 
 
-def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
+def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
     """Copies of the given parts of a network as arrays.
 
     Raises
@@ -171,7 +172,7 @@ def _height(given: Given, stations: str, height: float) -> float | Float:
     return above if of_users is None else np.asarray(above - of_users)
 
 
-def check_network(config: Any) -> Collection[str] | None:
+def check_network(config: PowerConfig) -> Collection[str] | None:
     """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
 
     Returns

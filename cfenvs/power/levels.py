@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.core.config import require
+from cfenvs.power.config import PowerConfig
 
 
 def linear_levels(count: int, max_power: float = 100.0) -> tuple[float, ...]:
@@ -31,7 +32,7 @@ def db_levels(count: int, step_db: float, max_power: float = 100.0) -> tuple[flo
     return (0.0, *(max_power * 10.0 ** (-step_db / 10.0 * np.arange(count - 1)))[::-1].tolist())
 
 
-def require_levels(config: Any) -> None:
+def require_levels(config: PowerConfig) -> None:
     """The field `levels` must rise from at least 0 to at most `max_power`; it becomes a tuple."""
     levels = np.asarray(config.levels, float)
     rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
@@ -44,7 +45,7 @@ def require_levels(config: Any) -> None:
     object.__setattr__(config, "levels", tuple(levels.tolist()))
 
 
-def louder(config: Any, share: float) -> dict[str, Any]:
+def louder(config: PowerConfig, share: float) -> dict[str, Any]:
     """The arguments `max_power` and `levels` of a configuration, all larger by a share of themselves."""
     more = 1.0 + share
     levels = None if config.levels is None else [level * more for level in config.levels]

@@ -20,6 +20,7 @@ from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import load_object, require_number, require_positive
 from cfenvs.core.errors import closest, shown
 from cfenvs.kernels import kernel, ufunc_kernel
+from cfenvs.power.config import PowerConfig
 
 
 class Objective(Protocol):
@@ -117,14 +118,14 @@ def load_objective(objective: Any) -> Objective:
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
 
 
-def objective_of(config: Any) -> Objective:
+def objective_of(config: PowerConfig) -> Objective:
     """The objective of a configuration, with the powers that it says an energy efficiency counts."""
     if config.objective == "energy-efficiency":
         return EnergyEfficiency(config.fixed_power, config.amplifier_efficiency)
     return load_objective(config.objective)
 
 
-def check_objective(config: Any) -> None:
+def check_objective(config: PowerConfig) -> None:
     """Check the field `objective` of a configuration, and those of energy efficiency, `objective_of` their use."""
     load_objective(config.objective)
     require_positive(config, "circuit_power", "amplifier_efficiency")

@@ -54,6 +54,11 @@ class OwnReceiver:
         """Its spectral efficiencies in one world, (B, K)."""
         return self._rates("efficiencies_in", self.own.efficiencies_in(world, powers.copy()), powers.shape)
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        """Its derivatives of weighted spectral efficiencies by powers, (E, K)."""
+        found = self.own.gradient(powers.copy(), cotangents.copy())
+        return numbers("receiver", self.own, "from gradient derivatives", found, powers.shape).astype(float)
+
     def max_min(self, world: int, limit: Any) -> PowerSolution:
         """Its max-min powers (K,)."""
         found = self.own.max_min(world, limit)

@@ -41,6 +41,7 @@ SYSTEM = System(
     catalogue={"opponents": BIDDERS},
     controllers={**BIDDERS, **SHADED},
     first_look="straightforward",
+    examples=("--preset three-operators --opponents greedy silent",),
     fps=2,
     account="cfenvs.ris_auction.contest:Account",
     contest="cfenvs.ris_auction.contest:CONTEST",

@@ -8,9 +8,10 @@ from cfenvs.core.faces.parallel import ParallelFace
 from cfenvs.core.faces.parallel_vec import ParallelVecFace
 from cfenvs.core.faces.scalar import ScalarEnv
 from cfenvs.core.faces.vector import VectorFace
+from cfenvs.ris_auction.welfare import EfficientAllocation
 
 
-class MaskedEnv(ScalarEnv):
+class MaskedEnv(ScalarEnv[EfficientAllocation]):
     """The scalar face, with masks."""
 
     def action_masks(self) -> Array:
@@ -18,19 +19,19 @@ class MaskedEnv(ScalarEnv):
         return _flat(self._view.situation()["action_mask"])[0]
 
 
-class _Vector(VectorFace):
+class _Vector(VectorFace[EfficientAllocation]):
     def action_masks(self) -> Array:
         """As those of the scalar environment, (E, 2 S)."""
         return _flat(self._view.situation()["action_mask"])
 
 
-class _Parallel(ParallelFace):
+class _Parallel(ParallelFace[EfficientAllocation]):
     def action_masks(self, agent: str) -> Array:
         """As those of the scalar environment, for an agent."""
         return _flat(self._view.situation()["action_mask"])[0, self.possible_agents.index(agent)]
 
 
-class _ParallelVec(ParallelVecFace):
+class _ParallelVec(ParallelVecFace[EfficientAllocation]):
     def action_masks(self) -> Array:
         """As those of the scalar environment, (E, O, 2 S)."""
         return _flat(self._view.situation()["action_mask"])

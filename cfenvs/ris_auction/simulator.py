@@ -10,7 +10,6 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.core.config import require
 from cfenvs.core.drops import Drops
-from cfenvs.core.errors import check_options
 from cfenvs.core.simulator import Simulator, zeroed
 from cfenvs.ris_auction.auction import NOBODY, Auction, draw_ties
 from cfenvs.ris_auction.config import RISAuctionConfig, as_numbers
@@ -20,7 +19,7 @@ from cfenvs.ris_auction.valuation import make_valuation
 from cfenvs.ris_auction.welfare import EfficientAllocation, efficient_allocation
 
 
-class RISAuctionSimulator(Simulator):
+class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
     """E worlds of O operators and S surfaces.
 
     Attributes
@@ -55,6 +54,8 @@ class RISAuctionSimulator(Simulator):
         Bids of the last round that were not allowed.
     """
 
+    reset_options = ("budgets",)
+
     def __init__(self, config: RISAuctionConfig, num_worlds: int) -> None:
         self.config = config
         self.num_worlds = num_worlds
@@ -82,7 +83,7 @@ class RISAuctionSimulator(Simulator):
         self._optima: list[tuple[Any, EfficientAllocation] | None] = [None] * num_worlds
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
-        check_options(options, ["budgets"])
+        super().check_options(options, worlds)
         if "budgets" in options:
             budgets = as_numbers(options["budgets"])
             fits = budgets.shape == (self.config.operators,) and budgets.dtype.kind in "iuf"

@@ -219,6 +219,11 @@ class XLMIMOConfig:
             require(inside, name, value, f"must fit into bs_array={tuple(self.bs_array)}")
 
     @property
+    def action_levels(self) -> tuple[float, ...]:
+        """Powers in mW by action index, none below the floor; none at all with shares."""
+        return tuple(np.maximum(self.levels or (), self.min_share * self.max_power).tolist())
+
+    @property
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
 from cfenvs.core.simulator import System
+from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
@@ -35,12 +37,13 @@ SYSTEM = System(
     catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",
-    account="cfenvs.play:PowerAccount",
+    examples=("--set mobility=random-waypoint --out walk.gif",),
+    account=PowerAccount,
     learner="matd3",
 )
 
 
-class XLMIMOPowerEnv(ScalarEnv):
+class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     r"""Uplink power control in cell-free extremely large MIMO: maximise the sum of the spectral efficiencies.
 
     Description

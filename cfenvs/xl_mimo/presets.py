@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-configure_xl_mimo = partial(configure, XLMIMOConfig, PRESETS)
+configure_xl_mimo = partial(configure, XLMIMOConfig, PRESETS, agents="users")
 
 
 def describe(c: XLMIMOConfig) -> str:

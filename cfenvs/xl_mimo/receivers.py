@@ -19,11 +19,17 @@ from cfenvs.core.kept import entry
 from cfenvs.power.choices import Chosen, choose_class, is_own
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import geometry
-from cfenvs.radio.near_field import matrix_spectral_efficiencies, planar_array, spherical_wave, xl_mr_matrices
+from cfenvs.radio.near_field import (
+    matrix_gradient,
+    matrix_spectral_efficiencies,
+    planar_array,
+    spherical_wave,
+    xl_mr_matrices,
+)
 from cfenvs.radio.plane_wave import array_correlation, array_eigenvalues
 from cfenvs.radio.uatf import uatf_sinr
 from cfenvs.radio.uatf_kernel import UatfBatch
-from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_spectral_efficiencies
+from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_gradients, lmmse_spectral_efficiencies
 from cfenvs.radio.xl_mimo import modes
 from cfenvs.radio.xl_mr_kernel import xl_mr_coefficients_batch
 
@@ -89,6 +95,10 @@ class Receiver(Chosen, ABC):
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in all worlds; powers and weights y (E, K) -> (E, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
+
     def jacobian(self, world: int, p: Float) -> Float | None:
         """D SE_k / d p_l at one power vector, (K, K); None where only differences give it."""
         return None
@@ -136,6 +146,9 @@ class MaximumRatioReceiver(Receiver):
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents)
+
     def _of_sinr(self, sinr: Float) -> Float:
         return (np.log2(1.0 + sinr[..., None] * self._gains) * self._counts).sum(axis=-1)
 
@@ -182,6 +195,12 @@ class LocalMmseReceiver(Receiver):
         lmmse_spectral_efficiencies(powers, worlds, self._snr, *self._eigenvalues, out)
         return out
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        out = np.empty(powers.shape)
+        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        lmmse_gradients(powers, cotangents, self._all, self._snr, *self._eigenvalues, out)
+        return out
+
     def jacobian(self, world: int, p: Float) -> Float:
         num_users = len(p)
         efficiencies, jacobian = np.empty(num_users), np.empty((num_users, num_users))
@@ -225,6 +244,10 @@ class NearFieldReceiver(Receiver):
 
     def follow(self, gains: Float, worlds: Int) -> None:
         """Nothing moves here: the moments were computed with the drop."""
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        rows = zip(powers[:, None], cotangents[:, None], self._moments, strict=True)
+        return np.concatenate([matrix_gradient(p, y, *moments) for p, y, moments in rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return matrix_spectral_efficiencies(powers, *self._moments[world])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from pettingzoo import AECEnv
 from pettingzoo.utils.conversions import parallel_to_aec
@@ -12,21 +12,22 @@ from cfenvs.core.faces.parallel import ParallelFace
 from cfenvs.core.faces.parallel_vec import ParallelVecFace
 from cfenvs.core.faces.scalar import ScalarEnv
 from cfenvs.core.faces.vector import VectorFace
+from cfenvs.core.simulator import Best
 
 
-class Faces(NamedTuple):
+class Faces(NamedTuple, Generic[Best]):
     """The classes by which a system is seen beside its scalar face."""
 
-    vector: type[VectorFace]
-    parallel: type[ParallelFace]
-    parallel_vec: type[ParallelVecFace]
+    vector: type[VectorFace[Best]]
+    parallel: type[ParallelFace[Best]]
+    parallel_vec: type[ParallelVecFace[Best]]
 
 
-FACES = Faces(VectorFace, ParallelFace, ParallelVecFace)
+FACES: Faces[Any] = Faces(VectorFace, ParallelFace, ParallelVecFace)
 """What those of every system derive from."""
 
 
-def faces(scalar: type[ScalarEnv], bases: Faces = FACES) -> Faces:
+def faces(scalar: type[ScalarEnv[Best]], bases: Faces[Best] = FACES) -> Faces[Best]:
     """The faces of a system beside its scalar one, which carries its page.
 
     Parameters
@@ -63,7 +64,7 @@ def _see(face: type) -> str:
     return f"see `{face.__module__}.{face.__name__}`."
 
 
-def aec(parallel: type[ParallelFace]) -> Callable[..., AECEnv[Any, Any, Any]]:
+def aec(parallel: type[ParallelFace[Any]]) -> Callable[..., AECEnv[Any, Any, Any]]:
     """What makes the Parallel face an AEC environment."""
 
     def env(**kwargs: Any) -> AECEnv[Any, Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import gymnasium as gym
 import numpy as np
@@ -12,16 +12,19 @@ from gymnasium.utils.seeding import np_random
 from cfenvs.arrays import Float32
 from cfenvs.core.actions import check_shape
 from cfenvs.core.rendering import METADATA, RenderMixin
-from cfenvs.core.simulator import Arrays, System
+from cfenvs.core.simulator import Arrays, Best, System
 from cfenvs.core.worlds import Worlds, as_seed
 
 _WORLD = np.zeros(1, np.int64)
 
 
-class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
-    """One world, one central agent. Subclasses name the `system`; their docstring is its page."""
+class ScalarEnv(RenderMixin, gym.Env[Float32, Any], Generic[Best]):
+    """One world, one central agent. Subclasses name the `system`; their docstring is its page.
 
-    system: ClassVar[System]
+    The type parameter is what `optimum()` returns.
+    """
+
+    system: ClassVar[System[Any, Any]]
     metadata: dict[str, Any] = METADATA
 
     def __init__(self, *, preset: str = "default", render_mode: str | None = None, **overrides: Any) -> None:
@@ -63,13 +66,14 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any]):
             info,
         )
 
-    def optimum(self) -> Any:
+    def optimum(self) -> Best:
         """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
-        return self.simulator.optimum(0)
+        best: Best = self.simulator.optimum(0)
+        return best
 
     @property
     def scenario(self) -> Any:
-        """The current drop: positions, gains and what else the system draws; None before the first reset."""
+        """The current network: positions, gains and what else the system draws; None before the first reset."""
         return self.simulator.scenarios[0]
 
 
