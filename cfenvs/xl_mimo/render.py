@@ -154,6 +154,8 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             return float(simulator.receiver.efficiencies_in(world, full).max())
         gains = simulator.gain_paths[world, :: -(-config.episode_length // 50)]
         receiver = make_receiver(config, len(gains))  # the simulator's follows the users
+        for i in range(len(gains)):
+            receiver.prepare(i, simulator.scenarios[world])
         receiver.follow(gains, np.arange(len(gains)))
         return float(receiver.efficiencies(np.repeat(full, len(gains), axis=0)).max())
 

@@ -12,6 +12,7 @@ from cfenvs.control import Optimum
 from cfenvs.core.drops import Beginning
 from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
+from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.simulator import PowerSimulator
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
@@ -51,11 +52,12 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
-        beginnings = self.drops.begin(worlds, generators, seeded)
-        self.gains, self.positions = self.gains.copy(), self.positions.copy()
-        for block in blocks(len(worlds), self.config.base_stations * self.config.users):
-            self._begin(worlds[block], beginnings[block])
-        self.receiver.follow(self.gains, worlds)
+        with whole_or_not_at_all(self, generators):
+            beginnings = self.drops.begin(worlds, generators, seeded)
+            self.gains, self.positions = self.gains.copy(), self.positions.copy()
+            for block in blocks(len(worlds), self.config.base_stations * self.config.users):
+                self._begin(worlds[block], beginnings[block])
+            self.receiver.follow(self.gains, worlds)
         self.clear(worlds)
 
     def _begin(self, worlds: Int, beginnings: Sequence[Beginning]) -> None:
@@ -77,9 +79,9 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
 
     def step(self, command: Float) -> bool:
         config = self.config
-        self.powers = command
         per_antenna = command * config.antenna_share
-        self.rates = self.receiver.efficiencies(per_antenna)
+        rates = self.receiver.efficiencies(per_antenna)
+        self.powers, self.rates = command, rates
         self.judge(per_antenna * config.ue_antennas)
         self.steps = np.minimum(self.steps + 1, config.episode_length)
         self.truncated = self.steps >= config.episode_length
