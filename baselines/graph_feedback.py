@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
@@ -187,7 +187,7 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         self.corrector = corrector
 
     @classmethod
-    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> GraphFeedback:
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
         """From the arguments of a training and the state that it has saved."""
         corrector = new_corrector(Args(**config))
         corrector.load_state_dict(state["corrector"])
