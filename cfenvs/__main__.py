@@ -126,14 +126,15 @@ def _print(system: System[Any, Any]) -> None:
     print(f"\n{system.name}\n  presets (preset=...)")
     for name in system.presets:
         print(f"    {name:15} {system.describe(system.configure(name, {}))}")
-    word, choices = system.catalogue
-    if choices:
+    known, playing = system.part("controllers"), {}
+    for word, choices in system.catalogue.items():
         print(f"  {word} ({word}=...)")
-    for name, what in choices.items():
-        print(f"    {name:15} {what if isinstance(what, str) else (what.__doc__ or '').splitlines()[0]}")
-    known = system.part("controllers")
-    controllers = {name: make() for name, make in known.items() if name not in choices}
-    more = f": all {word}, and" if len(controllers) < len(known) else ""
+        for name, what in choices.items():
+            print(f"    {name:18} {(what.__doc__ or '').splitlines()[0]}")
+        if choices.keys() <= known.keys():
+            playing[word] = choices
+    controllers = {name: make() for name, make in known.items() if not any(name in names for names in playing.values())}
+    more = f": all {' and '.join(playing)}, and" if playing else ""
     print(f"  controllers (python -m cfenvs play {system.name} --controller ...){more}")
     for name, made in controllers.items():
         what = f"{made.name}, {made.information}" if hasattr(made, "name") else str(made)

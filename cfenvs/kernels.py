@@ -77,9 +77,7 @@ class _Patience(event.Listener):  # type: ignore[misc]
 
     @staticmethod
     def _tell() -> None:
-        print(
-            "cfenvs compiles its kernels: some ten seconds, once; later processes read them from disk", file=sys.stderr
-        )
+        print("cfenvs compiles its kernels; later processes read them from disk", file=sys.stderr)
 
 
 def _ours(event: Any) -> bool:

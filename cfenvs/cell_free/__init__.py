@@ -13,7 +13,8 @@ A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.p
 `render.py` what it looks like, `env.py` has the `System` and its page.
 """
 
-from cfenvs.cell_free.config import RECEIVERS, CellFreeConfig
+from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.env import (
     CellFreeUplinkPowerEnv,
     CellFreeUplinkPowerParallelEnv,
@@ -25,13 +26,19 @@ from cfenvs.cell_free.env import (
     warmup,
 )
 from cfenvs.cell_free.presets import PRESETS
+from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
+from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.control import Optimum
 from cfenvs.power.levels import db_levels, linear_levels
 
 __all__ = [
+    "ACTIVITY",
+    "PATH_LOSS",
+    "PILOT_ASSIGNMENT",
     "PRESETS",
     "RECEIVERS",
+    "SHADOWING",
     "CellFreeConfig",
     "CellFreeUplinkPowerEnv",
     "CellFreeUplinkPowerParallelEnv",

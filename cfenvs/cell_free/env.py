@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cfenvs.cell_free.config import RECEIVERS
+from cfenvs.cell_free.activity import ACTIVITY
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
+from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
+from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
 from cfenvs.control import Optimum
@@ -14,6 +16,7 @@ from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
+from cfenvs.power.objectives import OBJECTIVES
 
 
 def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:
@@ -34,7 +37,14 @@ SYSTEM = System(
     metrics={"reward": "mean", "objective": "mean", "violations": "mean"},
     louder=louder,
     describe=describe,
-    catalogue=("receiver", RECEIVERS),
+    catalogue={
+        "receiver": RECEIVERS,
+        "path_loss": PATH_LOSS,
+        "shadowing": SHADOWING,
+        "pilot_assignment": PILOT_ASSIGNMENT,
+        "activity": ACTIVITY,
+        "objective": OBJECTIVES,
+    },
     controllers="cfenvs.policies:CELL_FREE",
     first_look="rate-feedback-3",
     examples=("--controller fractional", "--policy model.zip --library stable_baselines3:PPO"),

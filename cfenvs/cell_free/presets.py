@@ -8,6 +8,7 @@ from typing import Any
 
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.core.config import configure, load_object
+from cfenvs.power.choices import called
 from cfenvs.power.levels import db_levels
 
 _BOOK: dict[str, Any] = {"users": 40, "placement": "uniform", "pilot_length": 10}
@@ -72,5 +73,5 @@ def describe(c: CellFreeConfig) -> str:
     """Sizes and receiver in a line."""
     return (
         f"{c.access_points} access points x {c.antennas} antennas, {c.users} users, {c.pilot_length} pilots, "
-        f"{len(c.levels)} power levels, receiver {c.receiver}"
+        f"{len(c.levels)} power levels, receiver {called(c.receiver)}"
     )

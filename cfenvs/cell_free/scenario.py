@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
-from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground, replaced
-from cfenvs.radio import geometry, path_loss, pilots, shadowing
+from cfenvs.radio import geometry, path_loss
 from cfenvs.radio.correlation import local_scattering
 
-UNSHADOWED_DISTANCE = 50.0
-"""Metres within which the three-slope model has no shadowing (Ngo et al. 2017, below (52))."""
+if TYPE_CHECKING:
+    from cfenvs.cell_free.config import CellFreeConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, side, height)
-    gain_db = _path_gain_db(config, between) + _shadowing_db(config, access_points, users, between, rngs)
+    gain_db = config.propagation.gain_db(between, rngs)
     noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
     gain_db = np.minimum(replaced(given, "gain_db", gain_db), GIVEN_DB[1])
     gains = path_loss.db_to_linear(gain_db - noise_dbm)
@@ -91,40 +90,5 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         scattering = gains[..., None, None] * local_scattering(
             between.azimuth, between.elevation, config.antennas, spread, spread
         )
-    return Scenario(access_points, users, heights, gains, _assign_pilots(config, gains, rngs), side, scattering)
-
-
-def _path_gain_db(config: CellFreeConfig, links: geometry.Links) -> Float:
-    if config.path_loss == "urban-micro":
-        return path_loss.urban_micro_gain_db(links.distance, config.carrier_ghz)
-    return path_loss.three_slope_gain_db(links.distance * np.cos(links.elevation), config.carrier_ghz)
-
-
-def _shadowing_db(
-    config: CellFreeConfig,
-    access_points: Float,
-    users: Float,
-    links: geometry.Links,
-    rngs: Sequence[np.random.Generator],
-) -> Float:
-    std, decorrelation = config.shadowing_std_db, config.shadowing_decorrelation
-    if config.shadowing == "independent":
-        decorrelation = 0.0
-    between_users = geometry.pairwise_distance(users, config.side)
-    if config.shadowing == "two-component":
-        between_access_points = geometry.pairwise_distance(access_points, config.side)
-        draw = shadowing.two_component_shadowing_db(between_access_points, between_users, std, decorrelation, rngs)
-    else:
-        draw = shadowing.user_correlated_shadowing_db(between_users, config.access_points, std, decorrelation, rngs)
-    if config.path_loss == "three-slope":
-        return np.where(links.distance * np.cos(links.elevation) > UNSHADOWED_DISTANCE, draw, 0.0)
-    return draw
-
-
-def _assign_pilots(config: CellFreeConfig, gains: Float, rngs: Sequence[np.random.Generator]) -> Int:
-    if config.pilot_assignment == "least-contaminated":
-        return pilots.least_contaminated(gains, config.pilot_length)
-    if config.pilot_assignment == "greedy":
-        each = zip(gains, rngs, strict=True)
-        return np.array([pilots.greedy(of_one, config.pilot_length, config.max_power, rng) for of_one, rng in each])
-    return np.array([pilots.balanced_random(config.users, config.pilot_length, rng) for rng in rngs])
+    pilots = config.propagation.pilots(gains, rngs)
+    return Scenario(access_points, users, heights, gains, pilots, side, scattering)

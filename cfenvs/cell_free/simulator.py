@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.activity import Activity
+from cfenvs.cell_free.activity import make_activity
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
@@ -19,6 +19,7 @@ from cfenvs.core.config import require
 from cfenvs.core.drops import Beginning
 from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
+from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator
 from cfenvs.radio.geometry import nearest_first
@@ -59,7 +60,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.violation_counts = np.zeros(num_worlds, np.int64)
         self._tolerance = VIOLATION_SHARE * config.max_power if config.action_type == "continuous" else 0.0
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
-        self._activity = Activity(config, num_worlds)
+        self._activity = make_activity(config, num_worlds)
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         super().check_options(options, worlds)
@@ -84,29 +85,44 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         initial = self._initial_active(options["active"], worlds) if "active" in options else None
-        beginnings = self.drops.begin(worlds, generators, seeded)
-        for block in blocks(len(worlds), self.config.access_points * self.config.users):
-            chosen = None if initial is None else initial[block]
-            self._begin(worlds[block], beginnings[block], seeded[block], chosen)
+        with whole_or_not_at_all(self, generators):
+            beginnings = self.drops.begin(worlds, generators, seeded)
+            cut = list(blocks(len(worlds), self.config.access_points * self.config.users))
+            drawn = [self._draw(beginnings[block]) for block in cut]
+            for block, networks in zip(cut, drawn, strict=True):
+                chosen = None if initial is None else initial[block]
+                self._begin(worlds[block], beginnings[block], networks, seeded[block], chosen)
+            self.steps[worlds] = 0
+            self.receiver.fade(self.steps)
         self.active = self.active.copy()
         self.active[worlds] = self._paths[worlds, 0]
         self.clear(worlds)
-        self.receiver.fade(self.steps)
 
-    def _begin(self, worlds: Int, beginnings: Sequence[Beginning], seeded: Bool, initial: Bool | None) -> None:
+    def _draw(self, beginnings: Sequence[Beginning]) -> Scenario | None:
+        """The networks of those worlds that get a new one."""
+        new = [(beginning.drop, beginning.given) for beginning in beginnings if beginning.drop is not None]
+        return draw_scenarios(self.config, *zip(*new, strict=True)) if new else None
+
+    def _begin(
+        self,
+        worlds: Int,
+        beginnings: Sequence[Beginning],
+        drawn: Scenario | None,
+        seeded: Bool,
+        initial: Bool | None,
+    ) -> None:
         """Networks, activity and receivers of some worlds, through each stage together."""
         config, rngs = self.config, [beginning.rng for beginning in beginnings]
         new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
         drops: list[Any] = [beginnings[i].drop for i in new]
-        if new:
-            drawn = draw_scenarios(config, drops, [beginnings[i].given for i in new])
+        if drawn is not None:
             self.scenarios.put(worlds[new], drawn)
             self._unseen[worlds[new]] = True
             if config.observation == "rates+gains":
                 self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn))
         self._activity.draw(worlds, rngs, seeded, initial, self._paths)
         sending = self._sending(self._paths[worlds, 0])
-        if new:
+        if drawn is not None:
             self.receiver.prepare_all(worlds[new], drawn, drops, sending[new])
         old = set(range(len(worlds))).difference(new) if config.pilots_from == "active" else ()
         for i in old:
@@ -147,8 +163,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         active = self.active
         powers = command if self.config.include_zero else command * active
         # New arrays every step: what an earlier step handed out stays as it was.
-        self.powers = powers
-        self.rates = self.receiver.efficiencies(powers)
+        rates = self.receiver.efficiencies(powers)
+        self.powers, self.rates = powers, rates
         self.violations, self.violation_counts = np.empty(active.shape, bool), np.empty(self.num_worlds, np.int64)
         settle(self.rates, powers, active, self.prelog, self._tolerance, self.violations, self.violation_counts)
         self.acted_active = active

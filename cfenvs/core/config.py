@@ -44,14 +44,19 @@ def load_object(reference: Any) -> Any:
     """The object that a `"module:Name"` string names, called without arguments if it is a class; others as they are."""
     if not isinstance(reference, str):
         return reference
+    found = find_object(reference)
+    return found() if isinstance(found, type) else found
+
+
+def find_object(reference: str) -> Any:
+    """What a `"module:Name"` string names."""
     module, separator, name = reference.partition(":")
     if not separator:
         raise ValueError(f"{reference!r}: must have the form 'module:Name'")
     try:
-        found = getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{reference!r} cannot be loaded: {error}") from error
-    return found() if isinstance(found, type) else found
 
 
 def require(condition: bool, field: str, value: Any, allowed: str) -> None:

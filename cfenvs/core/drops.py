@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -44,6 +45,18 @@ class Parts(Protocol):
     def __call__(self, rng: np.random.Generator) -> Given: ...
 
 
+@contextmanager
+def restored(generators: Sequence[np.random.Generator]) -> Iterator[None]:
+    """Generators are as they were if what is done with them raises."""
+    states = [generator.bit_generator.state for generator in generators]
+    try:
+        yield
+    except BaseException:
+        for generator, state in zip(generators, states, strict=True):
+            generator.bit_generator.state = state
+        raise
+
+
 class Drops:
     """Decides, world by world, whether a new episode gets a new network, and from which generators it is drawn.
 
@@ -79,20 +92,15 @@ class Drops:
     def begin(self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool) -> list[Beginning]:
         """What new episodes in some worlds need, before anything of these worlds changes.
 
-        Other people's code runs here and nowhere else in a reset: if it raises, generators are as they were. `done`
-        says that the networks are made.
+        Where somebody's own function gives parts of a network, it runs here: if it raises, generators are as they were.
+        `done` says that the networks are made.
         """
         foreign = self._given is not None and self._given.foreign
-        states = [generator.bit_generator.state for generator in generators] if foreign else []
-        try:
+        with restored(generators if foreign else ()):
             return [
                 self._begin(world, rng, fresh)
                 for world, rng, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True)
             ]
-        except BaseException:
-            for generator, state in zip(generators, states, strict=False):
-                generator.bit_generator.state = state
-            raise
 
     def done(self, worlds: Int) -> None:
         """These worlds have networks, which may be kept from now on."""

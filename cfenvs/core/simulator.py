@@ -106,7 +106,7 @@ class Simulator(ABC, Generic[Command, Scenario, Best]):
     ) -> None:
         """Start a new episode in some worlds.
 
-        Where other people's code raises, nothing of any world has changed; `cfenvs.core.drops` runs it first.
+        Where other people's code raises, nothing of any world has changed, nor has a generator.
 
         Parameters
         ----------
@@ -231,8 +231,8 @@ class System(Generic[Config, Sim]):
         finds out what hangs on the last bits.
     describe : callable
         A configuration to a line for `python -m cfenvs`.
-    catalogue : (str, mapping)
-        An argument that takes names, and what each name means: a sentence, or a class whose docstring begins with it.
+    catalogue : mapping
+        Arguments that take names, each with what its names stand for: things whose docstrings begin with a sentence.
     controllers : mapping
         What makes each policy that needs no training, by name.
     first_look : str
@@ -263,7 +263,7 @@ class System(Generic[Config, Sim]):
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
     louder: Callable[[Config, float], Mapping[str, Any]] | None = None
     describe: Callable[[Config], str] = str
-    catalogue: tuple[str, Mapping[str, Any]] = ("", {})
+    catalogue: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
     first_look: str = "random"
     fps: int = 10

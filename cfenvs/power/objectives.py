@@ -22,6 +22,9 @@ from cfenvs.core.errors import closest, shown
 from cfenvs.kernels import kernel
 from cfenvs.power.config import PowerConfig
 
+_SIZE, _INFINITY = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
+"""Of a float's bits those without the sign, and those of infinity; what is larger stands for no number."""
+
 
 class Objective(Protocol):
     """Maps rates in bit/s/Hz (..., K), the active users (..., K) and powers in mW (..., K) to values (...)."""
@@ -31,29 +34,34 @@ class Objective(Protocol):
 
 def minimum_active(rates: Float, active: Bool) -> Float:
     """Smallest rate of an active user, NaN if one is, 0 where none is active; (..., K) and (..., K) -> (...)."""
-    shape = rates.shape if rates.shape == active.shape else np.broadcast_shapes(rates.shape, active.shape)
+    shape = rates.shape
+    # One layout, writeable: one compiled signature.
+    if shape != active.shape or len(shape) != 2 or not (rates.flags.carray and active.flags.carray):
+        shape = np.broadcast_shapes(shape, active.shape)
+        rates = np.broadcast_to(rates, shape).reshape(-1, shape[-1]).copy()
+        active = np.broadcast_to(active, shape).reshape(-1, shape[-1]).copy()
     out = np.empty(shape[:-1])
-    _minimum_active(_rows(rates, shape), _rows(active, shape), out.reshape(-1))
+    _minimum_active(rates, active, out.reshape(-1))
     return out
-
-
-def _rows(array: Array, shape: tuple[int, ...]) -> Array:
-    """An array (..., K) broadcast to a shape, as (n, K) of one layout, writeable: one compiled signature."""
-    plain = array.shape == shape and array.flags.c_contiguous and array.flags.writeable
-    return (array if plain else np.broadcast_to(array, shape).copy()).reshape(-1, shape[-1])
 
 
 @kernel
 def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
-    """One pass over what would be three in NumPy."""
+    """One pass over what would be three in NumPy, without branches: on integers in the order of the rates.
+
+    A minimum of floats does not vectorise, as LLVM must heed NaN in it; the bits of a float are an integer whose order,
+    with those of negative numbers turned over, is that of the numbers.
+    """
     for e in range(len(rates)):
-        lowest = np.inf
+        lowest, unknown = _INFINITY, np.int64(0)
         for k in range(rates.shape[1]):
-            if active[e, k] and not rates[e, k] >= lowest:
-                lowest = rates[e, k]
-                if np.isnan(lowest):  # only where a new minimum is: no pass over the rates is spent on it
-                    break
-        out[e] = 0.0 if lowest == np.inf else lowest
+            bits = np.float64(rates[e, k]).view(np.int64)
+            size = bits & _SIZE
+            key = bits ^ ((bits >> np.int64(63)) & _SIZE)
+            unknown |= np.int64(active[e, k] and size > _INFINITY)
+            lowest = min(lowest, key if active[e, k] else _INFINITY)
+        value = np.int64(lowest ^ ((lowest >> np.int64(63)) & _SIZE)).view(np.float64)
+        out[e] = np.nan if unknown else (0.0 if lowest == _INFINITY else value)
 
 
 class MinimumRate:

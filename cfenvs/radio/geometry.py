@@ -21,10 +21,14 @@ class Links:
     ----------
     distance : (..., L, K) array
         Three-dimensional distance in metres.
+    access_points, users : (..., L, 2) and (..., K, 2) arrays
+        Positions in metres.
+    side : float
+        Of the square, in metres.
     """
 
     def __init__(self, access_points: Float, users: Float, side: float, height: float | Float) -> None:
-        self._access_points, self._users, self._side, self._height = access_points, users, side, height
+        self.access_points, self.users, self.side, self._height = access_points, users, side, height
         # A user exactly below an access point of height 0 has no elevation; a millimetre is closer than any model
         # holds.
         self.distance: Float = np.maximum(np.sqrt(_squares(access_points, users, side) + height**2), 1e-3)
@@ -32,13 +36,23 @@ class Links:
     @cached_property
     def azimuth(self) -> Float:
         """Angle of the user as seen by the access point, in radians, (..., L, K)."""
-        offset = wrap(self._users[..., None, :, :] - self._access_points[..., :, None, :], self._side)
+        offset = wrap(self.users[..., None, :, :] - self.access_points[..., :, None, :], self.side)
         return np.arctan2(offset[..., 1], offset[..., 0])
 
     @cached_property
     def elevation(self) -> Float:
         """Angle between the link and the horizontal plane, in radians, (..., L, K)."""
         return np.arcsin(np.minimum(self._height / self.distance, 1.0))
+
+    @property
+    def horizontal(self) -> Float:
+        """Distance on the ground in metres, (..., L, K)."""
+        return self.distance * np.cos(self.elevation)
+
+    def of(self, world: int) -> Links:
+        """Those of one of several networks, with arrays of their own."""
+        height = self._height[world].copy() if isinstance(self._height, np.ndarray) else self._height
+        return Links(self.access_points[world].copy(), self.users[world].copy(), self.side, height)
 
 
 @lru_cache

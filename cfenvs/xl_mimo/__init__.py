@@ -15,7 +15,7 @@ page.
 """
 
 from cfenvs.control import Optimum
-from cfenvs.xl_mimo.config import RECEIVERS, XLMIMOConfig
+from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.env import (
     XLMIMOPowerEnv,
     XLMIMOPowerParallelEnv,
@@ -28,6 +28,7 @@ from cfenvs.xl_mimo.env import (
 )
 from cfenvs.xl_mimo.fuzzy import FuzzyAgents, FuzzyAgentsVec
 from cfenvs.xl_mimo.presets import PRESETS
+from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.scenario import Scenario
 
 __all__ = [

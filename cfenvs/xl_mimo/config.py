@@ -16,17 +16,15 @@ from cfenvs.core.config import (
     require_positive,
 )
 from cfenvs.core.drops import RESAMPLE, check_scenario_seed
+from cfenvs.power.choices import choose_class, is_own
 from cfenvs.power.given import check_network
 from cfenvs.power.levels import require_levels
 from cfenvs.power.objectives import check_objective
 from cfenvs.radio.plane_wave import Correlation
+from cfenvs.xl_mimo.receivers import RECEIVERS, Receiver
 
 SPEED_OF_LIGHT = 299_792_458.0
 """In metres per second."""
-RECEIVERS = {
-    "mr": "maximum-ratio combining at every base station, exact closed form",
-    "l-mmse": "local MMSE combining at every base station, deterministic equivalent",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,8 @@ class XLMIMOConfig:
 
     Receiver and power
     ------------------
-    receiver : {"mr", "l-mmse"}
+    receiver : {"mr", "l-mmse"}, or class
+        Or your own, or its `"module:Name"` (`cfenvs.xl_mimo.receivers.Receiver`).
     max_power : float
         In mW, see `power_constraint`.
     power_constraint : {"per-ue", "per-antenna"}
@@ -139,7 +138,7 @@ class XLMIMOConfig:
     rician_factor: float = 0.0
     visibility_window: Sequence[int] | None = None
 
-    receiver: str = "mr"
+    receiver: str | Callable[..., Any] = "mr"
     max_power: float = 200.0
     power_constraint: str = "per-ue"
     min_share: float = 0.0
@@ -180,7 +179,6 @@ class XLMIMOConfig:
         require_choice(
             self,
             correlation=("fourier", "sinc"),
-            receiver=tuple(RECEIVERS),
             power_constraint=("per-ue", "per-antenna"),
             action_type=("continuous", "discrete"),
             power_scale=("linear", "db"),
@@ -199,12 +197,7 @@ class XLMIMOConfig:
         )
         if self.levels is not None:
             require_levels(self)
-        require(
-            self.receiver == "mr" or not self.near_field,
-            "receiver",
-            self.receiver,
-            'must be "mr" with a line of sight or visibility windows: no closed form is known for "l-mmse" there',
-        )
+        choose_class(self, "receiver", RECEIVERS, Receiver)
         require(
             self.mobility == "static" or not self.near_field,
             "mobility",
@@ -236,6 +229,16 @@ class XLMIMOConfig:
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
+
+    @property
+    def own_functions(self) -> bool:
+        """Whether networks are drawn by somebody's own code that is told nothing of worlds; here by `network` alone."""
+        return False
+
+    @property
+    def own_classes(self) -> bool:
+        """Whether somebody's own code holds worlds."""
+        return is_own(self.receiver, RECEIVERS)
 
     @property
     def fixed_power(self) -> float:

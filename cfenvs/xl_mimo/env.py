@@ -8,8 +8,9 @@ from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
-from cfenvs.xl_mimo.config import RECEIVERS
+from cfenvs.power.objectives import OBJECTIVES
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
+from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 from cfenvs.xl_mimo.views import CentralView, UsersView
 
@@ -32,7 +33,7 @@ SYSTEM = System(
     metrics={"reward": "mean", "objective": "mean"},
     louder=louder,
     describe=describe,
-    catalogue=("receiver", RECEIVERS),
+    catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",
     examples=("--set mobility=random-waypoint --out walk.gif",),

@@ -21,7 +21,7 @@ import cfenvs
 from cfenvs.registration import IDS, system_of
 from extension.docstrings import ROOT, readable, summary
 from extension.files import baseline_page, baselines, examples, figures_page, protocols, results_page
-from extension.markup import cell, table, title, toctree
+from extension.markup import table, title, toctree
 from extension.sources import Source, path_of, source
 from extension.systems import catalogue_pages, environment_page, receiver_page, receivers
 
@@ -62,7 +62,7 @@ def pages(out_dir: Path) -> dict[str, list[str]]:
 
     every = receivers()
     rows = [
-        [f":doc:`{name}: {key} <receivers/{page}>`", cell(system_of(name).catalogue[1][key])]
+        [f":doc:`{name}: {key} <receivers/{page}>`", summary(system_of(name).catalogue["receiver"][key].__doc__)]
         for page, (name, key) in every.items()
     ]
     found["receivers"] = [

@@ -39,6 +39,7 @@ def environment_page(name: str) -> list[str]:
         rows.append([code(preset), changes])
     out += table(["preset", "changes"], rows, "20 80")
     config = type(system.configure("default", {}))
+    out += [*title("What has a name", "-"), *choices(system)] if system.catalogue else []
     out += [*title("Parameters", "-"), *parameters(config)]
     out += title("Faces", "-")
     out += ["What they have in common is in :doc:`/faces`.", ""]
@@ -52,6 +53,18 @@ def environment_page(name: str) -> list[str]:
     where = environment.__module__
     rows = [[code(maker), f":py:obj:`{where}.{face}`"] for maker, face in zip(makers, faces, strict=True)]
     return out + table(["made by", "class"], rows)
+
+
+def choices(system: Any) -> list[str]:
+    """Arguments that take a name, and what each name stands for."""
+    out = []
+    for word, named in system.catalogue.items():
+        rows = [
+            [code(name), docstrings.summary(what.__doc__ or ""), f":py:obj:`~{what.__module__}.{what.__name__}`"]
+            for name, what in named.items()
+        ]
+        out += [f"**{word}**", "", *table(["name", "what it is", "written as"], rows, "20 60 20"), ""]
+    return out
 
 
 def parameters(config: type) -> list[str]:
@@ -97,9 +110,8 @@ def receivers() -> dict[str, tuple[str, str]]:
     """Page: (id, name of the receiver), for every receiver of every system."""
     return {
         f"{short(PACKAGES[name])}-{key}": (name, key)
-        for name, (argument, choices) in EachSystem("catalogue").items()
-        if argument == "receiver"
-        for key in choices
+        for name, catalogue in EachSystem("catalogue").items()
+        for key in catalogue.get("receiver", {})
     }
 
 
@@ -130,8 +142,7 @@ def receiver_page(name: str, key: str) -> list[str]:
     package = PACKAGES[name]
     system = system_of(name)
     out = [*title(f"{name}: {key}"), f".. py:currentmodule:: {package.__name__}.receivers", ""]
-    text = system.catalogue[1][key]
-    out += [f"{text[0].upper()}{text[1:]}.", ""]
+    out += [docstrings.summary(system.catalogue["receiver"][key].__doc__), ""]
     out += ["The equations, and the functions that implement them, are in "]
     out += [f":ref:`physics-{short(package)}-{key}`.", ""]
     for cls, arguments in receiver_classes(name, key).items():
@@ -147,9 +158,10 @@ def receiver_page(name: str, key: str) -> list[str]:
 
 
 def catalogue_pages() -> dict[str, list[str]]:
-    """For each system whose catalogue is one of classes: a page, named after their module, of every one of them."""
+    """For each system whose catalogue begins with classes: a page, named after their module, of every one of them."""
     found = {}
-    for name, (argument, choices) in EachSystem("catalogue").items():
+    for name, catalogue in EachSystem("catalogue").items():
+        argument, choices = next(iter(catalogue.items()), ("", {}))
         modules = [make.__module__ for make in choices.values() if isinstance(make, type)]
         if not modules or argument == "receiver":
             continue
