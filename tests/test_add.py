@@ -80,3 +80,16 @@ def test_the_baseline_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     resumed = exponent.train(replace(kept, resume=True), progress=False)
     assert (resumed.exponent, resumed.curve) == (whole.exponent, whole.curve)
     assert exponent.train(replace(args, seed=1), progress=False).exponent != whole.exponent
+
+
+def test_a_receiver_and_all_that_varies(tmp_path):
+    pytest.importorskip("tyro", reason="needs the extra baselines")
+    walk.write("receiver", tmp_path)
+    looked, played, _, table, *others = (walk.run(command, tmp_path) for command in walk.commands("receiver"))
+    (ours, proven), (theirs, found) = re.findall(r"best (\S+), certified (\w+)", looked)
+    assert float(theirs) < float(ours)  # MMSE combining is the best linear one
+    assert (proven, found) == ("True", "False")
+    assert "receiver=zf:ZeroForcing" in played
+    assert re.search(r"optimum \(continuous\) .* 1\.000", table)
+    assert [re.search(r"written: (\S+)", said)[1] for said in others] == ["strongest.gif", "street.gif"]
+    assert all((tmp_path / name).stat().st_size > 0 for name in ("zf.gif", "strongest.gif", "street.gif"))
