@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import FLOAT_BITS, Trained, levels_bits, report, told_bits, users_env
+from baselines.common.cell_free import FLOAT_BITS, Trained, levels_bits, report, told_bits
 from baselines.common.on_the_spot import ActingUsers, OnTheSpotArgs, train_on_the_spot
 from baselines.common.q_learning import QLearner
 from cfenvs.arrays import Bool, Float, Float32, Int
@@ -37,10 +36,13 @@ class Args(OnTheSpotArgs):
 
 
 class CTDE(ActingUsers):
-    """One network for the K users of each of E worlds, who all earn the guaranteed rate: `full_power` at full power."""
+    """One network for the K users of each of E worlds, who all earn the guaranteed rate."""
+
+    name, information, arguments = "CTDE", "CTDE", Args
+    reward_scope = "global"
 
     def __init__(self, args: Args, env: Any, full_power: Float) -> None:
-        super().__init__(args, env)
+        super().__init__(args, env, full_power)
         self.send_every = args.send_every
         views = self.num_users if args.decompose else 1
         self.learner: QLearner = QLearner(args, args.worlds, self.inputs, 1, self.levels, full_power, views)
@@ -85,7 +87,7 @@ class CTDE(ActingUsers):
 
 def train(args: Args, progress: bool = True) -> Trained:
     """Train in all worlds at once; two runs with the same arguments give the same bits."""
-    return train_on_the_spot("CTDE", args, partial(users_env, reward_scope="global"), CTDE, progress)
+    return train_on_the_spot(CTDE, args, progress)
 
 
 if __name__ == "__main__":

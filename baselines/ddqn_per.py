@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import Trained, central_env, explore, levels_bits, report
+from baselines.common.cell_free import GameArgs, Trained, central_env, explore, levels_bits, report
 from baselines.common.on_the_spot import Algorithm, OnTheSpotArgs, train_on_the_spot
 from baselines.common.q_learning import Learner, QLearner
 from baselines.common.streams import Streams
@@ -52,13 +51,13 @@ class SARL(Algorithm):
         The worlds, with one agent each, that of the CPU.
     full_power : (E,) array
         The guaranteed rate at full power.
-    make_learner : callable
-        Called as `QLearner` is.
     """
 
-    def __init__(
-        self, args: Args, env: Any, full_power: Float, make_learner: Callable[..., Learner] = QLearner
-    ) -> None:
+    name, information, agents, arguments = "DDQN", "central", False, Args
+    learns_by: ClassVar[Callable[..., Learner]] = QLearner
+    """Made as `QLearner` is."""
+
+    def __init__(self, args: Args, env: Any, full_power: Float) -> None:
         self.args = args
         (num_worlds, inputs), self.num_users = env.observation_space.shape, env.config.users
         self.levels = int(env.single_action_space.nvec[0])
@@ -66,9 +65,14 @@ class SARL(Algorithm):
         self.joint = self.levels**self.num_users <= args.max_joint_actions
         heads = 1 if self.joint else self.num_users
         self.actions = self.levels**self.num_users if self.joint else self.levels
-        self.learner = make_learner(args, args.worlds, inputs, heads, self.actions, full_power)
+        self.learner = type(self).learns_by(args, args.worlds, inputs, heads, self.actions, full_power)
         self.active: Bool | None = None
         self.since = np.zeros(num_worlds, np.int64)  # the episode in which exploration last started
+
+    @classmethod
+    def worlds(cls, args: GameArgs) -> Any:
+        """One agent, the CPU."""
+        return central_env(args)
 
     def to_levels(self, choices: Int) -> Int:
         """Levels (E, K) for the network's choices (E, H)."""
@@ -129,14 +133,9 @@ class SARL(Algorithm):
         self.since, self.active = state["since"].numpy(), state["active"].numpy()
 
 
-def train(
-    args: Args, progress: bool = True, name: str = "DDQN", make_learner: Callable[..., Learner] = QLearner
-) -> Trained:
-    """Train in all worlds at once; two runs with the same arguments give the same bits.
-
-    `make_learner` is called as `QLearner` is; `name` stands in the record of the run.
-    """
-    return train_on_the_spot(name, args, central_env, partial(SARL, make_learner=make_learner), progress)
+def train(args: Args, progress: bool = True) -> Trained:
+    """Train in all worlds at once; two runs with the same arguments give the same bits."""
+    return train_on_the_spot(SARL, args, progress)
 
 
 if __name__ == "__main__":

@@ -15,27 +15,28 @@ Shi and Hwang 2022).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from baselines.common.arguments import command_line
 from baselines.common.xl_mimo import announce
 from baselines.fuzzy_users import FuzzyArgs, TrainedFuzzyUsers, train_fuzzy_users
 from baselines.maddpg import MADDPG
 
-
-@dataclass
-class Args(FuzzyArgs):
-    """Parameters of a run."""
+Args = FuzzyArgs
 
 
-def train(args: Args, progress: bool = True) -> TrainedFuzzyUsers:
+class FLCTCE(TrainedFuzzyUsers):
+    """Users that act by what was trained so."""
+
+    name = "FL-CTCE"
+
+
+def train(args: Args, progress: bool = True) -> FLCTCE:
     """Train on new networks; two runs with the same arguments give the same bits."""
 
     def joint(inputs: int, agents: int) -> MADDPG:
         """One agent, which sees what all see and does what all do."""
         return MADDPG(args, [args.seed], agents * inputs, agents)
 
-    return train_fuzzy_users("FL-CTCE", args, joint, progress)
+    return train_fuzzy_users(FLCTCE, args, joint, progress)
 
 
 if __name__ == "__main__":

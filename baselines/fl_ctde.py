@@ -15,27 +15,28 @@ others measure. Its information class is central.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from baselines.common.arguments import command_line
 from baselines.common.xl_mimo import announce
 from baselines.fuzzy_users import FuzzyArgs, TrainedFuzzyUsers, train_fuzzy_users
 from baselines.maddpg import MADDPG
 
-
-@dataclass
-class Args(FuzzyArgs):
-    """Parameters of a run."""
+Args = FuzzyArgs
 
 
-def train(args: Args, progress: bool = True) -> TrainedFuzzyUsers:
+class FLCTDE(TrainedFuzzyUsers):
+    """Users that act by what was trained so."""
+
+    name = "FL-CTDE"
+
+
+def train(args: Args, progress: bool = True) -> FLCTDE:
     """Train on new networks; two runs with the same arguments give the same bits."""
 
     def apart(inputs: int, agents: int) -> MADDPG:
         """An agent for each prototype, with one action."""
         return MADDPG(args, [(args.seed, agent) for agent in range(agents)], inputs, 1)
 
-    return train_fuzzy_users("FL-CTDE", args, apart, progress)
+    return train_fuzzy_users(FLCTDE, args, apart, progress)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ networks of all users in all worlds train as one tensor program.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import FLOAT_BITS, Trained, report, told_bits, users_env
+from baselines.common.cell_free import FLOAT_BITS, Trained, report, told_bits
 from baselines.common.on_the_spot import ActingUsers, OnTheSpotArgs, train_on_the_spot
 from baselines.common.q_learning import QLearner
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
@@ -35,13 +34,13 @@ class Args(OnTheSpotArgs):
 
 
 class FPer(ActingUsers):
-    """A network for each of the K users of each of E worlds, who each earn the smallest rate in their neighbourhood.
+    """A network for each of the K users of each of E worlds, who each earn the smallest rate in their neighbourhood."""
 
-    `full_power` (E,) is the guaranteed rate at full power.
-    """
+    name, information, arguments = "FPer", "federated", Args
+    reward_scope = "neighborhood"
 
     def __init__(self, args: Args, env: Any, full_power: Float) -> None:
-        super().__init__(args, env)
+        super().__init__(args, env, full_power)
         self.federated_layers, self.federation_period = args.federated_layers, args.federation_period
         seeds = [(*world, user) for world in args.worlds for user in range(self.num_users)]
         self.learner: QLearner = QLearner(args, seeds, self.inputs, 1, self.levels, full_power.repeat(self.num_users))
@@ -83,7 +82,7 @@ def alone(values: Array) -> Array:
 
 def train(args: Args, progress: bool = True) -> Trained:
     """Train in all worlds at once; two runs with the same arguments give the same bits."""
-    return train_on_the_spot("FPer", args, partial(users_env, reward_scope="neighborhood"), FPer, progress)
+    return train_on_the_spot(FPer, args, progress)
 
 
 if __name__ == "__main__":

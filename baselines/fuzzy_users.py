@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 
 from baselines import maddpg
 from baselines.common.off_policy import train_off_policy
+from baselines.common.runs import FromCheckpoint
 from baselines.common.xl_mimo import to_shares, users_view
 from cfenvs.arrays import Array, Float
 from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
@@ -109,16 +110,22 @@ class FuzzyArgs(maddpg.Args):
     """The fuzzy layer."""
 
 
-class TrainedFuzzyUsers(FuzzyUsers):
+class TrainedFuzzyUsers(FromCheckpoint, FuzzyUsers):
     """Trained fuzzy agents acting for the users, without exploration."""
 
     information = "central"
     training_time, training_steps = 0.0, 0
     curve: list[dict[str, Any]]
 
-    def __init__(self, name: str, learner: maddpg.MADDPG, options: FuzzyOptions, range_db: float | None) -> None:
-        super().__init__(options, range_db)
-        self.name, self.learner = name, learner
+    def __init__(self, learner: maddpg.MADDPG, args: FuzzyArgs) -> None:
+        super().__init__(args.fuzzy, args.range_db)
+        self.learner = learner
+
+    @classmethod
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
+        args = FuzzyArgs(**{**config, "fuzzy": FuzzyOptions(**config["fuzzy"])})
+        return cls(maddpg.MADDPG.restored(args, state["learner"]), args)
 
     def decide(self) -> Float:
         """Actions (E, M_f) for the prototypes."""
@@ -126,14 +133,17 @@ class TrainedFuzzyUsers(FuzzyUsers):
         return actions.reshape(len(actions), -1).astype(np.float64)
 
 
+Users = TypeVar("Users", bound=TrainedFuzzyUsers)
+
+
 def train_fuzzy_users(
-    name: str, args: FuzzyArgs, make_learner: Callable[[int, int], maddpg.MADDPG], progress: bool
-) -> TrainedFuzzyUsers:
+    kind: type[Users], args: FuzzyArgs, make_learner: Callable[[int, int], maddpg.MADDPG], progress: bool
+) -> Users:
     """Train what `make_learner` makes of the numbers that a fuzzy agent sees and of the fuzzy agents."""
     torch.set_num_threads(1)
     users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
     env = FuzzyAgentsVec(users, **vars(args.fuzzy))
     learner = make_learner(env.single_observation_space.shape[0], env.num_agents)
-    policy = TrainedFuzzyUsers(name, learner, args.fuzzy, args.range_db)
-    train_off_policy(name, args, env, learner, policy, users.config.episode_length, progress)
+    policy = kind(learner, args)
+    train_off_policy(kind.name, args, env, learner, policy, users.config.episode_length, progress)
     return policy

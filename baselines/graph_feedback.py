@@ -19,8 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 
 from baselines.common.arguments import KeptArgs, WorldsArgs, command_line
 from baselines.common.graphs import Layer, decibels
-from baselines.common.runs import Run, read_checkpoint
+from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.xl_mimo import NewNetworks
 from cfenvs.adapters.torch import rates
 from cfenvs.arrays import Array, Bool, Float
@@ -176,7 +175,7 @@ def nodes_of(memory: Memory, networks: Networks, active: Bool, guess: Float) -> 
     return np.concatenate([networks.gains, np.stack(told, axis=-1)], axis=2)
 
 
-class GraphFeedback(PowerPolicy):
+class GraphFeedback(FromCheckpoint, PowerPolicy):
     """Rate feedback with memory, corrected where users come or go."""
 
     name = "graph policy, by gradient"
@@ -188,13 +187,8 @@ class GraphFeedback(PowerPolicy):
         self.corrector = corrector
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> GraphFeedback:
-        """A finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        return read_checkpoint(path, cls._of)
-
-    @classmethod
-    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> GraphFeedback:
-        """From the arguments of a training and what it has saved."""
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
         corrector = new_corrector(Args(**config))
         corrector.load_state_dict(state["corrector"])
         return cls(corrector)

@@ -21,8 +21,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import gymnasium as gym
 import numpy as np
@@ -31,7 +30,7 @@ from torch import Tensor, nn
 
 from baselines.common.arguments import command_line
 from baselines.common.graphs import Layer, decibels
-from baselines.common.runs import Run, read_checkpoint
+from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.xl_mimo import ENV_ID, NewNetworks, RunArgs, Validation, announce
 from cfenvs.adapters.torch import rates
 from cfenvs.arrays import Array, Float, Float32
@@ -131,7 +130,7 @@ def features(gains: Float, config: Any) -> tuple[Float32, Float32]:
     return nodes.astype(np.float32), edges.astype(np.float32)
 
 
-class GraphPolicy(PowerPolicy):
+class GraphPolicy(FromCheckpoint, PowerPolicy):
     """The powers of a trained graph, for any number of users and base stations."""
 
     training_time, training_steps = 0.0, 0
@@ -144,13 +143,8 @@ class GraphPolicy(PowerPolicy):
         self.information = "central" if central else "decentralised"
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> GraphPolicy:
-        """A finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        return read_checkpoint(path, cls._of)
-
-    @classmethod
-    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> GraphPolicy:
-        """From the arguments of a training and what it has saved."""
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
         network = new_network(Args(**config), state["stations"])
         network.load_state_dict(state["network"])
         return cls(network)

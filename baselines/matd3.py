@@ -24,8 +24,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -35,7 +34,7 @@ from torch.nn import functional
 from baselines.common.arguments import command_line
 from baselines.common.networks import GroupedMLP
 from baselines.common.off_policy import Fields, OffPolicyArgs, train_off_policy
-from baselines.common.runs import read_checkpoint
+from baselines.common.runs import FromCheckpoint
 from baselines.common.streams import Streams
 from baselines.common.xl_mimo import announce, to_shares, users_view
 from cfenvs.arrays import Array, Float32
@@ -109,7 +108,7 @@ class Critic(nn.Module):
         return self.head(torch.cat([features.mean(2), features.logsumexp(2)], -1))[..., 0]
 
 
-class MATD3Policy(PowerPolicy):
+class MATD3Policy(FromCheckpoint, PowerPolicy):
     """The actor on every user's own observation, without exploration."""
 
     name = "MATD3"
@@ -121,13 +120,8 @@ class MATD3Policy(PowerPolicy):
         self.actor, self.range_db = actor, range_db
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> MATD3Policy:
-        """The actor of a finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        return read_checkpoint(path, cls._of)
-
-    @classmethod
-    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> MATD3Policy:
-        """From the arguments of a training and what it has saved."""
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved: the best of its actors."""
         best = state["learner"]["best"]
         learner = MATD3(Args(**config), users=1, stations=len(best["weights.0"][0]) - 1)
         learner.actor.load_state_dict(best)

@@ -24,7 +24,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import gymnasium as gym
 import numpy as np
@@ -39,7 +39,7 @@ from torch import Tensor, nn
 
 import cfenvs  # noqa: F401  (registers the environments)
 from baselines.common.arguments import KeptArgs, ProximalArgs, command_line
-from baselines.common.runs import Run, read_checkpoint
+from baselines.common.runs import FromCheckpoint, Run
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv, SB3VecEnv
 from cfenvs.arrays import Array, Bool, Float32
 from cfenvs.core.config import require
@@ -83,7 +83,7 @@ class Args(KeptArgs, ProximalArgs):
     """Weight of the entropy bonus."""
 
 
-class TrainedBidder:
+class TrainedBidder(FromCheckpoint):
     """A policy as a bidder: the most probable bids."""
 
     def __init__(
@@ -99,16 +99,8 @@ class TrainedBidder:
         self.curve: list[dict[str, Any]] = []
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> TrainedBidder:
-        """The bidder of a training, of the first seat if there are several, from `checkpoint.pt` in its folder.
-
-        Runs no code from the file.
-        """
-        return read_checkpoint(path, cls._of)
-
-    @classmethod
-    def _of(cls, config: Mapping[str, Any], state: Mapping[str, Any]) -> TrainedBidder:
-        """From the arguments of a training and what it has saved."""
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved: of several seats the first one's."""
         args = Args(**config)
         learner = _learners(replace(args, num_envs=1, batch_size=args.rollout), None)[0]
         learner.load_state_dict(state["learners"][0])

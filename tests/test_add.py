@@ -82,7 +82,7 @@ def test_the_baseline_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert exponent.train(replace(args, seed=1), progress=False).exponent != whole.exponent
 
 
-def test_a_receiver_and_all_that_varies(tmp_path):
+def test_a_receiver_and_other_parts(tmp_path):
     pytest.importorskip("tyro", reason="needs the extra baselines")
     walk.write("receiver", tmp_path)
     looked, played, _, table, *others = (walk.run(command, tmp_path) for command in walk.commands("receiver"))

@@ -45,6 +45,7 @@ def run(command, folder):
     if words[1:4] == ["-m", "pip", "install"]:
         words[4:4] = FROM_HERE
     path = os.pathsep.join([str(folder / "site"), str(ROOT)])
-    done = subprocess.run(words, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1"}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -20,6 +20,8 @@ from cfenvs.cell_free import parallel_vec_env
 ENV_ID = "CellFreeUplinkPower-v0"
 FLOAT_BITS = 32
 """Of a rate or a weight that is sent."""
+CHOICES = ("include_zero", "observation", "neighborhood", "identity")
+"""Arguments of the environment that learners choose for themselves, where others do not."""
 TRANSIENT = ("activity", "toggle_fraction", "toggle_users", "toggle_step", "toggle_episode", "autoreset_mode")
 
 

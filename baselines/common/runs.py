@@ -263,6 +263,20 @@ def read_checkpoint(path: Path, load: Callable[[dict[str, Any], dict[str, Any]],
     return _understood(path, saved, lambda: load(json.loads(saved["config"]), saved["state"]))
 
 
+class FromCheckpoint:
+    """What a training has learned, as its `checkpoint.pt` has it; `of` says how it is made of that."""
+
+    @classmethod
+    def load(cls, path: Path, device: str = "cpu") -> Self:
+        """From `checkpoint.pt` in the folder of a training. Runs no code from the file."""
+        return read_checkpoint(path, cls.of)
+
+    @classmethod
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
+        raise NotImplementedError
+
+
 def _load(path: Path) -> dict[str, Any]:
     """All that a checkpoint holds."""
     try:

@@ -20,7 +20,7 @@ def rates(env: Any, shares: torch.Tensor) -> torch.Tensor:
     Parameters
     ----------
     env : environment, of one world or many
-        Of power control, any face, after a reset. A `render`, `TimeLimit` or other wrapper may be around it.
+        Of power control, any face, after a reset. Wrappers may be around it.
     shares : (E, K) or (K,) tensor
         Shares of full power, at least 0, of the users of E worlds; (K,) for one world.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.core.config import require, require_count
+from cfenvs.core.simulator import blocks
 from cfenvs.kernels import kernel
 from cfenvs.power.choices import Chosen, choose_class, is_own, numbers, refuse
 from cfenvs.radio.draws import uniforms
@@ -111,10 +112,11 @@ class Markov(Together):
         leave, join = 1.0 / config.mean_on_steps, 1.0 / config.mean_off_steps
         share_on = config.mean_on_steps / (config.mean_on_steps + config.mean_off_steps)
         _, length, num_users = paths.shape
-        draws = uniforms(rngs, (len(rngs), length * (num_users + 1)))
         if initial is not None:
             paths[worlds, 0] = initial
-        _markov_paths(draws, worlds, share_on, leave, join, initial is not None, paths)
+        for block in blocks(len(worlds), length * (num_users + 1)):
+            draws = uniforms(rngs[block], (len(rngs[block]), length * (num_users + 1)))
+            _markov_paths(draws, worlds[block], share_on, leave, join, initial is not None, paths)
 
 
 class Static(Together):

@@ -12,13 +12,14 @@ from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
 from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
+from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
 
 
-def _make_renderer(simulator: CellFreeSimulator) -> Any:
+def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:
     from cfenvs.cell_free.render import CellFreeRenderer  # needs pygame
 
     return CellFreeRenderer(simulator)

@@ -45,7 +45,7 @@ class Drop:
     reference: Reference | None = None
 
 
-class CellFreeRenderer(Renderer):
+class CellFreeRenderer(Renderer[CellFreeSimulator]):
     """Draws a situation and what the last step earned in it.
 
     After a step, everything shown belongs to the situation in which that step acted: active users, powers, rates and
@@ -55,7 +55,6 @@ class CellFreeRenderer(Renderer):
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
-    simulator: CellFreeSimulator
 
     def __init__(self, simulator: CellFreeSimulator) -> None:
         super().__init__(simulator)

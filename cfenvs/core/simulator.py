@@ -257,7 +257,7 @@ class System(Generic[Config, Sim]):
     simulator: Callable[[Config, int], Sim]
     central: Callable[[Sim], View[Any]]
     agents: Callable[[Sim], AgentsView[Any]]
-    renderer: Callable[[Sim], Renderer]
+    renderer: Callable[[Sim], Renderer[Sim]]
     presets: Mapping[str, Mapping[str, Any]]
     agent: str = "agent"
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import RLock
 
-import scipy.linalg.blas  # noqa: F401  (loaded before the controller looks for BLAS libraries; numba calls this one)
 from threadpoolctl import ThreadpoolController
 
 # The limit is the process's, and threadpoolctl lets only the thread that set it lift it: of two uses that overlap in
@@ -29,7 +29,7 @@ def one_thread() -> Iterator[None]:
     ...     product = np.ones((2, 2)) @ np.ones((2, 2))
     """
     with _IN_USE:
-        if all(library.num_threads == 1 for library in _controller().lib_controllers):
+        if all(of.num_threads == 1 for of in _controller().lib_controllers if of.user_api == "blas"):
             yield  # as in a worker or a learner: asking takes 1 us, setting 13
         else:
             with _controller().limit(limits=1, user_api="blas"):
@@ -44,11 +44,18 @@ def blas_libraries() -> list[str]:
     >>> blas_libraries()  # doctest: +SKIP
     ['openblas 0.3.30 SkylakeX', 'openblas 0.3.31.188.0 SkylakeX']
     """
+    import scipy.linalg.blas  # noqa: F401  (so that its library is among them)
+
     loaded = _controller().select(user_api="blas").info()
     keys = ("internal_api", "version", "architecture")
     return sorted({" ".join(str(library[key]) for key in keys if library.get(key)) for library in loaded})
 
 
-@lru_cache
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all loaded libraries: milliseconds, once
+    # SciPy has a BLAS of its own, which numba calls too; it is not imported before it is needed.
+    return _found("scipy.linalg" in sys.modules)
+
+
+@lru_cache
+def _found(scipy: bool) -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries: milliseconds, once or twice

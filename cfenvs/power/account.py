@@ -20,7 +20,7 @@ class PowerAccount(Account):
         self._rows.append((float(np.mean(rewards)), objective, optimum))
 
     def lines(self) -> Iterator[str]:
-        """One."""
+        """The line that is printed at the end, after the seed of the episode."""
         reward, objective, best = np.mean(self._rows, axis=0).tolist()
         line = f": {len(self._rows)} steps, mean reward {reward:.3f}"
         if abs(reward - objective) > 1e-9:

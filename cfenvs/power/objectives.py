@@ -19,8 +19,11 @@ import numpy as np
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import load_object, require_number, require_positive
 from cfenvs.core.errors import closest, shown
-from cfenvs.kernels import kernel, ufunc_kernel
+from cfenvs.kernels import kernel
 from cfenvs.power.config import PowerConfig
+
+_SIZE, _INFINITY = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
+"""Of a float's bits those without the sign, and those of infinity; what is larger stands for no number."""
 
 
 class Objective(Protocol):
@@ -29,16 +32,36 @@ class Objective(Protocol):
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float: ...
 
 
-@ufunc_kernel(["void(float64[:], boolean[:], float64[:])"], "(k),(k)->()")
-def minimum_active(rates: Float, active: Bool, out: Float) -> None:
-    """Smallest rate of an active user, NaN if one is; one pass over what would be three in NumPy, as an ufunc."""
-    lowest = np.inf
-    for k in range(rates.size):
-        if active[k] and not rates[k] >= lowest:
-            lowest = rates[k]
-            if np.isnan(lowest):  # only where a new minimum is: no pass over the rates is spent on it
-                break
-    out[0] = 0.0 if lowest == np.inf else lowest
+def minimum_active(rates: Float, active: Bool) -> Float:
+    """Smallest rate of an active user, NaN if one is, 0 where none is active; (..., K) and (..., K) -> (...)."""
+    shape = rates.shape
+    # One layout, writeable: one compiled signature.
+    if shape != active.shape or len(shape) != 2 or not (rates.flags.carray and active.flags.carray):
+        shape = np.broadcast_shapes(shape, active.shape)
+        rates = np.broadcast_to(rates, shape).reshape(-1, shape[-1]).copy()
+        active = np.broadcast_to(active, shape).reshape(-1, shape[-1]).copy()
+    out = np.empty(shape[:-1])
+    _minimum_active(rates, active, out.reshape(-1))
+    return out
+
+
+@kernel
+def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
+    """One pass over what would be three in NumPy, without branches: on integers in the order of the rates.
+
+    A minimum of floats does not vectorise, as LLVM must heed NaN in it; the bits of a float are an integer whose order,
+    with those of negative numbers turned over, is that of the numbers.
+    """
+    for e in range(len(rates)):
+        lowest, unknown = _INFINITY, np.int64(0)
+        for k in range(rates.shape[1]):
+            bits = np.float64(rates[e, k]).view(np.int64)
+            size = bits & _SIZE
+            key = bits ^ ((bits >> np.int64(63)) & _SIZE)
+            unknown |= np.int64(active[e, k] and size > _INFINITY)
+            lowest = min(lowest, key if active[e, k] else _INFINITY)
+        value = np.int64(lowest ^ ((lowest >> np.int64(63)) & _SIZE)).view(np.float64)
+        out[e] = np.nan if unknown else (0.0 if lowest == _INFINITY else value)
 
 
 class MinimumRate:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cfenvs.arrays import Float
 
@@ -37,3 +39,32 @@ def normals(source: Source, shape: tuple[int, ...]) -> Float:
     for generator, row in zip(source, out, strict=True):
         generator.standard_normal(out=row)
     return out
+
+
+def words(source: Sequence[np.random.Generator], count: int) -> NDArray[np.uint64]:
+    """Random words of 64 bits, (n, count), from n generators."""
+    return np.array([generator.bit_generator.random_raw(count) for generator in source])
+
+
+def twin(rng: np.random.Generator) -> np.random.Generator:
+    """Another generator that draws what this one would."""
+    bits: Any = type(rng.bit_generator)(0)
+    bits.state = rng.bit_generator.state
+    return np.random.Generator(bits)
+
+
+def skip_uniforms(rng: np.random.Generator, count: int) -> None:
+    """Leave a generator where drawing so many numbers in [0, 1) would: of PCG64, which all of ours are.
+
+    Examples
+    --------
+    >>> rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    >>> skip_uniforms(rng, 1000), len(other.random(1000))
+    (None, 1000)
+    >>> rng.random() == other.random()
+    True
+    """
+    bits: Any = rng.bit_generator
+    half = {name: bits.state[name] for name in ("has_uint32", "uinteger")}  # of a word, which `advance` throws away
+    bits.advance(count)
+    bits.state = {**bits.state, **half}

@@ -150,7 +150,8 @@ def _squares(places: Float, others: Float, side: float) -> Float:
         lead = np.broadcast_shapes(lead, others.shape[:-2])
         places, others = (np.broadcast_to(of, (*lead, *of.shape[-2:])) for of in (places, others))
     out = np.empty((*lead, places.shape[-2], others.shape[-2]))
-    flat = [np.ascontiguousarray(of.reshape(-1, *of.shape[-2:])) for of in (places, others, out)]
+    # Copies of the positions: of one layout and writeable, they take one compiled signature.
+    flat = [of.reshape(-1, *of.shape[-2:]) for of in (places.copy(), others.copy(), out)]
     _write_squares(flat[0], flat[1], float(side), flat[2])
     return out
 
@@ -160,7 +161,8 @@ def _write_squares(places: Float, others: Float, side: float, out: Float) -> Non
     """`wrap` and the squares in one pass, where NumPy makes ten; the same bits."""
     x, y = np.empty(others.shape[1]), np.empty(others.shape[1])
     for e in range(len(out)):
-        x[:], y[:] = others[e, :, 0], others[e, :, 1]
+        for k in range(len(x)):
+            x[k], y[k] = others[e, k, 0], others[e, k, 1]
         for ap in range(places.shape[1]):
             x0, y0, row = places[e, ap, 0], places[e, ap, 1], out[e, ap]
             for k in range(len(x)):

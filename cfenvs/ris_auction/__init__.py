@@ -9,7 +9,8 @@ The way of a bid, file by file (`cfenvs.core` holds what is not this system's ow
 * `views.py`: reward, outcome, what may be bid next, and the observation.
 
 A reset draws by `scenario.py` what `config.py` and `presets.py` say; `streams.py` has the luck of bidders. `welfare.py`
-knows the efficient allocation, `contest.py` seats rivals, `render.py` draws, `env.py` has the `System` and its page.
+knows the efficient allocation, `matches.py` and `contest.py` seat rivals, `render.py` draws, `env.py` has the `System`
+and its page.
 """
 
 import sys

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.core.faces import aec, faces
+from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.ris_auction.bidders import BIDDERS, SHADED
 from cfenvs.ris_auction.config import RISAuctionConfig
@@ -16,7 +17,7 @@ from cfenvs.ris_auction.simulator import RISAuctionSimulator
 from cfenvs.ris_auction.views import OperatorsView, SeatView
 
 
-def _make_renderer(simulator: RISAuctionSimulator) -> Any:
+def _make_renderer(simulator: RISAuctionSimulator) -> Renderer[RISAuctionSimulator]:
     from cfenvs.ris_auction.render import RISAuctionRenderer  # needs pygame
 
     return RISAuctionRenderer(simulator)

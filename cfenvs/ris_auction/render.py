@@ -65,7 +65,7 @@ class Ground:
     reference: Reference | None
 
 
-class RISAuctionRenderer(Renderer):
+class RISAuctionRenderer(Renderer[RISAuctionSimulator]):
     """Draws the auction at hand and what the last round brought in it.
 
     Bids and the solid price line are those of the last round; owners, budgets, utilities and what surfaces are worth to
@@ -76,7 +76,6 @@ class RISAuctionRenderer(Renderer):
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
-    simulator: RISAuctionSimulator
 
     def __init__(self, simulator: RISAuctionSimulator) -> None:
         super().__init__(simulator)

@@ -11,10 +11,15 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.radio import surfaces
 from cfenvs.radio.path_loss import db_to_linear
 from cfenvs.ris_auction.config import RISAuctionConfig
-from cfenvs.ris_auction.kernels import cellular_subset_sums, cellular_values, joint_values
+from cfenvs.ris_auction.kernels import (
+    cellular_coefficients_batch,
+    cellular_extremes,
+    cellular_subset_sums,
+    cellular_values,
+    joint_values,
+)
 from cfenvs.ris_auction.rates import (
     JointCoefficients,
-    cellular_coefficients,
     joint_coefficients,
     joint_rates_of,
     rates_of,
@@ -38,6 +43,7 @@ class Valuation(ABC):
         self.num_worlds = num_worlds
         lead = (num_worlds, config.auctions_per_episode, config.operators)
         self.auction = np.zeros(num_worlds, np.int64)
+        self._all = np.arange(num_worlds)
         self.full = np.ones(lead)
         self.base = np.ones(lead)
         self.wanting = np.ones((*lead, config.users), bool)
@@ -59,10 +65,14 @@ class Valuation(ABC):
     def _values(self, *asked: Any) -> None:
         """Write utilities and marginal values: the kernel of this kind, given its coefficients and what is asked."""
 
-    def values(self, owned: Bool, first: int = 0) -> tuple[Float, Float]:
-        """Utilities (E, n) and marginal values (E, n, S) of operators `first` ..., which control `owned` (E, n, S)."""
+    def values(self, owned: Bool, first: int = 0, worlds: Int | None = None) -> tuple[Float, Float]:
+        """Utilities (W, n) and marginal values (W, n, S) of operators `first` ..., which control `owned` (W, n, S).
+
+        In all worlds, or in some (W,).
+        """
         utilities, marginals = np.empty(owned.shape[:2]), np.empty(owned.shape)
-        asked = self.auction, first, np.ascontiguousarray(owned), self.exponent
+        rows = self._all if worlds is None else worlds
+        asked = self.auction, rows, first, np.ascontiguousarray(owned), self.exponent
         self._values(self.wanting, self.base, *asked, utilities, marginals)
         return utilities, marginals
 
@@ -113,17 +123,22 @@ class CellularValuation(Valuation):
 
     def prepare(self, worlds: Int, drawn: Scenario) -> None:
         config = self.config
-        coefficients = cellular_coefficients(
-            gram=station_products(config, drawn)[:, None],
-            beta_rb=drawn.beta_rb[:, None],
-            beta_ub=drawn.beta_ub,
-            beta_ur=drawn.beta_ur,
-            k_ub=drawn.k_ub,
-            k_ur=drawn.k_ur,
-            **_budget(config),
+        coefficients = np.empty((len(worlds), *self._coefficients.shape[1:]))
+        cellular_coefficients_batch(
+            drawn.beta_ub,
+            drawn.beta_rb,
+            drawn.beta_ur,
+            drawn.k_ub,
+            drawn.k_ur,
+            station_products(config, drawn),
+            float(config.elements),
+            float(db_to_linear(config.power_dbm)) / float(db_to_linear(config.noise_dbm)),
+            config.phase_efficiency,
+            coefficients,
         )
-        every = np.ones(config.surfaces)
-        self._keep_base(worlds, drawn, rates_of(coefficients, 0.0 * every), rates_of(coefficients, every))
+        none, everything = np.empty((2, *coefficients.shape[:4]))
+        cellular_extremes(coefficients, none, everything)
+        self._keep_base(worlds, drawn, none, everything)
         self._coefficients[worlds] = coefficients
 
     def rates(self, world: int, operator: int, allocation: Bool) -> Float:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.constants import speed_of_light
 
 from cfenvs.core.config import (
     require,
@@ -23,6 +22,9 @@ from cfenvs.power.levels import require_levels
 from cfenvs.power.objectives import check_objective
 from cfenvs.radio.plane_wave import Correlation
 from cfenvs.xl_mimo.receivers import RECEIVERS, Receiver
+
+SPEED_OF_LIGHT = 299_792_458.0
+"""In metres per second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +264,7 @@ class XLMIMOConfig:
     @property
     def wavelength(self) -> float:
         """In metres."""
-        return speed_of_light / (1e9 * self.carrier_ghz)
+        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
 
     @property
     def bs_antennas(self) -> int:

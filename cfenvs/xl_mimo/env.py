@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
+from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
@@ -16,7 +15,7 @@ from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 from cfenvs.xl_mimo.views import CentralView, UsersView
 
 
-def _make_renderer(simulator: XLMIMOSimulator) -> Any:
+def _make_renderer(simulator: XLMIMOSimulator) -> Renderer[XLMIMOSimulator]:
     from cfenvs.xl_mimo.render import XLMIMORenderer  # needs pygame
 
     return XLMIMORenderer(simulator)

@@ -29,6 +29,7 @@ from cfenvs.draw.pen import AREA, PAPER, POWER, QUIET, RAMP, SITE, SMALL, Colour
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
+from cfenvs.xl_mimo.walks import HISTORY
 
 if TYPE_CHECKING:
     import pygame
@@ -37,7 +38,7 @@ CHARTS = 822
 """Right end of the bar charts in pixels; the arrays stand beyond."""
 ARRAYS = (RIGHT - 124, RATES[0] - 22, 124, 400)
 """Left, top, width and height of the part that shows the arrays."""
-TRAIL = 12
+TRAIL = HISTORY
 """Steps over which the trail of a walking user fades."""
 SEEN: Colour = (74, 84, 100)
 
@@ -56,7 +57,7 @@ class Drop:
     link: list[tuple[Float, Float, Colour]]
 
 
-class XLMIMORenderer(Renderer):
+class XLMIMORenderer(Renderer[XLMIMOSimulator]):
     """Draws a situation and what the last step earned in it.
 
     After a step, everything shown belongs to the situation in which that step acted: positions, powers, efficiencies
@@ -65,7 +66,6 @@ class XLMIMORenderer(Renderer):
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
-    simulator: XLMIMOSimulator
 
     def __init__(self, simulator: XLMIMOSimulator) -> None:
         super().__init__(simulator)
@@ -113,8 +113,7 @@ class XLMIMORenderer(Renderer):
         """Where users were in the last steps and, last, where the last step acted, in pixels: (at most 13, K, 2)."""
         simulator = self.simulator
         shown = max(int(simulator.steps[world]) - 1, 0)
-        positions = simulator.position_paths[world, max(shown - TRAIL, 0) : shown + 1]
-        return on_map(positions, simulator.config.side)
+        return on_map(simulator.walks.trail(world, shown), simulator.config.side)
 
     def reference(self, world: int) -> Reference | None:
         """The best found in the situation shown, for the kind of action in use; None where that takes too long."""
@@ -133,7 +132,7 @@ class XLMIMORenderer(Renderer):
         drop = self._drops.get(world)
         config = self.simulator.config
         # Users may set out from the same drop twice.
-        goal = b"" if config.mobility == "static" else self.simulator.position_paths[world, -1].tobytes()
+        goal = b"" if config.mobility == "static" else self.simulator.walks.number[world].tobytes()
         if drop is None or drop.scenario is not scenario or drop.goal != goal:
             users, sites = (on_map(points, config.side) for points in (scenario.users, scenario.base_stations))
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
@@ -153,7 +152,8 @@ class XLMIMORenderer(Renderer):
         full = np.full((1, config.users), config.max_power * config.antenna_share)
         if config.mobility == "static":
             return float(simulator.receiver.efficiencies_in(world, full).max())
-        gains = simulator.gain_paths[world, :: -(-config.episode_length // 50)]
+        walks = simulator.walks
+        gains = walks.gains[world, :: -(-walks.block // 50)]
         receiver = make_receiver(config, len(gains))  # the simulator's follows the users
         for i in range(len(gains)):
             receiver.prepare(i, simulator.scenarios[world])

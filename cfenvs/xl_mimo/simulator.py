@@ -17,7 +17,8 @@ from cfenvs.power.simulator import PowerSimulator
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver
-from cfenvs.xl_mimo.scenario import Scenario, draw_scenarios, walk
+from cfenvs.xl_mimo.scenario import Scenario, draw_scenarios
+from cfenvs.xl_mimo.walks import Walks
 
 
 class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
@@ -29,8 +30,8 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         Current large-scale gains over the noise power, per mW.
     positions : (E, K, 2) array
         Current positions of the users in metres.
-    position_paths, gain_paths : (E, T + 1, K, 2) and (E, T + 1, M, K) arrays
-        Of the episode, with walking users only: what they are before each step, and after the last.
+    walks : Walks
+        With walking users only.
     """
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
@@ -45,9 +46,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self._all = np.arange(num_worlds)
         self._moving = config.mobility != "static"
         if self._moving:
-            length = config.episode_length + 1
-            self.gain_paths = np.ones((num_worlds, length, *self.gains.shape[1:]))
-            self.position_paths = np.zeros((num_worlds, length, config.users, 2))
+            self.walks = Walks(config, num_worlds)
 
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
@@ -74,8 +73,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self.positions[worlds] = self.scenarios.rows("users")[worlds]
         if self._moving:
             for world, beginning in zip(worlds.tolist(), beginnings, strict=True):
-                paths = walk(self.config, self.scenario(world), beginning.rng)
-                self.position_paths[world], self.gain_paths[world] = paths
+                self.walks.start(world, self.scenario(world), beginning.rng)
 
     def step(self, command: Float) -> bool:
         config = self.config
@@ -86,8 +84,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self.steps = np.minimum(self.steps + 1, config.episode_length)
         self.truncated = self.steps >= config.episode_length
         if self._moving:
-            self.gains = self.gain_paths[self._all, self.steps]
-            self.positions = self.position_paths[self._all, self.steps]
+            self.gains, self.positions = self.walks.at(self.steps)
             self.receiver.follow(self.gains, self._all)
             self.forget()
         return bool(self.truncated.any())

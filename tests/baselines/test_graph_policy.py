@@ -1,5 +1,7 @@
 """The graph policy: any number of users and base stations in any order, and a training that is repeatable."""
 
+from pathlib import Path
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ torch = pytest.importorskip("torch")
 from baselines import graph_policy  # noqa: E402
 from baselines.common.runs import CHECKPOINT, Interrupted, Run  # noqa: E402
 from baselines.graph_policy import Args, GraphPolicy, features, new_network, train  # noqa: E402
+from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
+from cfenvs.policies import wmmse  # noqa: E402
 
 ID = "XLMIMOPower-v0"
 SHORT = {"rounds": 12, "num_envs": 16, "validation_networks": 8, "validate_every": 6, "checkpoint_every": 4}
@@ -110,6 +114,19 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch)
     for policy in (whole, loaded):
         policy.begin(env)
     np.testing.assert_array_equal(whole.act(observations, infos), loaded.act(observations, infos))
+
+
+def test_the_trained_one_that_comes_with_the_results_is_above_wmmse():
+    """On networks that it was not trained on, of its own size and of others."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "policies" / "graph-xl-mimo.pt"
+    policies = GraphPolicy.load(path), wmmse()
+    kwargs = {"episode_length": 1}
+    standard = Protocol(env_id=ID, env_kwargs=kwargs, num_scenarios=40, first_scenario=920_000)
+    graph, classical = (evaluate(policy, standard).metrics["objective"].mean() for policy in policies)
+    assert graph > classical
+    larger = Protocol(env_id=ID, env_kwargs={**kwargs, "users": 9}, num_scenarios=20, first_scenario=920_000)
+    graph, classical = (evaluate(policy, larger).metrics["objective"].mean() for policy in policies)
+    assert graph > 0.97 * classical
 
 
 def test_what_is_not_a_sum_is_refused():

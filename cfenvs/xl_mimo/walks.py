@@ -1,0 +1,166 @@
+"""How users walk through a drop: random waypoints and the gains along them, a block of steps at a time.
+
+What a world keeps does not depend on the length of its episodes. Its numbers are those of one long draw, all goals and
+then all normals, whatever the blocks are: a longer episode notes where in its generator's stream each begins, moves the
+generator past both, and draws what a block needs from copies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfenvs.arrays import Float, Int
+from cfenvs.kernels import kernel
+from cfenvs.radio import geometry, shadowing
+from cfenvs.radio.draws import skip_uniforms, twin
+from cfenvs.xl_mimo.config import XLMIMOConfig
+from cfenvs.xl_mimo.scenario import Scenario, gains_at
+
+BLOCK = 64
+"""Steps that are drawn together."""
+HISTORY = 12
+"""Steps before the block at hand whose positions are kept, for pictures."""
+
+
+class Walk:
+    """The walk of one world's users in an episode.
+
+    Each user walks straight, the short way around the square, to a uniformly drawn point, then to the next. Its
+    shadowing keeps the correlation 2^(-distance walked / decorrelation) from step to step (Gudmundson 1991), and new
+    shadowing has the correlation over users of a fresh drop at the same positions.
+
+    Parameters
+    ----------
+    config : XLMIMOConfig
+    scenario : Scenario
+        Where users start.
+    rng : numpy.random.Generator
+        Left where the whole walk has been drawn from it.
+    """
+
+    def __init__(self, config: XLMIMOConfig, scenario: Scenario, rng: np.random.Generator) -> None:
+        self._config, self._scenario = config, scenario
+        self._users, self._shadow = scenario.users, scenario.shadowing_db
+        self._taken = np.zeros(config.users, np.int64)  # goals that each user has reached
+        length, goals = config.episode_length, (config.episode_length + 1, config.users, 2)
+        if length <= BLOCK:
+            self._goals: Float | None = config.side * rng.random(goals)
+            self._normals = rng
+            return
+        self._goals, self._start = None, twin(rng).bit_generator.state
+        skip_uniforms(rng, int(np.prod(goals)))
+        self._normals = twin(rng)
+        for first in range(0, length, BLOCK):
+            rng.standard_normal((min(BLOCK, length - first), config.users, config.base_stations))
+
+    def go(self, steps: int) -> tuple[Float, Float]:
+        """Positions (steps + 1, K, 2) in metres and gains (steps + 1, M, K), from where users are on."""
+        config = self._config
+        first = int(self._taken.min())
+        goals = self._goals_from(first, int(self._taken.max()) - first + steps)
+        positions = np.empty((steps + 1, config.users, 2))
+        self._taken -= first
+        _follow_waypoints(self._users, goals, self._taken, config.speed * config.step_duration, config.side, positions)
+        self._taken += first
+        moved = geometry.wrap(np.diff(positions, axis=0), config.side)
+        walked = np.hypot(moved[..., 0], moved[..., 1])
+        decorrelation = config.shadowing_decorrelation
+        kept = np.exp2(-walked / decorrelation) if decorrelation > 0 else (walked == 0).astype(float)
+        between_users = geometry.pairwise_distance(positions[1:], config.side)
+        shadow = np.empty((steps + 1, config.base_stations, config.users))
+        shadow[0] = self._shadow
+        shadow[1:] = np.sqrt(1.0 - kept[:, None] ** 2) * shadowing.user_correlated_shadowing_db(
+            between_users, config.base_stations, config.shadowing_std_db, decorrelation, self._normals
+        )
+        for t in range(1, steps + 1):
+            shadow[t] += kept[t - 1] * shadow[t - 1]
+        self._users, self._shadow = positions[-1].copy(), shadow[-1].copy()
+        scenario = self._scenario
+        return positions, gains_at(config, scenario.base_stations, positions, scenario.height, shadow)
+
+    def _goals_from(self, first: int, count: int) -> Float:
+        """Goals number `first` ... of all users, (count, K, 2)."""
+        if self._goals is not None:
+            return self._goals[first : first + count]
+        source = twin(self._normals)
+        source.bit_generator.state = self._start
+        skip_uniforms(source, first * self._config.users * 2)
+        return self._config.side * source.random((count, self._config.users, 2))
+
+
+class Walks:
+    """The walks of E worlds.
+
+    Attributes
+    ----------
+    positions : (E, HISTORY + B + 1, K, 2) array
+        Of the block of steps at hand, and before it.
+    gains : (E, B + 1, M, K) array
+        Of the block of steps at hand.
+    number : (E,) int array
+        How many episodes each world has begun: tells one walk from another.
+    """
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        self._config = config
+        self.block = min(config.episode_length, BLOCK)
+        self.positions = np.zeros((num_worlds, HISTORY + self.block + 1, config.users, 2))
+        self.gains = np.ones((num_worlds, self.block + 1, config.base_stations, config.users))
+        self.number = np.zeros(num_worlds, np.int64)
+        self._first = np.zeros(num_worlds, np.int64)  # step at which the block at hand begins
+        self._walks: list[Walk | None] = [None] * num_worlds
+        self._all = np.arange(num_worlds)
+
+    def start(self, world: int, scenario: Scenario, rng: np.random.Generator) -> None:
+        """Set out in a world."""
+        self._walks[world] = Walk(self._config, scenario, rng)
+        self.number[world] += 1
+        self._first[world] = 0
+        self._go(world)
+
+    def at(self, steps: Int) -> tuple[Float, Float]:
+        """Gains (E, M, K) and positions (E, K, 2) at a step (E,) of each world: the next one, or where it is."""
+        for world in np.flatnonzero(steps - self._first > self.block).tolist():
+            self._first[world] += self.block
+            self.positions[world, :HISTORY] = self.positions[world, self.block : self.block + HISTORY].copy()
+            self._go(world)
+        within = steps - self._first
+        return self.gains[self._all, within], self.positions[self._all, HISTORY + within]
+
+    def trail(self, world: int, step: int) -> Float:
+        """Positions in the steps before one of the block at hand and, last, in it: (at most HISTORY + 1, K, 2)."""
+        within = HISTORY + step - int(self._first[world])
+        return self.positions[world, within - min(step, HISTORY) : within + 1]
+
+    def _go(self, world: int) -> None:
+        walk = self._walks[world]
+        if walk is None:  # never set out: shown by nobody
+            return
+        steps = min(self.block, self._config.episode_length - int(self._first[world]))
+        positions, gains = walk.go(steps)
+        self.positions[world, HISTORY : HISTORY + steps + 1], self.gains[world, : steps + 1] = positions, gains
+
+
+@kernel
+def _follow_waypoints(start: Float, goals: Float, taken: Int, stride: float, side: float, positions: Float) -> None:
+    """Write positions (B + 1, K, 2) of users that walk `stride` metres a step towards one of their goals after another.
+
+    `taken` (K,), which goal each is on its way to, is overwritten.
+    """
+    length, num_users, _ = positions.shape
+    for k in range(num_users):
+        goal = taken[k]
+        x, y = start[k, 0], start[k, 1]
+        positions[0, k, 0], positions[0, k, 1] = x, y
+        for t in range(1, length):
+            dx, dy = goals[goal, k, 0] - x, goals[goal, k, 1] - y
+            dx, dy = dx - side * np.round(dx / side), dy - side * np.round(dy / side)
+            left = np.sqrt(dx * dx + dy * dy)
+            share = 1.0
+            if left > stride:
+                share = stride / left
+            else:
+                goal += 1  # one goal for each step is enough
+            x, y = (x + share * dx) % side, (y + share * dy) % side
+            positions[t, k, 0], positions[t, k, 1] = x, y
+        taken[k] = goal
