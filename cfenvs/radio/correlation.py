@@ -10,7 +10,7 @@ from scipy.special import jv
 from cfenvs.arrays import Complex, Float
 from cfenvs.kernels import kernel
 
-QUADRATURE_NODES = 20
+QUADRATURE_NODES = 60
 """Gauss-Hermite nodes for what one angle spreads more than the other."""
 
 
