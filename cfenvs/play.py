@@ -97,7 +97,8 @@ class Performance:
         if self._contest is not None:
             others = list(opponents) or self._kwargs.pop("opponents", None)
             self._policy = self._contest.seated(found, self.label, others)
-            self._policy.choices = choices_of(found)
+            # Who has a seat bids for each surface, however it names its bids.
+            self._policy.choices = {key: value for key, value in choices_of(found).items() if key != "action_type"}
         elif "info_optimum" in self._arguments():
             self._kwargs.setdefault("info_optimum", True)  # of every step, for the picture and the summary
         for key, wanted in choices_of(found).items():

@@ -27,7 +27,8 @@ def configure(
         If the values do not fit, from the class itself.
     """
     check_keys({preset: None}, presets, "preset")
-    check_keywords(overrides, [field.name for field in fields(config_class)])  # type: ignore[arg-type]
+    names = [field.name for field in fields(config_class)]  # type: ignore[arg-type]
+    check_keywords(overrides, names, f"fields of {config_class.__name__}")
     return config_class(**{**presets[preset], **overrides})
 
 

@@ -29,7 +29,9 @@ class CentralView(View):
         self._everybody = np.ones(self._shape, bool)
         self._gains: Float | None = None
         self._scaled = np.zeros((simulator.num_worlds, config.base_stations, config.users), np.float32)
-        self.single_observation_space = Box(-GAIN_CLIP, GAIN_CLIP, (config.base_stations, config.users), np.float32)
+        gains = (config.base_stations, config.users)
+        shape = (config.base_stations * config.users,) if config.flat_observation else gains
+        self.single_observation_space = Box(-GAIN_CLIP, GAIN_CLIP, shape, np.float32)
         self.single_action_space: gym.Space[Any]
         if config.levels is None:
             self.single_action_space = Box(0.0, 1.0, (config.users,), np.float32)
@@ -43,7 +45,7 @@ class CentralView(View):
         if self._gains is not self._simulator.gains:  # the simulator replaces the array when anything changes
             self._gains = self._simulator.gains
             self._scaled = scaled_gains(linear_to_db(self._gains)).astype(np.float32)
-        out[:] = self._scaled
+        out[:] = self._scaled.reshape(out.shape)
 
     def reward(self) -> Float:
         return self._simulator.objective_values.copy()
