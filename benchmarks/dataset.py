@@ -1,4 +1,4 @@
-"""`python -m benchmarks dataset`: episodes of an algorithm as a Minari dataset, the optimum's actions beside its own."""
+"""`python -m benchmarks dataset`: an algorithm's episodes as a Minari dataset, the optimum's actions beside."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Write episodes of the central agent, one in each of so many networks for training, as a Minari dataset.
 
-    Its environment can be made again from it, and episode i is what comes of `reset(seed=first_seed + i)` and its actions.
+    Its environment can be made again from it; episode i is what comes of `reset(seed=first_seed + i)` and its actions.
 
     Args:
         algo: As for `run`; what has to be trained is trained first. "optimum" acts optimally itself.
@@ -133,15 +133,15 @@ def _played(
             seen[i].append(observations[i])
             known[i].append(told[i])
         running &= ~(terminated | truncated)
-    for i in range(episodes):
-        actions, rewards, terminated, truncated = map(np.array, zip(*rows[i], strict=True))
+    for observed, row, infos_of_one in zip(seen, rows, known, strict=True):
+        actions, rewards, terminated, truncated = map(np.array, zip(*row, strict=True))
         yield {
-            "observations": np.array(seen[i]),
+            "observations": np.array(observed),
             "actions": actions,
             "rewards": rewards,
             "terminations": terminated,
             "truncations": truncated,
-            "infos": {name: np.array([one[name] for one in known[i]]) for name in known[i][0]},
+            "infos": {name: np.array([one[name] for one in infos_of_one]) for name in infos_of_one[0]},
         }
 
 
