@@ -70,8 +70,8 @@ def outcome(path: Path, python: Path | None) -> dict:
         try:
             python = installed(path)
         except subprocess.CalledProcessError as error:
-            wrong = [line for line in (error.stderr or "").splitlines() if line.startswith("ERROR: ")]
-            return {"status": "does not install", "reason": (wrong or ["pip failed"])[0].removeprefix("ERROR: ")}
+            wrong = [line for line in (error.stderr or "").splitlines() if line.lower().startswith("error: ")]
+            return {"status": "does not install", "reason": (wrong or ["error: pip failed"])[0][7:]}
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
         try:
@@ -108,10 +108,11 @@ def main() -> None:
         print(f"{name}: {found['status']} {found.get('reason', '')}".strip(), flush=True)
         if found["status"] != "works" and known.get(name, {}).get("status") == "works":
             worse.append(name)
-        known[name] = found
-    if not given.keep:
-        kept = {name: known[name] for name in sorted(known.keys() & SCRIPTS.keys())}
-        OUTCOMES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        if not given.keep:
+            known = json.loads(OUTCOMES.read_text(encoding="utf-8")) if OUTCOMES.is_file() else {}  # others may run too
+            known[name] = found
+            kept = {name: known[name] for name in sorted(known.keys() & SCRIPTS.keys())}
+            OUTCOMES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     if worse:
         sys.exit(f"no longer works: {', '.join(worse)}")
 

@@ -109,7 +109,7 @@ def test_a_checkpoint_of_skrl():
     env = gym.make(PROTOCOL.env_id, action_type="continuous")
     spaces = {"observation_space": env.observation_space, "action_space": env.action_space}
     model = example.gaussian_model(**spaces, device="cpu", network=example.NETWORK, output="ACTIONS", clip_actions=True)
-    model.init_state_dict("policy")
+    model.init_state_dict(role="policy")
     torch.save({"policy": model.state_dict()}, "agent.pt")
     policy = load_policy("agent.pt", "my_skrl:MySkrl")
     seen = PROTOCOL.make({"action_type": "continuous"}).reset(seed=0)[0]

@@ -1,5 +1,5 @@
 # /// script
-# dependencies = ["benchmarl==1.5.2", "torchrl==0.14.1", "torch==2.13.0"]
+# dependencies = ["benchmarl==1.5.2", "torch==2.13.0"]
 # ///
 """BenchMARL's algorithms on agents of all three systems: a system is a task of a few lines.
 
