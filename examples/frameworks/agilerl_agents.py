@@ -1,5 +1,5 @@
 # /// script
-# dependencies = ["agilerl==2.58.0"]
+# dependencies = ["agilerl==2.58.0", "peft"]
 # ///
 """AgileRL's IPPO and MADDPG on agents of all three systems.
 
