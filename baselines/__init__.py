@@ -1,7 +1,10 @@
 """Reference algorithms. They use only what a stranger could use.
 
-Each holds its algorithm from top to bottom. `maddpg` and `matd3` train in the loop of `common.off_policy`; `fl_ctce`
-and `fl_ctde` put fuzzy agents in front of `maddpg`. `ddqn_per`, `ctde` and `fper` train in the loop of
-`common.on_the_spot`, over the double Q-learning of `common.q_learning` and the replay of `common.replay`.
-`ddqn_tianshou` and `fl_ctce_sb3` are checks against libraries.
+Each file shows its algorithm: what is observed, kept, learned and sent. What several share is in `common`, under a
+name that says what it is. `ddqn_per`, `ctde` and `fper` train in the loop of `common.on_the_spot`, over the double
+Q-learning of `common.q_learning` and the replay of `common.replay`. `maddpg` and `matd3` train in the loop of
+`common.off_policy`; `fl_ctce` and `fl_ctde` put the fuzzy agents of `fuzzy_users` in front of `maddpg`, `fuzzy_bound`
+is the most that these let through. `graph_policy` climbs the rates themselves. `ppo` and `ppo_bidder` are
+Stable-Baselines3's algorithm with settings and networks of our own; `ddqn_tianshou` and `fl_ctce_sb3` are checks
+against libraries.
 """

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import FLOAT_BITS, Trained, explore, levels_bits, report, told_bits, users_env
-from baselines.common.on_the_spot import OnTheSpotArgs, train_on_the_spot
+from baselines.common.cell_free import FLOAT_BITS, Trained, levels_bits, report, told_bits
+from baselines.common.on_the_spot import ActingUsers, OnTheSpotArgs, train_on_the_spot
 from baselines.common.q_learning import QLearner
-from baselines.common.streams import Streams
 from cfenvs.arrays import Bool, Float, Float32, Int
 
 
@@ -37,45 +35,30 @@ class Args(OnTheSpotArgs):
     """Episodes between broadcasts of the network: between them users act on the one they were last sent."""
 
 
-class CTDE:
-    """One network for the K users of each of E worlds.
+class CTDE(ActingUsers):
+    """One network for the K users of each of E worlds, who all earn the guaranteed rate."""
 
-    Parameters
-    ----------
-    args : Args
-    env : Any
-        The worlds, one agent for each user; all earn the guaranteed rate.
-    full_power : (E,) array
-        The guaranteed rate at full power.
-    """
+    name, information, arguments = "CTDE", "CTDE", Args
+    reward_scope = "global"
 
     def __init__(self, args: Args, env: Any, full_power: Float) -> None:
-        self.args, self.config = args, env.config
-        _, self.num_users, inputs = env.observation_space.shape
-        self.levels = int(env.single_action_space.n)
+        super().__init__(args, env, full_power)
+        self.send_every = args.send_every
         views = self.num_users if args.decompose else 1
-        self.learner = QLearner(args, args.worlds, inputs, 1, self.levels, full_power, views)
+        self.learner: QLearner = QLearner(args, args.worlds, self.inputs, 1, self.levels, full_power, views)
         self.sent = self.learner.nets.clone()
 
     def act(self, observations: Float32) -> Int:
         """What each user does on its own view (E, K, D) with the network it was last sent."""
         return self.learner.greedy(observations, self.sent)[..., 0]
 
-    def explore(self, observations: Float32, episodes: float, streams: Streams) -> Int:
-        """Every user explores for itself."""
-        epsilon = self.args.epsilons(episodes, self.num_users)
-        return explore(streams, self.act(observations), epsilon, self.levels, self.args.explore_within)
-
     def remember(self, active: Bool, before: Float32, levels: Int, rewards: Float, after: Float32) -> None:
         """Keep what all active users saw and did, in one replay."""
         self.learner.remember(active, before, levels[..., None], rewards, after)
 
-    def before_episode(self, episode: int, active: Bool) -> None:
-        """Exploration goes on whoever comes or leaves."""
-
     def after_episode(self, episodes: int, active: Bool) -> None:
         """Broadcast the network when it is due."""
-        if episodes % self.args.send_every == 0:
+        if episodes % self.send_every == 0:
             self.sent.follow(self.learner.nets)
 
     def costs(self) -> dict[str, float]:
@@ -85,7 +68,7 @@ class CTDE:
         receives one broadcast of the network every `send_every` episodes: the CPU knows what it has told the users, who
         they are, the gains, which it estimates, and the reward.
         """
-        model = FLOAT_BITS * self.sent.size_of() / (self.args.send_every * self.config.episode_length)
+        model = FLOAT_BITS * self.sent.size_of() / (self.send_every * self.config.episode_length)
         return {
             "decision": self.learner.decision_time(1, self.num_users),
             "acting_bits": told_bits(self.config),
@@ -94,23 +77,18 @@ class CTDE:
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints."""
-        return {"learner": self.learner.state_dict(), "sent": self.sent.state_dict()}
+        return {**super().state_dict(), "sent": self.sent.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.learner.load_state_dict(state["learner"])
+        super().load_state_dict(state)
         self.sent.load_state_dict(state["sent"])
 
 
 def train(args: Args, progress: bool = True) -> Trained:
     """Train in all worlds at once; two runs with the same arguments give the same bits."""
-    return train_on_the_spot("CTDE", args, partial(users_env, reward_scope="global"), CTDE, progress)
-
-
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    report(args, train(args))
+    return train_on_the_spot(CTDE, args, progress)
 
 
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, report)

@@ -14,15 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import Trained, central_env, explore, levels_bits, report
-from baselines.common.on_the_spot import OnTheSpotArgs, train_on_the_spot
+from baselines.common.cell_free import GameArgs, Trained, central_env, explore, levels_bits, report
+from baselines.common.on_the_spot import Algorithm, OnTheSpotArgs, train_on_the_spot
 from baselines.common.q_learning import Learner, QLearner
 from baselines.common.streams import Streams
 from cfenvs.arrays import Bool, Float, Float32, Int
@@ -42,7 +41,7 @@ class Args(OnTheSpotArgs):
     """Explore anew, as from the start, in worlds whose active set has changed between episodes."""
 
 
-class SARL:
+class SARL(Algorithm):
     """One network for the CPU of each of E worlds, which chooses a joint action or, in branches, a level of each user.
 
     Parameters
@@ -52,13 +51,13 @@ class SARL:
         The worlds, with one agent each, that of the CPU.
     full_power : (E,) array
         The guaranteed rate at full power.
-    make_learner : callable
-        Called as `QLearner` is.
     """
 
-    def __init__(
-        self, args: Args, env: Any, full_power: Float, make_learner: Callable[..., Learner] = QLearner
-    ) -> None:
+    name, information, agents, arguments = "DDQN", "central", False, Args
+    learns_by: ClassVar[Callable[..., Learner]] = QLearner
+    """Made as `QLearner` is."""
+
+    def __init__(self, args: Args, env: Any, full_power: Float) -> None:
         self.args = args
         (num_worlds, inputs), self.num_users = env.observation_space.shape, env.config.users
         self.levels = int(env.single_action_space.nvec[0])
@@ -66,9 +65,14 @@ class SARL:
         self.joint = self.levels**self.num_users <= args.max_joint_actions
         heads = 1 if self.joint else self.num_users
         self.actions = self.levels**self.num_users if self.joint else self.levels
-        self.learner = make_learner(args, args.worlds, inputs, heads, self.actions, full_power)
+        self.learner = type(self).learns_by(args, args.worlds, inputs, heads, self.actions, full_power)
         self.active: Bool | None = None
         self.since = np.zeros(num_worlds, np.int64)  # the episode in which exploration last started
+
+    @classmethod
+    def worlds(cls, args: GameArgs) -> Any:
+        """One agent, the CPU."""
+        return central_env(args)
 
     def to_levels(self, choices: Int) -> Int:
         """Levels (E, K) for the network's choices (E, H)."""
@@ -104,11 +108,11 @@ class SARL:
             self.since[(active != self.active).any(axis=1)] = episode
         self.active = active
 
-    def after_episode(self, episodes: int, active: Bool) -> None:
-        """Nothing is sent: the CPU knows all that it learns from."""
-
     def costs(self) -> dict[str, float]:
-        """Time of a decision, and bits in a step of one world: each user is told its level."""
+        """Time of a decision, and bits in a step of one world: each user is told its level.
+
+        Nothing is sent to learn: the CPU knows all that it learns from.
+        """
         return {
             "decision": self.learner.decision_time(1, 1),
             "acting_bits": levels_bits(self.num_users, self.levels),
@@ -118,31 +122,21 @@ class SARL:
         """For checkpoints, which are made after an episode."""
         assert self.active is not None
         return {
-            "learner": self.learner.state_dict(),
+            **super().state_dict(),
             "since": torch.from_numpy(self.since.copy()),
             "active": torch.from_numpy(self.active.copy()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.learner.load_state_dict(state["learner"])
+        super().load_state_dict(state)
         self.since, self.active = state["since"].numpy(), state["active"].numpy()
 
 
-def train(
-    args: Args, progress: bool = True, name: str = "DDQN", make_learner: Callable[..., Learner] = QLearner
-) -> Trained:
-    """Train in all worlds at once; two runs with the same arguments give the same bits.
-
-    `make_learner` is called as `QLearner` is; `name` stands in the record of the run.
-    """
-    return train_on_the_spot(name, args, central_env, partial(SARL, make_learner=make_learner), progress)
-
-
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    report(args, train(args))
+def train(args: Args, progress: bool = True) -> Trained:
+    """Train in all worlds at once; two runs with the same arguments give the same bits."""
+    return train_on_the_spot(SARL, args, progress)
 
 
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, report)

@@ -25,17 +25,13 @@ from torch.optim.lr_scheduler import LambdaLR
 from baselines import ddqn_per
 from baselines.common.arguments import command_line
 from baselines.common.cell_free import Trained, report
+from baselines.common.on_the_spot import train_on_the_spot
 from baselines.common.q_learning import QArgs, median_time
 from baselines.common.streams import Seed, Streams, group_key
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 
 Args = ddqn_per.Args
 OURS_ONLY = ("decompose", "log_reward", "start_at_full_power")
-
-
-def train(args: Args, progress: bool = True) -> Trained:
-    """Train in all worlds at once, as `ddqn_per.train` does."""
-    return ddqn_per.train(args, progress, name="DDQN, tianshou", make_learner=TianshouLearner)
 
 
 class TianshouLearner:
@@ -168,10 +164,17 @@ class Scheduler(LRSchedulerFactory):
         return LambdaLR(optim, self.factor)
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    report(args, train(args))
+class LibrarySARL(ddqn_per.SARL):
+    """The library's learner in the place of ours."""
+
+    name = "DDQN, tianshou"
+    learns_by = TianshouLearner
+
+
+def train(args: Args, progress: bool = True) -> Trained:
+    """Train in all worlds at once, as `ddqn_per.train` does."""
+    return train_on_the_spot(LibrarySARL, args, progress)
 
 
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, report)

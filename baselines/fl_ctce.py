@@ -2,81 +2,42 @@
 
     python -m baselines.fl_ctce --rounds 60 --seed 1 --folder runs/fl-ctce
 
-Liu et al. (arXiv 2302.09290), equations (10) and (11): a few prototypes stand for all users (`FuzzyAgentsVec`), one
-actor sees all prototypes and acts for all of them, and users mix the actions by membership. DDPG is `baselines.maddpg`
-with a single agent. The membership function, networks and learning rates of the paper are not published; the default
-kernel is that of the code of fuzzy agents (Li, Shi and Hwang 2022).
+Liu et al. (arXiv 2302.09290), equations (10) and (11): a few prototypes s_1 .. s_M stand for all users
+(`FuzzyAgentsVec`), one actor sees all prototypes and acts for all of them, and users mix the actions by membership:
+
+    critic  L(phi) = E (Q(s_1 .. s_M, a_1 .. a_M) - y)^2,   y = r + gamma Q'(s'_1 .. s'_M, pi'(s'_1 .. s'_M))
+    actor   max E Q(s_1 .. s_M, pi(s_1 .. s_M))
+
+That is DDPG (Lillicrap et al., ICLR 2016): `baselines.maddpg.MADDPG` with a single agent. The membership function,
+networks and learning rates of the paper are not published; the default kernel is that of the code of fuzzy agents (Li,
+Shi and Hwang 2022).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-import torch
-
-from baselines import maddpg
 from baselines.common.arguments import command_line
-from baselines.common.off_policy import train_off_policy
 from baselines.common.xl_mimo import announce
-from baselines.fuzzy_users import FuzzyOptions, FuzzyUsers
+from baselines.fuzzy_users import FuzzyArgs, TrainedFuzzyUsers, train_fuzzy_users
 from baselines.maddpg import MADDPG
-from cfenvs.arrays import Float
-from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
+
+Args = FuzzyArgs
 
 
-@dataclass
-class Args(maddpg.Args):
-    """Parameters of a run."""
+class FLCTCE(TrainedFuzzyUsers):
+    """Users that act by what was trained so."""
 
-    fuzzy: FuzzyOptions = field(default_factory=FuzzyOptions)
-    """The fuzzy layer."""
+    name = "FL-CTCE"
 
 
-class FuzzyPolicy(FuzzyUsers):
-    """Trained fuzzy agents acting for the users, without exploration."""
-
-    training_time, training_steps = 0.0, 0
-    curve: list[dict[str, Any]]
-
-    def __init__(
-        self, name: str, information: str, learner: MADDPG, options: FuzzyOptions, range_db: float | None
-    ) -> None:
-        super().__init__(options, range_db)
-        self.name, self.information, self.learner = name, information, learner
-
-    def decide(self) -> Float:
-        """Actions (E, M_f) for the prototypes."""
-        actions = self.learner.act(self.learner.arrange(self.layer.prototypes))
-        return actions.reshape(len(actions), -1).astype(np.float64)
-
-
-def train(args: Args, progress: bool = True) -> FuzzyPolicy:
+def train(args: Args, progress: bool = True) -> FLCTCE:
     """Train on new networks; two runs with the same arguments give the same bits."""
 
     def joint(inputs: int, agents: int) -> MADDPG:
+        """One agent, which sees what all see and does what all do."""
         return MADDPG(args, [args.seed], agents * inputs, agents)
 
-    return train_fuzzy("FL-CTCE", args, joint, progress)
-
-
-def train_fuzzy(name: str, args: Args, make_learner: Callable[[int, int], MADDPG], progress: bool) -> FuzzyPolicy:
-    """Train what `make_learner` makes of the numbers that a fuzzy agent sees and of the fuzzy agents."""
-    torch.set_num_threads(1)
-    users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
-    env = FuzzyAgentsVec(users, **vars(args.fuzzy))
-    learner = make_learner(env.single_observation_space.shape[0], env.num_agents)
-    policy = FuzzyPolicy(name, "central", learner, args.fuzzy, args.range_db)
-    train_off_policy(name, args, env, learner, policy, users.config.episode_length, progress)
-    return policy
-
-
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
+    return train_fuzzy_users(FLCTCE, args, joint, progress)
 
 
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

@@ -134,10 +134,5 @@ def train(args: Args, progress: bool = True) -> SB3Policy:
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

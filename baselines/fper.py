@@ -11,18 +11,15 @@ networks of all users in all worlds train as one tensor program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 
 from baselines.common.arguments import command_line
-from baselines.common.cell_free import FLOAT_BITS, Trained, explore, report, told_bits, users_env
-from baselines.common.on_the_spot import OnTheSpotArgs, train_on_the_spot
+from baselines.common.cell_free import FLOAT_BITS, Trained, report, told_bits
+from baselines.common.on_the_spot import ActingUsers, OnTheSpotArgs, train_on_the_spot
 from baselines.common.q_learning import QLearner
-from baselines.common.streams import Streams
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 
 
@@ -36,46 +33,31 @@ class Args(OnTheSpotArgs):
     """Episodes between averages."""
 
 
-class FPer:
-    """A network for each of the K users of each of E worlds.
+class FPer(ActingUsers):
+    """A network for each of the K users of each of E worlds, who each earn the smallest rate in their neighbourhood."""
 
-    Parameters
-    ----------
-    args : Args
-    env : Any
-        The worlds, one agent for each user; each earns the smallest rate in its neighbourhood.
-    full_power : (E,) array
-        The guaranteed rate at full power.
-    """
+    name, information, arguments = "FPer", "federated", Args
+    reward_scope = "neighborhood"
 
     def __init__(self, args: Args, env: Any, full_power: Float) -> None:
-        self.args, self.config = args, env.config
-        self.num_users, inputs = env.observation_space.shape[1:]
-        self.levels = int(env.single_action_space.n)
+        super().__init__(args, env, full_power)
+        self.federated_layers, self.federation_period = args.federated_layers, args.federation_period
         seeds = [(*world, user) for world in args.worlds for user in range(self.num_users)]
-        self.learner = QLearner(args, seeds, inputs, 1, self.levels, full_power.repeat(self.num_users))
+        self.learner: QLearner = QLearner(args, seeds, self.inputs, 1, self.levels, full_power.repeat(self.num_users))
 
     def act(self, observations: Float32) -> Int:
         """What each user does on its own view (E, K, D) with its own network."""
         return self.learner.greedy(alone(observations)).reshape(observations.shape[:2])
-
-    def explore(self, observations: Float32, episodes: float, streams: Streams) -> Int:
-        """Every user explores for itself."""
-        epsilon = self.args.epsilons(episodes, self.num_users)
-        return explore(streams, self.act(observations), epsilon, self.levels, self.args.explore_within)
 
     def remember(self, active: Bool, before: Float32, levels: Int, rewards: Float, after: Float32) -> None:
         """Every active user keeps what it saw, did and earned, in a replay of its own."""
         kept = (alone(values) for values in (active, before, levels[..., None], rewards, after))
         self.learner.remember(*kept)
 
-    def before_episode(self, episode: int, active: Bool) -> None:
-        """Exploration goes on whoever comes or leaves."""
-
     def after_episode(self, episodes: int, active: Bool) -> None:
         """Average the early layers of the active users of each world when it is due; the late ones stay personal."""
-        if self.args.federated_layers and episodes % self.args.federation_period == 0:
-            self.learner.nets.average(self.args.federated_layers, torch.from_numpy(active))
+        if self.federated_layers and episodes % self.federation_period == 0:
+            self.learner.nets.average(self.federated_layers, torch.from_numpy(active))
 
     def costs(self) -> dict[str, float]:
         """Time of a decision, and bits in a step of one world with all users active.
@@ -84,21 +66,13 @@ class FPer:
         receives one broadcast mean every `federation_period` episodes; its reward is made of the rates it has been
         told.
         """
-        layers, period = self.args.federated_layers, self.args.federation_period * self.config.episode_length
+        layers, period = self.federated_layers, self.federation_period * self.config.episode_length
         size = self.learner.nets.size_of(layers) if layers else 0
         return {
             "decision": self.learner.decision_time(self.num_users, 1),
             "acting_bits": told_bits(self.config),
             "learning_bits": FLOAT_BITS * size * (self.num_users + 1) / period,
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        """For checkpoints."""
-        return {"learner": self.learner.state_dict()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`."""
-        self.learner.load_state_dict(state["learner"])
 
 
 def alone(values: Array) -> Array:
@@ -108,13 +82,8 @@ def alone(values: Array) -> Array:
 
 def train(args: Args, progress: bool = True) -> Trained:
     """Train in all worlds at once; two runs with the same arguments give the same bits."""
-    return train_on_the_spot("FPer", args, partial(users_env, reward_scope="neighborhood"), FPer, progress)
-
-
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    report(args, train(args))
+    return train_on_the_spot(FPer, args, progress)
 
 
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, report)

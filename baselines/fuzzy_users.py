@@ -1,15 +1,21 @@
-"""The users of XL-MIMO acting through the fuzzy layer: what its learners and its bound share when they are judged."""
+"""The users of XL-MIMO acting through the fuzzy layer: what its learners, their cross-check and its bound share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self, TypeVar
 
 import numpy as np
+import torch
 
+from baselines import maddpg
+from baselines.common.off_policy import train_off_policy
+from baselines.common.runs import FromCheckpoint
 from baselines.common.xl_mimo import to_shares, users_view
 from cfenvs.arrays import Array, Float
+from cfenvs.xl_mimo import FuzzyAgentsVec, parallel_vec_env
 from cfenvs.xl_mimo.fuzzy import GENERATOR_TAG, FuzzyLayer, Kernel, Normalisation, State
 
 
@@ -94,3 +100,50 @@ class FuzzyUsers(ABC):
     @abstractmethod
     def decide(self) -> Float:
         """Actions (E, M_f) of the fuzzy agents, which see `layer.prototypes`."""
+
+
+@dataclass
+class FuzzyArgs(maddpg.Args):
+    """Parameters of a learner of fuzzy agents."""
+
+    fuzzy: FuzzyOptions = field(default_factory=FuzzyOptions)
+    """The fuzzy layer."""
+
+
+class TrainedFuzzyUsers(FromCheckpoint, FuzzyUsers):
+    """Trained fuzzy agents acting for the users, without exploration."""
+
+    information = "central"
+    training_time, training_steps = 0.0, 0
+    curve: list[dict[str, Any]]
+
+    def __init__(self, learner: maddpg.MADDPG, args: FuzzyArgs) -> None:
+        super().__init__(args.fuzzy, args.range_db)
+        self.learner = learner
+
+    @classmethod
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
+        args = FuzzyArgs(**{**config, "fuzzy": FuzzyOptions(**config["fuzzy"])})
+        return cls(maddpg.MADDPG.restored(args, state["learner"]), args)
+
+    def decide(self) -> Float:
+        """Actions (E, M_f) for the prototypes."""
+        actions = self.learner.act(self.learner.arrange(self.layer.prototypes))
+        return actions.reshape(len(actions), -1).astype(np.float64)
+
+
+Users = TypeVar("Users", bound=TrainedFuzzyUsers)
+
+
+def train_fuzzy_users(
+    kind: type[Users], args: FuzzyArgs, make_learner: Callable[[int, int], maddpg.MADDPG], progress: bool
+) -> Users:
+    """Train what `make_learner` makes of the numbers that a fuzzy agent sees and of the fuzzy agents."""
+    torch.set_num_threads(1)
+    users = parallel_vec_env(args.num_envs, autoreset_mode="NextStep", **args.environment)
+    env = FuzzyAgentsVec(users, **vars(args.fuzzy))
+    learner = make_learner(env.single_observation_space.shape[0], env.num_agents)
+    policy = kind(learner, args)
+    train_off_policy(kind.name, args, env, learner, policy, users.config.episode_length, progress)
+    return policy

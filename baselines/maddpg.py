@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from torch import Tensor
 from baselines.common.arguments import command_line
 from baselines.common.networks import GroupedMLP
 from baselines.common.off_policy import Fields, OffPolicyArgs, train_off_policy
+from baselines.common.runs import FromCheckpoint
 from baselines.common.streams import Seed
 from baselines.common.xl_mimo import announce, to_shares, users_view
 from cfenvs.arrays import Array, Float32
@@ -46,7 +47,6 @@ class Args(OffPolicyArgs):
     actor_learning_rate: float = 2e-3
     """Of Adam, falling linearly to zero."""
     baseline: bool = True
-    """Whether rewards are counted from what full power earns in the same network, played in its first step."""
 
 
 class MADDPG:
@@ -77,6 +77,16 @@ class MADDPG:
         self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), args.critic_learning_rate)
         own = torch.eye(self.num_agents, dtype=torch.bool)
         self._own = own.repeat_interleave(outputs, dim=1)[:, None]  # (G, 1, G U): which joint actions are agent g's
+
+    @classmethod
+    def restored(cls, args: Args, state: Mapping[str, Any]) -> MADDPG:
+        """As many agents as have saved their state, with observations and actions of its sizes."""
+        agents, inputs, _ = state["actor"]["weights.0"].shape
+        learner = cls(
+            args, [(args.seed, agent) for agent in range(agents)], inputs, state["actor"]["biases.2"].shape[-1]
+        )
+        learner.load_state_dict(state)
+        return learner
 
     def arrange(self, observations: Array) -> Float32:
         """Observations (E, A, D') of an environment's agents as those of these agents, (E, G, D)."""
@@ -150,7 +160,7 @@ class MADDPG:
 _PARTS = ("actor", "critic", "actor_target", "critic_target", "actor_optimiser", "critic_optimiser")
 
 
-class MADDPGPolicy(PowerPolicy):
+class MADDPGPolicy(FromCheckpoint, PowerPolicy):
     """Every user's actor on its own observation, without exploration."""
 
     name = "MADDPG"
@@ -160,6 +170,12 @@ class MADDPGPolicy(PowerPolicy):
 
     def __init__(self, learner: MADDPG, range_db: float | None) -> None:
         self.learner, self.range_db = learner, range_db
+
+    @classmethod
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
+        args = Args(**config)
+        return cls(MADDPG.restored(args, state["learner"]), args.range_db)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power."""
@@ -177,10 +193,5 @@ def train(args: Args, progress: bool = True) -> MADDPGPolicy:
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

@@ -24,8 +24,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -35,12 +34,12 @@ from torch.nn import functional
 from baselines.common.arguments import command_line
 from baselines.common.networks import GroupedMLP
 from baselines.common.off_policy import Fields, OffPolicyArgs, train_off_policy
-from baselines.common.runs import read_checkpoint
+from baselines.common.runs import FromCheckpoint
 from baselines.common.streams import Streams
 from baselines.common.xl_mimo import announce, to_shares, users_view
 from cfenvs.arrays import Array, Float32
-from cfenvs.core.scaling import GAIN_SCALE_DB
 from cfenvs.policies.classical import PowerPolicy
+from cfenvs.power.scaling import GAIN_SCALE_DB
 from cfenvs.xl_mimo import parallel_vec_env
 
 
@@ -49,9 +48,7 @@ class Args(OffPolicyArgs):
     """Parameters of a run. The objective has to be a sum of what single users get."""
 
     num_envs: int = 128
-    """Worlds stepped together."""
     rounds: int = 30
-    """Rounds of training: one episode, on a new network, in every world."""
     actor_hidden: int = 64
     """Units in each of two layers of the actor."""
     critic_hidden: int = 16
@@ -61,15 +58,12 @@ class Args(OffPolicyArgs):
     learning_rate: float = 4e-3
     """Of Adam, for actor and critics, falling linearly to zero."""
     batch_size: int = 64
-    """Transitions in an update."""
     policy_delay: int = 2
     """Updates of the critics between updates of the actor."""
     warm_up: int = 50
-    """Steps of all worlds with uniform actions before the first update."""
     actor_warm_up: int = 100
     """Updates of the critics before the first of the actor."""
     noise: float = 0.2
-    """Standard deviation of the Gaussian exploration noise."""
 
 
 class Exchange(nn.Module):
@@ -114,7 +108,7 @@ class Critic(nn.Module):
         return self.head(torch.cat([features.mean(2), features.logsumexp(2)], -1))[..., 0]
 
 
-class MATD3Policy(PowerPolicy):
+class MATD3Policy(FromCheckpoint, PowerPolicy):
     """The actor on every user's own observation, without exploration."""
 
     name = "MATD3"
@@ -126,9 +120,8 @@ class MATD3Policy(PowerPolicy):
         self.actor, self.range_db = actor, range_db
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> MATD3Policy:
-        """The actor of a finished training, from `checkpoint.pt` in its folder. Runs no code from the file."""
-        config, state = read_checkpoint(path)
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved: the best of its actors."""
         best = state["learner"]["best"]
         learner = MATD3(Args(**config), users=1, stations=len(best["weights.0"][0]) - 1)
         learner.actor.load_state_dict(best)
@@ -257,10 +250,5 @@ def train(args: Args, progress: bool = True) -> MATD3Policy:
     return policy
 
 
-def main(args: Args) -> None:
-    """Train and say what came out."""
-    announce(train(args))
-
-
 if __name__ == "__main__":
-    command_line(main, Args)
+    command_line(train, Args, announce)

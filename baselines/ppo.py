@@ -8,7 +8,7 @@ trains on networks drawn anew for every episode, and saves the policy under `run
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from torch import nn
 from tqdm import tqdm
 
-from baselines.common.arguments import EnvKwargs, command_line
+from baselines.common.arguments import ProximalArgs, command_line
 from cfenvs.adapters.sb3 import SB3VecEnv
 from cfenvs.arrays import Array
 from cfenvs.evaluation.protocol import training_seed
@@ -31,27 +31,11 @@ ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 
 @dataclass
-class Args:
+class Args(ProximalArgs):
     """Parameters of a run."""
 
     env_id: str = "CellFreeUplinkPower-v0"
     """The environment."""
-    env_kwargs: EnvKwargs = field(default_factory=dict)
-    """Its keyword arguments."""
-    steps: int = 300_000
-    """Environment steps to train for."""
-    seed: int = 0
-    """Of networks, weights and exploration."""
-    num_envs: int = 64
-    """Worlds stepped together."""
-    rollout: int = 50
-    """Steps of each world between updates: one episode."""
-    batch_size: int = 800
-    """Transitions in a gradient step."""
-    epochs: int = 6
-    """Passes over a rollout."""
-    learning_rate: float = 1e-3
-    """Of Adam, falling linearly to zero."""
     gamma: float = 0.0
     """Discount. Powers do not change the next situation, so that looking ahead only adds noise."""
     hidden: int = 128
@@ -96,9 +80,7 @@ def train(args: Args, progress: bool = True) -> TrainedPolicy:
     model = PPO(
         "MlpPolicy",
         env,
-        n_steps=args.rollout,
-        batch_size=args.batch_size,
-        n_epochs=args.epochs,
+        **args.sizes,
         learning_rate=lambda left: args.learning_rate * left,
         gamma=args.gamma,
         seed=args.seed * args.num_envs,  # of weights and exploration; worlds get theirs below

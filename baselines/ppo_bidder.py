@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import gymnasium as gym
 import numpy as np
@@ -38,8 +38,8 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from torch import Tensor, nn
 
 import cfenvs  # noqa: F401  (registers the environments)
-from baselines.common.arguments import EnvKwargs, command_line
-from baselines.common.runs import Run, read_checkpoint
+from baselines.common.arguments import KeptArgs, ProximalArgs, command_line
+from baselines.common.runs import FromCheckpoint, Run
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv, SB3VecEnv
 from cfenvs.arrays import Array, Bool, Float32
 from cfenvs.core.config import require
@@ -52,7 +52,7 @@ SELF, SEPARATE, POPULATION = "self", "separate", "population"
 
 
 @dataclass
-class Args:
+class Args(KeptArgs, ProximalArgs):
     """Parameters of a run."""
 
     opponent: str = SELF
@@ -62,42 +62,28 @@ class Args:
     """Of a population, each in as many worlds: names, and "self", the policy as it was a segment before."""
     preset: str = "default"
     """Of the environment."""
-    env_kwargs: EnvKwargs = field(default_factory=dict)
-    """Further keyword arguments of the environment."""
     steps: int = 160_000
     """Decisions of a policy to train on."""
-    seed: int = 0
-    """Of networks, weights and exploration."""
-    num_envs: int = 64
-    """Auctions at once."""
     rollout: int = 16
     """Rounds of each auction between updates."""
     batch_size: int = 512
-    """Decisions in a gradient step."""
     epochs: int = 4
-    """Passes over a rollout."""
-    learning_rate: float = 1e-3
-    """Of Adam, falling linearly to zero."""
-    gamma: float = 1.0
-    """Discount: an auction is short, and its reward is a sum."""
-    gae_lambda: float = 0.95
-    """Of the advantage estimates."""
-    entropy: float = 0.0
-    """Weight of the entropy bonus."""
-    network: str = "shared"
+    network: Literal["shared", "mlp"] = "shared"
     """"shared": one network for all surfaces, which sees a surface's value, those of all in summary, price and budget;
     "mlp": two tanh layers on the whole observation, as published."""
     hidden: int = 64
     """Units in each of two layers of policy and value."""
+    gamma: float = 1.0
+    """Discount: an auction is short, and its reward is a sum."""
     segments: int = 8
     """Parts of the training. Checkpoints lie between them, and frozen opponents are renewed there."""
-    folder: Path | None = None
-    """Where checkpoints, record and TensorBoard logs go; nothing is written without it."""
-    resume: bool = False
-    """Go on from the last checkpoint in the folder."""
+    gae_lambda: float = 0.95
+    """Of the advantage estimates."""
+    entropy: float = 0.0
+    """Weight of the entropy bonus."""
 
 
-class TrainedBidder:
+class TrainedBidder(FromCheckpoint):
     """A policy as a bidder: the most probable bids."""
 
     def __init__(
@@ -113,12 +99,8 @@ class TrainedBidder:
         self.curve: list[dict[str, Any]] = []
 
     @classmethod
-    def load(cls, path: Path, device: str = "cpu") -> TrainedBidder:
-        """The bidder of a training, of the first seat if there are several, from `checkpoint.pt` in its folder.
-
-        Runs no code from the file.
-        """
-        config, state = read_checkpoint(path)
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved: of several seats the first one's."""
         args = Args(**config)
         learner = _learners(replace(args, num_envs=1, batch_size=args.rollout), None)[0]
         learner.load_state_dict(state["learners"][0])
@@ -170,11 +152,14 @@ def train(args: Args, progress: bool = True, opponent: Any = None) -> list[Train
     """
     torch.set_num_threads(1)
     learners, information = _learners(args, opponent), _information(args, opponent)
+
+    def restore(state: Mapping[str, Any]) -> None:
+        for learner, saved in zip(learners, state["learners"], strict=True):
+            learner.load_state_dict(saved)
+
     with Run("PPO bidder", config=args, env_id=ENV_ID, total=args.segments, unit="segment", folder=args.folder,
              resume=args.resume, progress=progress, checkpoint_every=1) as run:  # fmt: skip
-        if (state := run.restore()) is not None:
-            for learner, saved in zip(learners, state["learners"], strict=True):
-                learner.load_state_dict(saved)
+        run.restore(restore)
         while run.position < args.segments:
             policies = [learner.model.policy.state_dict() for learner in learners]
             for learner, others in zip(learners, policies[::-1], strict=True):
@@ -238,11 +223,11 @@ class Judge(nn.Module):
         return self._logits(described, observations), self._summary(described)
 
     def forward_actor(self, observations: Tensor) -> Tensor:
-        """The first of the two."""
+        """Logits alone."""
         return self._logits(self._describe(observations), observations)
 
     def forward_critic(self, observations: Tensor) -> Tensor:
-        """The second."""
+        """Features for the value alone."""
         return self._summary(self._describe(observations))
 
     def _summary(self, described: Tensor) -> Tensor:
@@ -277,11 +262,11 @@ class Layers(nn.Module):
         return self.forward_actor(observations), self.forward_critic(observations)
 
     def forward_actor(self, observations: Tensor) -> Tensor:
-        """The first of the two."""
+        """Logits alone."""
         return masked(self.actor(observations), observations)
 
     def forward_critic(self, observations: Tensor) -> Tensor:
-        """The second."""
+        """Features for the value alone."""
         return self.critic(observations)
 
 
@@ -336,9 +321,7 @@ class _Learner:
         self.model = PPO(
             BidPolicy,
             self._env,
-            n_steps=args.rollout,
-            batch_size=args.batch_size,
-            n_epochs=args.epochs,
+            **args.sizes,
             learning_rate=self._learning_rate,
             gamma=args.gamma,
             gae_lambda=args.gae_lambda,

@@ -48,20 +48,18 @@ class OnTheSpot:
 
     Parameters
     ----------
-    name, information : str
+    name : str
+    spot : Spot
+        What has trained them.
     trained : baselines.common.cell_free.Trained
     steps : int
         Trained for in all worlds together.
-    agents : bool
-        Whether they act for single users.
-    choices : dict
-        Arguments of the environment that they were trained with.
     """
 
     scope = "on the spot"
 
-    def __init__(self, name: str, information: str, trained: Any, steps: int, agents: bool, choices: dict[str, Any]):
-        self.name, self.information, self.agents, self.choices = name, information, agents, choices
+    def __init__(self, name: str, spot: Spot, trained: Any, steps: int):
+        self.name, self.information, self.agents, self.choices = name, spot.information, spot.agents, spot.choices
         self._act: Callable[[Float32], Int] = trained.act
         self.training_time, self.training_steps = trained.seconds, steps
         points = [(point["at"], point["greedy"]) for point in trained.curve if "greedy" in point]
@@ -90,10 +88,10 @@ class Spot:
     ----------
     module, name, information : str
         Rows add to `name` what `settings` change of the published algorithm (`QArgs.named`).
-    agents : bool
-        Whether it acts for single users.
     choices : dict
         Arguments of the environment that it sets for itself.
+    agents : bool
+        Whether it acts for single users.
     settings : dict
         Of its `Args`, beyond `SPOT`.
     """
@@ -101,8 +99,8 @@ class Spot:
     module: str
     name: str
     information: str
-    agents: bool
     choices: dict[str, Any]
+    agents: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -112,9 +110,9 @@ class Spot:
 
 
 SPOTS: dict[str, Spot] = {
-    "sarl": Spot("ddqn_per", "SARL", "central", False, SILENT, {"decompose": True}),
-    "ctde": Spot("ctde", "CTDE, identity", "CTDE", True, {**SILENT, "neighborhood": 4, "identity": True}, JOINT),
-    "fper": Spot("fper", "FPer", "federated", True, {**SILENT, "neighborhood": 4}),
+    "sarl": Spot("ddqn_per", "SARL", "central", SILENT, agents=False, settings={"decompose": True}),
+    "ctde": Spot("ctde", "CTDE, identity", "CTDE", {**SILENT, "neighborhood": 4, "identity": True}, settings=JOINT),
+    "fper": Spot("fper", "FPer", "federated", {**SILENT, "neighborhood": 4}),
 }
 """Their settings were chosen on validation networks: `figures cell-free-settings`."""
 
@@ -139,7 +137,7 @@ def on_the_spot(spot: Spot) -> Train:
         )
         trained = spot.baseline.train(args, progress)
         spent = count * args.episodes * config.episode_length
-        return OnTheSpot(args.named(spot.name), spot.information, trained, spent, spot.agents, spot.choices)
+        return OnTheSpot(args.named(spot.name), spot, trained, spent)
 
     return train
 
@@ -161,6 +159,28 @@ def actor_critic(module: str, sharp: bool = False) -> Train:
         points = [(point["at"], point["sum_se"]) for point in policy.curve]
         policy.learning_curve = curve("sum SE, greedy, validation networks", points, policy.training_steps)
         return policy  # type: ignore[no-any-return]
+
+    return train
+
+
+def by_gradient(module: str, length: str, metric: str, **options: Any) -> Train:
+    """A policy that climbs the rates themselves.
+
+    `length` is the argument that says how long it trains, in episodes of all worlds or in rounds of a step each;
+    `metric` what its curve shows.
+    """
+
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+        baseline: Any = import_module(f"baselines.{module}")
+        args = baseline.Args(
+            env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **options
+        )
+        steps = args.num_envs * (protocol.make(worlds=1).config.episode_length if length == "episodes" else 1)
+        setattr(args, length, min(max(protocol.training_steps // steps, 1), getattr(args, length)))
+        policy: Any = baseline.train(args, progress)
+        points = [(point["at"], point[metric]) for point in policy.curve]
+        policy.learning_curve = curve(f"{metric}, validation networks", points, policy.training_steps)
+        return policy
 
     return train
 
@@ -210,6 +230,7 @@ def bidder(name: str, **options: Any) -> Train:
 LEARNERS: dict[str, dict[str, Train]] = {
     "CellFreeUplinkPower-v0": {
         "ppo": proximal(SILENT),  # defaults of `baselines.ppo`; what else was tried: docs/leaderboard.rst
+        "graph": by_gradient("graph_feedback", "episodes", "objective"),
         **{name: on_the_spot(spot) for name, spot in SPOTS.items()},
     },
     "XLMIMOPower-v0": {
@@ -218,6 +239,8 @@ LEARNERS: dict[str, dict[str, Train]] = {
         "fl-ctce": actor_critic("fl_ctce", sharp=True),
         "fl-ctde": actor_critic("fl_ctde", sharp=True),
         "matd3": actor_critic("matd3"),
+        "graph": by_gradient("graph_policy", "rounds", "sum_se", rounds=3125),
+        "own-gains": by_gradient("graph_policy", "rounds", "sum_se", rounds=3125, own_gains=True),
     },
     "RISAuction-v0": {
         "ppo": bidder("PPO, self-play"),

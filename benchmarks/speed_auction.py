@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import Row, time_blocks
+from benchmarks.timing import Row, Timed, Workload
 from cfenvs.ris_auction import Greedy, Seat, parallel_env, parallel_vec_env
 
 RIS_AUCTION = "RISAuction-v0"
@@ -23,14 +24,14 @@ VALUES = "marginal values of an operator, 20 surfaces, 10 users, E=256"
 RESETS = "new networks of the auction, E=256"
 
 
-def rows() -> list[Callable[[], Row]]:
+def rows() -> list[Timed]:
     """What is timed, in the order of the table."""
     return [
-        values,
-        new_networks,
-        lambda: auctions("auctions, greedy against greedy, E=256", "never"),
-        lambda: auctions("auctions, greedy against greedy, E=256, with resets", "episode"),
-        rounds,
+        Timed(VALUES, values),
+        Timed(RESETS, new_networks),
+        Timed("auctions, greedy against greedy, E=256", partial(auctions, "never")),
+        Timed("auctions, greedy against greedy, E=256, new network each", partial(auctions, "episode")),
+        Timed("Parallel, auction", rounds),
     ]
 
 
@@ -40,22 +41,30 @@ def print_ratios(done: Mapping[str, Row]) -> None:
         print(f"{name}: {1e6 / done[name].median:.2f} us, {seconds * done[name].median:,.0f} x the published code")
 
 
-def values() -> Row:
+def values() -> Workload:
     """All marginal values of one operator, in all worlds."""
     env = parallel_vec_env(BATCH, **PUBLISHED)
     env.reset(seed=0)
     owned = np.random.default_rng(0).random((BATCH, 1, env.config.surfaces)) < 0.3
-    return time_blocks(VALUES, lambda: env.simulator.valuation.values(owned), BATCH, "values of an operator")
+
+    def run() -> None:
+        env.simulator.valuation.values(owned)
+
+    return Workload(run, BATCH, "values of an operator")
 
 
-def new_networks() -> Row:
+def new_networks() -> Workload:
     """Resets, each with a new network."""
     env = parallel_vec_env(BATCH, **PUBLISHED)
     env.reset(seed=0)
-    return time_blocks(RESETS, env.reset, BATCH, "resets")
+
+    def run() -> None:
+        env.reset()
+
+    return Workload(run, BATCH, "resets")
 
 
-def auctions(name: str, resample: str) -> Row:
+def auctions(resample: str) -> Workload:
     """Whole auctions, one after another in each world; those that end are counted."""
     env = parallel_vec_env(BATCH, autoreset_mode="SameStep", resample=resample, **PUBLISHED)
     greedy = [Greedy(), Greedy()]
@@ -77,11 +86,10 @@ def auctions(name: str, resample: str) -> Row:
         return ended
 
     play(50)  # worlds no longer end together
-    steps = 50
-    return time_blocks(name, lambda: play(steps), play(steps), "auctions")
+    return Workload(partial(play, 50), unit="auctions")
 
 
-def rounds() -> Row:
+def rounds() -> Workload:
     """Rounds of the PettingZoo face, both operators bidding for everything."""
     env = parallel_env(resample="never", increment=5e-4, **PUBLISHED)  # two thousand rounds until budgets are too small
     env.reset(seed=0)
@@ -91,4 +99,4 @@ def rounds() -> Row:
         for _ in range(50):
             env.step(actions)
 
-    return time_blocks("Parallel, auction", run, 50, "rounds", prepare=env.reset, most_calls=35)
+    return Workload(run, 50, "rounds", prepare=env.reset, most_calls=35)

@@ -1,10 +1,10 @@
-"""Timing in blocks, and ratios of medians."""
+"""What is timed, timing in blocks of processor time, and ratios of medians."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,37 @@ BLOCKS = 15
 BLOCK_SECONDS = 0.1
 
 
+class Workload(NamedTuple):
+    """Something to do again and again.
+
+    Attributes
+    ----------
+    run : callable
+        Does `amount` units of work, or returns how many it has done.
+    amount : float
+    unit : str
+    prepare : callable
+        Called before each block and not timed.
+    most_calls : int
+        Of `run` in a block.
+    """
+
+    run: Callable[[], Any]
+    amount: float = 1.0
+    unit: str = "world-steps"
+    prepare: Callable[[], object] = lambda: None
+    most_calls: int = 1_000_000
+
+
+class Timed(NamedTuple):
+    """A row of the table before it is timed: its name, and what makes the workload."""
+
+    name: str
+    make: Callable[[], Workload]
+
+
 class Row(NamedTuple):
-    """One line of the table: rates of `BLOCKS` blocks."""
+    """A row of the table: rates of `BLOCKS` blocks."""
 
     name: str
     unit: str
@@ -25,30 +54,33 @@ class Row(NamedTuple):
         return float(np.median(self.per_second))
 
 
-def time_blocks(
-    name: str,
-    run: Callable[[], object],
-    amount: int,
-    unit: str = "world-steps",
-    prepare: Callable[[], object] = lambda: None,
-    most_calls: int = 1_000_000,
-) -> Row:
-    """Call `run`, which does `amount` units of work, in blocks of a tenth of a second.
+class Blocks:
+    """Blocks of about a tenth of a second of a workload; the first two calls, which may compile, belong to none."""
 
-    `prepare` is called before each block and not timed; a block has at most `most_calls` calls.
-    """
-    run()
-    start = time.perf_counter()
-    run()
-    calls = min(max(1, int(BLOCK_SECONDS / max(time.perf_counter() - start, 1e-9))), most_calls)
-    rates = []
-    for _ in range(BLOCKS):
-        prepare()
-        start = time.perf_counter()
-        for _ in range(calls):
-            run()
-        rates.append(calls * amount / (time.perf_counter() - start))
-    return Row(name, unit, tuple(rates))
+    def __init__(self, work: Workload) -> None:
+        self._work = work
+        work.run()
+        start = time.process_time()
+        work.run()
+        taken = max(time.process_time() - start, 1e-9)
+        self._calls = min(max(1, int(BLOCK_SECONDS / taken)), work.most_calls)
+
+    def time(self) -> float:
+        """Units of work for each second of processor time in one block."""
+        run, amount, done = self._work.run, self._work.amount, 0.0
+        self._work.prepare()
+        start = time.process_time()
+        for _ in range(self._calls):
+            counted = run()
+            done += amount if counted is None else counted
+        return done / max(time.process_time() - start, 1e-9)
+
+
+def timed(row: Timed) -> Row:
+    """Time a row."""
+    work = row.make()
+    blocks = Blocks(work)
+    return Row(row.name, work.unit, tuple(blocks.time() for _ in range(BLOCKS)))
 
 
 def ratio(name: str, row: Row, other: Row) -> None:

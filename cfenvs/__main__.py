@@ -16,15 +16,7 @@ from cfenvs.core.actions import InvalidAction
 from cfenvs.core.simulator import System
 from cfenvs.play import FIRST_LOOK, FPS, DisplayError, Performance, check_output, perform
 from cfenvs.policies import CONTROLLERS
-from cfenvs.registration import IDS, system_of
-
-EXAMPLES = """
-examples:
-  python -m cfenvs play CellFreeUplinkPower-v0 --controller fractional
-  python -m cfenvs play XLMIMOPower-v0 --set mobility=random-waypoint --out walk.gif
-  python -m cfenvs play RISAuction-v0 --preset three-operators --opponents greedy silent
-  python -m cfenvs play CellFreeUplinkPower-v0 --policy model.zip --library stable_baselines3:PPO
-"""
+from cfenvs.registration import IDS, EachSystem, system_of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,11 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    each = EachSystem("examples").items()
+    examples = [f"python -m cfenvs play {env_id} {text}" for env_id, texts in each for text in texts]
     play = parser.add_subparsers(dest="command", metavar="play").add_parser(
         "play",
         help="show a system with a controller or a policy of yours, in a window or as a file",
         description="Show a system with a controller or a policy of yours. Press Escape to close the window.",
-        epilog=EXAMPLES,
+        epilog="\n  ".join(["examples:", *examples]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     first = ", ".join(f"{name} for {env_id}" for env_id, name in FIRST_LOOK.items())
@@ -128,18 +122,19 @@ def _list() -> None:
         _print(system_of(env_id))
 
 
-def _print(system: System) -> None:
+def _print(system: System[Any, Any]) -> None:
     print(f"\n{system.name}\n  presets (preset=...)")
     for name in system.presets:
         print(f"    {name:15} {system.describe(system.configure(name, {}))}")
-    word, choices = system.catalogue
-    if choices:
+    known, playing = system.part("controllers"), {}
+    for word, choices in system.catalogue.items():
         print(f"  {word} ({word}=...)")
-    for name, what in choices.items():
-        print(f"    {name:15} {what if isinstance(what, str) else (what.__doc__ or '').splitlines()[0]}")
-    known = system.part("controllers")
-    controllers = {name: make() for name, make in known.items() if name not in choices}
-    more = f": all {word}, and" if len(controllers) < len(known) else ""
+        for name, what in choices.items():
+            print(f"    {name:18} {(what.__doc__ or '').splitlines()[0]}")
+        if choices.keys() <= known.keys():
+            playing[word] = choices
+    controllers = {name: make() for name, make in known.items() if not any(name in names for names in playing.values())}
+    more = f": all {' and '.join(playing)}, and" if playing else ""
     print(f"  controllers (python -m cfenvs play {system.name} --controller ...){more}")
     for name, made in controllers.items():
         what = f"{made.name}, {made.information}" if hasattr(made, "name") else str(made)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import functools
+import sys
+import threading
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numba
+from numba.core import event
 
 _config: Any = numba.config
-inlined: Any = numba.njit(error_model="numpy", forceinline=True)
-"""Decorator of a part of kernels. It has no cache of its own: that one would go stale unseen."""
+_njit: Any = numba.njit
+inlined: Any = _njit(error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Decorator of a part of kernels, which Python cannot call.
+
+It has no cache of its own: that one would go stale unseen.
+"""
+
+PATIENCE = 2.0
+"""Seconds of compilation after which a process says that it compiles."""
 
 
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -42,9 +53,40 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     return _kept(lambda cache: numba.njit(cache=cache, error_model="numpy", **options)(function))
 
 
-def ufunc_kernel(signatures: Sequence[str], layout: str) -> Any:
-    """Decorator of a compiled generalised ufunc; parameters as of `numba.guvectorize`, the cache as of `kernel`."""
-    return lambda function: _kept(lambda cache: numba.guvectorize(signatures, layout, cache=cache)(function))
+class _Patience(event.Listener):  # type: ignore[misc]
+    """Says once what a process waits for whose kernels have been compiling for a while; what is on disk takes none."""
+
+    def __init__(self) -> None:
+        self._depth, self._spent, self._began = 0, 0.0, 0.0
+        self._timer: threading.Timer | None = None
+
+    def on_start(self, event: Any) -> None:
+        self._depth += 1
+        if self._depth == 1 and self._spent < PATIENCE and _ours(event):
+            self._began = time.perf_counter()
+            self._timer = threading.Timer(PATIENCE - self._spent, self._tell)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._spent += time.perf_counter() - self._began
+
+    @staticmethod
+    def _tell() -> None:
+        print(
+            "cfenvs compiles its kernels: some ten seconds, once; later processes read them from disk", file=sys.stderr
+        )
+
+
+def _ours(event: Any) -> bool:
+    return str(event.data["dispatcher"].py_func.__module__).startswith("cfenvs.")
+
+
+event.register("numba:compile", _Patience())
 
 
 def _refused(function: Callable[..., Any]) -> Callable[..., NoReturn]:

@@ -190,49 +190,6 @@ def _is_player(found: Any) -> bool:
     return not {"protocol", "seed"} <= signature.parameters.keys()
 
 
-class Account:
-    """Sums up an episode of one world: here by its number of steps and the mean reward of all agents."""
-
-    def __init__(self, env: Any, policy: Any) -> None:
-        self._env = env
-        self._rows: list[tuple[float, ...]] = []
-
-    def before(self) -> None:
-        """A step is about to be taken."""
-
-    def after(self, rewards: Any, going: bool) -> None:
-        """It was, and brought these rewards; `going` says whether the episode goes on."""
-        self._rows.append((float(np.mean(rewards)),))
-
-    def lines(self) -> Iterator[str]:
-        """What is printed at the end, each after the seed of the episode."""
-        yield f": {len(self._rows)} steps, mean reward {np.mean(self._rows):.3f}"
-
-
-class PowerAccount(Account):
-    """Means over the steps of an episode of power control, beside the optimum."""
-
-    def after(self, rewards: Any, going: bool) -> None:
-        """Add a step."""
-        simulator = self._env.simulator
-        objective, optimum = float(simulator.objective_values[0]), float(simulator.optimum_values[0])
-        self._rows.append((float(np.mean(rewards)), objective, optimum))
-
-    def lines(self) -> Iterator[str]:
-        """One."""
-        reward, objective, best = np.mean(self._rows, axis=0).tolist()
-        line = f": {len(self._rows)} steps, mean reward {reward:.3f}"
-        if abs(reward - objective) > 1e-9:
-            line += f", objective {objective:.3f}"
-        config = self._env.config
-        if config.info_optimum:
-            certified = self._env.optimum()[0].certified
-            over = "all powers" if config.action_type == "continuous" else "the levels"
-            line += f"; {f'optimum over {over}' if certified else 'best found'} {best:.3f}"
-            line += f", of which {objective / best:.1%}" if best > 0 else ""
-        yield line
-
-
 class DisplayError(ValueError):
     """There is no screen, or no such file can be written."""
 

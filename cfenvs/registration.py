@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -39,19 +40,28 @@ def register(name: str, module: str) -> None:
     name : str
         The id, such as "Toy-v0".
     module : str
-        Where what `cfenvs.core.faces.makers.faces` made of it can be imported from: `ToyEnv`, `ToyVectorEnv`,
-        `parallel_env`, `parallel_vec_env` and `env`. It is not imported before it is needed.
+        Where its scalar face and what `cfenvs.core.faces.makers.faces` made of it can be imported from: `ToyEnv`,
+        `ToyVectorEnv`, `parallel_env`, `parallel_vec_env` and `env`. It is not imported before it is needed.
     """
     if name not in IDS:
         IDS[name] = (module, name.rpartition("-v")[0])
         _register(name, module, module, IDS[name][1])
 
 
-def system_of(env_id: str) -> System:
+def system_of(env_id: str) -> System[Any, Any]:
     """The system of an id of the table."""
     package, prefix = IDS[env_id]
-    system: System = getattr(importlib.import_module(package), f"{prefix}Env").system
+    system: System[Any, Any] = getattr(importlib.import_module(package), f"{prefix}Env").system
     return system
+
+
+def reset_options() -> set[str]:
+    """What `reset(options=...)` of any system takes."""
+    options: set[str] = set()
+    for env_id in IDS:
+        with suppress(Exception):  # whose module fails cannot be meant, and is no fault of who asks
+            options.update(system_of(env_id).reset_options)
+    return options
 
 
 class EachSystem(Mapping[str, Any]):

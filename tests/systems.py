@@ -28,6 +28,13 @@ def _ris_auction(name: str, **kwargs: Any) -> Case:
     return Case(f"ris-auction-{name}", "RISAuction-v0", cfenvs.ris_auction, kwargs)
 
 
+_OWN = {
+    "receiver": "tests.own:Matched",
+    "path_loss": "tests.own:two_ray",
+    "shadowing": "tests.own:blocked",
+    "pilot_assignment": "tests.own:in_turn",
+    "activity": "tests.own:Rota",
+}
 _LEVELS = [0.0, 2.0, 20.0, 200.0]
 
 CASES = [
@@ -41,6 +48,7 @@ CASES = [
     _cell_free("mmse-active", preset="small", antennas=2, pilots_from="active", mean_on_steps=4, neighborhood=0.5),
     _cell_free("toggle-join", receiver="mr", activity="toggle", toggle_step=3, active_users=6, toggle_users="join"),
     _cell_free("fixed", receiver="mr", scenario_seed=7, utility="cqi", objective="proportional-fair"),
+    _cell_free("own", preset="small", pilots_from="active", observation="rates+gains", **_OWN),
     _xl_mimo("default"),
     _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),
     _xl_mimo("l-mmse-levels", receiver="l-mmse", levels=_LEVELS, action_type="discrete", min_share=0.001),
@@ -49,6 +57,7 @@ CASES = [
     _xl_mimo("near", preset="near-field", bs_array=[6, 6], visibility_window=[3, 3], users=3, scenario_seed=2),
     _xl_mimo("best-found", info_optimum=True, users=3, objective="proportional-fair"),
     _xl_mimo("flat", flat_observation=True, base_stations=3, users=4),
+    _xl_mimo("own", receiver="tests.own:MatchedStations", mobility="random-waypoint", users=3),
     _ris_auction("default", surfaces=6, increment=0.01),
     _ris_auction("published", preset="gambling2024", surfaces=7, opponents="straightforward", resample="never"),
     _ris_auction("cellfree-market", preset="cellfree", surfaces=5, auctions_per_episode=3, opponents="random"),

@@ -122,7 +122,7 @@ def what_there_is_has_its_page(out, site):
             assert word in text, f"{word} is not on the page of {name}"
         for receiver in getattr(module, "RECEIVERS", ()):
             page = made / "receivers" / f"{package.rpartition('.')[2]}-{receiver}.html"
-            assert module.RECEIVERS[receiver][1:] in site[page].text
+            assert module.RECEIVERS[receiver].__doc__.splitlines()[0] in site[page].text
     for bidder, make in BIDDERS.items():
         assert bidder in site[made / "bidders.html"].text
         assert make.__name__ in site[made / "bidders.html"].text

@@ -1,7 +1,10 @@
-"""A system of another package: registered by one line, it has all that ours have, and no file of ours names it."""
+"""The system of `docs/add/environment.rst`: registered by one line, it has all that ours have, and no file names it."""
 
+import importlib
+import sys
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -13,27 +16,30 @@ from cfenvs import registration
 from cfenvs.__main__ import main
 from cfenvs.evaluation import Protocol, evaluate, play_again, rank
 from cfenvs.policies import CONTROLLERS, make_controller
-from tests import toy
+from tests import walk
 
 ID = "Talk-v0"
 
 
 @pytest.fixture(autouse=True, scope="module")
-def installed():
-    """As if a package with this entry point were installed."""
-    point = EntryPoint(ID, toy.__name__, registration.ENTRY_POINTS)
+def talk(tmp_path_factory):
+    """The module that the page makes, as if the package with its entry point were installed."""
+    folder = tmp_path_factory.mktemp("talk")
+    walk.write("environment", folder)
+    point = EntryPoint(ID, "talk", registration.ENTRY_POINTS)
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
         patch.setattr(registration, "entry_points", lambda group: [point] if group == "cfenvs.systems" else [])
         registration.register_all()
-    yield
-    del registration.IDS[ID], gym.registry[ID]
+        yield importlib.import_module("talk")
+    del registration.IDS[ID], gym.registry[ID], sys.modules["talk"]
 
 
-def test_all_faces_show_it_and_agree():
+def test_all_faces_show_it_and_agree(talk):
     scalar, vector = gym.make(ID, preset="crowd"), gym.make_vec(ID, 3, preset="crowd")
     parallel, batched = (
         pettingzoo.make("parallel", f"cfenvs/{ID}", preset="crowd"),
-        toy.parallel_vec_env(3, preset="crowd"),
+        talk.parallel_vec_env(3, preset="crowd"),
     )
     first, _ = scalar.reset(seed=5)
     observations, _ = vector.reset(seed=4)
@@ -46,8 +52,28 @@ def test_all_faces_show_it_and_agree():
     rewards = vector.step(np.array(best))[1]
     assert rewards.tolist() == [one.value for one in batched.optimum()]
     assert rewards[1] == scalar.step(scalar.unwrapped.optimum().action)[1]
-    assert toy.TalkParallelEnv.__doc__.startswith("PettingZoo environment with one agent for each talker")
-    parallel_api_test(toy.parallel_env(), num_cycles=10)
+    assert talk.TalkParallelEnv.__doc__.startswith("PettingZoo environment with one agent for each talker")
+    parallel_api_test(talk.parallel_env(), num_cycles=10)
+
+
+def test_its_reset_options_are_known_to_the_others_and_theirs_to_it():
+    env, other = gym.make(ID), gym.make("XLMIMOPower-v0", users=2)
+    env.reset(seed=0, options={"topic": 1, "wrapper": 2})
+    with pytest.raises(ValueError, match="unknown option 'topics': did you mean 'topic'"):
+        env.reset(options={"topics": 1})
+    with pytest.raises(ValueError, match="unknown option 'active': allowed: 'topic'"):
+        env.reset(options={"active": [True]})
+    for option in ("topic", "active", "budgets"):
+        with pytest.raises(ValueError, match=f"unknown option '{option}': allowed: none"):
+            other.reset(options={option: 1})
+
+
+def test_a_system_that_cannot_be_imported_stops_no_other():
+    registration.IDS["Broken-v0"] = ("tests.no_such_module", "Broken")
+    try:
+        gym.make(ID).reset(seed=0, options={"wrapper": 2})
+    finally:
+        del registration.IDS["Broken-v0"]
 
 
 def test_it_is_listed_and_played(capsys, tmp_path):
@@ -72,6 +98,18 @@ def test_it_is_evaluated_ranked_and_verified():
         Protocol(env_id=ID, metrics=("violations",), choices=())
     with pytest.raises(ValueError, match="did you mean 'optimum'"):
         make_controller(ID, "optimun")
+
+
+def test_it_has_a_page_in_the_documentation(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "docs"))
+    page = "\n".join(importlib.import_module("extension.systems").environment_page(ID))
+    assert "Talk on one channel." in page
+    assert "``crowd``" in page
+    assert "``users=4``" in page
+    assert "**episode_length**, default ``3``" in page
+    assert 'gym.make_vec("Talk-v0", n)' in page
+    assert ":py:obj:`talk.TalkParallelVecEnv`" in page
 
 
 def test_its_controllers_are_rows_of_a_benchmark():

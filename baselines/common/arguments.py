@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -23,14 +25,73 @@ EnvKwargs = Annotated[
 ]
 """A dictionary, on the command line as JSON: '{"identity": true}'."""
 
+
+@dataclass
+class KeptArgs:
+    """Where a training is kept."""
+
+    folder: Path | None = None
+    """Where record, checkpoints and TensorBoard events go; nowhere by default."""
+    resume: bool = False
+    """Go on from the last checkpoint in `folder`."""
+
+
+@dataclass
+class WorldsArgs:
+    """What is trained in."""
+
+    env_kwargs: EnvKwargs = field(default_factory=dict)
+    """Keyword arguments of the environment."""
+    num_envs: int = 64
+    """Worlds stepped together."""
+    seed: int = 0
+    """Of networks, weights and exploration."""
+
+
+@dataclass
+class ProximalArgs(WorldsArgs):
+    """Parameters of proximal policy optimisation by Stable-Baselines3."""
+
+    steps: int = 300_000
+    """Environment steps to train for."""
+    rollout: int = 50
+    """Steps of each world between updates: one episode."""
+    batch_size: int = 800
+    """Transitions in a gradient step."""
+    epochs: int = 6
+    """Passes over a rollout."""
+    learning_rate: float = 1e-3
+    """Of Adam, falling linearly to zero."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Those of an update, by the names of the library."""
+        return {"n_steps": self.rollout, "batch_size": self.batch_size, "n_epochs": self.epochs}
+
+
 Args = TypeVar("Args")
+Outcome = TypeVar("Outcome")
 
 
-def command_line(main: Callable[[Args], None], arguments: type[Args]) -> None:
-    """Run `main` with arguments from the command line; of those that are refused, say why, without a traceback."""
+def command_line(
+    run: Callable[[Args], Outcome], arguments: type[Args], tell: Callable[[Args, Outcome], None] | None = None
+) -> None:
+    """Run a training with arguments from the command line; of those that are refused, say why, without a traceback.
+
+    Parameters
+    ----------
+    run : callable
+        Told the arguments.
+    arguments : type
+        Their dataclass.
+    tell : callable, optional
+        Prints what has come of it: told the arguments and what `run` has returned.
+    """
     spec = sys.modules["__main__"].__spec__
     args = tyro.cli(arguments, prog=None if spec is None else f"python -m {spec.name}")
     try:
-        main(args)
+        outcome = run(args)
     except (ValueError, FileNotFoundError, UnregisteredEnv) as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from error
+    if tell is not None:
+        tell(args, outcome)

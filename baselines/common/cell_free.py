@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 import cfenvs  # noqa: F401  (registers the environments)
-from baselines.common.arguments import EnvKwargs
+from baselines.common.arguments import EnvKwargs, KeptArgs
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
@@ -21,11 +20,13 @@ from cfenvs.cell_free import parallel_vec_env
 ENV_ID = "CellFreeUplinkPower-v0"
 FLOAT_BITS = 32
 """Of a rate or a weight that is sent."""
+CHOICES = ("include_zero", "observation", "neighborhood", "identity")
+"""Arguments of the environment that learners choose for themselves, where others do not."""
 TRANSIENT = ("activity", "toggle_fraction", "toggle_users", "toggle_step", "toggle_episode", "autoreset_mode")
 
 
 @dataclass
-class GameArgs:
+class GameArgs(KeptArgs):
     """What is played and for how long."""
 
     drops: tuple[int, ...] = (0,)
@@ -46,10 +47,6 @@ class GameArgs:
     """See `eval_from`. The last `final_episodes` are always evaluated."""
     final_episodes: int = 5
     """The final score is the mean over the greedy evaluations after so many last episodes."""
-    folder: Path | None = None
-    """Where run.json, checkpoint and TensorBoard events go; nowhere by default."""
-    resume: bool = False
-    """Go on from the checkpoint in `folder`."""
 
     @property
     def worlds(self) -> list[tuple[int, int]]:

@@ -146,13 +146,15 @@ def train_off_policy(
     exploration = Exploration(args.seed, args.noise, args.uniform_share)
     networks, validation = NewNetworks(args.seed, num_envs), Validation(args)
 
+    def restore(state: Mapping[str, Any]) -> None:
+        learner.load_state_dict(state["learner"])
+        exploration.streams.count = state["count"]
+        if state["replay"] is not None:
+            replay.load_state_dict(state["replay"])
+
     with Run(name, config=args, env_id=ENV_ID, total=args.rounds, unit="round", folder=args.folder, resume=args.resume,
              progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
-        if (state := run.restore()) is not None:
-            learner.load_state_dict(state["learner"])
-            exploration.streams.count = state["count"]
-            if state["replay"] is not None:
-                replay.load_state_dict(state["replay"])
+        run.restore(restore)
         for round_ in range(run.position, args.rounds):
             observations, _ = env.reset(seed=networks.of(round_))
             before, losses = learner.see(env, observations), {}

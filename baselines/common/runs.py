@@ -12,16 +12,18 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+import cfenvs
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation.result import provenance
 
 CHECKPOINT, RECORD = "checkpoint.pt", "run.json"
+Made = TypeVar("Made")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -44,12 +46,12 @@ class Run:
         With its version, as "CellFreeUplinkPower-v0".
     total : int
         Length of the training in `unit`.
-    unit : str
     folder : Path, optional
         Where record, checkpoint and TensorBoard events go. Without one, nothing is written.
     resume : bool
-        Whether `restore` gives the checkpoint in `folder`. One made with other arguments is refused; one that is
-        damaged is told and counts for none.
+        Whether `restore` gives the checkpoint in `folder`. One made with other arguments, or by a version that kept
+        other things, is refused; one that is damaged is told and counts for none.
+    unit : str
     progress : bool
         Whether to show the bar.
     checkpoint_every : int
@@ -79,9 +81,9 @@ class Run:
         config: Any,
         env_id: str,
         total: int,
-        unit: str = "episode",
         folder: Path | None = None,
         resume: bool = False,
+        unit: str = "episode",
         progress: bool = True,
         checkpoint_every: int = 100,
     ) -> None:
@@ -142,9 +144,17 @@ class Run:
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
 
-    def restore(self) -> dict[str, Any] | None:
-        """The state given to the last `checkpoint` of the run that is resumed, or None at a fresh start."""
-        return None if self._restored is None else self._restored["state"]
+    def restore(self, load: Callable[[dict[str, Any]], object]) -> None:
+        """Give `load` the state of the last `checkpoint` of the run that is resumed; at a fresh start do nothing.
+
+        Raises
+        ------
+        ValueError
+            If `load` does not find there what it looks for.
+        """
+        saved = self._restored
+        if saved is not None and self.folder is not None:
+            _understood(self.folder / CHECKPOINT, saved, lambda: load(saved["state"]))
 
     def advance(self, units: int = 1, **postfix: float) -> None:
         """Move on, and show numbers beside the bar."""
@@ -174,6 +184,7 @@ class Run:
                 "seconds": time.perf_counter() - self._started,
                 "curve": json.dumps(self.curve),
                 "config": json.dumps(self.config, default=str),
+                "written_by": f"{self.name}, cfenvs {cfenvs.__version__}",
             }
             save_atomically(whole, self.folder / CHECKPOINT)
         if self._interrupted:
@@ -194,8 +205,11 @@ class Run:
             warnings.warn(f"{error}; starting again", stacklevel=3)
             return None
         before, now = json.loads(saved["config"]), json.loads(json.dumps(self.config, default=str))
-        named = (before.keys() | now.keys()) - {"resume", "folder"}  # a folder may have been moved
-        changed = sorted(name for name in named if before.get(name) != now.get(name))
+        unknown = sorted(before.keys() ^ now.keys())
+        if unknown:
+            raise _unfit(path, saved, f"its arguments and these differ by {', '.join(unknown)}")
+        named = now.keys() - {"resume", "folder"}  # a folder may have been moved
+        changed = sorted(name for name in named if before[name] != now[name])
         if changed:
             raise ValueError(
                 f"{path} was made with other values of {', '.join(changed)}: resume with the same arguments, or choose "
@@ -220,16 +234,47 @@ class Run:
         write_atomically(self.folder / RECORD, json.dumps(record, indent=1, default=str) + "\n")
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of a run and the state that it has saved. Runs no code from the file.
+def _unfit(path: Path, saved: Mapping[str, Any], reason: str) -> ValueError:
+    """For a checkpoint of another learner, or of a version that kept other things."""
+    return ValueError(
+        f"{path} is of another learner or another version ({saved['written_by']}): {reason}; delete it, or choose "
+        "another folder"
+    )
+
+
+def _understood(path: Path, saved: Mapping[str, Any], load: Callable[[], Made]) -> Made:
+    """What `load` makes of a whole checkpoint; where it fails, another learner or version wrote it."""
+    try:
+        return load()
+    except Exception as error:  # whatever many kinds of state raise when they are not given their own
+        told = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise _unfit(path, saved, " ".join(told.split())) from error
+
+
+def read_checkpoint(path: Path, load: Callable[[dict[str, Any], dict[str, Any]], Made]) -> Made:
+    """What `load` makes of the arguments of a run and of the state that it has saved. Runs no code from the file.
 
     Raises
     ------
     ValueError
-        If there is no checkpoint of a run.
+        If there is no checkpoint of a run, or `load` does not find there what it looks for.
     """
     saved = _load(path)
-    return json.loads(saved["config"]), saved["state"]
+    return _understood(path, saved, lambda: load(json.loads(saved["config"]), saved["state"]))
+
+
+class FromCheckpoint:
+    """What a training has learned, as its `checkpoint.pt` has it; `of` says how it is made of that."""
+
+    @classmethod
+    def load(cls, path: Path, device: str = "cpu") -> Self:
+        """From `checkpoint.pt` in the folder of a training. Runs no code from the file."""
+        return read_checkpoint(path, cls.of)
+
+    @classmethod
+    def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
+        """From the arguments of a training and the state that it has saved."""
+        raise NotImplementedError
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -238,7 +283,8 @@ def _load(path: Path) -> dict[str, Any]:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         if not all(isinstance(json.loads(saved[name]), kind) for name, kind in (("config", dict), ("curve", list))):
             raise TypeError("its arguments or its curve are none")
-        return {name: saved[name] for name in ("state", "position", "seconds", "curve", "config")}
+        whole = {name: saved[name] for name in ("state", "position", "seconds", "curve", "config")}
+        return {**whole, "written_by": str(saved.get("written_by", "it does not tell which"))}
     except Exception as error:  # whatever the many layers of torch.load raise on a damaged file
         raise ValueError(
             f"{path} is no checkpoint of a training run, or damaged: {type(error).__name__}: {error}"

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from baselines.common.arguments import EnvKwargs
+from baselines.common.arguments import EnvKwargs, KeptArgs, WorldsArgs
 from cfenvs.arrays import Array
-from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, scaled_gains
 from cfenvs.evaluation import Policy
 from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION
 from cfenvs.evaluation.protocol import Protocol as Networks
+from cfenvs.power.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, scaled_gains
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 
 ENV_ID = "XLMIMOPower-v0"
@@ -24,25 +23,17 @@ DECIBELS = {"power_scale": "db", "power_range_db": 30.0}
 
 
 @dataclass
-class RunArgs:
+class RunArgs(KeptArgs, WorldsArgs):
     """Parameters that all learners of XL-MIMO share."""
 
     env_kwargs: EnvKwargs = field(default_factory=dict)
     """Keyword arguments of the environment; `power_scale` is "db" over 30 dB unless they say otherwise."""
     rounds: int = 60
     """Rounds of training: one episode, on a new network, in every world."""
-    num_envs: int = 64
-    """Worlds stepped together."""
-    seed: int = 0
-    """Of networks, weights and exploration."""
     validation_networks: int = 64
     """Networks that the learning curve is measured on, without exploration."""
     validate_every: int = 5
     """Rounds between points of the learning curve."""
-    folder: Path | None = None
-    """Where record, checkpoints and TensorBoard events go; none by default."""
-    resume: bool = False
-    """Go on from the checkpoint in `folder`."""
     checkpoint_every: int = 20
     """Rounds between checkpoints."""
 
@@ -126,6 +117,6 @@ def to_shares(actions: Array, range_db: float | None) -> Array:
     return actions if range_db is None else np.minimum(db_to_linear((actions - 1.0) * range_db), 1.0)
 
 
-def announce(policy: Trained) -> None:
+def announce(args: RunArgs, policy: Trained) -> None:
     """Print what a training on the command line has come to."""
     print(f"{policy.name}: trained in {policy.training_time:.0f} s, {policy.training_steps} steps of a network")

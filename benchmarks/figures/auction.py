@@ -1,4 +1,4 @@
-"""What the figures of the auction share: trained bidders that are kept, held-out networks, both seats, tables."""
+"""What the figures of the auction share: trained bidders that are kept, held-out networks, both seats."""
 
 from __future__ import annotations
 
@@ -168,26 +168,3 @@ def efficient(preset: str, networks: int, folder: Path) -> tuple[Float, Float]:
         np.savez(path, welfare=found.optimal_welfare, vcg=found.vcg_revenue)
     with np.load(path) as kept:
         return kept["welfare"], kept["vcg"]
-
-
-def estimate(values: Float, digits: int = 3, sign: bool = False) -> str:
-    """Mean and its standard error over networks; `values` are (n,), or (S, n) with the mean over seeds taken first."""
-    values = np.atleast_2d(values).mean(axis=0)
-    mean, error = mean_and_error(values)
-    return f"{mean:{'+' if sign else ''}.{digits}f} ± {error:.{digits}f}"
-
-
-def mean_and_error(values: Float) -> tuple[float, float]:
-    """Of (n,) values, as `estimate` writes them."""
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(values.size))
-
-
-def with_errors(names: Iterable[str]) -> list[str]:
-    """Columns of means and of their standard errors."""
-    return [f"{name}{what}" for name in names for what in ("", "_se")]
-
-
-def spread(values: Float, digits: int = 3, sign: bool = False) -> str:
-    """Smallest and largest mean over networks among S > 1 seeds; `values` are (S, n)."""
-    means, form = np.atleast_2d(values).mean(axis=1), f"{'+' if sign else ''}.{digits}f"
-    return f"{means.min():{form}} .. {means.max():{form}}" if len(means) > 1 else ""

@@ -14,17 +14,8 @@ from typing import Any
 import numpy as np
 
 from baselines.ppo_bidder import Args
-from benchmarks.figures.auction import (
-    COLOURS,
-    PUBLISHED,
-    Size,
-    estimate,
-    held_out,
-    mean_and_error,
-    spread,
-    trained,
-    with_errors,
-)
+from benchmarks.figures.auction import COLOURS, PUBLISHED, Size, held_out, trained
+from benchmarks.figures.estimates import estimate, mean_and_error, spread, with_errors
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.ris_auction import Greedy, Straightforward

@@ -15,17 +15,8 @@ from typing import Any
 import numpy as np
 
 from baselines.ppo_bidder import Args
-from benchmarks.figures.auction import (
-    COLOURS,
-    Size,
-    both_seats,
-    estimate,
-    mean_and_error,
-    meetings,
-    spread,
-    trained,
-    with_errors,
-)
+from benchmarks.figures.auction import COLOURS, Size, both_seats, meetings, trained
+from benchmarks.figures.estimates import estimate, mean_and_error, spread, with_errors
 from benchmarks.tables import markdown, write_data, write_table
 from cfenvs.arrays import Float
 

@@ -18,19 +18,8 @@ from typing import Any
 import numpy as np
 
 from baselines.ppo_bidder import Args
-from benchmarks.figures.auction import (
-    COLOURS,
-    PUBLISHED,
-    Size,
-    estimate,
-    held_out,
-    mean_and_error,
-    self_play,
-    spread,
-    trained,
-    trained_for_seats,
-    with_errors,
-)
+from benchmarks.figures.auction import COLOURS, PUBLISHED, Size, held_out, self_play, trained, trained_for_seats
+from benchmarks.figures.estimates import estimate, mean_and_error, spread, with_errors
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.ris_auction import Greedy

@@ -11,18 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures.auction import (
-    COLOURS,
-    UNTRAINED,
-    Size,
-    efficient,
-    estimate,
-    held_out,
-    mean_and_error,
-    self_play,
-    spread,
-    with_errors,
-)
+from benchmarks.figures.auction import COLOURS, UNTRAINED, Size, efficient, held_out, self_play
+from benchmarks.figures.estimates import estimate, mean_and_error, spread, with_errors
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.ris_auction import Outcomes

@@ -16,16 +16,8 @@ from typing import Any
 import numpy as np
 
 from baselines.ppo_bidder import Args
-from benchmarks.figures.auction import (
-    UNTRAINED,
-    Size,
-    both_seats,
-    estimate,
-    mean_and_error,
-    self_play,
-    spread,
-    trained,
-)
+from benchmarks.figures.auction import UNTRAINED, Size, both_seats, self_play, trained
+from benchmarks.figures.estimates import estimate, mean_and_error, spread
 from benchmarks.tables import markdown, write_data
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.evaluation.protocol import HELD_OUT, VALIDATION

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures.auction import COLOURS, Size, estimate, mean_and_error, with_errors
+from benchmarks.figures.auction import COLOURS, Size
+from benchmarks.figures.estimates import estimate, mean_and_error, with_errors
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.evaluation.protocol import HELD_OUT

@@ -10,18 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures.auction import (
-    COLOURS,
-    PUBLISHED,
-    Size,
-    both_seats,
-    estimate,
-    mean_and_error,
-    meetings,
-    self_play,
-    spread,
-    with_errors,
-)
+from benchmarks.figures.auction import COLOURS, PUBLISHED, Size, both_seats, meetings, self_play
+from benchmarks.figures.estimates import estimate, mean_and_error, spread, with_errors
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 

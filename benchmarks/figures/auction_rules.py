@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures.auction import COLOURS, Size, efficient, estimate, held_out, self_play
+from benchmarks.figures.auction import COLOURS, Size, efficient, held_out, self_play
+from benchmarks.figures.estimates import estimate
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Float
 from cfenvs.ris_auction import Greedy, Outcomes, Straightforward

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.figures.auction import estimate, mean_and_error, with_errors
+from benchmarks.figures.estimates import estimate, mean_and_error, with_errors
 from benchmarks.tables import write_data, write_table
 from cfenvs.arrays import Bool, Float
 from cfenvs.evaluation.protocol import HELD_OUT

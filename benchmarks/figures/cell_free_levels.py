@@ -13,8 +13,8 @@ from baselines.common.cell_free import ENV_ID
 from benchmarks.figures.cell_free import held_out
 from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
-from cfenvs.cell_free.levels import db_levels, linear_levels
 from cfenvs.evaluation import interquartile_mean, interval
+from cfenvs.power.levels import db_levels, linear_levels
 
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
 """Non-zero levels."""

@@ -45,7 +45,6 @@ def make(stem: Path, quick: bool = False) -> None:
             "row": name,
             **summary(outcome.score),
             "while learning": f"{learning(outcome).mean():.3f}",
-            "training, s a network": f"{outcome.seconds / outcome.score.size:.1f}",
         }
         for name, outcome in outcomes.items()
     ]

@@ -62,16 +62,13 @@ def page(found: Sequence[Board], title: str = "Benchmark report", progress: bool
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"kinds": KINDS, "legend": LEGEND, "words": WORDS, "symbols": SYMBOLS}
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "allow_nan": False, "separators": (",", ":")}
     look = styles(found)
     return environment.get_template("page.html").render(
         sections=[_section(board, look) for board in tqdm(found, desc="plots", unit=" table", disable=not progress)],
         origins=_origins(found),
         title=title,
-        kinds=KINDS,
-        legend=LEGEND,
-        words=WORDS,
-        symbols=SYMBOLS,
         text_columns=TEXT_COLUMNS,
         style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         library=Markup(library),

@@ -147,5 +147,5 @@ class SB3AgentsVecEnv(_Worlds):
 
     _agents = True
 
-    def __init__(self, env: ParallelVecFace) -> None:
+    def __init__(self, env: ParallelVecFace[Any]) -> None:
         super().__init__(env, env.num_envs * env.num_agents)

@@ -1,6 +1,20 @@
-"""`CellFreeUplinkPower-v0`: uplink power control in cell-free massive MIMO."""
+"""`CellFreeUplinkPower-v0`: uplink power control in cell-free massive MIMO.
 
-from cfenvs.cell_free.config import RECEIVERS, CellFreeConfig
+The way of an action, file by file (`cfenvs.core` and `cfenvs.power` hold what is not this system's own):
+
+* `core/faces/`: a face takes it; `core/worlds.py` sees that the episode runs and asks the view what it commands.
+* `power/views.py`, `power/actions.py`: it is checked, and becomes powers in mW.
+* `simulator.py`, over `power/simulator.py`: `step` has the rates from `receivers.py`, which has them from the kernels
+  of `cfenvs.radio`, settles in `kernels.py` who was not to send, has the objective judged by `power/objectives.py`, and
+  goes on along the path that `activity.py` drew.
+* `views.py` on top of `power/views.py`: reward, outcome, next situation and observation.
+
+A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.py` knows what would have been best,
+`render.py` what it looks like, `env.py` has the `System` and its page.
+"""
+
+from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.env import (
     CellFreeUplinkPowerEnv,
     CellFreeUplinkPowerParallelEnv,
@@ -11,14 +25,20 @@ from cfenvs.cell_free.env import (
     parallel_vec_env,
     warmup,
 )
-from cfenvs.cell_free.levels import db_levels, linear_levels
 from cfenvs.cell_free.presets import PRESETS
+from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
+from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.control import Optimum
+from cfenvs.power.levels import db_levels, linear_levels
 
 __all__ = [
+    "ACTIVITY",
+    "PATH_LOSS",
+    "PILOT_ASSIGNMENT",
     "PRESETS",
     "RECEIVERS",
+    "SHADOWING",
     "CellFreeConfig",
     "CellFreeUplinkPowerEnv",
     "CellFreeUplinkPowerParallelEnv",

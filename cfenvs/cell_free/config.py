@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cfenvs.cell_free.levels import linear_levels
+from cfenvs.cell_free.activity import ACTIVITY, Activity
+from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING, Propagation
+from cfenvs.cell_free.receivers import RECEIVERS, Receiver
 from cfenvs.core.config import (
     require,
     require_choice,
     require_count,
-    require_levels,
     require_number,
     require_positive,
 )
-from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
-from cfenvs.core.objectives import check_objective
-from cfenvs.radio.uatf import Lsfd
+from cfenvs.core.drops import RESAMPLE, check_scenario_seed
+from cfenvs.power.choices import choose_class, is_own
+from cfenvs.power.given import check_network
+from cfenvs.power.levels import linear_levels, require_levels
+from cfenvs.power.objectives import check_objective
 
 MAX_JOINT_ACTIONS = 100_000
 
-RECEIVERS = {
-    "mmse": "centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step",
-    "l-mmse": "local MMSE combining at every access point; statistics by Monte Carlo at reset",
-    "mr": "maximum-ratio combining at every access point, in closed form",
-}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CellFreeConfig:
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours.
 
@@ -48,13 +46,14 @@ class CellFreeConfig:
 
     Propagation
     -----------
-    path_loss : {"urban-micro", "three-slope"}
+    path_loss : {"urban-micro", "three-slope"}, or callable
         `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
-        shadowing within 50 m.
+        shadowing within 50 m. Or your own, a function (links, config) or its `"module:Name"`
+        (`cfenvs.cell_free.propagation`).
     carrier_ghz, bandwidth, noise_figure_db : float
         In GHz, Hz, dB.
-    shadowing : {"user-correlated", "two-component", "independent"}
-        `cfenvs.radio.shadowing`.
+    shadowing : {"user-correlated", "two-component", "independent"}, or callable
+        `cfenvs.radio.shadowing`. Or your own, a function (links, config, rng) or its `"module:Name"`.
     shadowing_std_db, shadowing_decorrelation : float
         Standard deviation in dB; distance in metres over which the correlation halves.
     angular_std_deg : float
@@ -64,8 +63,8 @@ class CellFreeConfig:
     ---------------
     pilot_length, coherence_length : int
         tau_p (also the number of orthogonal pilots) and tau_c in samples. The pre-log factor is 1 - tau_p / tau_c.
-    pilot_assignment : {"least-contaminated", "greedy", "random"}
-        `cfenvs.radio.pilots`.
+    pilot_assignment : {"least-contaminated", "greedy", "random"}, or callable
+        `cfenvs.radio.pilots`. Or your own, a function (gains, config, rng) or its `"module:Name"`.
     max_power : float
         Maximum data power of a user, and the power of its pilot, in mW. Data power does not change the estimates.
     pilots_from : {"all", "active"}
@@ -74,7 +73,9 @@ class CellFreeConfig:
 
     Receiver and rate
     -----------------
-    receiver : {"mmse", "l-mmse", "mr"}
+    receiver : {"mmse", "l-mmse", "mr"}, or class
+        Or your own, or its `"module:Name"` (`cfenvs.cell_free.receivers.Receiver`). It says which of the next fields it
+        offers.
     lsfd : {None, "none", "optimal"}
         Large-scale fading decoding, for "l-mmse" (where None means "optimal") and "mr" (None means "none"). Weights are
         frozen at full power of all users.
@@ -104,7 +105,7 @@ class CellFreeConfig:
     observation : {"rates", "rates+gains"}
     objective : str or Objective
         "min", "sum", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
-        (`cfenvs.core.objectives`).
+        (`cfenvs.power.objectives`).
     circuit_power, access_point_power : float
         Of "energy-efficiency", in mW: what the network spends whatever is sent, and what each access point adds to
         it. Defaults are round numbers, not those of a product.
@@ -123,7 +124,8 @@ class CellFreeConfig:
 
     Activity and episodes
     ---------------------
-    activity : {"markov", "static", "toggle"}
+    activity : {"markov", "static", "toggle"}, or class
+        Or your own, or its `"module:Name"` (`cfenvs.cell_free.activity.Activity`).
     mean_on_steps, mean_off_steps : float
         "markov": mean dwell times. A draw that would empty the active set keeps one random user on.
     active_users : int, optional
@@ -161,22 +163,22 @@ class CellFreeConfig:
     placement: str = "grid"
     height: float = 10.0
 
-    path_loss: str = "urban-micro"
+    path_loss: str | Callable[..., Any] = "urban-micro"
     carrier_ghz: float = 2.0
     bandwidth: float = 20e6
     noise_figure_db: float = 7.0
-    shadowing: str = "user-correlated"
+    shadowing: str | Callable[..., Any] = "user-correlated"
     shadowing_std_db: float = 4.0
     shadowing_decorrelation: float = 9.0
     angular_std_deg: float = 15.0
 
     pilot_length: int = 5
     coherence_length: int = 200
-    pilot_assignment: str = "least-contaminated"
+    pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     max_power: float = 100.0
     pilots_from: str = "all"
 
-    receiver: str = "mmse"
+    receiver: str | Callable[..., Any] = "mmse"
     lsfd: str | None = None
     fading: str = "average"
     realizations: int = 40
@@ -196,7 +198,7 @@ class CellFreeConfig:
     reward_scope: str = "global"
     identity: bool = False
 
-    activity: str = "markov"
+    activity: str | Callable[..., Any] = "markov"
     mean_on_steps: float = 50.0
     mean_off_steps: float = 12.0
     active_users: int | None = None
@@ -239,17 +241,12 @@ class CellFreeConfig:
         require_choice(
             self,
             placement=("grid", "uniform"),
-            path_loss=("urban-micro", "three-slope"),
-            shadowing=("user-correlated", "two-component", "independent"),
-            pilot_assignment=("least-contaminated", "greedy", "random"),
             pilots_from=("all", "active"),
-            receiver=tuple(RECEIVERS),
             fading=("average", "block"),
             utility=("shannon", "cqi"),
             action_type=("discrete", "joint", "continuous"),
             observation=("rates", "rates+gains"),
             reward_scope=("global", "neighborhood"),
-            activity=("markov", "static", "toggle"),
             toggle_users=("any", "join", "leave"),
             resample=RESAMPLE,
         )
@@ -264,9 +261,12 @@ class CellFreeConfig:
             self.pilot_length,
             f"must not exceed the {self.coherence_length} samples of a coherence block (coherence_length)",
         )
-        self._check_receiver()
+        self.propagation  # noqa: B018  (looked up)
+        require(self.lsfd in (None, "none", "optimal"), "lsfd", self.lsfd, "must be None, 'none' or 'optimal'")
+        choose_class(self, "receiver", RECEIVERS, Receiver)
         self._check_control()
-        self._check_activity()
+        self._check_active_users()
+        choose_class(self, "activity", ACTIVITY, Activity)
         check_scenario_seed(self)
         check_objective(self)
 
@@ -278,27 +278,6 @@ class CellFreeConfig:
             self.access_points,
             'must be a square number with placement="grid"; or choose placement="uniform", or give their positions in '
             "`network`",
-        )
-
-    def _check_receiver(self) -> None:
-        require(self.lsfd in (None, "none", "optimal"), "lsfd", self.lsfd, "must be None, 'none' or 'optimal'")
-        require(
-            self.lsfd is None or self.receiver != "mmse",
-            "lsfd",
-            self.lsfd,
-            'is for receivers "l-mmse" and "mr"; the centralised "mmse" has no decoding step to weight',
-        )
-        require(
-            self.fading == "average" or self.receiver == "mmse",
-            "fading",
-            self.fading,
-            'is for receiver "mmse"; "l-mmse" and "mr" know statistics only',
-        )
-        require(
-            self.pilots_from == "all" or self.receiver != "l-mmse",
-            "pilots_from",
-            self.pilots_from,
-            'is not offered for receiver "l-mmse", whose statistics take a Monte Carlo run; use "all"',
         )
 
     def _check_control(self) -> None:
@@ -324,7 +303,7 @@ class CellFreeConfig:
                 f"must be None, a count from 0 to {others}, or a share of the others from 0.0 to 1.0",
             )
 
-    def _check_activity(self) -> None:
+    def _check_active_users(self) -> None:
         if self.active_users is not None:
             require_count(self, active_users=1)
             require(
@@ -333,44 +312,22 @@ class CellFreeConfig:
                 self.active_users,
                 f"must not exceed users={self.users}",
             )
-        require(
-            self.active_users is None or self.activity != "markov",
-            "active_users",
-            self.active_users,
-            'is for activity "static" or "toggle"; with "markov", options={"active": ...} of reset says who starts',
-        )
-        for name in ("toggle_step", "toggle_episode"):
-            require(
-                getattr(self, name) is None or self.activity == "toggle",
-                name,
-                getattr(self, name),
-                f'is for activity "toggle", not {self.activity!r}',
-            )
-        if self.activity == "toggle":
-            steps, episodes = self.toggle_step, self.toggle_episode
-            require(
-                (steps is None) != (episodes is None),
-                "toggle_step",
-                steps,
-                f"exactly one of toggle_step and toggle_episode (now {episodes!r}) must be given",
-            )
-            require_count(self, **({"toggle_step": 0} if episodes is None else {"toggle_episode": 0}))
-            active = self.users if self.active_users is None else self.active_users
-            flips = self.num_toggled
-            if self.toggle_users == "join":
-                require(
-                    flips <= self.users - active,
-                    "toggle_users",
-                    self.toggle_users,
-                    f"{flips} users cannot join while {self.users - active} are inactive: lower active_users",
-                )
-            elif self.toggle_users == "leave":
-                require(
-                    flips < active,
-                    "toggle_users",
-                    self.toggle_users,
-                    f"{flips} of {active} active users cannot leave: one must stay",
-                )
+
+    @cached_property
+    def propagation(self) -> Propagation:
+        """What `path_loss`, `shadowing` and `pilot_assignment` stand for."""
+        return Propagation(self)
+
+    @property
+    def own_functions(self) -> bool:
+        """Whether somebody's own code draws parts of networks."""
+        named = {"path_loss": PATH_LOSS, "shadowing": SHADOWING, "pilot_assignment": PILOT_ASSIGNMENT}
+        return any(is_own(getattr(self, field), ours) for field, ours in named.items())
+
+    @property
+    def own_classes(self) -> bool:
+        """Whether somebody's own code holds worlds."""
+        return is_own(self.receiver, RECEIVERS) or is_own(self.activity, ACTIVITY)
 
     @property
     def action_levels(self) -> tuple[float, ...]:
@@ -402,11 +359,6 @@ class CellFreeConfig:
     def num_toggled(self) -> int:
         """How many users flip under activity="toggle"."""
         return round_half_up(self.toggle_fraction * self.users)
-
-    @property
-    def decoding(self) -> Lsfd:
-        """The large-scale fading decoding in use."""
-        return self.lsfd or ("optimal" if self.receiver == "l-mmse" else "none")  # type: ignore[return-value]
 
 
 def round_half_up(value: float) -> int:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from cfenvs.cell_free.config import RECEIVERS
+from cfenvs.cell_free.activity import ACTIVITY
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
+from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
+from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
-from cfenvs.core.config import louder
-from cfenvs.core.faces import aec, faces
+from cfenvs.control import Optimum
+from cfenvs.core.faces import ScalarEnv, aec, faces
+from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
+from cfenvs.power.account import PowerAccount
+from cfenvs.power.levels import louder
+from cfenvs.power.objectives import OBJECTIVES
 
 
-def _make_renderer(simulator: CellFreeSimulator) -> Any:
+def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:
     from cfenvs.cell_free.render import CellFreeRenderer  # needs pygame
 
     return CellFreeRenderer(simulator)
@@ -31,154 +37,165 @@ SYSTEM = System(
     metrics={"reward": "mean", "objective": "mean", "violations": "mean"},
     louder=louder,
     describe=describe,
-    catalogue=("receiver", RECEIVERS),
+    catalogue={
+        "receiver": RECEIVERS,
+        "path_loss": PATH_LOSS,
+        "shadowing": SHADOWING,
+        "pilot_assignment": PILOT_ASSIGNMENT,
+        "activity": ACTIVITY,
+        "objective": OBJECTIVES,
+    },
     controllers="cfenvs.policies:CELL_FREE",
     first_look="rate-feedback-3",
-    account="cfenvs.play:PowerAccount",
+    examples=("--controller fractional", "--policy model.zip --library stable_baselines3:PPO"),
+    account=PowerAccount,
 )
 
 
-PAGE = r"""Uplink power control in cell-free massive MIMO: give the worst-served user as much as possible.
+class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
+    r"""Uplink power control in cell-free massive MIMO: give the worst-served user as much as possible.
 
-Description
------------
-L access points, spread over a square that wraps around, serve K users jointly. A central processing unit (CPU)
-detects everybody's data with what it knows of the channels from shared pilots. The more power one user sends, the
-more it disturbs the others, so that full power for all is not best: the guaranteed rate, the minimum over active
-users, is highest when all have the same rate. Users become active and inactive over time. The game is that of
-S. Schwarz et al., "Multi-Agent DRL for Cell-free MIMO Systems" (workshop talk, 2025); the radio is that of Demir,
-Bjornson and Sanguinetti, "Foundations of User-Centric Cell-Free Massive MIMO" (2021).
+    Description
+    -----------
+    L access points, spread over a square that wraps around, serve K users jointly. A central processing unit (CPU)
+    detects everybody's data with what it knows of the channels from shared pilots. The more power one user sends, the
+    more it disturbs the others, so that full power for all is not best: the guaranteed rate, the minimum over active
+    users, is highest when all have the same rate. Users become active and inactive over time. The game is that of
+    S. Schwarz et al., "Multi-Agent DRL for Cell-free MIMO Systems" (workshop talk, 2025); the radio is that of Demir,
+    Bjornson and Sanguinetti, "Foundations of User-Centric Cell-Free Massive MIMO" (2021).
 
-In the step at time t, user k has the rate u_k = (1 - tau_p / tau_c) E{log2(1 + SINR_k)} in bit/s/Hz; with the
-bandwidth of 20 MHz, 1 bit/s/Hz is 20 Mbit/s. With the default receiver the SINR is that of centralised MMSE
-combining and the mean is over 40 channel estimates, held for the episode. Powers do not change the next
-situation (activity and channels go their own way), so that the task is a contextual bandit with observations of
-past rates.
+    In the step at time t, user k has the rate u_k = (1 - tau_p / tau_c) E{log2(1 + SINR_k)} in bit/s/Hz; with the
+    bandwidth of 20 MHz, 1 bit/s/Hz is 20 Mbit/s. With the default receiver the SINR is that of centralised MMSE
+    combining and the mean is over 40 channel estimates, held for the episode. Powers do not change the next
+    situation (activity and channels go their own way), so that the task is a contextual bandit with observations of
+    past rates.
 
-Action Space
-------------
-=====================  ==============================  ==========================================================
-`action_type`          space                           meaning
-=====================  ==============================  ==========================================================
-"discrete" (default)   `MultiDiscrete([n] * K)`        index into `levels` for each user
-"joint"                `Discrete(n ** K)`              the same as one number, user 0 the most significant digit;
-                                                       refused above 100 000
-"continuous"           `Box(0, 1, (K,))`               share of `max_power` of each user
-=====================  ==============================  ==========================================================
+    Action Space
+    ------------
+    =====================  ==============================  ==========================================================
+    `action_type`          space                           meaning
+    =====================  ==============================  ==========================================================
+    "discrete" (default)   `MultiDiscrete([n] * K)`        index into `levels` for each user
+    "joint"                `Discrete(n ** K)`              the same as one number, user 0 the most significant digit;
+                                                           refused above 100 000
+    "continuous"           `Box(0, 1, (K,))`               share of `max_power` of each user
+    =====================  ==============================  ==========================================================
 
-With `include_zero=False` level 0 is left out and inactive users are silent. An action of another shape, type or
-range raises `InvalidAction` and changes nothing.
+    With `include_zero=False` level 0 is left out and inactive users are silent. An action of another shape, type or
+    range raises `InvalidAction` and changes nothing.
 
-Observation Space
------------------
-A `Box` of float32:
+    Observation Space
+    -----------------
+    A `Box` of float32:
 
-==========================  ==================  ==================================================================
-entries                     range               meaning
-==========================  ==================  ==================================================================
-K                           0, 1                d(t): who is active
-K                           0, 1                v(t-1): which inactive users transmitted (with continuous actions,
-                                                above 0.001 of `max_power`); 0 after a reset
-K                           0 to 4              u(t-1): rates / (5 bit/s/Hz), clipped; 0 for inactive users and
-                                                after a reset
-K (1 + L), only with        -4 to 4             for each user the sum of its large-scale gains over access points,
-"rates+gains"                                   then each gain: (dB over the noise at 1 mW + 20) / 20, clipped
-==========================  ==================  ==================================================================
+    ==========================  ==================  ==================================================================
+    entries                     range               meaning
+    ==========================  ==================  ==================================================================
+    K                           0, 1                d(t): who is active
+    K                           0, 1                v(t-1): which inactive users transmitted (with continuous actions,
+                                                    above 0.001 of `max_power`); 0 after a reset
+    K                           0 to 4              u(t-1): rates / (5 bit/s/Hz), clipped; 0 for inactive users and
+                                                    after a reset
+    K (1 + L), only with        -4 to 4             for each user the sum of its large-scale gains over access points,
+    "rates+gains"                                   then each gain: (dB over the noise at 1 mW + 20) / 20, clipped
+    ==========================  ==================  ==================================================================
 
-Each user's agent (`cfenvs.cell_free.parallel_env`) sees its own rate, then those of its neighbours by rising
-distance; with "rates+gains" its own 1 + L gains; with `identity=True` its index, one-hot. Its `info["active"]` and
-`info["action_mask"]` say whether it may act; `state()` is the observation above.
+    Each user's agent (`cfenvs.cell_free.parallel_env`) sees its own rate, then those of its neighbours by rising
+    distance; with "rates+gains" its own 1 + L gains; with `identity=True` its index, one-hot. Its `info["active"]` and
+    `info["action_mask"]` say whether it may act; `state()` is the observation above.
 
-Rewards
--------
-min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
-objectives: "sum", "proportional-fair" (the geometric mean), "energy-efficiency" (with `circuit_power`,
-`access_point_power` and `amplifier_efficiency`), or your own (`cfenvs.core.objectives`). Agents get the
-objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
-neighbours ("neighborhood").
+    Rewards
+    -------
+    min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
+    objectives: "sum", "proportional-fair" (the geometric mean), "energy-efficiency" (with `circuit_power`,
+    `access_point_power` and `amplifier_efficiency`), or your own (`cfenvs.power.objectives`). Agents get the
+    objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
+    neighbours ("neighborhood").
 
-A power of 0 for one active user makes the reward 0: of random joint actions over 5 levels with 10 active users,
-89 % earn nothing.
+    A power of 0 for one active user makes the reward 0: of random joint actions over 5 levels with 10 active users,
+    89 % earn nothing.
 
-`info` holds `rates` and `powers` (mW) of the users, the `objective`, the number of `violations`, and with
-`info_optimum=True` the `optimum` for the action type in use and the `regret`.
+    `info` holds `rates` and `powers` (mW) of the users, the `objective`, the number of `violations`, and with
+    `info_optimum=True` the `optimum` for the action type in use and the `regret`.
 
-Starting State
---------------
-A new network: access points, users, shadowing, pilots, channels. `resample="never"` keeps the first;
-`scenario_seed` fixes it. Active users are drawn from the stationary law of their Markov chains.
-`reset(options={"active": mask})` sets the active users at the start of the episode.
+    Starting State
+    --------------
+    A new network: access points, users, shadowing, pilots, channels. `resample="never"` keeps the first;
+    `scenario_seed` fixes it. Active users are drawn from the stationary law of their Markov chains.
+    `reset(options={"active": mask})` sets the active users at the start of the episode.
 
-Episode End
------------
-Truncation after `episode_length` steps (50). It never terminates.
+    Episode End
+    -----------
+    Truncation after `episode_length` steps (50). It never terminates.
 
-Arguments
----------
-A preset, then overrides; all of them, with units and sources, are the fields of `CellFreeConfig`.
+    Arguments
+    ---------
+    A preset, then overrides; all of them, with units and sources, are the fields of `CellFreeConfig`.
 
->>> import gymnasium as gym
->>> env = gym.make("CellFreeUplinkPower-v0", preset="small", receiver="mr", lsfd="optimal")
->>> observation, info = env.reset(seed=0)
->>> observation.shape, env.action_space
-((15,), MultiDiscrete([5 5 5 5 5]))
+    >>> import gymnasium as gym
+    >>> env = gym.make("CellFreeUplinkPower-v0", preset="small", receiver="mr", lsfd="optimal")
+    >>> observation, info = env.reset(seed=0)
+    >>> observation.shape, env.action_space
+    ((15,), MultiDiscrete([5 5 5 5 5]))
 
-================  =====  ====  ====  ======  ==========  =====================================================
-preset            L      N     K     tau_p   receiver    source
-================  =====  ====  ====  ======  ==========  =====================================================
-"default"         25     1     10    5       mmse        sizes ours, propagation of the book
-"small"           16     1     5     3       mmse        the same, small enough to enumerate all joint actions
-"book-100x4"      100    4     40    10      mmse        Demir et al. 2021, running example
-"book-400x1"      400    1     40    10      mmse        Demir et al. 2021, Figure 5.4 (a)
-"ngo"             100    1     40    20      mr          Ngo et al. 2017; levels ours: 16 steps of 2 dB
-================  =====  ====  ====  ======  ==========  =====================================================
+    ================  =====  ====  ====  ======  ==========  =====================================================
+    preset            L      N     K     tau_p   receiver    source
+    ================  =====  ====  ====  ======  ==========  =====================================================
+    "default"         25     1     10    5       mmse        sizes ours, propagation of the book
+    "small"           16     1     5     3       mmse        the same, small enough to enumerate all joint actions
+    "book-100x4"      100    4     40    10      mmse        Demir et al. 2021, running example
+    "book-400x1"      400    1     40    10      mmse        Demir et al. 2021, Figure 5.4 (a)
+    "ngo"             100    1     40    20      mr          Ngo et al. 2017; levels ours: 16 steps of 2 dB
+    ================  =====  ====  ====  ======  ==========  =====================================================
 
-With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one. Positions may
-have a height as a third coordinate. Users share pilots as drawn ones do, unless there are as many pilots.
+    With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one. Positions may
+    have a height as a third coordinate. Users share pilots as drawn ones do, unless there are as many pilots.
 
->>> street = {"users": [[100, 500], [300, 500], [500, 500], [700, 500], [900, 500]]}
->>> env = gym.make("CellFreeUplinkPower-v0", preset="small", network=street, pilot_length=5)
->>> observation, info = env.reset(seed=0)
->>> env.unwrapped.scenario.users[:2].tolist()
-[[100.0, 500.0], [300.0, 500.0]]
+    >>> street = {"users": [[100, 500], [300, 500], [500, 500], [700, 500], [900, 500]]}
+    >>> env = gym.make("CellFreeUplinkPower-v0", preset="small", network=street, pilot_length=5)
+    >>> observation, info = env.reset(seed=0)
+    >>> env.unwrapped.scenario.users[:2].tolist()
+    [[100.0, 500.0], [300.0, 500.0]]
 
-Vectorized environment
-----------------------
->>> envs = gym.make_vec("CellFreeUplinkPower-v0", 3, receiver="mr", autoreset_mode="SameStep")
->>> observations, infos = envs.reset(seed=0)
->>> observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
->>> observations.shape, rewards.shape, infos["rates"].shape
-((3, 30), (3,), (3, 10))
+    Vectorized environment
+    ----------------------
+    >>> envs = gym.make_vec("CellFreeUplinkPower-v0", 3, receiver="mr", autoreset_mode="SameStep")
+    >>> observations, infos = envs.reset(seed=0)
+    >>> observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
+    >>> observations.shape, rewards.shape, infos["rates"].shape
+    ((3, 30), (3,), (3, 10))
 
-One world takes 0.2 MB with "default", 0.1 MB with "small", 12 MB with "book-100x4", 11 MB with "book-400x1" and
-0.2 MB with "ngo".
+    One world takes 0.2 MB with "default", 0.1 MB with "small", 12 MB with "book-100x4", 11 MB with "book-400x1" and
+    0.2 MB with "ngo".
 
-Reference values
-----------------
-Mean guaranteed rate in bit/s/Hz over an episode, on 100 networks (50 for "ngo", 4 for "book-100x4"), scenario seeds
-from 1 000 000. `env.unwrapped.optimum()` gives the optimum of the current situation, certified for the minimum
-rate.
+    Reference values
+    ----------------
+    Mean guaranteed rate in bit/s/Hz over an episode, on 100 networks (50 for "ngo", 4 for "book-100x4"), scenario seeds
+    from 1 000 000. `env.unwrapped.optimum()` gives the optimum of the current situation, certified for the minimum
+    rate.
 
-================  ==========  =============  ==========================  ========================
-preset            random      full power     optimum over the levels     optimum over all powers
-================  ==========  =============  ==========================  ========================
-"default"         0.229       1.949          2.221                       2.370
-"small"           0.579       1.843          1.972                       2.029
-"ngo"             0.000       0.044          0.502                       0.535
-"book-100x4"      0.000       4.925          5.648                       5.942
-================  ==========  =============  ==========================  ========================
+    ================  ==========  =============  ==========================  ========================
+    preset            random      full power     optimum over the levels     optimum over all powers
+    ================  ==========  =============  ==========================  ========================
+    "default"         0.229       1.949          2.221                       2.370
+    "small"           0.579       1.843          1.972                       2.029
+    "ngo"             0.000       0.044          0.502                       0.535
+    "book-100x4"      0.000       4.925          5.648                       5.942
+    ================  ==========  =============  ==========================  ========================
 
-Version History
----------------
-* v0: first version.
+    Version History
+    ---------------
+    * v0: first version.
 
-Citation
---------
-See `CITATION.cff` of the project.
-"""
-"""What `help(CellFreeUplinkPowerEnv)` and the documentation show."""
+    Citation
+    --------
+    See `CITATION.cff` of the project.
+    """
 
-CellFreeUplinkPowerEnv, CellFreeUplinkPowerVectorEnv, parallel_env, parallel_vec_env = faces(SYSTEM, PAGE, __name__)
+    system = SYSTEM
+
+
+CellFreeUplinkPowerVectorEnv, parallel_env, parallel_vec_env = faces(CellFreeUplinkPowerEnv)
 CellFreeUplinkPowerParallelEnv, CellFreeUplinkPowerParallelVecEnv = parallel_env, parallel_vec_env
 env = aec(parallel_env)
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
-from cfenvs.arrays import Array, Bool, Float
+from cfenvs.arrays import Bool, Float
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.receivers import Receiver
 from cfenvs.control import Optimum, PowerSolution, max_min_discrete
 from cfenvs.control.discrete import max_min_refined
 from cfenvs.control.search import best_continuous, best_discrete
 from cfenvs.control.solution import relative_gap
-from cfenvs.core.objectives import MinimumRate, Objective
+from cfenvs.power.objectives import MinimumRate, Objective
 from cfenvs.radio.spectral_efficiency import cqi_of_rate, prelog
 
 RANDOM_STARTS = 4
@@ -31,18 +29,6 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     are the best found: levels by ascent of one user and of two at a time, powers by L-BFGS-B, each from full power, the
     max-min powers and, under "mr" and "l-mmse", those of WMMSE, levels also from random points.
     """
-    found = _search(config, receiver, objective, world, active)
-    return found.played(config.action_type, partial(action_of, config))
-
-
-def action_of(config: CellFreeConfig, powers: Float) -> Array:
-    """The action that leads to powers (K,): shares, or indices of levels; zeros for the silent."""
-    if config.action_type == "continuous":
-        return powers / config.max_power
-    return np.searchsorted(np.array(config.action_levels), powers)
-
-
-def _search(config: CellFreeConfig, receiver: Receiver, objective: Objective, world: int, active: Bool) -> Optimum:
     scale = prelog(config.pilot_length, config.coherence_length)
     if not active.any():
         nothing = PowerSolution(np.zeros(config.users), 0.0, 0)

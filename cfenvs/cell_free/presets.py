@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.cell_free.levels import db_levels
 from cfenvs.core.config import configure, load_object
+from cfenvs.power.choices import called
+from cfenvs.power.levels import db_levels
 
 _BOOK: dict[str, Any] = {"users": 40, "placement": "uniform", "pilot_length": 10}
 
@@ -49,7 +50,7 @@ def configure_cell_free(preset: str, overrides: Mapping[str, Any]) -> CellFreeCo
     levels = PRESETS.get(preset, {}).get("levels")
     if levels is not None and "levels" not in given and isinstance(given.get("max_power"), (int, float)):
         given["levels"] = [level * (given["max_power"] / max(levels)) for level in levels]
-    config = configure(CellFreeConfig, PRESETS, preset, given)
+    config = configure(CellFreeConfig, PRESETS, preset, given, agents="users")
     if "pilot_length" not in overrides:
         _warn_of_shared_pilots(config)
     return config
@@ -72,5 +73,5 @@ def describe(c: CellFreeConfig) -> str:
     """Sizes and receiver in a line."""
     return (
         f"{c.access_points} access points x {c.antennas} antennas, {c.users} users, {c.pilot_length} pilots, "
-        f"{len(c.levels)} power levels, receiver {c.receiver}"
+        f"{len(c.levels)} power levels, receiver {called(c.receiver)}"
     )

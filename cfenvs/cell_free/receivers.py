@@ -1,19 +1,23 @@
 """Receivers: from powers to rates, and to the optimum that belongs to them.
 
-A receiver holds what it knows of E worlds (drawn at reset) and evaluates power vectors in any of them. To add one,
-subclass `Receiver`, give it a name in `RECEIVERS` of the configuration and a branch in `make_receiver`.
+A receiver holds what it knows of E worlds (drawn at reset) and evaluates power vectors in any of them. Yours derives
+from `Receiver` and is given as it is, `receiver=Mine`, with arguments as `functools.partial(Mine, order=2)`, or as
+`"module:Mine"`, so that the environment's spec can be stored.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
-from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.cell_free.scenario import Scenario
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
+from cfenvs.core.kept import entry
+from cfenvs.power.choices import Chosen, choose_class, is_own
+from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.estimation import (
@@ -23,8 +27,10 @@ from cfenvs.radio.estimation import (
     received_pilots,
 )
 from cfenvs.radio.mmse import MmseBatch
+from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.spectral_efficiency import cqi, cqi_of_rate
 from cfenvs.radio.uatf import (
+    Lsfd,
     UatfCoefficients,
     lmmse_moments,
     lsfd_weights,
@@ -34,37 +40,75 @@ from cfenvs.radio.uatf import (
 )
 from cfenvs.radio.uatf_kernel import UatfBatch
 
+if TYPE_CHECKING:
+    from cfenvs.cell_free.config import CellFreeConfig
+    from cfenvs.cell_free.scenario import Scenario
 
-class Receiver(ABC):
-    """Rates of E worlds without pre-log factor, in bit/s/Hz."""
+
+class Receiver(Chosen, ABC):
+    """Rates of E worlds without pre-log factor, in bit/s/Hz.
+
+    One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
+    `pilots_from` and `utility` it heeds: at other values than those that all know it is refused otherwise.
+
+    Parameters
+    ----------
+    config : CellFreeConfig
+    num_worlds : int
+        E.
+    """
+
+    limited: ClassVar[Mapping[str, Any]] = {
+        "lsfd": None,
+        "fading": "average",
+        "pilots_from": "all",
+        "utility": "shannon",
+    }
+    usual_decoding: ClassVar[Lsfd] = "none"
+    """What `lsfd=None` means for it."""
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
-        self.config = config
+        self.config, self.num_worlds = config, num_worlds
+
+    @property
+    def decoding(self) -> Lsfd:
+        """The large-scale fading decoding in use."""
+        return self.config.lsfd or self.usual_decoding  # type: ignore[return-value]
 
     @abstractmethod
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        """Draw and compute what the receiver holds of a new drop; `sending` users send pilots."""
+        """Draw and compute what the receiver holds of a new drop; the users of the mask `sending` (K,) send pilots."""
 
-    @abstractmethod
+    def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
+        """The same for several drops (n,) that were drawn together, with a leading axis n; `sending` is (n, K)."""
+        for i, (world, rng) in enumerate(zip(worlds.tolist(), rngs, strict=True)):
+            self.prepare(world, entry(drawn, i), rng, sending[i])
+
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
-        """Estimate anew from what is held, with these users sending pilots."""
+        """Estimate anew from what is held, with these users sending pilots: for `pilots_from="active"`."""
+        raise NotImplementedError(f"{type(self).__name__} does not offer pilots_from")
 
-    @abstractmethod
     def efficiencies(self, powers: Float) -> Float:
         """Spectral efficiencies of all worlds; powers (E, K) in mW -> (E, K)."""
+        return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
 
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) in mW -> (B, K)."""
 
-    @abstractmethod
-    def max_min(self, world: int, active: Bool) -> PowerSolution:
-        """Powers with the largest minimum of log2(1 + SINR), that value, and the gap that is proven."""
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in all worlds; powers in mW and weights y (E, K) -> (E, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
 
-    def start_fading(self, world: int, rng: np.random.Generator) -> None:  # noqa: B027  (most have none)
+    def max_min(self, world: int, active: Bool) -> PowerSolution:
+        """Powers with the largest minimum of log2(1 + SINR), that value, and the gap that would be proven."""
+        config = self.config
+        return max_min_rates(lambda p: self.efficiencies_in(world, p[None])[0], config.users, config.max_power, active)
+
+    def start_fading(self, world: int, rng: np.random.Generator) -> None:
         """Begin an episode of fresh realisations; nothing to do where the rate is an average."""
 
-    def fade(self, steps: Int) -> None:  # noqa: B027
+    def fade(self, steps: Int) -> None:
         """Draw the realisation of each world's step; nothing to do where the rate is an average."""
 
     @property
@@ -86,6 +130,9 @@ class Receiver(ABC):
 class _StatisticalReceiver(Receiver):
     """One that reduces to the use-and-then-forget form."""
 
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility")
+    reasons: ClassVar[Mapping[str, str]] = {"fading": 'is for receiver "mmse"; "l-mmse" and "mr" know statistics only'}
+
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = UatfBatch(num_worlds, config.users)
@@ -97,6 +144,9 @@ class _StatisticalReceiver(Receiver):
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         sinr = uatf_sinr(powers, self._batch.get(world))
         return cqi(sinr) if self.config.utility == "cqi" else np.log2(1.0 + sinr)
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents)
 
     def coefficients(self, world: int) -> UatfCoefficients:
         """Coefficients of the use-and-then-forget SINR."""
@@ -116,43 +166,66 @@ class _StatisticalReceiver(Receiver):
 
 
 class MaximumRatioReceiver(_StatisticalReceiver):
-    """Maximum-ratio combining in closed form, with or without large-scale fading decoding."""
+    """Maximum-ratio combining at every access point, in closed form."""
+
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from")
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
 
+    def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
+        if self._in_kernel:
+            self._set_all(worlds, drawn.gains, drawn.pilots, sending)
+        else:
+            super().prepare_all(worlds, drawn, rngs, sending)
+
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
-        config = self.config
-        self._batch.set(
-            world,
-            mr_uatf_coefficients(
-                scenario.correlation,
-                scenario.pilots,
-                config.max_power,
-                config.pilot_length,
-                lsfd=config.decoding,
-                sending=sending,
-            ),
-        )
+        config, batch = self.config, self._batch
+        if self._in_kernel:
+            self._set_all(np.array([world]), scenario.gains[None], scenario.pilots[None], sending[None])
+        else:
+            power, length, lsfd = config.max_power, config.pilot_length, self.decoding
+            R = scenario.correlation
+            batch.set(world, mr_uatf_coefficients(R, scenario.pilots, power, length, lsfd=lsfd, sending=sending))
+
+    @property
+    def _in_kernel(self) -> bool:
+        return self.config.antennas == 1 and self.decoding == "none"
+
+    def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
+        power, length = float(self.config.max_power), self.config.pilot_length
+        mr_coefficients_batch(gains, pilots, sending, power, length, worlds, self._batch.b, self._batch.c)
 
 
 class LocalMmseReceiver(_StatisticalReceiver):
-    """Local MMSE combining at full power, statistics by Monte Carlo, with or without large-scale fading decoding."""
+    """Local MMSE combining at every access point; statistics by Monte Carlo at reset."""
+
+    reasons: ClassVar[Mapping[str, str]] = {
+        **_StatisticalReceiver.reasons,
+        "pilots_from": 'is not offered for receiver "l-mmse", whose statistics take a Monte Carlo run; use "all"',
+    }
+    usual_decoding: ClassVar[Lsfd] = "optimal"
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config = self.config
         h_hat, C = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
         powers = np.full(config.users, config.max_power)
         moments = lmmse_moments(h_hat, C, powers)
-        weights = lsfd_weights(moments, powers, config.decoding)
+        weights = lsfd_weights(moments, powers, self.decoding)
         self._batch.set(world, uatf_coefficients(moments, weights))
-
-    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
-        raise NotImplementedError("the configuration refuses this combination")
 
 
 class CentralMmseReceiver(Receiver):
-    """Centralised MMSE combining; the rate is the average over estimates held for the episode."""
+    """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
+
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility")
+    reasons: ClassVar[Mapping[str, str]] = {
+        "lsfd": 'is for receivers "l-mmse" and "mr"; the centralised "mmse" has no decoding step to weight'
+    }
+
+    @classmethod
+    def suited(cls, config: CellFreeConfig) -> type[Receiver]:
+        return BlockMmseReceiver if cls is CentralMmseReceiver and config.fading == "block" else cls
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -181,6 +254,9 @@ class CentralMmseReceiver(Receiver):
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents, self._all)
+
     def _evaluate(self, powers: Float, worlds: Int) -> Float:
         if self.config.utility == "cqi":
             return cqi(self._batch.sinrs(powers, worlds)).mean(axis=1)
@@ -203,6 +279,8 @@ class CentralMmseReceiver(Receiver):
 
 class BlockMmseReceiver(CentralMmseReceiver):
     """Centralised MMSE combining; the rate is that of a fresh realisation at every step."""
+
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -273,12 +351,14 @@ class _PilotPhase:
         return h_hat, filtered_covariances(scenario.correlation, filters, power, length)[1]
 
 
+RECEIVERS: Mapping[str, type[Receiver]] = {
+    "mmse": CentralMmseReceiver,
+    "l-mmse": LocalMmseReceiver,
+    "mr": MaximumRatioReceiver,
+}
+
+
 def make_receiver(config: CellFreeConfig, num_worlds: int) -> Receiver:
     """The receiver that the configuration names."""
-    if config.receiver == "mr":
-        return MaximumRatioReceiver(config, num_worlds)
-    if config.receiver == "l-mmse":
-        return LocalMmseReceiver(config, num_worlds)
-    if config.fading == "block":
-        return BlockMmseReceiver(config, num_worlds)
-    return CentralMmseReceiver(config, num_worlds)
+    made = choose_class(config, "receiver", RECEIVERS, Receiver)(config, num_worlds)
+    return cast(Receiver, OwnReceiver(made) if is_own(config.receiver, RECEIVERS) else made)

@@ -11,8 +11,8 @@ from cfenvs.arrays import Bool, Float
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.cell_free.simulator import CellFreeSimulator
-from cfenvs.core.drawing import LINK, PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, place_labels
-from cfenvs.core.figure import (
+from cfenvs.core.rendering import Renderer
+from cfenvs.draw.figure import (
     KEYS,
     MAP,
     MAX_LABELLED,
@@ -25,7 +25,7 @@ from cfenvs.core.figure import (
     site_size,
     wrapped_lines,
 )
-from cfenvs.core.rendering import Renderer
+from cfenvs.draw.pen import LINK, PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, place_labels
 
 MAX_LINKED = 12
 """Users above which lines between users of a pilot would hide the map."""
@@ -45,7 +45,7 @@ class Drop:
     reference: Reference | None = None
 
 
-class CellFreeRenderer(Renderer):
+class CellFreeRenderer(Renderer[CellFreeSimulator]):
     """Draws a situation and what the last step earned in it.
 
     After a step, everything shown belongs to the situation in which that step acted: active users, powers, rates and
@@ -55,7 +55,6 @@ class CellFreeRenderer(Renderer):
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
-    simulator: CellFreeSimulator
 
     def __init__(self, simulator: CellFreeSimulator) -> None:
         super().__init__(simulator)

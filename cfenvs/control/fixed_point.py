@@ -115,10 +115,8 @@ def max_min_mmse(h_hat: Complex, C: Complex, p_max: float, active: ArrayLike | N
         Channel estimates over which rates are averaged.
     C : (L, K, N, N) array
         Covariance of the estimation errors.
-    p_max : float
-        Maximum power of a user in mW.
-    active : (K,) bool array, optional
-        Users that transmit and count; all by default.
+    p_max, active
+        As for `max_min`.
 
     Returns
     -------

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 
 from cfenvs.arrays import Float, Int
 from cfenvs.control.solution import PowerSolution, active_mask
@@ -137,6 +136,8 @@ def best_continuous(
     PowerSolution
         `value` is NaN where the objective is NaN at all starts.
     """
+    from scipy.optimize import minimize  # a third of what an environment takes to import, and few need it
+
     lowest = p_min / p_max
     best = _NOTHING
     evaluations = 0

@@ -52,7 +52,7 @@ class PowerSolution(NamedTuple):
 
 
 class Optimum(NamedTuple):
-    """Best powers for a situation: the current drop and active set.
+    """Best powers for a situation: the current network and active set.
 
     Inactive users are silent. Values are in the unit of the objective, pre-log factor included.
 

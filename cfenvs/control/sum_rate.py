@@ -26,12 +26,8 @@ def sum_rate_wmmse(coefficients: UatfCoefficients, p_max: float, active: ArrayLi
 
     Parameters
     ----------
-    coefficients : UatfCoefficients
-        Of all users.
-    p_max : float
-        Maximum power of a user in mW.
-    active : (K,) bool array, optional
-        Users that transmit and count; all by default.
+    coefficients, p_max, active
+        As for `cfenvs.control.max_min`.
 
     Returns
     -------

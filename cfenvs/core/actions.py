@@ -62,15 +62,34 @@ def take_levels(actions: Any, levels: Float, acting: Bool) -> Float:
     return out
 
 
+def take_shares(actions: Any, acting: Bool, axes: tuple[int, ...] = ()) -> Float:
+    """Numbers in [0, 1] where somebody acts; 0 where `acting` is False, whatever number is there.
+
+    Parameters
+    ----------
+    actions : numbers of the shape of `acting`, with further axes of one entry
+    acting : (E, K) bool array
+        Whose number counts.
+    axes : tuple of int
+        The further axes: (1,) where each is the array of a single agent's `Box`.
+
+    Returns
+    -------
+    (E, K) array, a new one
+    """
+    array = _numbers(actions, (*acting.shape, *axes))
+    shares, out = np.ascontiguousarray(array, np.float64).reshape(acting.shape), np.empty(acting.shape)
+    if not _take_shares(shares, acting, out):
+        _refuse_share(shares, acting & ~((shares >= 0) & (shares <= 1)))
+    return out
+
+
 def check_shares(actions: Any, shape: tuple[int, ...]) -> Float:
     """Actions as a float array of the given shape with entries in [0, 1]."""
-    array = check_shape(actions, shape)
-    if array.dtype.kind not in "fiu":
-        raise InvalidAction(f"action has type {array.dtype}: must be numbers from 0 to 1")
+    array = _numbers(actions, shape)
     # A NaN fails both comparisons.
     if array.size and not (array.min() >= 0 and array.max() <= 1):
-        wrong = array[~((array >= 0) & (array <= 1))].flat[0]
-        raise InvalidAction(f"action contains {wrong}: must be numbers from 0 to 1; clip what is not")
+        _refuse_share(array, ~((array >= 0) & (array <= 1)))
     return array.astype(np.float64, copy=False)
 
 
@@ -174,6 +193,29 @@ def _take_levels(actions: Int, levels: Float, acting: Bool, out: Float) -> bool:
             valid &= known or not acting[e, k]
             out[e, k] = levels[index] if known and acting[e, k] else 0.0
     return valid
+
+
+@kernel
+def _take_shares(shares: Float, acting: Bool, out: Float) -> bool:
+    """Write the shares; False if one that counts is out of range, or NaN."""
+    valid = True
+    for e in range(shares.shape[0]):
+        for k in range(shares.shape[1]):
+            share = shares[e, k]
+            valid &= (0.0 <= share <= 1.0) or not acting[e, k]
+            out[e, k] = share if acting[e, k] else 0.0
+    return valid
+
+
+def _numbers(actions: Any, shape: tuple[int, ...]) -> Array:
+    array = check_shape(actions, shape)
+    if array.dtype.kind not in "fiu":
+        raise InvalidAction(f"action has type {array.dtype}: must be numbers from 0 to 1")
+    return array
+
+
+def _refuse_share(array: Array, wrong: Bool) -> None:
+    raise InvalidAction(f"action contains {array[wrong].flat[0]}: must be numbers from 0 to 1; clip what is not")
 
 
 def _integers(actions: Any, shape: tuple[int, ...], count: int) -> Int:

@@ -9,15 +9,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cfenvs.core.errors import check_keys, check_keywords, shown
+from cfenvs.core.errors import AGENTS, LENGTH, check_keys, check_keywords, shown
 
 Config = TypeVar("Config")
 
 
 def configure(
-    config_class: type[Config], presets: Mapping[str, Mapping[str, Any]], preset: str, overrides: Mapping[str, Any]
+    config_class: type[Config],
+    presets: Mapping[str, Mapping[str, Any]],
+    preset: str,
+    overrides: Mapping[str, Any],
+    *,
+    agents: str = "",
+    length: str = "episode_length",
 ) -> Config:
     """The preset of that name with some fields replaced.
+
+    `agents` and `length` are the fields that others would look for under `cfenvs.core.errors.AGENTS` and `LENGTH`.
 
     Raises
     ------
@@ -27,8 +35,9 @@ def configure(
         If the values do not fit, from the class itself.
     """
     check_keys({preset: None}, presets, "preset")
+    meant = {"seed": "scenario_seed", **dict.fromkeys(LENGTH, length), **dict.fromkeys(AGENTS, agents)}
     names = [field.name for field in fields(config_class)]  # type: ignore[arg-type]
-    check_keywords(overrides, names, f"fields of {config_class.__name__}")
+    check_keywords(overrides, names, meant, f"fields of {config_class.__name__}")
     return config_class(**{**presets[preset], **overrides})
 
 
@@ -36,14 +45,19 @@ def load_object(reference: Any) -> Any:
     """The object that a `"module:Name"` string names, called without arguments if it is a class; others as they are."""
     if not isinstance(reference, str):
         return reference
+    found = find_object(reference)
+    return found() if isinstance(found, type) else found
+
+
+def find_object(reference: str) -> Any:
+    """What a `"module:Name"` string names."""
     module, separator, name = reference.partition(":")
     if not separator:
         raise ValueError(f"{reference!r}: must have the form 'module:Name'")
     try:
-        found = getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{reference!r} cannot be loaded: {error}") from error
-    return found() if isinstance(found, type) else found
 
 
 def require(condition: bool, field: str, value: Any, allowed: str) -> None:
@@ -84,23 +98,3 @@ def require_positive(config: Any, *names: str) -> None:
         value = getattr(config, field)
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         require(number and np.isfinite(value) and value > 0, field, value, "must be a number above 0")
-
-
-def require_levels(config: Any) -> None:
-    """The field `levels` must rise from at least 0 to at most `max_power`; it becomes a tuple."""
-    levels = np.asarray(config.levels, float)
-    rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
-    require(
-        bool(rising and levels[0] >= 0 and 0 < levels[-1] <= config.max_power * (1 + 1e-12)),
-        "levels",
-        config.levels,
-        f"must rise from at least 0 to at most max_power={config.max_power:g} mW, with one level above 0",
-    )
-    object.__setattr__(config, "levels", tuple(levels.tolist()))
-
-
-def louder(config: Any, share: float) -> dict[str, Any]:
-    """The arguments `max_power` and `levels` of a configuration, all larger by a share of themselves."""
-    more = 1.0 + share
-    levels = None if config.levels is None else [level * more for level in config.levels]
-    return {"max_power": config.max_power * more, "levels": levels}

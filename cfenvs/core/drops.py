@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
-import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.core.config import load_object, require
-from cfenvs.core.errors import check_keys
+from cfenvs.core.config import require
 
 ScenarioSeed = int | Sequence[int] | None
 RESAMPLE = ("episode", "never")
-GIVEN_DB = (-300.0, 0.0)
-"""Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
-one too: no link amplifies.
-"""
-GIVEN_HEIGHT = (-1e4, 1e4)
-"""Least and largest height in metres."""
-CLOSE = 1.0
-"""Metres; no network of sites is as small."""
 Given = Mapping[str, Float]
 """Parts of a network by name, in place of what is drawn."""
 
@@ -45,6 +35,28 @@ class Beginning(NamedTuple):
     given: Given
 
 
+class Parts(Protocol):
+    """What gives parts of networks in place of what is drawn, called with the generator of the network."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody's own code is run."""
+
+    def __call__(self, rng: np.random.Generator) -> Given: ...
+
+
+@contextmanager
+def restored(generators: Sequence[np.random.Generator]) -> Iterator[None]:
+    """Generators are as they were if what is done with them raises."""
+    states = [generator.bit_generator.state for generator in generators]
+    try:
+        yield
+    except BaseException:
+        for generator, state in zip(generators, states, strict=True):
+            generator.bit_generator.state = state
+        raise
+
+
 class Drops:
     """Decides, world by world, whether a new episode gets a new network, and from which generators it is drawn.
 
@@ -55,7 +67,7 @@ class Drops:
         Fixes the network of all worlds, or of each.
     resample : {"episode", "never"}
         Without a scenario seed: a new network at every reset, or at the first one and those with a seed.
-    given : GivenParts, optional
+    given : Parts, optional
         What is asked for the parts of a new network that are not drawn.
 
     Raises
@@ -64,9 +76,7 @@ class Drops:
         If there are several scenario seeds, but not one for each world.
     """
 
-    def __init__(
-        self, num_worlds: int, scenario_seed: ScenarioSeed, resample: str, given: GivenParts | None = None
-    ) -> None:
+    def __init__(self, num_worlds: int, scenario_seed: ScenarioSeed, resample: str, given: Parts | None = None) -> None:
         self._resample, self._given = resample, given
         self._drawn = np.zeros(num_worlds, bool)
         if scenario_seed is None or isinstance(scenario_seed, int | np.integer):
@@ -82,20 +92,15 @@ class Drops:
     def begin(self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool) -> list[Beginning]:
         """What new episodes in some worlds need, before anything of these worlds changes.
 
-        Other people's code runs here and nowhere else in a reset: if it raises, generators are as they were. `done`
-        says that the networks are made.
+        Where somebody's own function gives parts of a network, it runs here: if it raises, generators are as they were.
+        `done` says that the networks are made.
         """
         foreign = self._given is not None and self._given.foreign
-        states = [generator.bit_generator.state for generator in generators] if foreign else []
-        try:
+        with restored(generators if foreign else ()):
             return [
                 self._begin(world, rng, fresh)
                 for world, rng, fresh in zip(worlds.tolist(), generators, seeded.tolist(), strict=True)
             ]
-        except BaseException:
-            for generator, state in zip(generators, states, strict=False):
-                generator.bit_generator.state = state
-            raise
 
     def done(self, worlds: Int) -> None:
         """These worlds have networks, which may be kept from now on."""
@@ -136,154 +141,3 @@ def check_scenario_seed(config: Any) -> None:
     require(bool(entries) and whole, "scenario_seed", seeds, "must be a non-negative integer, or one for each world")
     if several:
         object.__setattr__(config, "scenario_seed", tuple(int(seed) for seed in entries))
-
-
-class GivenParts:
-    """What the field `network` of a configuration gives of each new network, as arrays by name; {} where all is drawn.
-
-    Parameters
-    ----------
-    config : CellFreeConfig or XLMIMOConfig
-        Its `given_shapes` names the parts that may be given, each with its shape.
-    """
-
-    def __init__(self, config: Any) -> None:
-        self._config = config
-        self._warned = False
-        self._network = load_object(config.network)
-        self._looked_at = False
-        if self._network is None or isinstance(self._network, Mapping):
-            self._network = checked_parts(config, self._network or {})
-            warn_of_degrees(self._network)
-
-    @property
-    def foreign(self) -> bool:
-        """Whether somebody's function is asked."""
-        return callable(self._network)
-
-    def __call__(self, rng: np.random.Generator) -> Given:
-        given = self._network
-        if callable(given):
-            given = checked_parts(self._config, given(self._config, rng))
-            if not self._looked_at:  # one network tells what numbers a function returns
-                self._looked_at = True
-                warn_of_degrees(given)
-        if "gain_db" in given and not self._warned:
-            self._warn_of_unheard(given["gain_db"])
-        return given  # type: ignore[no-any-return]
-
-    def _warn_of_unheard(self, gain_db: Float) -> None:
-        unheard = np.flatnonzero(np.isneginf(gain_db).all(axis=0)).tolist()
-        if unheard:
-            self._warned = True
-            gym.logger.warn(
-                f"users {unheard} of a given network have no link: their rates are zero whatever is sent, and so are "
-                "the minimum and the geometric mean over users while they are active (said once)"
-            )
-
-
-def checked_parts(config: Any, parts: Any) -> dict[str, Float]:
-    """Copies of the given parts of a network as arrays.
-
-    Raises
-    ------
-    UnknownKeyError
-        If a part does not exist; the closest existing one is named.
-    ValueError
-        If an array does not have the shape of the configuration, or leaves the square or the range of gains.
-    """
-    shapes: Mapping[str, tuple[int, int]] = config.given_shapes
-    if not isinstance(parts, Mapping):
-        raise ValueError(
-            f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
-        )
-    check_keys(parts, shapes, "part of network")
-    for name, why in getattr(config, "refused_parts", {}).items():
-        if name in parts:
-            raise ValueError(f"network[{name!r}] {why}")
-    arrays = {}
-    for name, part in parts.items():
-        try:
-            array = np.array(part, float)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"network[{name!r}] is no array of numbers: {error}") from None
-        gains, shape = name.endswith("_db"), shapes[name]
-        if array.shape != shape and (gains or array.shape != (shape[0], 3)):
-            or_height = "" if gains else f", or {(shape[0], 3)} with heights,"
-            raise ValueError(
-                f"network[{name!r}] has shape {array.shape}: must be {shape}{or_height} with these parameters"
-            )
-        if gains:
-            links = np.where(np.isneginf(array), GIVEN_DB[0], array)
-            _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")
-        else:
-            _check_range(name, array[:, :2], 0.0, config.side, "metres on the square (side)")
-            _check_range(name, array[:, 2:], *GIVEN_HEIGHT, "heights in metres")
-        arrays[name] = array
-    return arrays
-
-
-def _check_range(name: str, array: Float, low: float, high: float, what: str) -> None:
-    if not ((array >= low) & (array <= high)).all():  # NaN fails too
-        raise ValueError(
-            f"network[{name!r}] goes from {array.min():g} to {array.max():g}: must be within {low:g} and {high:g}, "
-            f"{what}"
-        )
-
-
-def warn_of_degrees(parts: Given) -> None:
-    """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are."""
-    for name, array in parts.items():
-        extent = 0.0 if name.endswith("_db") or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
-        if 0.0 < extent < CLOSE:
-            low, high = (", ".join(f"{x:g}" for x in end(array[:, :2], axis=0)) for end in (np.min, np.max))
-            warnings.warn(
-                f"network[{name!r}]: all {len(array)} stand within {100 * extent:.2g} cm of each other, from ({low}) "
-                f"to ({high}). Positions are metres on the square; latitudes and longitudes must be projected first",
-                stacklevel=4,
-            )
-
-
-def on_the_ground(given: Given, name: str, drawn: Float) -> Float:
-    """Positions (N, 2) without heights: those given, or else those drawn."""
-    return np.ascontiguousarray(given[name][:, :2]) if name in given else drawn
-
-
-def height_above_users(given: Given, stations: str, height: float) -> float | Float:
-    """Height of stations above users in metres, one number, or an array that broadcasts to (L, K) where any is given.
-
-    Stations without a height of their own stand at `height`, users at 0.
-    """
-    of_stations, of_users = (
-        given[name][:, 2] if name in given and given[name].shape[1] == 3 else None for name in (stations, "users")
-    )
-    if of_stations is None and of_users is None:
-        return height
-    above = np.array([[height]]) if of_stations is None else of_stations[:, None]
-    return above if of_users is None else np.asarray(above - of_users)
-
-
-def check_network(config: Any) -> Collection[str] | None:
-    """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
-
-    Returns
-    -------
-    collection of str or None
-        The parts that it gives; None if a function may give any.
-    """
-    network = config.network
-    found = load_object(network)
-    if isinstance(found, Mapping):
-        checked = checked_parts(config, found)
-        if found is network:
-            fixed = {name: tuple(map(tuple, array.tolist())) for name, array in checked.items()}
-            object.__setattr__(config, "network", fixed)
-        return checked.keys()
-    parts = ", ".join(config.given_shapes)
-    require(
-        found is None or callable(found),
-        "network",
-        network,
-        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
-    )
-    return () if found is None else None

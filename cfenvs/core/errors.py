@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-_LENGTHS = ("max_episode_steps", "max_steps", "max_cycles", "time_limit", "episode_limit", "horizon")
-ALIASES: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(_LENGTHS, ("episode_length", "max_rounds")),
-    **dict.fromkeys(("num_agents", "n_agents"), ("operators", "users")),
-    "seed": ("scenario_seed",),
-}
-"""What others call it, where it is too unlike our words for a slip: the first that a system has."""
-OPTIONS = ("active", "budgets")
-"""Reset options of all systems: one that a system does not have is refused there too."""
+LENGTH = ("max_episode_steps", "max_steps", "max_cycles", "time_limit", "episode_limit", "horizon")
+"""What others call the length of an episode, words too unlike ours for a slip, ..."""
+AGENTS = ("num_agents", "n_agents")
+"""... and the number of agents."""
 CUTOFF = 0.7
 """Similarity from which on a word may be meant; `difflib` has 0.6, with which "action_type" is "station_jitter"."""
 
@@ -38,10 +34,12 @@ def shown(value: Any) -> str:
     return f"{text[:LONG]}..." if shape is None else f"<{type(value).__name__} of shape {shape}>"
 
 
-def closest(given: str, allowed: Iterable[str], what: str = "words") -> str:
-    """A hint at the allowed word closest to what was given; or all of them, of many those that are most like it."""
+def closest(
+    given: str, allowed: Iterable[str], meant: Mapping[str, str] = MappingProxyType({}), what: str = "words"
+) -> str:
+    """A hint at the allowed word that is `meant` by the one given, or else closest to it; or all, of many some."""
     allowed = list(allowed)
-    match = [word for word in ALIASES.get(given, ()) if word in allowed]
+    match = [word for word in (meant.get(given),) if word in allowed]
     match = match or difflib.get_close_matches(given, allowed, n=1, cutoff=CUTOFF)
     if match:
         return f"did you mean {match[0]!r}?"
@@ -59,7 +57,9 @@ def check_keys(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
             raise UnknownKeyError(f"unknown {what} {key!r}: {closest(str(key), allowed)}")
 
 
-def check_keywords(given: Iterable[str], allowed: Iterable[str], what: str = "arguments") -> None:
+def check_keywords(
+    given: Iterable[str], allowed: Iterable[str], meant: Mapping[str, str], what: str = "arguments"
+) -> None:
     """Refuse keyword arguments that are not allowed, in Python's words; `what` is where all of them are found.
 
     Libraries look for these words and then try again without the argument: torchrl's `GymEnv` always gives `frameskip`.
@@ -67,12 +67,15 @@ def check_keywords(given: Iterable[str], allowed: Iterable[str], what: str = "ar
     allowed = list(allowed)
     for key in given:
         if key not in allowed:
-            raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {closest(str(key), allowed, what)}")
+            hint = closest(str(key), allowed, meant, what)
+            raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {hint}")
 
 
-def check_options(options: Mapping[str, Any], known: Iterable[str]) -> None:
+def check_options(options: Iterable[str], known: Iterable[str], of_others: Callable[[], Iterable[str]]) -> None:
     """Refuse reset options of other systems, and what looks like a slip; those of wrappers pass."""
     known = list(known)
-    for key in options:
-        if key not in known and (key in OPTIONS or "did you mean" in closest(str(key), OPTIONS)):
+    unknown = [key for key in options if key not in known]
+    words = {*known, *of_others()} if unknown else ()
+    for key in unknown:
+        if "did you mean" in closest(str(key), words):
             raise UnknownKeyError(f"unknown option {key!r}: {closest(str(key), known)}")

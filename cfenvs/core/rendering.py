@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
+
+from cfenvs.core.simulator import Sim
 
 if TYPE_CHECKING:
     import pygame
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 10}
 
 
-class Renderer(ABC):
+class Renderer(ABC, Generic[Sim]):
     """Draws worlds of a simulator. Subclasses implement `draw`.
 
     Attributes
@@ -29,8 +31,8 @@ class Renderer(ABC):
 
     size: ClassVar[tuple[int, int]]
 
-    def __init__(self, simulator: Any) -> None:
-        self.simulator = simulator
+    def __init__(self, simulator: Sim) -> None:
+        self.simulator: Sim = simulator
         self.pygame = import_pygame()
         self.pygame.font.init()
         self.surface: pygame.Surface = self.pygame.Surface(self.size)
@@ -81,11 +83,11 @@ def import_pygame() -> Any:
 class RenderMixin:
     """`render` and `close` of a face; the renderer is made at the first frame and never pickled."""
 
-    system: ClassVar[System]
+    system: ClassVar[System[Any, Any]]
     simulator: Any
     metadata: dict[str, Any]
     render_mode: str | None
-    _renderer: Renderer | None = None
+    _renderer: Renderer[Any] | None = None
 
     def _setup_rendering(self, render_mode: str | None) -> None:
         if render_mode is not None and render_mode not in METADATA["render_modes"]:
@@ -123,7 +125,7 @@ class RenderMixin:
         super().close(**kwargs)  # type: ignore[misc]
 
     def _update_window(self) -> None:
-        # A reset of some worlds may have left the one that the window shows without a first drop.
+        # A reset of some worlds may have left the one that the window shows without a first network.
         if self.render_mode == "human" and self.simulator.scenarios[0] is not None:
             self.render()
 

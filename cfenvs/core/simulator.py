@@ -2,28 +2,36 @@
 
 A `Simulator` holds E worlds as arrays and knows nothing of Gymnasium or PettingZoo. A `View` turns what a face is given
 into commands for it, and its arrays into observations, rewards and infos. Each system has one simulator and two views,
-one for a central agent and one for many; a `System` ties them together.
+one for a central agent and one for many; a `System` ties them together. Type parameters say what passes between them:
+`Command` from a view to its simulator, `Scenario` and `Best` from there to whoever asks for a network or an optimum.
 """
 
 from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
-from cfenvs.core.config import require
+from cfenvs.core.account import Account
+from cfenvs.core.config import load_object, require
 from cfenvs.core.contest import Contest
+from cfenvs.core.errors import check_options
 from cfenvs.core.threads import one_thread
+
+if TYPE_CHECKING:
+    from cfenvs.core.rendering import Renderer
 
 Arrays = dict[str, Array]
 REWARD_ALONE: Mapping[str, str] = {"reward": "mean"}
 """What an evaluation measures of an environment that does not say: the mean reward of a step."""
+ALL_OPTIONS = "cfenvs.registration:reset_options"
+"""What tells the reset options of all systems; looked up when one is given that the system at hand does not know."""
 
 
 class Reference(Protocol):
@@ -60,26 +68,33 @@ class Reference(Protocol):
     def method(self) -> str: ...
 
 
-class Simulator(ABC):
+Command = TypeVar("Command")
+Scenario = TypeVar("Scenario")
+Best = TypeVar("Best", bound=Reference)
+
+
+class Simulator(ABC, Generic[Command, Scenario, Best]):
     """E worlds of one system.
 
     Attributes
     ----------
     num_worlds : int
-    scenarios : list
-        The current drop of each world; None before its first reset.
+    scenarios : sequence
+        The current network of each world; None before its first reset.
     terminated, truncated : (E,) bool arrays
         How the last step left each world.
     """
 
     num_worlds: int
-    scenarios: list[Any]
+    scenarios: Sequence[Scenario | None]
     terminated: Bool
     truncated: Bool
+    reset_options: ClassVar[tuple[str, ...]] = ()
+    """What `reset(options=...)` takes, beside `reset_mask` of many worlds."""
 
-    @abstractmethod
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         """Raise if a reset of these worlds with these options would fail; change nothing."""
+        check_options(options, self.reset_options, lambda: load_object(ALL_OPTIONS)())
 
     @abstractmethod
     def reset(
@@ -91,7 +106,7 @@ class Simulator(ABC):
     ) -> None:
         """Start a new episode in some worlds.
 
-        Where other people's code raises, nothing of any world has changed; `cfenvs.core.drops` runs it first.
+        Where other people's code raises, nothing of any world has changed, nor has a generator.
 
         Parameters
         ----------
@@ -106,15 +121,26 @@ class Simulator(ABC):
         """
 
     @abstractmethod
-    def step(self, command: Any) -> bool:
+    def step(self, command: Command) -> bool:
         """Advance all worlds, and say whether an episode has ended in any of them.
 
         A world that has finished may be stepped; what it then shows is meaningless.
         """
 
     @abstractmethod
-    def optimum(self, world: int) -> Reference:
+    def optimum(self, world: int) -> Best:
         """The optimum of a world's current situation, exact or saying that it is not."""
+
+
+BLOCK = 2**15
+"""Numbers in an array of a stage of a reset: 256 KiB, of which a second-level cache holds a few."""
+
+
+def blocks(count: int, numbers: int) -> Iterator[slice]:
+    """Ranges of worlds that are reset together, each world having arrays of so many numbers."""
+    size = max(1, BLOCK // numbers)
+    for first in range(0, count, size):
+        yield slice(first, first + size)
 
 
 def zeroed(array: Array, worlds: Int) -> Array:
@@ -124,14 +150,14 @@ def zeroed(array: Array, worlds: Int) -> Array:
     return array
 
 
-class View(ABC):
+class View(ABC, Generic[Command]):
     """One way to look at a simulator and act on it. Arrays have a leading axis E."""
 
     single_observation_space: gym.spaces.Box
     single_action_space: gym.Space[Any]
 
     @abstractmethod
-    def command(self, actions: Any) -> Any:
+    def command(self, actions: Any) -> Command:
         """Check actions and translate them for `Simulator.step`; raise `InvalidAction` and change nothing otherwise."""
 
     @abstractmethod
@@ -155,7 +181,7 @@ class View(ABC):
         return {**self.situation(), **self.outcome()}
 
 
-class AgentsView(View):
+class AgentsView(View[Command]):
     """A view of many agents: the arrays of observations, rewards and infos have axes (E, A, ...).
 
     The two spaces are those of a single agent; all agents of a system have the same.
@@ -173,8 +199,12 @@ class AgentsView(View):
         """The central view of all worlds, (E, S)."""
 
 
+Config = TypeVar("Config")
+Sim = TypeVar("Sim", bound=Simulator[Any, Any, Any])
+
+
 @dataclass(frozen=True, kw_only=True)
-class System:
+class System(Generic[Config, Sim]):
     """A simulated system and everything the faces need to show it.
 
     Attributes
@@ -201,8 +231,8 @@ class System:
         finds out what hangs on the last bits.
     describe : callable
         A configuration to a line for `python -m cfenvs`.
-    catalogue : (str, mapping)
-        An argument that takes names, and what each name means: a sentence, or a class whose docstring begins with it.
+    catalogue : mapping
+        Arguments that take names, each with what its names stand for: things whose docstrings begin with a sentence.
     controllers : mapping
         What makes each policy that needs no training, by name.
     first_look : str
@@ -210,7 +240,9 @@ class System:
     fps : int
         Frames a second of what it shows.
     account : callable
-        (environment, policy) to what sums up an episode there: see `cfenvs.play.Account`.
+        (environment, policy) to what sums up an episode there, a `cfenvs.core.account.Account`.
+    examples : tuple of str
+        What may follow `python -m cfenvs play` and the id, for the help of that command.
     contest : Contest, optional
         Of a system whose agents are rivals.
     learner : str
@@ -221,21 +253,22 @@ class System:
     """
 
     name: str
-    configure: Callable[[str, Mapping[str, Any]], Any]
-    simulator: Callable[[Any, int], Simulator]
-    central: Callable[[Any], View]
-    agents: Callable[[Any], AgentsView]
-    renderer: Callable[[Any], Any]
+    configure: Callable[[str, Mapping[str, Any]], Config]
+    simulator: Callable[[Config, int], Sim]
+    central: Callable[[Sim], View[Any]]
+    agents: Callable[[Sim], AgentsView[Any]]
+    renderer: Callable[[Sim], Renderer[Sim]]
     presets: Mapping[str, Mapping[str, Any]]
     agent: str = "agent"
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
-    louder: Callable[[Any, float], Mapping[str, Any]] | None = None
-    describe: Callable[[Any], str] = str
-    catalogue: tuple[str, Mapping[str, Any]] = ("", {})
+    louder: Callable[[Config, float], Mapping[str, Any]] | None = None
+    describe: Callable[[Config], str] = str
+    catalogue: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
     first_look: str = "random"
     fps: int = 10
-    account: Callable[[Any, Any], Any] | str = "cfenvs.play:Account"
+    account: Callable[[Any, Any], Any] | str = Account
+    examples: tuple[str, ...] = ()
     contest: Contest | str | None = None
     learner: str = "ppo"
 
@@ -249,7 +282,12 @@ class System:
         module, separator, inner = value.partition(":") if isinstance(value, str) else ("", "", "")
         return getattr(importlib.import_module(module), inner) if separator else value
 
-    def build(self, config: Any, num_worlds: int) -> Any:
+    @property
+    def reset_options(self) -> tuple[str, ...]:
+        """What `reset(options=...)` takes, as the simulator says."""
+        return getattr(self.simulator, "reset_options", ())
+
+    def build(self, config: Config, num_worlds: int) -> Sim:
         """A simulator whose numbers do not depend on how many threads the machine has."""
         with one_thread():
             return self.simulator(config, num_worlds)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import RLock
 
-import scipy.linalg.blas  # noqa: F401  (loaded before the controller looks for BLAS libraries; numba calls this one)
 from threadpoolctl import ThreadpoolController
 
 # The limit is the process's, and threadpoolctl lets only the thread that set it lift it: of two uses that overlap in
@@ -19,7 +19,7 @@ _IN_USE = RLock()
 def one_thread() -> Iterator[None]:
     """A context in which BLAS and LAPACK use one thread.
 
-    Threads split sums differently, which changes the last bits of large products; drops are drawn in this context.
+    Threads split sums differently, which changes the last bits of large products; networks are drawn in this context.
     Another thread that enters it waits until this one has left.
 
     Examples
@@ -28,8 +28,12 @@ def one_thread() -> Iterator[None]:
     >>> with one_thread():
     ...     product = np.ones((2, 2)) @ np.ones((2, 2))
     """
-    with _IN_USE, _controller().limit(limits=1, user_api="blas"):
-        yield
+    with _IN_USE:
+        if all(of.num_threads == 1 for of in _controller().lib_controllers if of.user_api == "blas"):
+            yield  # as in a worker or a learner: asking takes 1 us, setting 13
+        else:
+            with _controller().limit(limits=1, user_api="blas"):
+                yield
 
 
 def blas_libraries() -> list[str]:
@@ -40,11 +44,18 @@ def blas_libraries() -> list[str]:
     >>> blas_libraries()  # doctest: +SKIP
     ['openblas 0.3.30 SkylakeX', 'openblas 0.3.31.188.0 SkylakeX']
     """
+    import scipy.linalg.blas  # noqa: F401  (so that its library is among them)
+
     loaded = _controller().select(user_api="blas").info()
     keys = ("internal_api", "version", "architecture")
     return sorted({" ".join(str(library[key]) for key in keys if library.get(key)) for library in loaded})
 
 
-@lru_cache
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all loaded libraries: milliseconds, once
+    # SciPy has a BLAS of its own, which numba calls too; it is not imported before it is needed.
+    return _found("scipy.linalg" in sys.modules)
+
+
+@lru_cache
+def _found(scipy: bool) -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries: milliseconds, once or twice

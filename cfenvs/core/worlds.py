@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import index
-from typing import Any
+from typing import Any, Generic
 
 import gymnasium as gym
 import numpy as np
@@ -15,13 +15,13 @@ from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.core.actions import InvalidAction, check_each
 from cfenvs.core.config import require
 from cfenvs.core.errors import shown
-from cfenvs.core.simulator import AgentsView, Arrays, Simulator, View
+from cfenvs.core.simulator import AgentsView, Arrays, Command, Simulator, View
 from cfenvs.core.threads import one_thread
 
 Seed = int | Sequence[int | None] | None
 
 
-class Worlds:
+class Worlds(Generic[Command]):
     """E worlds, stepped together and reset one by one. All four faces stand on this.
 
     Parameters
@@ -30,7 +30,7 @@ class Worlds:
     view : View
     """
 
-    def __init__(self, simulator: Simulator, view: View) -> None:
+    def __init__(self, simulator: Simulator[Command, Any, Any], view: View[Command]) -> None:
         self.simulator = simulator
         self.view = view
         self.num_worlds = simulator.num_worlds
@@ -118,7 +118,7 @@ class Worlds:
         return out
 
 
-class AutoresetWorlds:
+class AutoresetWorlds(Generic[Command]):
     """Worlds that Gymnasium's autoreset modes restart, each from its own generator.
 
     World i seeded s is bit for bit the scalar environment seeded s + i, in every mode.
@@ -136,8 +136,8 @@ class AutoresetWorlds:
 
     def __init__(
         self,
-        simulator: Simulator,
-        view: View,
+        simulator: Simulator[Command, Any, Any],
+        view: View[Command],
         observation_shape: tuple[int, ...],
         autoreset_mode: AutoresetMode | str,
         copy: bool,

@@ -12,17 +12,9 @@ import numpy as np
 import cfenvs
 from cfenvs.arrays import Float, Int
 from cfenvs.core.config import require
+from cfenvs.evaluation import statistics as stats
 from cfenvs.evaluation.protocol import MOST_STEPS, Protocol
 from cfenvs.evaluation.result import NOT_STATED, SCOPES, Result
-from cfenvs.evaluation.statistics import (
-    improvement_interval,
-    interquartile_mean,
-    interval,
-    normalised_scores,
-    optimality_gap,
-    paired_difference,
-    probability_of_improvement,
-)
 
 RANKED_SEEDS = 10
 """Training seeds that a learner needs to be ranked."""
@@ -101,39 +93,39 @@ class Row:
     @property
     def score(self) -> float:
         """Interquartile mean of its scores."""
-        return interquartile_mean(self.scores)
+        return stats.interquartile_mean(self.scores)
 
     @cached_property
     def score_interval(self) -> Interval:
         """95 % interval of `score`."""
-        return interval(self.scores, whole_seeds=True)
+        return stats.interval(self.scores, whole_seeds=True)
 
     @property
     def gap(self) -> float:
         """Optimality gap."""
-        return optimality_gap(self.scores)
+        return stats.optimality_gap(self.scores)
 
     @property
     def improvement(self) -> float | None:
         """Probability of improvement over `rival`."""
-        return None if self.rival is None else probability_of_improvement(self.scores, self.rival)
+        return None if self.rival is None else stats.probability_of_improvement(self.scores, self.rival)
 
     @cached_property
     def improvement_interval(self) -> Interval | None:
         """95 % interval of `improvement`."""
-        return None if self.rival is None else improvement_interval(self.scores, self.rival, whole_seeds=True)
+        return None if self.rival is None else stats.improvement_interval(self.scores, self.rival, whole_seeds=True)
 
     @property
     def difference(self) -> float | None:
         """Mean paired difference of scores to `rival`, on the common scenarios."""
-        return None if self.rival is None else paired_difference(self.scores, self.rival)
+        return None if self.rival is None else stats.paired_difference(self.scores, self.rival)
 
     @cached_property
     def difference_interval(self) -> Interval | None:
         """95 % interval of `difference`."""
         if self.rival is None:
             return None
-        return interval(self.scores, self.rival, statistic=paired_difference, whole_seeds=True)
+        return stats.interval(self.scores, self.rival, statistic=stats.paired_difference, whole_seeds=True)
 
     def mean(self, metric: str) -> float | None:
         """Mean of a metric over scenarios and seeds; None if it was not measured."""
@@ -174,10 +166,12 @@ def pairs(rows: Sequence[Row]) -> list[Pair]:
         Pair(
             one=one,
             other=other,
-            difference=paired_difference(one.scores, other.scores),
-            difference_interval=interval(one.scores, other.scores, statistic=paired_difference, whole_seeds=True),
-            improvement=probability_of_improvement(one.scores, other.scores),
-            improvement_interval=improvement_interval(one.scores, other.scores, whole_seeds=True),
+            difference=stats.paired_difference(one.scores, other.scores),
+            difference_interval=stats.interval(
+                one.scores, other.scores, statistic=stats.paired_difference, whole_seeds=True
+            ),
+            improvement=stats.probability_of_improvement(one.scores, other.scores),
+            improvement_interval=stats.improvement_interval(one.scores, other.scores, whole_seeds=True),
         )
         for one, other in combinations(compared, 2)
     ]
@@ -227,7 +221,7 @@ def rank(results: Iterable[Result], *, scope: str | None = None, against: str | 
     scored, scores = _scores(groups, protocol)
     rival = _rival(groups, scores) if against is None else against
     rows, place = [], 0
-    for name in sorted(groups, key=lambda name: -interquartile_mean(scores[name])):
+    for name in sorted(groups, key=lambda name: -stats.interquartile_mean(scores[name])):
         lacking = _too_few(groups[name], protocol)
         ranked = _comparable(groups[name][0]) and not lacking
         place += ranked
@@ -270,7 +264,9 @@ def _scores(groups: Mapping[str, Sequence[Result]], protocol: Protocol) -> tuple
         f"{protocol.reference!r} earns no more than {protocol.random!r} in any of them: there is nothing to be scored",
     )
     return scored, {
-        name: np.array([normalised_scores(objective(result)[scored], low[scored], high[scored]) for result in group])
+        name: np.array(
+            [stats.normalised_scores(objective(result)[scored], low[scored], high[scored]) for result in group]
+        )
         for name, group in groups.items()
     }
 
@@ -366,4 +362,4 @@ def _rival(groups: Mapping[str, Sequence[Result]], scores: Mapping[str, Float]) 
     """The best classical row; if there is none, the best that could be built."""
     comparable = [name for name, group in groups.items() if _comparable(group[0])]
     classical = [name for name in comparable if not groups[name][0].training_steps]
-    return max(classical or comparable, key=lambda name: interquartile_mean(scores[name]), default=None)
+    return max(classical or comparable, key=lambda name: stats.interquartile_mean(scores[name]), default=None)

@@ -28,8 +28,10 @@ from cfenvs.policies.classical import (
     PowerPolicy,
     RandomPolicy,
     RateFeedback,
+    RateFeedbackWithMemory,
     RoundedOptimum,
 )
+from cfenvs.policies.own_draws import OwnDraws
 from cfenvs.policies.xl_mimo import fair, wmmse
 from cfenvs.registration import EachSystem
 
@@ -40,9 +42,11 @@ __all__ = [
     "DiscreteOptimum",
     "Fractional",
     "FullPower",
+    "OwnDraws",
     "PowerPolicy",
     "RandomPolicy",
     "RateFeedback",
+    "RateFeedbackWithMemory",
     "RoundedOptimum",
     "fair",
     "make_controller",
@@ -57,6 +61,9 @@ CELL_FREE: Mapping[str, Callable[[], Any]] = {
     "fractional": lambda: Fractional(-0.5),
     "rate-feedback-1": lambda: RateFeedback(rounds=1),
     "rate-feedback-3": lambda: RateFeedback(rounds=3),
+    "rate-feedback-memory": lambda: RateFeedbackWithMemory(rounds=3),
+    "own-draws-20": lambda: OwnDraws(draws=20, rounds=2),
+    "own-draws-200": lambda: OwnDraws(draws=200, rounds=8),
     "rounded-optimum": RoundedOptimum,
     "optimum-levels": DiscreteOptimum,
     "optimum": ContinuousOptimum,

@@ -47,14 +47,23 @@ class PowerPolicy:
     action_type = "continuous"
 
     def begin(self, env: Any) -> None:
-        """Remember the environment's public parameters."""
+        """Remember the environment, and its public parameters."""
+        self._env = env
         self._config = env.config
+        self._networks: list[Any] = [None] * env.num_envs
 
     def active(self, observations: Array) -> Bool:
         """Who is active: d(t), the first K entries of the central observation, where the system has activity."""
         if not hasattr(self._config, "activity"):
             return np.ones((len(observations), self._config.users), bool)
         return observations[:, : self._config.users] > 0.5
+
+    def new_networks(self) -> Bool:
+        """In which worlds the network is another than at the last call, (E,)."""
+        networks = list(self._env.scenarios)
+        new = np.array([now is not before for now, before in zip(networks, self._networks, strict=True)])
+        self._networks = networks
+        return new
 
 
 class FullPower(PowerPolicy):
@@ -77,11 +86,6 @@ class Fractional(PowerPolicy):
         self.exponent = exponent
         self.name = f"fractional ({exponent:g})"
 
-    def begin(self, env: Any) -> None:
-        """Keep the environment: gains are those of the moment."""
-        super().begin(env)
-        self._env = env
-
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares among the active users."""
         active = self.active(observations)
@@ -97,10 +101,11 @@ class RateFeedback(PowerPolicy):
     """
 
     information = "decentralised"
+    _called = "rate feedback"
 
     def __init__(self, rounds: int) -> None:
         self.rounds = rounds
-        self.name = f"rate feedback ({rounds} round{'s' if rounds > 1 else ''})"
+        self.name = f"{self._called} ({rounds} round{'s' if rounds > 1 else ''})"
 
     def begin(self, env: Any) -> None:
         """Start at full power."""
@@ -114,6 +119,8 @@ class RateFeedback(PowerPolicy):
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""
         active = self.active(observations)
+        new = self.new_networks()
+        self._before[new], self._left[new] = False, 0
         due = (self._left > 0)[:, None]
         rates: Float = infos["rates"] / self._prelog
         self._shares = np.where(due, rate_feedback(self._shares, rates, 1.0, self._before), self._shares)
@@ -123,6 +130,40 @@ class RateFeedback(PowerPolicy):
         self._shares = np.where(active, np.where(self._before, self._shares, 1.0), 0.0)
         # Somebody must be at full power, also when the user that was has left.
         self._shares /= self._shares.max(axis=1, keepdims=True)
+        self._before = active
+        return self._shares
+
+
+class RateFeedbackWithMemory(RateFeedback):
+    """Rate feedback in which every user remembers the power it needed for one unit of SINR, also while it is away.
+
+    That price, what it last sent over the SINR that this gave it, is what a round of the fixed point sets its power to,
+    up to the one number that is broadcast. A user that comes back starts from its old price, one that comes for the
+    first time from full power. Rounds go on until `rounds` have passed since the active set last changed.
+    """
+
+    _called = "rate feedback with memory"
+
+    def begin(self, env: Any) -> None:
+        """Nobody has a price yet."""
+        super().begin(env)
+        self._prices = np.zeros(self._shares.shape)
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """One round where rounds are left, else the powers at hand."""
+        active = self.active(observations)
+        sinr = np.expm1(np.log(2.0) * infos["rates"] / self._prelog)
+        heard = self._before & (sinr > 0)
+        self._prices[heard] = infos["powers"][heard] / sinr[heard]
+        new = self.new_networks()
+        self._before[new], self._prices[new] = False, 0.0
+        self._left[(active != self._before).any(axis=1)] = self.rounds + 1
+        known = np.where(active, self._prices, 0.0)
+        highest = known.max(axis=1, keepdims=True)
+        shares = np.where(known > 0, known / np.where(highest > 0, highest, 1.0), 1.0)
+        due = (self._left > 0)[:, None]
+        self._shares = np.where(due, np.where(active, shares, 0.0), self._shares)
+        self._left -= 1
         self._before = active
         return self._shares
 

@@ -135,12 +135,8 @@ def received_pilots(
     noise : (R, L, N, T) array
         Independent CN(0, 1), one column per pilot.
     pilots : (K,) array of pilot indices below T
-    pilot_power : float
-        In mW.
-    tau_p : int
-        Pilot length in samples.
-    sending : (K,) bool array, optional
-        Users that send their pilot; all by default.
+    pilot_power, tau_p, sending
+        As for `estimation_covariances`.
 
     Returns
     -------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cfenvs.arrays import Complex
+from cfenvs.radio.draws import Source, normals
 
 
-def complex_normals(shape: tuple[int, ...], rng: np.random.Generator) -> Complex:
+def complex_normals(shape: tuple[int, ...], rng: Source) -> Complex:
     """Independent CN(0, 1) of the given shape."""
-    return rng.standard_normal((*shape, 2)).view(np.complex128)[..., 0] * np.sqrt(0.5)
+    return normals(rng, (*shape, 2)).view(np.complex128)[..., 0] * np.sqrt(0.5)
 
 
 def matrix_root(R: Complex) -> Complex:
@@ -20,8 +21,8 @@ def matrix_root(R: Complex) -> Complex:
     return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ vectors.conj().swapaxes(-1, -2)
 
 
-def correlate(normals: Complex, root: Complex) -> Complex:
+def correlate(independent: Complex, root: Complex) -> Complex:
     """Give independent normals (R, L, N, K) the correlation of `root` (L, K, N, N): h_kl = R_kl^(1/2) w_kl."""
     if root.shape[-1] == 1:
-        return normals * root[:, :, 0, 0][None, :, None, :]
-    return np.moveaxis(root[None] @ np.moveaxis(normals, -1, 2)[..., None], 2, -1)[..., 0, :]
+        return independent * root[:, :, 0, 0][None, :, None, :]
+    return np.moveaxis(root[None] @ np.moveaxis(independent, -1, 2)[..., None], 2, -1)[..., 0, :]

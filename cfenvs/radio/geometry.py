@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from cfenvs.arrays import Float
+from cfenvs.arrays import Float, Int
+from cfenvs.kernels import kernel
+from cfenvs.radio.draws import Source, uniforms
+
+_WHOLE = 1.5 * 2.0**52
+"""Adding and subtracting it rounds to the nearest integer, halves to even, by two additions that vectorise."""
 
 
-class Links(NamedTuple):
-    """Geometry of all links between L access points and K users.
+class Links:
+    """Geometry of all links between L access points and K users; arguments and conventions of `link_geometry`.
 
     Attributes
     ----------
-    distance : (L, K) array
+    distance : (..., L, K) array
         Three-dimensional distance in metres.
-    azimuth : (L, K) array
-        Angle of the user as seen by the access point, in radians.
-    elevation : (L, K) array
-        Angle between the link and the horizontal plane, in radians.
+    access_points, users : (..., L, 2) and (..., K, 2) arrays
+        Positions in metres.
+    side : float
+        Of the square, in metres.
     """
 
-    distance: Float
-    azimuth: Float
-    elevation: Float
+    def __init__(self, access_points: Float, users: Float, side: float, height: float | Float) -> None:
+        self.access_points, self.users, self.side, self._height = access_points, users, side, height
+        # A user exactly below an access point of height 0 has no elevation; a millimetre is closer than any model
+        # holds.
+        self.distance: Float = np.maximum(np.sqrt(_squares(access_points, users, side) + height**2), 1e-3)
+
+    @cached_property
+    def azimuth(self) -> Float:
+        """Angle of the user as seen by the access point, in radians, (..., L, K)."""
+        offset = wrap(self.users[..., None, :, :] - self.access_points[..., :, None, :], self.side)
+        return np.arctan2(offset[..., 1], offset[..., 0])
+
+    @cached_property
+    def elevation(self) -> Float:
+        """Angle between the link and the horizontal plane, in radians, (..., L, K)."""
+        return np.arcsin(np.minimum(self._height / self.distance, 1.0))
+
+    @property
+    def horizontal(self) -> Float:
+        """Distance on the ground in metres, (..., L, K)."""
+        return self.distance * np.cos(self.elevation)
+
+    def of(self, world: int) -> Links:
+        """Those of one of several networks, with arrays of their own."""
+        height = self._height[world].copy() if isinstance(self._height, np.ndarray) else self._height
+        return Links(self.access_points[world].copy(), self.users[world].copy(), self.side, height)
 
 
 @lru_cache
@@ -63,9 +90,9 @@ def grid_positions(count: int, side: float) -> Float:
     return positions
 
 
-def uniform_positions(count: int, side: float, rng: np.random.Generator) -> Float:
-    """Independent uniform positions in the square, shape (count, 2), in metres."""
-    return rng.random((count, 2)) * side
+def uniform_positions(count: int, side: float, rng: Source, worlds: tuple[int, ...] = ()) -> Float:
+    """Independent uniform positions in the square, (*worlds, count, 2), in metres; each world has its own generator."""
+    return uniforms(rng, (*worlds, count, 2)) * side
 
 
 def wrap(offset: Float, side: float) -> Float:
@@ -74,13 +101,19 @@ def wrap(offset: Float, side: float) -> Float:
     Taking the nearest of the nine shifted copies of an access point (Bjornson & Sanguinetti 2020, Section IV)
     separates into one such choice per coordinate.
     """
-    return offset - side * np.round(offset / side)
+    return offset - side * np.rint(offset / side)
 
 
 def pairwise_distance(positions: Float, side: float) -> Float:
     """Wrap-around distances in metres between all pairs of positions; (..., K, 2) -> (..., K, K)."""
-    offset = wrap(positions[..., :, None, :] - positions[..., None, :, :], side)
-    return np.hypot(offset[..., 0], offset[..., 1])
+    return np.sqrt(_squares(positions, positions, side))
+
+
+def nearest_first(positions: Float, side: float) -> Int:
+    """The others of K positions by rising wrap-around distance; (..., K, 2) -> (..., K, K - 1)."""
+    distance = pairwise_distance(positions, side)
+    itself = np.eye(distance.shape[-1], dtype=bool)
+    return np.argsort(np.where(itself, -1.0, distance), axis=-1, kind="stable")[..., 1:]
 
 
 def link_geometry(access_points: Float, users: Float, side: float, height: float | Float) -> Links:
@@ -88,12 +121,12 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
 
     Parameters
     ----------
-    access_points : (L, 2) array
+    access_points : (..., L, 2) array
     users : (..., K, 2) array
         Positions in metres.
     side : float
         Side of the square area in metres.
-    height : float or (L, K) array
+    height : float or (..., L, K) array
         Height of the access points above the users in metres.
 
     Returns
@@ -107,8 +140,33 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
     >>> round(float(links.distance[0, 0]), 9), round(float(links.azimuth[0, 0]), 6)
     (10.0, 3.141593)
     """
-    offset = wrap(users[..., None, :, :] - access_points[:, None, :], side)
-    distance = np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2 + height**2)
-    # A user exactly below an access point of height 0 has no elevation; a millimetre is closer than any model holds.
-    distance = np.maximum(distance, 1e-3)
-    return Links(distance, np.arctan2(offset[..., 1], offset[..., 0]), np.arcsin(np.minimum(height / distance, 1.0)))
+    return Links(access_points, users, side, height)
+
+
+def _squares(places: Float, others: Float, side: float) -> Float:
+    """Squares of wrap-around distances between (..., L, 2) and (..., K, 2) positions, (..., L, K)."""
+    lead = places.shape[:-2]
+    if lead != others.shape[:-2]:
+        lead = np.broadcast_shapes(lead, others.shape[:-2])
+        places, others = (np.broadcast_to(of, (*lead, *of.shape[-2:])) for of in (places, others))
+    out = np.empty((*lead, places.shape[-2], others.shape[-2]))
+    # Copies of the positions: of one layout and writeable, they take one compiled signature.
+    flat = [of.reshape(-1, *of.shape[-2:]) for of in (places.copy(), others.copy(), out)]
+    _write_squares(flat[0], flat[1], float(side), flat[2])
+    return out
+
+
+@kernel
+def _write_squares(places: Float, others: Float, side: float, out: Float) -> None:
+    """`wrap` and the squares in one pass, where NumPy makes ten; the same bits."""
+    x, y = np.empty(others.shape[1]), np.empty(others.shape[1])
+    for e in range(len(out)):
+        for k in range(len(x)):
+            x[k], y[k] = others[e, k, 0], others[e, k, 1]
+        for ap in range(places.shape[1]):
+            x0, y0, row = places[e, ap, 0], places[e, ap, 1], out[e, ap]
+            for k in range(len(x)):
+                dx, dy = x[k] - x0, y[k] - y0
+                dx -= side * (dx / side + _WHOLE - _WHOLE)
+                dy -= side * (dy / side + _WHOLE - _WHOLE)
+                row[k] = dx * dx + dy * dy

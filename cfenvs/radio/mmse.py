@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.radio.lanes import LANES
+from cfenvs.radio.mmse_gradient import mmse_gradient
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
 
 
@@ -62,6 +63,13 @@ class MmseBatch:
         out = np.empty(powers.shape)
         powers = np.ascontiguousarray(powers, np.float64)
         mmse_rates(powers, worlds, self.estimates, self.errors, self.num_realizations, out)
+        return out
+
+    def gradient(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+        """sum_k y_k d rate_k / d p_i of `spectral_efficiencies`; powers in mW and weights y (B, K) -> (B, K)."""
+        out = np.empty(powers.shape)
+        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        mmse_gradient(powers, cotangents, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
 
     def sinrs(self, powers: Float, worlds: Int) -> Float:

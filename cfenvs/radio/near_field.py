@@ -260,6 +260,36 @@ def matrix_spectral_efficiencies(powers: Float, D: Complex, S: Complex, Z: Compl
     >>> matrix_spectral_efficiencies(np.array([[1.0], [3.0]]), ones, 0 * ones[None], ones).tolist()
     [[1.0], [2.0]]
     """
+    both = np.stack(_both_and_interference(powers, D, S, Z))
+    # det(I + D^H Sigma^-1 D) = det(Sigma + D D^H) / det(Sigma), of Hermitian positive matrices.
+    logarithms = np.linalg.slogdet(both).logabsdet
+    return (logarithms[0] - logarithms[1]) / np.log(2.0)
+
+
+def matrix_gradient(powers: Float, cotangents: Float, D: Complex, S: Complex, Z: Complex) -> Float:
+    """Rows of weights times the Jacobians of `matrix_spectral_efficiencies`: sum_k y_k d SE_k / d p_l.
+
+    Parameters
+    ----------
+    powers : (B, K) array
+    cotangents : (B, K) array
+        The weights y.
+    D, S, Z
+        As there.
+
+    Returns
+    -------
+    (B, K) array
+    """
+    # d log det X = tr(X^-1 dX), of Sigma + p_k D D^H less that of Sigma.
+    both, alone = (np.linalg.inv(matrices) for matrices in _both_and_interference(powers, D, S, Z))
+    weighted = (cotangents / np.log(2.0))[..., None, None] * np.stack([both, both - alone])
+    own = np.einsum("bkij,kji->bk", weighted[0], D @ D.conj().swapaxes(-1, -2)).real
+    return own + np.einsum("bkij,klji->bl", weighted[1], S).real  # type: ignore[no-any-return]
+
+
+def _both_and_interference(powers: Float, D: Complex, S: Complex, Z: Complex) -> tuple[Complex, Complex]:
+    """Sigma_k + p_k D_k D_k^H, and Sigma_k, (B, K, n, n) each."""
     # Real and imaginary parts side by side, users added up one by one: sums of fixed order, so that a row gives the
     # same bits in any batch, as a matrix product need not.
     signal, coupling, noise = (
@@ -268,7 +298,4 @@ def matrix_spectral_efficiencies(powers: Float, D: Complex, S: Complex, Z: Compl
     sigma = np.broadcast_to(noise, (len(powers), *noise.shape)).copy()
     for l in range(len(S)):  # noqa: E741  (user l)
         sigma += powers[:, l, None, None, None] * coupling[:, l]
-    both = np.stack([sigma + powers[:, :, None, None] * signal, sigma]).view(complex)
-    # det(I + D^H Sigma^-1 D) = det(Sigma + D D^H) / det(Sigma), of Hermitian positive matrices.
-    logarithms = np.linalg.slogdet(both).logabsdet
-    return (logarithms[0] - logarithms[1]) / np.log(2.0)
+    return (sigma + powers[:, :, None, None] * signal).view(complex), sigma.view(complex)

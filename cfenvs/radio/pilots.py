@@ -17,14 +17,14 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
 
     Parameters
     ----------
-    gains : (L, K) array
+    gains : (..., L, K) array
         Large-scale gains beta.
     num_pilots : int
         tau_p, the number of orthogonal pilots.
 
     Returns
     -------
-    (K,) array of pilot indices from 0
+    (..., K) array of pilot indices from 0
 
     References
     ----------
@@ -35,20 +35,26 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
     >>> least_contaminated(np.array([[1.0, 0.1, 0.9], [0.1, 1.0, 0.2]]), 2).tolist()
     [0, 1, 1]
     """
-    return _least_contaminated(np.ascontiguousarray(gains), num_pilots)
+    gains = np.asarray(gains, float)
+    pilots = np.empty((*gains.shape[:-2], gains.shape[-1]), np.int64)
+    flat = np.ascontiguousarray(gains).reshape(-1, *gains.shape[-2:])
+    _least_contaminated(flat, num_pilots, pilots.reshape(-1, gains.shape[-1]))
+    return pilots
 
 
 @kernel
-def _least_contaminated(gains: Float, num_pilots: int) -> Int:
-    num_access_points, num_users = gains.shape
-    pilots = np.arange(num_users)
-    interference = np.zeros((num_access_points, num_pilots))
-    for k in range(num_users):
-        if k >= num_pilots:
-            pilots[k] = interference[gains[:, k].argmax()].argmin()
-        for ap in range(num_access_points):
-            interference[ap, pilots[k]] += gains[ap, k]
-    return pilots
+def _least_contaminated(gains: Float, num_pilots: int, pilots: Int) -> None:
+    num_worlds, num_access_points, num_users = gains.shape
+    interference = np.empty((num_access_points, num_pilots))
+    for e in range(num_worlds):
+        interference[:] = 0.0
+        for k in range(num_users):
+            pilot = k
+            if k >= num_pilots:
+                pilot = interference[gains[e, :, k].argmax()].argmin()
+            pilots[e, k] = pilot
+            for ap in range(num_access_points):
+                interference[ap, pilot] += gains[e, ap, k]
 
 
 def balanced_random(num_users: int, num_pilots: int, rng: np.random.Generator) -> Int:

@@ -119,10 +119,8 @@ def array_correlation(num_x: int, num_y: int, spacing: float, correlation: Corre
 
     Parameters
     ----------
-    num_x, num_y : int
-        Antennas per axis, N = num_x num_y.
-    spacing : float
-        Distance between neighbours in wavelengths.
+    num_x, num_y, spacing
+        As for `plane_wave_basis`.
     correlation : {"fourier", "sinc"}
         The plane-wave series of Pizzo et al., an approximation for apertures of several wavelengths, or Clarke's exact
         sin(2 pi d) / (2 pi d).

@@ -150,14 +150,10 @@ def mr_uatf_coefficients(
 
     Parameters
     ----------
-    R : (L, K, N, N) array
-        Spatial correlation, gains over the noise power, per mW.
-    pilots : (K,) array of labels
-        Users with the same label share a pilot.
+    R, pilots, tau_p
+        As for `cfenvs.radio.estimation.estimation_covariances`.
     pilot_power : float
         In mW; also the power at which optimal weights are frozen (all users at it).
-    tau_p : int
-        Pilot length in samples.
     lsfd : {"none", "optimal"}
         Large-scale fading decoding between access points: equal weights, or the optimal ones.
     sending : (K,) bool array, optional

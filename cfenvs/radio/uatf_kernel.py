@@ -57,6 +57,13 @@ class UatfBatch:
         uatf_spectral_efficiencies(powers, self.b, self.c, self.gains, self.counts, out)
         return out
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in every world; powers in mW and weights y (E, K) -> (E, K)."""
+        out = np.empty(powers.shape)
+        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        uatf_gradient(powers, cotangents, self.b, self.c, self.gains, self.counts, out)
+        return out
+
 
 @kernel
 def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float) -> None:
@@ -109,3 +116,60 @@ def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, 
                     total[e] += count * log2_1p(gain * sinr[e])
             for e in range(width):
                 out[first + e, k] = total[e]
+
+
+@kernel
+def uatf_gradient(
+    powers: Float, cotangents: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float
+) -> None:
+    """A row of weights times the Jacobian of `uatf_spectral_efficiencies`, for all worlds.
+
+    With D_k = sum_i c_ki p_i + 1 and the slope s_k of user k's efficiency in its SINR, d SINR_k / d p_i is
+    (delta_ki b_k - SINR_k c_ki) / D_k.
+
+    Parameters
+    ----------
+    powers, b, c, gains, counts
+        As `uatf_spectral_efficiencies`.
+    cotangents : (E, K) array
+        The weights y.
+    out : (E, K) array
+        Receives sum_k y_k d efficiency_k / d p_i.
+    """
+    num_worlds, num_users = powers.shape
+    groups, _, _, lanes = c.shape
+    p, gradient = np.zeros((num_users, lanes)), np.empty((num_users, lanes))
+    interference, slope = np.empty(lanes), np.empty(lanes)
+    for g in range(groups):
+        first = g * lanes
+        width = min(lanes, num_worlds - first)
+        for k in range(num_users):
+            for e in range(width):
+                p[k, e] = powers[first + e, k]
+        gradient[:] = 0.0
+        for k in range(num_users):
+            for e in range(lanes):
+                interference[e] = 1.0
+            for i in range(num_users):
+                row, power = c[g, k, i], p[i]
+                for e in range(lanes):
+                    interference[e] += row[e] * power[e]
+            signal, own, grown = b[g, k], p[k], gradient[k]
+            for e in range(lanes):
+                sinr = signal[e] * own[e] / interference[e]
+                total = 0.0
+                for j in range(gains.size):
+                    total += counts[j] * gains[j] / (1.0 + gains[j] * sinr)
+                slope[e] = total / (np.log(2.0) * interference[e])
+            for e in range(width):
+                slope[e] *= cotangents[first + e, k]
+            for e in range(lanes):
+                grown[e] += slope[e] * signal[e]
+                slope[e] *= signal[e] * own[e] / interference[e]
+            for i in range(num_users):
+                row, grown = c[g, k, i], gradient[i]
+                for e in range(lanes):
+                    grown[e] -= slope[e] * row[e]
+        for i in range(num_users):
+            for e in range(width):
+                out[first + e, i] = gradient[i, e]

@@ -210,3 +210,37 @@ def lmmse_gradient(
                 derivative += through_e[m] * e_slopes[l, m]
             jacobian[k, l] = derivative
         jacobian[k, k] += own
+
+
+@kernel
+def lmmse_gradients(
+    powers: Float,
+    cotangents: Float,
+    worlds: Int,
+    snr: Float,
+    rho: Float,
+    rho_counts: Float,
+    mu: Float,
+    mu_counts: Float,
+    out: Float,
+) -> None:
+    """Rows of weights times the Jacobians of `lmmse_spectral_efficiencies`.
+
+    Parameters
+    ----------
+    powers, worlds, snr, rho, rho_counts, mu, mu_counts
+        As there.
+    cotangents : (B, K) array
+        The weights y.
+    out : (B, K) array
+        Receives sum_k y_k d SE_k / d p_l.
+    """
+    num_rows, num_users = powers.shape
+    se, jacobian = np.empty(num_users), np.empty((num_users, num_users))
+    for b in range(num_rows):
+        lmmse_gradient(powers[b], snr[worlds[b]], rho, rho_counts, mu, mu_counts, se, jacobian)
+        for l in range(num_users):  # noqa: E741  (user l)
+            total = 0.0
+            for k in range(num_users):
+                total += cotangents[b, k] * jacobian[k, l]
+            out[b, l] = total

@@ -263,16 +263,10 @@ def xl_lmmse_se_links(p: ArrayLike, beta: ArrayLike, R: Array, ue_eigenvalues: A
 
     Parameters
     ----------
-    p : (K,) array
-        Power of each UE antenna.
-    beta : (M, K) array
-        Large-scale gains.
+    p, beta, ue_eigenvalues, noise
+        As for `xl_lmmse_se`.
     R : (M, K, N_r, N_r) array
         Correlation at the BS of each link, trace N_r or less where part of the array sees the user.
-    ue_eigenvalues : (N_s,) array
-        mu, eigenvalues of R_s.
-    noise : float
-        Noise power of one antenna.
 
     Returns
     -------

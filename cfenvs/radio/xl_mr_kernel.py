@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from cfenvs.arrays import Float
+from cfenvs.arrays import Float, Int
 from cfenvs.kernels import inlined, kernel
 
 
 @kernel
-def xl_mr_coefficients_batch(gains: Float, num_receive: float, coupling: float, b: Float, c: Float) -> None:
+def xl_mr_coefficients_batch(
+    gains: Float, worlds: Int, num_receive: float, coupling: float, b: Float, c: Float
+) -> None:
     """Write b_k = N_r B_k and c_kl = coupling G_kl / B_k, as `cfenvs.radio.xl_mimo.xl_mr_coefficients` at noise 1.
 
     B_k = sum_m beta_mk and G_kl = sum_m beta_mk beta_ml.
@@ -16,6 +18,8 @@ def xl_mr_coefficients_batch(gains: Float, num_receive: float, coupling: float, 
     ----------
     gains : (E, M, K) array
         beta over the noise power.
+    worlds : (n,) int array
+        Whose coefficients are written.
     num_receive : float
         N_r.
     coupling : float
@@ -24,9 +28,9 @@ def xl_mr_coefficients_batch(gains: Float, num_receive: float, coupling: float, 
     c : (G, K, K, W) array
         Written in place; world e stands in group e // W, lane e % W.
     """
-    num_worlds, num_stations, num_users = gains.shape
+    _, num_stations, num_users = gains.shape
     lanes = b.shape[2]
-    for e in range(num_worlds):
+    for e in worlds:
         g, lane = e // lanes, e % lanes
         for k in range(num_users):
             total = 0.0

@@ -1,5 +1,21 @@
-"""`RISAuction-v0`: operators bid for reconfigurable surfaces in an ascending auction."""
+"""`RISAuction-v0`: operators bid for reconfigurable surfaces in an ascending auction.
 
+The way of a bid, file by file (`cfenvs.core` holds what is not this system's own):
+
+* `core/faces/`: a face takes it, `masks.py` adding its masks; `core/worlds.py` asks the view what it commands.
+* `views.py`: it is checked, and the `bidders.py` in the other seats, each with what its `seat.py` tells it, add theirs.
+* `simulator.py`: `step` has the round played by `auction.py`, after `rules.py` and over `kernels.py`, and what is then
+  owned valued by `valuation.py`, from the `rates.py` of the network.
+* `views.py`: reward, outcome, what may be bid next, and the observation.
+
+A reset draws by `scenario.py` what `config.py` and `presets.py` say; `streams.py` has the luck of bidders. `welfare.py`
+knows the efficient allocation, `matches.py` and `contest.py` seat rivals, `render.py` draws, `env.py` has the `System`
+and its page.
+"""
+
+import sys
+
+from cfenvs.ris_auction import matches
 from cfenvs.ris_auction.auction import Auction, Round, draw_ties
 from cfenvs.ris_auction.bidders import (
     BIDDERS,
@@ -23,7 +39,7 @@ from cfenvs.ris_auction.env import (
     warmup,
 )
 from cfenvs.ris_auction.frozen import FrozenBidder
-from cfenvs.ris_auction.play import Outcomes, play
+from cfenvs.ris_auction.matches import Outcomes, play
 from cfenvs.ris_auction.presets import PRESETS
 from cfenvs.ris_auction.rates import macroscopic_rates, utility
 from cfenvs.ris_auction.rules import Rules
@@ -63,3 +79,5 @@ __all__ = [
     "utility",
     "warmup",
 ]
+
+sys.modules[f"{__name__}.play"] = matches  # its name before it differed from that of `cfenvs.play`: old imports work

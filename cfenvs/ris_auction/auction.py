@@ -9,6 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.kernels import kernel
+from cfenvs.radio.draws import uniforms
 from cfenvs.ris_auction.rules import Rules
 
 NOBODY = -1
@@ -364,8 +365,8 @@ def covered_number(wallet: Float, price: Float) -> Float:
 
 def draw_ties(generators: Sequence[np.random.Generator], items: int) -> tuple[Int, Float]:
     """What `Auction.start` needs to break ties: an order of the items (n, S), and numbers in [0, 1) (n, S)."""
-    uniforms = np.array([generator.random((2, items)) for generator in generators])
-    return np.argsort(uniforms[:, 0], axis=1, kind="stable"), uniforms[:, 1]
+    drawn = uniforms(generators, (len(generators), 2, items))
+    return np.argsort(drawn[:, 0], axis=1, kind="stable"), drawn[:, 1]
 
 
 @kernel

@@ -15,7 +15,7 @@ from cfenvs.core.contest import Contest, name_of
 from cfenvs.core.errors import check_keys
 from cfenvs.ris_auction.bidders import BIDDERS, SHADED, load_bidder, seat_bidders
 from cfenvs.ris_auction.bids import ACTION_TYPES, action_mask, bids_of_limits, bids_of_sets
-from cfenvs.ris_auction.play import check_bids, play
+from cfenvs.ris_auction.matches import check_bids, play
 from cfenvs.ris_auction.seat import Seat, Seated
 
 

@@ -15,12 +15,30 @@ GROUP = 8
 """Users whose 1 + SINR are multiplied before a logarithm is taken: the product of eight overflows above 380 dB only."""
 
 
+def distances(users: Float, places: Float) -> Float:
+    """Distances in metres between users (n, ..., 2) and n sets of places (n, S, 2), (n, ..., S)."""
+    out = np.empty((*users.shape[:-1], places.shape[1]))
+    flat = (users.shape[0], -1)
+    _write_distances(users.reshape(*flat, 2), places, out.reshape(*flat, places.shape[1]))
+    return out
+
+
+@kernel
+def _write_distances(users: Float, places: Float, out: Float) -> None:
+    for e in range(len(users)):
+        for u in range(users.shape[1]):
+            for s in range(places.shape[1]):
+                dx, dy = users[e, u, 0] - places[e, s, 0], users[e, u, 1] - places[e, s, 1]
+                out[e, u, s] = np.sqrt(dx * dx + dy * dy)
+
+
 @kernel
 def cellular_values(
     coefficients: Float,
     wanting: Bool,
     base: Float,
     auction: Int,
+    rows: Int,
     first: int,
     owned: Bool,
     exponent: float,
@@ -39,20 +57,23 @@ def cellular_values(
         Sum of r^exponent without any surface.
     auction : (E,) int array
         Which of the T auctions each world is in.
+    rows : (W,) int array
+        The worlds that `owned` speaks of.
     first : int
-        The operator that row 0 of `owned` speaks of; the others follow.
-    owned : (E, n, S) bool array
+        The operator that column 0 of `owned` speaks of; the others follow.
+    owned : (W, n, S) bool array
     exponent : float
         1 / alpha.
-    utilities : (E, n) array
+    utilities : (W, n) array
         Written.
-    marginals : (E, n, S) array
+    marginals : (W, n, S) array
         Written: U(owned + s) - U(owned), 0 for what is owned.
     """
     worlds, operators, items = owned.shape
     users = coefficients.shape[3]
     one, product, total = np.empty(3), np.empty(items + 1), np.empty(items + 1)
-    for e in range(worlds):
+    for w in range(worlds):
+        e = rows[w]
         t = auction[e]
         for i in range(operators):
             o = first + i
@@ -65,7 +86,7 @@ def cellular_values(
                 for k in range(3):
                     one[k] = c[k, 0]
                     for s in range(items):
-                        if owned[e, i, s]:
+                        if owned[w, i, s]:
                             one[k] += c[k, s + 1]
                 a, d, n = one[0], one[1], one[2] + 1.0
                 if exponent == 1.0:
@@ -85,7 +106,87 @@ def cellular_values(
                         total[s + 1] += np.log2(1.0 + sinr) ** exponent
             if exponent == 1.0:
                 total += np.log2(product)
-            _differences(total, base[e, t, o], owned[e, i], utilities[e], marginals[e, i], i)
+            _differences(total, base[e, t, o], owned[w, i], utilities[w], marginals[w, i], i)
+
+
+@kernel
+def cellular_coefficients_batch(
+    beta_ub: Float,
+    beta_rb: Float,
+    beta_ur: Float,
+    k_ub: Float,
+    k_ur: Float,
+    gram: Float,
+    elements: float,
+    snr: float,
+    efficiency: float,
+    out: Float,
+) -> None:
+    """Write what `cfenvs.ris_auction.rates.cellular_coefficients` computes, for many networks.
+
+    Parameters
+    ----------
+    beta_ub, k_ub : (n, T, O, U, B) arrays
+    beta_rb : (n, O, S, B) array
+    beta_ur, k_ur : (n, T, O, U, S) arrays
+    gram : (n, O, S, B, B) array
+        As there.
+    elements : float
+    snr : float
+        Power over noise.
+    efficiency : float
+        Share of the coherent power that phases keep.
+    out : (n, T, O, U, 3, S + 1) array
+        Written in place.
+    """
+    worlds, auctions, operators, users, stations = beta_ub.shape
+    items = beta_ur.shape[4]
+    for e in range(worlds):
+        for t in range(auctions):
+            for o in range(operators):
+                for u in range(users):
+                    links, row = beta_ub[e, t, o, u], out[e, t, o, u]
+                    b = links.argmax()
+                    direct_los = 1.0 - 1.0 / (1.0 + k_ub[e, t, o, u, b])
+                    scattered = others = uncontrolled = 0.0
+                    for other in range(stations):
+                        others += links[other] if other != b else 0.0
+                    for s in range(items):
+                        coherent = efficiency * (1.0 - 1.0 / (1.0 + k_ur[e, t, o, u, s]))
+                        heard, anchored = beta_ur[e, t, o, u, s], beta_rb[e, o, s]
+                        cascade = heard * anchored[b]
+                        steered = 0.0
+                        for other in range(stations):
+                            if other != b:
+                                interfering = heard * anchored[other]
+                                product = gram[e, o, s, b, other]
+                                steered += interfering * (product * product - elements)
+                                uncontrolled += interfering
+                        scattered += cascade
+                        row[0, s + 1] = elements * np.sqrt(snr * coherent * cascade)
+                        row[1, s + 1] = -snr * elements * coherent * cascade
+                        row[2, s + 1] = snr * coherent * steered
+                    row[0, 0] = np.sqrt(snr * direct_los * links[b])
+                    row[1, 0] = snr * (links[b] * (1.0 - direct_los) + elements * scattered)
+                    row[2, 0] = snr * (others + elements * uncontrolled)
+
+
+@kernel
+def cellular_extremes(coefficients: Float, none: Float, everything: Float) -> None:
+    """Write the rates (n, T, O, U) without any surface, and with all of them, from the coefficients of networks."""
+    worlds, auctions, operators, users, _, size = coefficients.shape
+    for e in range(worlds):
+        for t in range(auctions):
+            for o in range(operators):
+                for u in range(users):
+                    c = coefficients[e, t, o, u]
+                    none[e, t, o, u] = np.log2(1.0 + (c[0, 0] * c[0, 0] + c[1, 0]) / (c[2, 0] + 1.0))
+                    a, d, i = c[0, 0], c[1, 0], c[2, 0]
+                    for s in range(1, size):
+                        a += c[0, s]
+                        d += c[1, s]
+                        i += c[2, s]
+                    everything[e, t, o, u] = np.log2(1.0 + (a * a + d) / (i + 1.0))
 
 
 @kernel
@@ -98,6 +199,7 @@ def joint_values(
     wanting: Bool,
     base: Float,
     auction: Int,
+    rows: Int,
     first: int,
     owned: Bool,
     exponent: float,
@@ -111,13 +213,14 @@ def joint_values(
     received, gained, amplitude : (E, T, O, U, A), (E, T, O, U, S) and (E, T, O, U, S) arrays
     products, anchor : (E, O, S, S) and (E, O, S) arrays
         Of `cfenvs.ris_auction.rates.joint_coefficients`.
-    wanting, base, auction, first, owned, exponent, utilities, marginals
+    wanting, base, auction, rows, first, owned, exponent, utilities, marginals
         As for `cellular_values`.
     """
     worlds, operators, items = owned.shape
     users, points = received.shape[3:]
     power, total, change = np.empty(points), np.empty(items + 1), np.empty(items)
-    for e in range(worlds):
+    for w in range(worlds):
+        e = rows[w]
         t = auction[e]
         for i in range(operators):
             o = first + i
@@ -130,10 +233,10 @@ def joint_values(
                 for s in range(items):
                     with_others = 0.0
                     for r in range(items):
-                        if owned[e, i, r]:
+                        if owned[w, i, r]:
                             with_others += g[r] * products[e, o, s, r]
                     change[s] = alone[s] + 2.0 * g[s] * with_others
-                    if owned[e, i, s]:
+                    if owned[w, i, s]:
                         power[anchor[e, o, s]] += alone[s] + g[s] * with_others
                 field = 0.0
                 for a in range(points):
@@ -143,7 +246,7 @@ def joint_values(
                     before = power[anchor[e, o, s]]
                     changed = field - np.sqrt(before) + np.sqrt(before + change[s])
                     total[s + 1] += np.log2(1.0 + changed * changed) ** exponent
-            _differences(total, base[e, t, o], owned[e, i], utilities[e], marginals[e, i], i)
+            _differences(total, base[e, t, o], owned[w, i], utilities[w], marginals[w, i], i)
 
 
 @kernel

@@ -41,7 +41,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "complements": {"blockage_db": 30.0, "power_dbm": -30.0, "improvement_value": "all"},
 }
 
-configure_ris_auction = partial(configure, RISAuctionConfig, PRESETS)
+configure_ris_auction = partial(configure, RISAuctionConfig, PRESETS, agents="operators", length="max_rounds")
 
 
 def describe(c: RISAuctionConfig) -> str:

@@ -10,7 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drawing import (
+from cfenvs.core.rendering import Renderer
+from cfenvs.draw.figure import KEYS, LEFT, MAP, MAX_LABELLED, RIGHT, SIZE, Layout, Reference, on_map, site_size
+from cfenvs.draw.pen import (
     ALARM,
     AREA,
     CATEGORIES,
@@ -30,8 +32,6 @@ from cfenvs.core.drawing import (
     place_labels,
     scaled,
 )
-from cfenvs.core.figure import KEYS, LEFT, MAP, MAX_LABELLED, RIGHT, SIZE, Layout, Reference, on_map, site_size
-from cfenvs.core.rendering import Renderer
 from cfenvs.ris_auction.auction import NOBODY
 from cfenvs.ris_auction.scenario import Scenario
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
@@ -65,7 +65,7 @@ class Ground:
     reference: Reference | None
 
 
-class RISAuctionRenderer(Renderer):
+class RISAuctionRenderer(Renderer[RISAuctionSimulator]):
     """Draws the auction at hand and what the last round brought in it.
 
     Bids and the solid price line are those of the last round; owners, budgets, utilities and what surfaces are worth to
@@ -76,7 +76,6 @@ class RISAuctionRenderer(Renderer):
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
-    simulator: RISAuctionSimulator
 
     def __init__(self, simulator: RISAuctionSimulator) -> None:
         super().__init__(simulator)

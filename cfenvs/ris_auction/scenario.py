@@ -6,16 +6,20 @@ of these alone, element by element.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
 
 from cfenvs.arrays import Array, Bool, Float
+from cfenvs.core.kept import entry
 from cfenvs.radio import path_loss, surfaces
+from cfenvs.radio.draws import Source, normals, uniforms
 from cfenvs.radio.geometry import grid_positions
 from cfenvs.ris_auction.config import RISAuctionConfig
+from cfenvs.ris_auction.kernels import distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Scenario:
 
     def __getitem__(self, world: int) -> Scenario:
         """One of several that were drawn together and have a leading axis."""
-        return Scenario(**{field.name: getattr(self, field.name)[world] for field in fields(self)})
+        scenario: Scenario = entry(self, world)
+        return scenario
 
 
 def draw_scenarios(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -> Scenario:
@@ -64,12 +69,14 @@ def draw_scenarios(config: RISAuctionConfig, generators: Sequence[np.random.Gene
     moves = t if config.change == "movement" else 1
     links = b + 2 * s  # of a user: shadowing to stations and to surfaces, and whether it sees the surfaces
     uniform = _draws(
-        [generator.random for generator in generators],
+        uniforms,
+        generators,
         (o, _cells(b)), (_cells(s),), (s,), (o, u, 2), (o, u, b), (t, o, u),
     )  # fmt: skip
     station_cells, surface_cells, facing, start, block, demand = uniform
     normal = _draws(
-        [generator.standard_normal for generator in generators],
+        normals,
+        generators,
         (o, b, 2), (s, 2), (o, s, b), (moves, o, u, 2), (moves, o, u, links),
     )  # fmt: skip
     station_offset, surface_offset, shadow_rb, steps, link_normals = normal
@@ -85,12 +92,12 @@ def draw_scenarios(config: RISAuctionConfig, generators: Sequence[np.random.Gene
     if moves < t:
         users, link_normals = np.repeat(users, t, axis=1), np.repeat(link_normals, t, axis=1)
 
-    def gain(distance: Float, exponent: Array | float, normals: Float) -> Float:
+    def gain(distance: Float, exponent: Array | float, shadow: Float) -> Float:
         gain_db = path_loss.log_distance_gain_db(distance, exponent, config.wavelength, config.reference_distance)
-        return path_loss.db_to_linear(gain_db + config.shadowing_std_db * normals)
+        return path_loss.db_to_linear(gain_db + config.shadowing_std_db * shadow)
 
     to_stations = users[:, :, :, :, None, :] - stations[:, None, :, None, :, :]
-    to_surfaces = _length(users[:, :, :, :, None, :] - places[:, None, None, None, :, :])
+    to_surfaces = distances(users, places)
     direct = _length(to_stations) if config.direct_distance == "euclidean" else np.abs(to_stations).sum(axis=-1)
     beta_ub = gain(direct, config.nlos_exponent, link_normals[..., :b])
     beta_ub *= np.where(block < config.blockage_probability, path_loss.db_to_linear(-config.blockage_db), 1.0)[:, None]
@@ -112,10 +119,14 @@ def draw_scenarios(config: RISAuctionConfig, generators: Sequence[np.random.Gene
     )
 
 
-def _draws(sources: Sequence[object], *shapes: tuple[int, ...]) -> list[Float]:
-    """Arrays (n, *shape) of numbers from n sources, each called once."""
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    flat = np.array([source(sum(sizes)) for source in sources])  # type: ignore[operator]
+def _draws(
+    draw: Callable[[Source, tuple[int, ...]], Float],
+    generators: Sequence[np.random.Generator],
+    *shapes: tuple[int, ...],
+) -> list[Float]:
+    """Arrays (n, *shape) of numbers from n generators, each called once."""
+    sizes = [math.prod(shape) for shape in shapes]
+    flat = draw(generators, (len(generators), sum(sizes)))  # type: ignore[arg-type]
     parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
     return [np.ascontiguousarray(part).reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
 
@@ -141,16 +152,16 @@ def _walk(start: Float, steps: Float, side: float) -> Float:
     return paths
 
 
-def _evolve(users: Float, normals: Float, decorrelation: float) -> Float:
+def _evolve(users: Float, independent: Float, decorrelation: float) -> Float:
     """Standard normals of the links of users (n, T, O, U, 2), whose correlation halves with each decorrelation walked.
 
-    `normals` (n, T, O, U, links) are independent.
+    `independent` ones are (n, T, O, U, links).
     """
-    for t in range(1, normals.shape[1]):
+    for t in range(1, independent.shape[1]):
         walked = _length(users[:, t] - users[:, t - 1])[..., None]
         kept = np.exp2(-walked / decorrelation)
-        normals[:, t] = kept * normals[:, t - 1] + np.sqrt(1.0 - kept**2) * normals[:, t]
-    return normals
+        independent[:, t] = kept * independent[:, t - 1] + np.sqrt(1.0 - kept**2) * independent[:, t]
+    return independent
 
 
 def _length(offset: Float) -> Float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +11,15 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.radio import surfaces
 from cfenvs.radio.path_loss import db_to_linear
 from cfenvs.ris_auction.config import RISAuctionConfig
-from cfenvs.ris_auction.kernels import cellular_subset_sums, cellular_values, joint_values
+from cfenvs.ris_auction.kernels import (
+    cellular_coefficients_batch,
+    cellular_extremes,
+    cellular_subset_sums,
+    cellular_values,
+    joint_values,
+)
 from cfenvs.ris_auction.rates import (
     JointCoefficients,
-    cellular_coefficients,
     joint_coefficients,
     joint_rates_of,
     rates_of,
@@ -37,6 +43,7 @@ class Valuation(ABC):
         self.num_worlds = num_worlds
         lead = (num_worlds, config.auctions_per_episode, config.operators)
         self.auction = np.zeros(num_worlds, np.int64)
+        self._all = np.arange(num_worlds)
         self.full = np.ones(lead)
         self.base = np.ones(lead)
         self.wanting = np.ones((*lead, config.users), bool)
@@ -55,13 +62,18 @@ class Valuation(ABC):
         """Sum over users of r^(1 / alpha) for all 2^S sets of surfaces; surface s is bit s of a set's index."""
 
     @abstractmethod
-    def _values(self, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
-        """Write utilities and marginal values of operators `first`, ..., in all worlds."""
+    def _values(self, *asked: Any) -> None:
+        """Write utilities and marginal values: the kernel of this kind, given its coefficients and what is asked."""
 
-    def values(self, owned: Bool, first: int = 0) -> tuple[Float, Float]:
-        """Utilities (E, n) and marginal values (E, n, S) of operators `first` ..., which control `owned` (E, n, S)."""
+    def values(self, owned: Bool, first: int = 0, worlds: Int | None = None) -> tuple[Float, Float]:
+        """Utilities (W, n) and marginal values (W, n, S) of operators `first` ..., which control `owned` (W, n, S).
+
+        In all worlds, or in some (W,).
+        """
         utilities, marginals = np.empty(owned.shape[:2]), np.empty(owned.shape)
-        self._values(first, np.ascontiguousarray(owned), utilities, marginals)
+        rows = self._all if worlds is None else worlds
+        asked = self.auction, rows, first, np.ascontiguousarray(owned), self.exponent
+        self._values(self.wanting, self.base, *asked, utilities, marginals)
         return utilities, marginals
 
     def utility(self, world: int, operator: int, allocation: Bool) -> Float:
@@ -111,20 +123,22 @@ class CellularValuation(Valuation):
 
     def prepare(self, worlds: Int, drawn: Scenario) -> None:
         config = self.config
-        coefficients = cellular_coefficients(
-            beta_ub=drawn.beta_ub,
-            beta_rb=drawn.beta_rb[:, None],
-            beta_ur=drawn.beta_ur,
-            k_ub=drawn.k_ub,
-            k_ur=drawn.k_ur,
-            gram=station_products(config, drawn)[:, None],
-            elements=config.elements,
-            power=float(db_to_linear(config.power_dbm)),
-            noise=float(db_to_linear(config.noise_dbm)),
-            phase_efficiency=config.phase_efficiency,
+        coefficients = np.empty((len(worlds), *self._coefficients.shape[1:]))
+        cellular_coefficients_batch(
+            drawn.beta_ub,
+            drawn.beta_rb,
+            drawn.beta_ur,
+            drawn.k_ub,
+            drawn.k_ur,
+            station_products(config, drawn),
+            float(config.elements),
+            float(db_to_linear(config.power_dbm)) / float(db_to_linear(config.noise_dbm)),
+            config.phase_efficiency,
+            coefficients,
         )
-        every = np.ones(config.surfaces)
-        self._keep_base(worlds, drawn, rates_of(coefficients, 0.0 * every), rates_of(coefficients, every))
+        none, everything = np.empty((2, *coefficients.shape[:4]))
+        cellular_extremes(coefficients, none, everything)
+        self._keep_base(worlds, drawn, none, everything)
         self._coefficients[worlds] = coefficients
 
     def rates(self, world: int, operator: int, allocation: Bool) -> Float:
@@ -141,18 +155,8 @@ class CellularValuation(Valuation):
         cellular_subset_sums(low[users], high[users], self.exponent, sums)
         return sums.ravel()
 
-    def _values(self, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
-        cellular_values(
-            self._coefficients,
-            self.wanting,
-            self.base,
-            self.auction,
-            first,
-            owned,
-            self.exponent,
-            utilities,
-            marginals,
-        )
+    def _values(self, *asked: Any) -> None:
+        cellular_values(self._coefficients, *asked)
 
 
 class JointValuation(Valuation):
@@ -175,17 +179,14 @@ class JointValuation(Valuation):
         between_surfaces, with_direct = direction_products(config, drawn)
         coefficients = joint_coefficients(
             beta_ua=drawn.beta_ub,
-            beta_ra=drawn.beta_rb[:, None],
             beta_ur=drawn.beta_ur,
             k_ua=drawn.k_ub,
             k_ur=drawn.k_ur,
+            beta_ra=drawn.beta_rb[:, None],
             direct_products=with_direct,
             surface_products=between_surfaces[:, None],
             antennas=config.antennas,
-            elements=config.elements,
-            power=float(db_to_linear(config.power_dbm)),
-            noise=float(db_to_linear(config.noise_dbm)),
-            phase_efficiency=config.phase_efficiency,
+            **_budget(config),
         )
         every = np.ones(config.surfaces)
         self._keep_base(worlds, drawn, joint_rates_of(coefficients, 0.0 * every), joint_rates_of(coefficients, every))
@@ -227,18 +228,14 @@ class JointValuation(Valuation):
             anchor[world, operator],
         )
 
-    def _values(self, first: int, owned: Bool, utilities: Float, marginals: Float) -> None:
-        joint_values(
-            *self._coefficients,
-            self.wanting,
-            self.base,
-            self.auction,
-            first,
-            owned,
-            self.exponent,
-            utilities,
-            marginals,
-        )
+    def _values(self, *asked: Any) -> None:
+        joint_values(*self._coefficients, *asked)
+
+
+def _budget(config: RISAuctionConfig) -> dict[str, Any]:
+    """What the coefficients of all operators take from the configuration."""
+    powers = {"power": float(db_to_linear(config.power_dbm)), "noise": float(db_to_linear(config.noise_dbm))}
+    return {**powers, "elements": config.elements, "phase_efficiency": config.phase_efficiency}
 
 
 def make_valuation(config: RISAuctionConfig, num_worlds: int) -> Valuation:

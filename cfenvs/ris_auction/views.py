@@ -16,7 +16,7 @@ from cfenvs.ris_auction.seat import Seat
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 
 
-class OperatorsView(AgentsView):
+class OperatorsView(AgentsView[Bool]):
     """One agent for each operator."""
 
     def __init__(self, simulator: RISAuctionSimulator) -> None:
@@ -102,7 +102,7 @@ class OperatorsView(AgentsView):
         return out.reshape(num_worlds, -1)
 
 
-class SeatView(View):
+class SeatView(View[Bool]):
     """One operator, the others being played by bidders."""
 
     def __init__(self, simulator: RISAuctionSimulator) -> None:

@@ -1,7 +1,21 @@
-"""`XLMIMOPower-v0`: uplink power control in cell-free XL-MIMO."""
+"""`XLMIMOPower-v0`: uplink power control in cell-free XL-MIMO.
+
+The way of an action, file by file (`cfenvs.core` and `cfenvs.power` hold what is not this system's own):
+
+* `core/faces/`: a face takes it; `core/worlds.py` sees that the episode runs and asks the view what it commands.
+* `power/views.py`, `power/actions.py`: it is checked, and becomes powers in mW.
+* `simulator.py`, over `power/simulator.py`: `step` has the rates from `receivers.py`, which has them from the kernels
+  of `cfenvs.radio`, has the objective judged by `power/objectives.py`, and moves users along the paths that
+  `scenario.py` drew.
+* `views.py` on top of `power/views.py`: reward, outcome, next situation and observation.
+
+A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.py` knows the best that was found,
+`render.py` what it looks like, `fuzzy.py` shows users through a few fuzzy agents, `env.py` has the `System` and its
+page.
+"""
 
 from cfenvs.control import Optimum
-from cfenvs.xl_mimo.config import RECEIVERS, XLMIMOConfig
+from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.env import (
     XLMIMOPowerEnv,
     XLMIMOPowerParallelEnv,
@@ -14,6 +28,7 @@ from cfenvs.xl_mimo.env import (
 )
 from cfenvs.xl_mimo.fuzzy import FuzzyAgents, FuzzyAgentsVec
 from cfenvs.xl_mimo.presets import PRESETS
+from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.scenario import Scenario
 
 __all__ = [

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.constants import speed_of_light
 
 from cfenvs.core.config import (
     require,
     require_choice,
     require_count,
-    require_levels,
     require_number,
     require_positive,
 )
-from cfenvs.core.drops import RESAMPLE, check_network, check_scenario_seed
-from cfenvs.core.objectives import check_objective
+from cfenvs.core.drops import RESAMPLE, check_scenario_seed
+from cfenvs.power.choices import choose_class, is_own
+from cfenvs.power.given import check_network
+from cfenvs.power.levels import require_levels
+from cfenvs.power.objectives import check_objective
 from cfenvs.radio.plane_wave import Correlation
+from cfenvs.xl_mimo.receivers import RECEIVERS, Receiver
 
-RECEIVERS = {
-    "mr": "maximum-ratio combining at every base station, exact closed form",
-    "l-mmse": "local MMSE combining at every base station, deterministic equivalent",
-}
+SPEED_OF_LIGHT = 299_792_458.0
+"""In metres per second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,8 @@ class XLMIMOConfig:
 
     Receiver and power
     ------------------
-    receiver : {"mr", "l-mmse"}
+    receiver : {"mr", "l-mmse"}, or class
+        Or your own, or its `"module:Name"` (`cfenvs.xl_mimo.receivers.Receiver`).
     max_power : float
         In mW, see `power_constraint`.
     power_constraint : {"per-ue", "per-antenna"}
@@ -84,7 +85,7 @@ class XLMIMOConfig:
         Power levels in mW for "discrete", rising, in the meaning of `power_constraint`.
     objective : str or Objective
         "sum", "min", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
-        (`cfenvs.core.objectives`).
+        (`cfenvs.power.objectives`).
     circuit_power, base_station_power : float
         Of "energy-efficiency", in mW: what the network spends whatever is sent, and what each base station adds to
         it. Defaults are round numbers, not those of a product.
@@ -139,7 +140,7 @@ class XLMIMOConfig:
     rician_factor: float = 0.0
     visibility_window: Sequence[int] | None = None
 
-    receiver: str = "mr"
+    receiver: str | Callable[..., Any] = "mr"
     max_power: float = 200.0
     power_constraint: str = "per-ue"
     min_share: float = 0.0
@@ -181,7 +182,6 @@ class XLMIMOConfig:
         require_choice(
             self,
             correlation=("fourier", "sinc"),
-            receiver=tuple(RECEIVERS),
             power_constraint=("per-ue", "per-antenna"),
             action_type=("continuous", "discrete"),
             power_scale=("linear", "db"),
@@ -201,12 +201,7 @@ class XLMIMOConfig:
         )
         if self.levels is not None:
             require_levels(self)
-        require(
-            self.receiver == "mr" or not self.near_field,
-            "receiver",
-            self.receiver,
-            'must be "mr" with a line of sight or visibility windows: no closed form is known for "l-mmse" there',
-        )
+        choose_class(self, "receiver", RECEIVERS, Receiver)
         require(
             self.mobility == "static" or not self.near_field,
             "mobility",
@@ -230,9 +225,24 @@ class XLMIMOConfig:
             require(inside, name, value, f"must fit into bs_array={tuple(self.bs_array)}")
 
     @property
+    def action_levels(self) -> tuple[float, ...]:
+        """Powers in mW by action index, none below the floor; none at all with shares."""
+        return tuple(np.maximum(self.levels or (), self.min_share * self.max_power).tolist())
+
+    @property
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
+
+    @property
+    def own_functions(self) -> bool:
+        """Whether networks are drawn by somebody's own code that is told nothing of worlds; here by `network` alone."""
+        return False
+
+    @property
+    def own_classes(self) -> bool:
+        """Whether somebody's own code holds worlds."""
+        return is_own(self.receiver, RECEIVERS)
 
     @property
     def fixed_power(self) -> float:
@@ -258,7 +268,7 @@ class XLMIMOConfig:
     @property
     def wavelength(self) -> float:
         """In metres."""
-        return speed_of_light / (1e9 * self.carrier_ghz)
+        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
 
     @property
     def bs_antennas(self) -> int:

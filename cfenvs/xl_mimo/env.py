@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from cfenvs.core.config import louder
-from cfenvs.core.faces import aec, faces
+from cfenvs.control import Optimum
+from cfenvs.core.faces import ScalarEnv, aec, faces
+from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
-from cfenvs.xl_mimo.config import RECEIVERS
+from cfenvs.power.account import PowerAccount
+from cfenvs.power.levels import louder
+from cfenvs.power.objectives import OBJECTIVES
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
+from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 from cfenvs.xl_mimo.views import CentralView, UsersView
 
 
-def _make_renderer(simulator: XLMIMOSimulator) -> Any:
+def _make_renderer(simulator: XLMIMOSimulator) -> Renderer[XLMIMOSimulator]:
     from cfenvs.xl_mimo.render import XLMIMORenderer  # needs pygame
 
     return XLMIMORenderer(simulator)
@@ -31,150 +33,154 @@ SYSTEM = System(
     metrics={"reward": "mean", "objective": "mean"},
     louder=louder,
     describe=describe,
-    catalogue=("receiver", RECEIVERS),
+    catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",
-    account="cfenvs.play:PowerAccount",
+    examples=("--set mobility=random-waypoint --out walk.gif",),
+    account=PowerAccount,
     learner="matd3",
 )
 
 
-PAGE = r"""Uplink power control in cell-free extremely large MIMO: maximise the sum of the spectral efficiencies.
+class XLMIMOPowerEnv(ScalarEnv[Optimum]):
+    r"""Uplink power control in cell-free extremely large MIMO: maximise the sum of the spectral efficiencies.
 
-Description
------------
-M base stations with planar arrays of N_r antennas, spread over a square that wraps around, serve K users with
-planar arrays of N_s antennas each. Every base station combines what it receives locally and a central unit (CPU)
-averages. Strong users drown weak ones unless their power is lowered. The task is that of Z. Liu et al., "Uplink
-Power Control for Extremely Large-Scale MIMO with Multi-Agent Reinforcement Learning and Fuzzy Logic" (arXiv
-2302.09290). The paper's set-up (sizes, powers, noise) is not recoverable: the numbers of the presets are ours.
+    Description
+    -----------
+    M base stations with planar arrays of N_r antennas, spread over a square that wraps around, serve K users with
+    planar arrays of N_s antennas each. Every base station combines what it receives locally and a central unit (CPU)
+    averages. Strong users drown weak ones unless their power is lowered. The task is that of Z. Liu et al., "Uplink
+    Power Control for Extremely Large-Scale MIMO with Multi-Agent Reinforcement Learning and Fuzzy Logic" (arXiv
+    2302.09290). The paper's set-up (sizes, powers, noise) is not recoverable: the numbers of the presets are ours.
 
-Channels follow the plane-wave (Fourier) model of Pizzo et al. with isotropic scattering. No channel is ever drawn:
-the spectral efficiency of equation (8), the use-and-then-forget bound with perfect channel knowledge, is exact in
-closed form for maximum ratio. For L-MMSE it has a deterministic equivalent, within 0.2 % of the sum at the sizes
-of the presets, and within about 1 % where users have just as many streams as a base station of 16 antennas or more
-can separate. L-MMSE rates do not always fall with the power of others: the plain average over base stations counts
-those that hardly hear a user in full.
+    Channels follow the plane-wave (Fourier) model of Pizzo et al. with isotropic scattering. No channel is ever drawn:
+    the spectral efficiency of equation (8), the use-and-then-forget bound with perfect channel knowledge, is exact in
+    closed form for maximum ratio. For L-MMSE it has a deterministic equivalent, within 0.2 % of the sum at the sizes
+    of the presets, and within about 1 % where users have just as many streams as a base station of 16 antennas or more
+    can separate. L-MMSE rates do not always fall with the power of others: the plain average over base stations counts
+    those that hardly hear a user in full.
 
-With `mobility="static"` powers change nothing but the reward, so that the task is a contextual bandit. With
-"random-waypoint" users walk, 10 m a step by default, and what is observed evolves.
+    With `mobility="static"` powers change nothing but the reward, so that the task is a contextual bandit. With
+    "random-waypoint" users walk, 10 m a step by default, and what is observed evolves.
 
-Action Space
-------------
-=====================  ==============================  ==========================================================
-`action_type`          space                           meaning
-=====================  ==============================  ==========================================================
-"continuous"           `Box(0, 1, (K,))`               share of `max_power` of each user; with `power_scale="db"`
-                                                       the share is 10^(-(1 - a) `power_range_db` / 10)
-"discrete"             `MultiDiscrete([n] * K)`        index into `levels` for each user
-=====================  ==============================  ==========================================================
+    Action Space
+    ------------
+    =====================  ==============================  ==========================================================
+    `action_type`          space                           meaning
+    =====================  ==============================  ==========================================================
+    "continuous"           `Box(0, 1, (K,))`               share of `max_power` of each user; with `power_scale="db"`
+                                                           the share is 10^(-(1 - a) `power_range_db` / 10)
+    "discrete"             `MultiDiscrete([n] * K)`        index into `levels` for each user
+    =====================  ==============================  ==========================================================
 
-No share is below `min_share`, whatever the action: the paper's lower limit. `max_power` is that of a user, shared
-equally by its antennas (`power_constraint="per-ue"`), or of one antenna. An action of another shape, type or range
-raises `InvalidAction` and changes nothing.
+    No share is below `min_share`, whatever the action: the paper's lower limit. `max_power` is that of a user, shared
+    equally by its antennas (`power_constraint="per-ue"`), or of one antenna. An action of another shape, type or range
+    raises `InvalidAction` and changes nothing.
 
-Observation Space
------------------
-==========================  ==================  ==================================================================
-entries                     range               meaning
-==========================  ==================  ==================================================================
-(M, K)                      -4 to 4             large-scale gains: (dB over the noise at 1 mW + 20) / 20, clipped
-==========================  ==================  ==================================================================
+    Observation Space
+    -----------------
+    ==========================  ==================  ==================================================================
+    entries                     range               meaning
+    ==========================  ==================  ==================================================================
+    (M, K)                      -4 to 4             large-scale gains: (dB over the noise at 1 mW + 20) / 20, clipped
+    ==========================  ==================  ==================================================================
 
-With `flat_observation=True` it is (M K,), for libraries that refuse observations of two axes, as RLlib does.
+    With `flat_observation=True` it is (M K,), for libraries that refuse observations of two axes, as RLlib does.
 
-Each user's agent (`cfenvs.xl_mimo.parallel_env`) sees the sum of its own gains, then its gains by falling size, in
-the same scale. `state()` is the central observation, flat. `FuzzyAgents` shows users through a few fuzzy agents.
+    Each user's agent (`cfenvs.xl_mimo.parallel_env`) sees the sum of its own gains, then its gains by falling size, in
+    the same scale. `state()` is the central observation, flat. `FuzzyAgents` shows users through a few fuzzy agents.
 
-Rewards
--------
-The sum of the users' spectral efficiencies in bit/s/Hz. Other objectives: "min", "proportional-fair" (the geometric
-mean), "energy-efficiency" (with `circuit_power`, `base_station_power` and `amplifier_efficiency`), or your own.
-Agents all get the objective, or with `reward_scope="own"` their own spectral efficiency, which makes them selfish.
+    Rewards
+    -------
+    The sum of the users' spectral efficiencies in bit/s/Hz. Other objectives: "min", "proportional-fair" (the geometric
+    mean), "energy-efficiency" (with `circuit_power`, `base_station_power` and `amplifier_efficiency`), or your own.
+    Agents all get the objective, or with `reward_scope="own"` their own spectral efficiency, which makes them selfish.
 
-`info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, and with `info_optimum=True`
-the `optimum` for the action type in use and the `regret`.
+    `info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, and with `info_optimum=True`
+    the `optimum` for the action type in use and the `regret`.
 
-Starting State
---------------
-A new network: base stations, users, shadowing. `resample="never"` keeps the first; `scenario_seed` fixes it.
+    Starting State
+    --------------
+    A new network: base stations, users, shadowing. `resample="never"` keeps the first; `scenario_seed` fixes it.
 
-Episode End
------------
-Truncation after `episode_length` steps (50). It never terminates.
+    Episode End
+    -----------
+    Truncation after `episode_length` steps (50). It never terminates.
 
-Arguments
----------
-A preset, then overrides; all of them, with units and sources, are the fields of `XLMIMOConfig`.
+    Arguments
+    ---------
+    A preset, then overrides; all of them, with units and sources, are the fields of `XLMIMOConfig`.
 
->>> import gymnasium as gym
->>> env = gym.make("XLMIMOPower-v0", preset="large", power_scale="db")
->>> observation, info = env.reset(seed=0)
->>> observation.shape, env.action_space.shape
-((20, 10), (10,))
+    >>> import gymnasium as gym
+    >>> env = gym.make("XLMIMOPower-v0", preset="large", power_scale="db")
+    >>> observation, info = env.reset(seed=0)
+    >>> observation.shape, env.action_space.shape
+    ((20, 10), (10,))
 
-================  =====  =====  ==========  ========  ==========  ===============================================
-preset            M      K      BS array    UE array  receiver    remarks
-================  =====  =====  ==========  ========  ==========  ===============================================
-"default"         9      6      9 x 9       3 x 3     mr          a third of a wavelength between antennas
-"large"           20     10     9 x 9       3 x 3     mr
-"dense"           9      20     9 x 9       3 x 3     mr
-"overload"        4      20     6 x 6       3 x 3     l-mmse      more streams than a base station can separate
-"near-field"      4      6      32 x 32     2 x 2     mr          16 wavelengths a side, spherical-wave line of
-                                                                  sight, visibility windows, 200 m square
-================  =====  =====  ==========  ========  ==========  ===============================================
+    ================  =====  =====  ==========  ========  ==========  ===============================================
+    preset            M      K      BS array    UE array  receiver    remarks
+    ================  =====  =====  ==========  ========  ==========  ===============================================
+    "default"         9      6      9 x 9       3 x 3     mr          a third of a wavelength between antennas
+    "large"           20     10     9 x 9       3 x 3     mr
+    "dense"           9      20     9 x 9       3 x 3     mr
+    "overload"        4      20     6 x 6       3 x 3     l-mmse      more streams than a base station can separate
+    "near-field"      4      6      32 x 32     2 x 2     mr          16 wavelengths a side, spherical-wave line of
+                                                                      sight, visibility windows, 200 m square
+    ================  =====  =====  ==========  ========  ==========  ===============================================
 
-With L-MMSE, perfect channel knowledge and no overload, full power is all but optimal: power control is worth less
-than one percent there.
+    With L-MMSE, perfect channel knowledge and no overload, full power is all but optimal: power control is worth less
+    than one percent there.
 
-With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one. Positions may
-have a height as a third coordinate; gains are for users who stand still.
+    With `network`, positions or gains are yours, all else is drawn: a dict, or a function that draws one. Positions may
+    have a height as a third coordinate; gains are for users who stand still.
 
->>> def crowd(config, rng):  # around the centre, anew in every episode
-...     return {"users": config.side / 2 + rng.uniform(-50, 50, (config.users, 2))}
->>> env = gym.make("XLMIMOPower-v0", network=crowd)
->>> observation, info = env.reset(seed=0)
->>> bool((abs(env.unwrapped.scenario.users - 500) <= 50).all())
-True
+    >>> def crowd(config, rng):  # around the centre, anew in every episode
+    ...     return {"users": config.side / 2 + rng.uniform(-50, 50, (config.users, 2))}
+    >>> env = gym.make("XLMIMOPower-v0", network=crowd)
+    >>> observation, info = env.reset(seed=0)
+    >>> bool((abs(env.unwrapped.scenario.users - 500) <= 50).all())
+    True
 
-Vectorized environment
-----------------------
->>> envs = gym.make_vec("XLMIMOPower-v0", 3, autoreset_mode="SameStep")
->>> observations, infos = envs.reset(seed=0)
->>> observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
->>> observations.shape, rewards.shape, infos["rates"].shape
-((3, 9, 6), (3,), (3, 6))
+    Vectorized environment
+    ----------------------
+    >>> envs = gym.make_vec("XLMIMOPower-v0", 3, autoreset_mode="SameStep")
+    >>> observations, infos = envs.reset(seed=0)
+    >>> observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
+    >>> observations.shape, rewards.shape, infos["rates"].shape
+    ((3, 9, 6), (3,), (3, 6))
 
-One world takes 2 kB with "default", 7 kB with "large", 9 kB with "dense", 4 kB with "overload" and 38 kB with
-"near-field"; walking users add 8 (M + 2) K bytes for each step of an episode.
+    One world takes 2 kB with "default", 7 kB with "large", 9 kB with "dense", 4 kB with "overload" and 38 kB with
+    "near-field"; walking users add 8 (M + 2) K bytes for each step of an episode.
 
-Reference values
-----------------
-Mean sum of spectral efficiencies in bit/s/Hz on networks with scenario seeds from 1 000 000.
-`env.unwrapped.optimum()` is the best found by gradient search from several starts and no certificate, but for
-`objective="min"` under "mr", whose continuous optimum is exact.
+    Reference values
+    ----------------
+    Mean sum of spectral efficiencies in bit/s/Hz on networks with scenario seeds from 1 000 000.
+    `env.unwrapped.optimum()` is the best found by gradient search from several starts and no certificate, but for
+    `objective="min"` under "mr", whose continuous optimum is exact.
 
-================  ==========  ==========  =============  ==================  ==================  ============
-preset            networks    random      full power     fractional (-0.5)   fractional (-1)     best found
-================  ==========  ==========  =============  ==================  ==================  ============
-"default"         100         48.50       50.86          62.77               67.95               69.69
-"large"           100         85.30       88.31          114.18              127.93              129.33
-"dense"           50          87.38       90.82          126.98              146.52              152.06
-"overload"        50          95.64       103.07         92.34               62.73               108.27
-"near-field"      20          105.85      109.92         120.45              124.45              124.89
-================  ==========  ==========  =============  ==================  ==================  ============
+    ================  ==========  ==========  =============  ==================  ==================  ============
+    preset            networks    random      full power     fractional (-0.5)   fractional (-1)     best found
+    ================  ==========  ==========  =============  ==================  ==================  ============
+    "default"         100         48.50       50.86          62.77               67.95               69.69
+    "large"           100         85.30       88.31          114.18              127.93              129.33
+    "dense"           50          87.38       90.82          126.98              146.52              152.06
+    "overload"        50          95.64       103.07         92.34               62.73               108.27
+    "near-field"      20          105.85      109.92         120.45              124.45              124.89
+    ================  ==========  ==========  =============  ==================  ==================  ============
 
-Version History
----------------
-* v0: first version.
+    Version History
+    ---------------
+    * v0: first version.
 
-Citation
---------
-See `CITATION.cff` of the project.
-"""
-"""What `help(XLMIMOPowerEnv)` and the documentation show."""
+    Citation
+    --------
+    See `CITATION.cff` of the project.
+    """
 
-XLMIMOPowerEnv, XLMIMOPowerVectorEnv, parallel_env, parallel_vec_env = faces(SYSTEM, PAGE, __name__)
+    system = SYSTEM
+
+
+XLMIMOPowerVectorEnv, parallel_env, parallel_vec_env = faces(XLMIMOPowerEnv)
 XLMIMOPowerParallelEnv, XLMIMOPowerParallelVecEnv = parallel_env, parallel_vec_env
 env = aec(parallel_env)
 

@@ -158,7 +158,7 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
 
     def __init__(
         self,
-        env: ParallelFace,
+        env: ParallelFace[Any],
         num_fuzzy_agents: int = 3,
         kernel: Kernel = "exponential",
         kernel_scale: float = 0.2,
@@ -250,7 +250,7 @@ class FuzzyAgentsVec:
 
     def __init__(
         self,
-        env: ParallelVecFace,
+        env: ParallelVecFace[Any],
         num_fuzzy_agents: int = 3,
         kernel: Kernel = "exponential",
         kernel_scale: float = 0.2,
@@ -322,7 +322,7 @@ class FuzzyAgentsVec:
 
     @property
     def scenarios(self) -> tuple[Any, ...]:
-        """The current drop of each world."""
+        """The current network of each world."""
         return self.env.scenarios
 
     def close(self) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
-from cfenvs.arrays import Array, Float
+from cfenvs.arrays import Float
 from cfenvs.control import Optimum, fractional
 from cfenvs.control.search import best_continuous, best_discrete
-from cfenvs.core.objectives import MinimumRate, Objective, SumRate
-from cfenvs.radio.path_loss import linear_to_db
+from cfenvs.power.objectives import MinimumRate, Objective, SumRate
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.receivers import Receiver
 
@@ -32,26 +29,6 @@ def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective,
     Optimum
         `p` in the meaning of `max_power`: of a user, or of one antenna.
     """
-    found = _search(config, receiver, objective, world, gains)
-    return found.played(config.action_type, partial(action_of, config))
-
-
-def action_of(config: XLMIMOConfig, powers: Float) -> Array:
-    """The action that leads to powers (K,): shares, linear or in dB, or indices of levels; see `powers_of`."""
-    if config.levels is not None:
-        return np.searchsorted(played_levels(config), powers)
-    shares = powers / config.max_power
-    if config.power_scale == "linear":
-        return shares
-    return np.clip(1.0 + linear_to_db(shares) / config.power_range_db, 0.0, 1.0)
-
-
-def played_levels(config: XLMIMOConfig) -> Float:
-    """Powers in mW by action index: the levels, none below the floor."""
-    return np.maximum(config.levels or (), config.min_share * config.max_power)
-
-
-def _search(config: XLMIMOConfig, receiver: Receiver, objective: Objective, world: int, gains: Float) -> Optimum:
     share, p_max, everybody = config.antenna_share, config.max_power, np.ones(config.users, bool)
 
     def evaluate(powers: Float) -> Float:
@@ -77,9 +54,9 @@ def _search(config: XLMIMOConfig, receiver: Receiver, objective: Objective, worl
     ]
     p_min = p_max * config.smallest_share
     # Under maximum ratio WMMSE is among the starts: of 300 networks one was better by 0.001 bit/s/Hz from elsewhere.
-    across = config.receiver != "mr" and type(objective) is not MinimumRate
+    across = receiver.searched_across and type(objective) is not MinimumRate
     continuous = best_continuous(evaluate, p_max, starts, p_min=p_min, gradient=gradient, across=across)
     if config.levels is None:
         return Optimum.of(continuous, continuous, certified=False, method=SEARCH)
-    discrete = best_discrete(evaluate, played_levels(config).tolist(), [*starts, continuous.p])
+    discrete = best_discrete(evaluate, config.action_levels, [*starts, continuous.p])
     return Optimum.of(continuous, discrete, certified=False, method=f"{SEARCH}, ascent over levels")

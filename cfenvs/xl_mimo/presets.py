@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from cfenvs.core.config import configure
+from cfenvs.power.choices import called
 from cfenvs.xl_mimo.config import XLMIMOConfig
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -30,11 +31,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-configure_xl_mimo = partial(configure, XLMIMOConfig, PRESETS)
+configure_xl_mimo = partial(configure, XLMIMOConfig, PRESETS, agents="users")
 
 
 def describe(c: XLMIMOConfig) -> str:
     """Sizes and receiver in a line."""
     return f"{c.base_stations} base stations x {c.bs_antennas} antennas, {c.users} users x {c.ue_antennas} antennas" + (
-        f", receiver {c.receiver}" + (", near field" if c.near_field else "")
+        f", receiver {called(c.receiver)}" + (", near field" if c.near_field else "")
     )

@@ -1,27 +1,71 @@
-"""Receivers: from the powers of antennas to spectral efficiencies, their gradients, and the max-min optimum."""
+"""Receivers: from the powers of antennas to spectral efficiencies, their gradients, and the max-min optimum.
+
+Yours derives from `Receiver` and is given as it is, `receiver=Mine`, with arguments as
+`functools.partial(Mine, order=2)`, or as `"module:Mine"`, so that the environment's spec can be stored.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
+from cfenvs.core.config import require
+from cfenvs.core.kept import entry
+from cfenvs.power.choices import Chosen, choose_class, is_own
+from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import geometry
-from cfenvs.radio.near_field import matrix_spectral_efficiencies, planar_array, spherical_wave, xl_mr_matrices
+from cfenvs.radio.near_field import (
+    matrix_gradient,
+    matrix_spectral_efficiencies,
+    planar_array,
+    spherical_wave,
+    xl_mr_matrices,
+)
 from cfenvs.radio.plane_wave import array_correlation, array_eigenvalues
 from cfenvs.radio.uatf import uatf_sinr
 from cfenvs.radio.uatf_kernel import UatfBatch
-from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_spectral_efficiencies
+from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_gradients, lmmse_spectral_efficiencies
 from cfenvs.radio.xl_mimo import modes
 from cfenvs.radio.xl_mr_kernel import xl_mr_coefficients_batch
-from cfenvs.xl_mimo.config import XLMIMOConfig
-from cfenvs.xl_mimo.scenario import Scenario
+
+if TYPE_CHECKING:
+    from cfenvs.xl_mimo.config import XLMIMOConfig
+    from cfenvs.xl_mimo.scenario import Scenario
 
 
-class Receiver(ABC):
-    """Spectral efficiencies of E worlds in bit/s/Hz. Powers are those of one antenna of each user, in mW."""
+class Receiver(Chosen, ABC):
+    """Spectral efficiencies of E worlds in bit/s/Hz. Powers are those of one antenna of each user, in mW.
+
+    One's own must have `follow` and `efficiencies_in`.
+
+    Parameters
+    ----------
+    config : XLMIMOConfig
+    num_worlds : int
+        E.
+    """
+
+    near_field: ClassVar[bool] = False
+    """Whether it heeds a line of sight and visibility windows. It is refused there otherwise."""
+    searched_across: ClassVar[bool] = True
+    """Whether a search for the best powers also goes from each point that it finds across to others: a maximum-ratio
+    receiver's starts are good enough without."""
+
+    @classmethod
+    def check(cls, config: XLMIMOConfig) -> None:
+        super().check(config)
+        require(
+            cls.near_field or not config.near_field,
+            "receiver",
+            config.receiver,
+            'must be "mr" with a line of sight or visibility windows: '
+            + cls.reasons.get("near_field", f"{cls.__name__} does not say that it heeds them (near_field)"),
+        )
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         self.config = config
@@ -30,20 +74,30 @@ class Receiver(ABC):
         self.bs_eigenvalues = array_eigenvalues(self._bs_x, self._bs_y, config.bs_spacing, config.correlation)
         self.ue_eigenvalues = array_eigenvalues(self._ue_x, self._ue_y, config.ue_spacing, config.correlation)
 
-    def prepare(self, world: int, scenario: Scenario) -> None:  # noqa: B027  (closed forms need the gains only)
+    def prepare(self, world: int, scenario: Scenario) -> None:
         """Compute what a new drop needs beyond its gains."""
 
-    @abstractmethod
-    def follow(self, gains: Float) -> None:
-        """Take over the current large-scale gains of all worlds, (E, M, K)."""
+    def prepare_all(self, worlds: Int, drawn: Scenario) -> None:
+        """The same for several drops (n,) that were drawn together, with a leading axis n."""
+        if type(self).prepare is not Receiver.prepare:
+            for i, world in enumerate(worlds.tolist()):
+                self.prepare(world, entry(drawn, i))
 
     @abstractmethod
+    def follow(self, gains: Float, worlds: Int) -> None:
+        """Take over the current large-scale gains (E, M, K) of some worlds (n,)."""
+
     def efficiencies(self, powers: Float) -> Float:
         """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
+        return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
 
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in all worlds; powers and weights y (E, K) -> (E, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
 
     def jacobian(self, world: int, p: Float) -> Float | None:
         """D SE_k / d p_l at one power vector, (K, K); None where only differences give it."""
@@ -65,9 +119,14 @@ class Receiver(ABC):
 
 
 class MaximumRatioReceiver(Receiver):
-    """Maximum-ratio combining in closed form."""
+    """Maximum-ratio combining at every base station, exact closed form."""
 
+    searched_across = False
     max_min_is_exact = True
+
+    @classmethod
+    def suited(cls, config: XLMIMOConfig) -> type[Receiver]:
+        return NearFieldReceiver if cls is MaximumRatioReceiver and config.near_field else cls
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -77,15 +136,18 @@ class MaximumRatioReceiver(Receiver):
         squares = float((self.bs_eigenvalues**2).sum())
         self._coupling = config.ue_antennas * squares / config.bs_antennas
 
-    def follow(self, gains: Float) -> None:
+    def follow(self, gains: Float, worlds: Int) -> None:
         batch = self._batch
-        xl_mr_coefficients_batch(gains, float(self.config.bs_antennas), self._coupling, batch.b, batch.c)
+        xl_mr_coefficients_batch(gains, worlds, float(self.config.bs_antennas), self._coupling, batch.b, batch.c)
 
     def efficiencies(self, powers: Float) -> Float:
         return self._batch.spectral_efficiencies(powers)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents)
 
     def _of_sinr(self, sinr: Float) -> Float:
         return (np.log2(1.0 + sinr[..., None] * self._gains) * self._counts).sum(axis=-1)
@@ -108,7 +170,9 @@ class MaximumRatioReceiver(Receiver):
 
 
 class LocalMmseReceiver(Receiver):
-    """Local MMSE combining by its deterministic equivalent."""
+    """Local MMSE combining at every base station, deterministic equivalent."""
+
+    reasons: ClassVar[Mapping[str, str]] = {"near_field": 'no closed form is known for "l-mmse" there'}
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -116,8 +180,8 @@ class LocalMmseReceiver(Receiver):
         self._eigenvalues = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
         self._all = np.arange(num_worlds)
 
-    def follow(self, gains: Float) -> None:
-        self._snr[:] = gains
+    def follow(self, gains: Float, worlds: Int) -> None:
+        self._snr[worlds] = gains[worlds]
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
@@ -131,6 +195,12 @@ class LocalMmseReceiver(Receiver):
         lmmse_spectral_efficiencies(powers, worlds, self._snr, *self._eigenvalues, out)
         return out
 
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        out = np.empty(powers.shape)
+        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        lmmse_gradients(powers, cotangents, self._all, self._snr, *self._eigenvalues, out)
+        return out
+
     def jacobian(self, world: int, p: Float) -> Float:
         num_users = len(p)
         efficiencies, jacobian = np.empty(num_users), np.empty((num_users, num_users))
@@ -140,6 +210,9 @@ class LocalMmseReceiver(Receiver):
 
 class NearFieldReceiver(Receiver):
     """Maximum-ratio combining with a spherical-wave line of sight and visibility windows, by exact moments."""
+
+    near_field = True
+    searched_across = False
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -169,19 +242,21 @@ class NearFieldReceiver(Receiver):
             los[m, k] = spherical_wave(receive, transmit + centre)
         return los
 
-    def follow(self, gains: Float) -> None:
+    def follow(self, gains: Float, worlds: Int) -> None:
         """Nothing moves here: the moments were computed with the drop."""
 
-    def efficiencies(self, powers: Float) -> Float:
-        rows = [self.efficiencies_in(world, powers[world : world + 1])[0] for world in range(self.num_worlds)]
-        return np.array(rows)
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        rows = zip(powers[:, None], cotangents[:, None], self._moments, strict=True)
+        return np.concatenate([matrix_gradient(p, y, *moments) for p, y, moments in rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return matrix_spectral_efficiencies(powers, *self._moments[world])
 
 
+RECEIVERS: Mapping[str, type[Receiver]] = {"mr": MaximumRatioReceiver, "l-mmse": LocalMmseReceiver}
+
+
 def make_receiver(config: XLMIMOConfig, num_worlds: int) -> Receiver:
     """The receiver that the configuration names."""
-    if config.near_field:
-        return NearFieldReceiver(config, num_worlds)
-    return (MaximumRatioReceiver if config.receiver == "mr" else LocalMmseReceiver)(config, num_worlds)
+    made = choose_class(config, "receiver", RECEIVERS, Receiver)(config, num_worlds)
+    return cast(Receiver, OwnReceiver(made) if is_own(config.receiver, RECEIVERS) else made)

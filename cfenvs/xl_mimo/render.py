@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drawing import AREA, PAPER, POWER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
-from cfenvs.core.figure import (
+from cfenvs.core.rendering import Renderer
+from cfenvs.draw.figure import (
     KEYS,
     MAP,
     MAX_LABELLED,
@@ -25,7 +25,7 @@ from cfenvs.core.figure import (
     site_size,
     wrapped_lines,
 )
-from cfenvs.core.rendering import Renderer
+from cfenvs.draw.pen import AREA, PAPER, POWER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
@@ -56,7 +56,7 @@ class Drop:
     link: list[tuple[Float, Float, Colour]]
 
 
-class XLMIMORenderer(Renderer):
+class XLMIMORenderer(Renderer[XLMIMOSimulator]):
     """Draws a situation and what the last step earned in it.
 
     After a step, everything shown belongs to the situation in which that step acted: positions, powers, efficiencies
@@ -65,7 +65,6 @@ class XLMIMORenderer(Renderer):
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
-    simulator: XLMIMOSimulator
 
     def __init__(self, simulator: XLMIMOSimulator) -> None:
         super().__init__(simulator)
@@ -155,7 +154,9 @@ class XLMIMORenderer(Renderer):
             return float(simulator.receiver.efficiencies_in(world, full).max())
         gains = simulator.gain_paths[world, :: -(-config.episode_length // 50)]
         receiver = make_receiver(config, len(gains))  # the simulator's follows the users
-        receiver.follow(gains)
+        for i in range(len(gains)):
+            receiver.prepare(i, simulator.scenarios[world])
+        receiver.follow(gains, np.arange(len(gains)))
         return float(receiver.efficiencies(np.repeat(full, len(gains), axis=0)).max())
 
     def _draw_trail(self, path: Float) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drops import GIVEN_DB, Given, height_above_users, on_the_ground
+from cfenvs.core.drops import Given
+from cfenvs.core.kept import entry
 from cfenvs.kernels import kernel
+from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground
 from cfenvs.radio import geometry, path_loss, shadowing
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -24,7 +28,7 @@ class Scenario:
     base_stations : (M, 2) array
     users : (K, 2) array
         Positions in metres; those of users at the start.
-    height : float or (M, K) array
+    height : float or (M, K) array, or a list of these
         Of the base stations above the users, in metres; an array where heights are given.
     shadowing_db : (M, K) array
         At the start, in dB.
@@ -36,7 +40,7 @@ class Scenario:
 
     base_stations: Float
     users: Float
-    height: float | Float
+    height: Any
     shadowing_db: Float
     gains: Float
     visible: Bool
@@ -44,33 +48,47 @@ class Scenario:
 
 def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
     """Draw a drop: base stations, users, shadowing, visibility, in this order; what is given replaces what is drawn."""
-    base_stations = geometry.uniform_positions(config.base_stations, config.side, rng)
+    scenario: Scenario = entry(draw_scenarios(config, [rng], [given]), 0)
+    return scenario
+
+
+def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:
+    """Draw n drops, each from its own generator: one whose arrays have a leading axis n, `height` being a list."""
+    n, links, side = (len(rngs),), (config.base_stations, config.users), config.side
+    base_stations = geometry.uniform_positions(config.base_stations, side, rngs, n)
     base_stations = on_the_ground(given, "base_stations", base_stations)
-    users = on_the_ground(given, "users", geometry.uniform_positions(config.users, config.side, rng))
-    height = height_above_users(given, "base_stations", config.height)
-    between_users = geometry.pairwise_distance(users, config.side)
+    users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
+    heights, height = heights_above_users(given, "base_stations", config.height, links)
     shadow = shadowing.user_correlated_shadowing_db(
-        between_users, config.base_stations, config.shadowing_std_db, config.shadowing_decorrelation, rng
+        geometry.pairwise_distance(users, side),
+        config.base_stations,
+        config.shadowing_std_db,
+        config.shadowing_decorrelation,
+        rngs,
     )
-    if "gain_db" in given:
-        shadow = given["gain_db"] - _path_gain_db(config, base_stations, users, height)
+    gain_db = _path_gain_db(config, base_stations, users, height)
+    for i, parts in enumerate(given):
+        if "gain_db" in parts:
+            shadow[i] = parts["gain_db"] - gain_db[i]
     if not config.near_field:
-        visible = np.zeros((config.base_stations, config.users, 0), bool)
+        visible = np.zeros((*n, *links, 0), bool)
     elif config.visibility_window is None:
-        visible = np.ones((config.base_stations, config.users, config.bs_antennas), bool)
+        visible = np.ones((*n, *links, config.bs_antennas), bool)
     else:
         (rows, columns), (window_x, window_y) = config.bs_array, config.visibility_window
-        visible = visibility_masks((config.base_stations, config.users), rows, columns, window_x, window_y, rng)
-    gains = gains_at(config, base_stations, users, height, shadow)
-    return Scenario(base_stations, users, height, shadow, gains, visible)
+        visible = np.array([visibility_masks(links, rows, columns, window_x, window_y, rng) for rng in rngs])
+    return Scenario(base_stations, users, heights, shadow, _over_noise(config, gain_db + shadow), visible)
 
 
 def gains_at(
     config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float, shadowing_db: Float
 ) -> Float:
     """Large-scale gains over the noise power, per mW: positions (..., K, 2), shadowing (..., M, K) -> (..., M, K)."""
-    gain_db = _path_gain_db(config, base_stations, users, height)
-    return path_loss.db_to_linear(np.minimum(gain_db + shadowing_db, GIVEN_DB[1]) - config.noise_dbm)
+    return _over_noise(config, _path_gain_db(config, base_stations, users, height) + shadowing_db)
+
+
+def _over_noise(config: XLMIMOConfig, gain_db: Float) -> Float:
+    return path_loss.db_to_linear(np.minimum(gain_db, GIVEN_DB[1]) - config.noise_dbm)
 
 
 def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float) -> Float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 from typing import Any
 
 from docutils import nodes
@@ -75,6 +76,8 @@ def _meanings(path: str) -> list[str]:
             found: Any = importlib.import_module(".".join(parts[:cut]))
         except ImportError:
             continue
+        if cut > 1 and not inspect.ismodule(getattr(sys.modules[".".join(parts[: cut - 1])], parts[cut - 1], found)):
+            continue  # the package means something else by this name, as `from package import name` does
         owner = ".".join(parts[:cut])
         for attribute in parts[cut:]:
             if not hasattr(found, attribute):

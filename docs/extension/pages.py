@@ -18,7 +18,7 @@ from docutils import nodes
 from sphinx.pycode import ModuleAnalyzer
 
 import cfenvs
-from cfenvs.registration import IDS
+from cfenvs.registration import IDS, system_of
 from extension.docstrings import ROOT, readable, summary
 from extension.files import (
     baseline_page,
@@ -30,9 +30,9 @@ from extension.files import (
     protocols,
     results_page,
 )
-from extension.markup import cell, table, title, toctree
+from extension.markup import table, title, toctree
 from extension.sources import Source, path_of, source
-from extension.systems import PACKAGES, bidders_page, environment_page, receiver_page, receivers
+from extension.systems import catalogue_pages, environment_page, receiver_page, receivers
 
 GENERATED = "generated"
 
@@ -71,7 +71,7 @@ def pages(out_dir: Path) -> dict[str, list[str]]:
 
     every = receivers()
     rows = [
-        [f":doc:`{name}: {key} <receivers/{page}>`", cell(PACKAGES[name].RECEIVERS[key])]
+        [f":doc:`{name}: {key} <receivers/{page}>`", summary(system_of(name).catalogue["receiver"][key].__doc__)]
         for page, (name, key) in every.items()
     ]
     found["receivers"] = [
@@ -79,7 +79,7 @@ def pages(out_dir: Path) -> dict[str, list[str]]:
         *toctree((f"receivers/{page}" for page in every), "hidden:"),
     ]  # fmt: skip
     found |= {f"receivers/{page}": receiver_page(name, key) for page, (name, key) in every.items()}
-    found["bidders"] = bidders_page()
+    found |= catalogue_pages()
 
     learned = baselines()
     own = [page for page in learned if not page.startswith("common-")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -56,12 +56,17 @@ class Source:
         return found
 
     def options(self, name: str = "Args") -> list[Field]:
-        """Fields of a dataclass, those of its bases after its own; one that is defined again counts once."""
+        """Fields of a dataclass, those of its bases after its own; one that is defined again counts once.
+
+        Of one that is defined again for its default alone, the docstring is that of the base.
+        """
         for node in self.tree.body:
             if isinstance(node, ast.ClassDef) and node.name == name:
                 fields = _fields(node)
                 bases = [field for base in node.bases for field in self._options_of(base)]
+                said = {field.name: field.text for field in reversed(bases)}
                 own = {field.name for field in fields}
+                fields = [replace(field, text=field.text or said.get(field.name, "")) for field in fields]
                 return fields + [field for field in bases if field.name not in own]
             if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
                 return self._options_of(node.value)

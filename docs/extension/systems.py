@@ -1,4 +1,4 @@
-"""Pages of what is imported: environments, receivers, bidders."""
+"""Pages of what is imported: environments, and what their catalogues name, such as receivers and bidders."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from cfenvs.core.simulator import System
-from cfenvs.registration import IDS
-from cfenvs.ris_auction import BIDDERS
+from cfenvs.registration import IDS, EachSystem, system_of
 from extension import docstrings
 from extension.docstrings import ROOT, readable
 from extension.markup import code, napoleon, shown, table, title
@@ -23,20 +21,15 @@ def short(package: ModuleType) -> str:
     return package.__name__.rpartition(".")[2]
 
 
-def system_of(name: str) -> System:
-    """The system of an id."""
-    _, prefix = IDS[name]
-    return getattr(PACKAGES[name], f"{prefix}Env").system  # type: ignore[no-any-return]
-
-
 def environment_page(name: str) -> list[str]:
     """The class docstring, then what the code knows of presets, parameters and faces."""
     package, prefix = IDS[name]
+    module = importlib.import_module(package)
     system = system_of(name)
-    environment = getattr(PACKAGES[name], f"{prefix}Env")
+    environment = getattr(module, f"{prefix}Env")
     out = [*title(name), f".. py:currentmodule:: {package}", ""]
-    if (ROOT / "docs" / f"{short(PACKAGES[name])}.png").is_file():
-        out += [f".. image:: /{short(PACKAGES[name])}.png", f"   :alt: {name} as it is drawn", ""]
+    if (ROOT / "docs" / f"{short(module)}.png").is_file():
+        out += [f".. image:: /{short(module)}.png", f"   :alt: {name} as it is drawn", ""]
     out += [*readable(docstrings.of(environment), name), ""]
     out += title("Presets, field by field", "-")
     out += ["What each preset changes; all other parameters are as below.", ""]
@@ -46,6 +39,7 @@ def environment_page(name: str) -> list[str]:
         rows.append([code(preset), changes])
     out += table(["preset", "changes"], rows, "20 80")
     config = type(system.configure("default", {}))
+    out += [*title("What has a name", "-"), *choices(system)] if system.catalogue else []
     out += [*title("Parameters", "-"), *parameters(config)]
     out += title("Faces", "-")
     out += ["What they have in common is in :doc:`/faces`.", ""]
@@ -56,12 +50,25 @@ def environment_page(name: str) -> list[str]:
         f"{package}.parallel_env()",
         f"{package}.parallel_vec_env(n)",
     )
-    rows = [[code(maker), f":py:obj:`{package}.env.{face}`"] for maker, face in zip(makers, faces, strict=True)]
+    where = environment.__module__
+    rows = [[code(maker), f":py:obj:`{where}.{face}`"] for maker, face in zip(makers, faces, strict=True)]
     return out + table(["made by", "class"], rows)
 
 
+def choices(system: Any) -> list[str]:
+    """Arguments that take a name, and what each name stands for."""
+    out = []
+    for word, named in system.catalogue.items():
+        rows = [
+            [code(name), docstrings.summary(what.__doc__ or ""), f":py:obj:`~{what.__module__}.{what.__name__}`"]
+            for name, what in named.items()
+        ]
+        out += [f"**{word}**", "", *table(["name", "what it is", "written as"], rows, "20 60 20"), ""]
+    return out
+
+
 def parameters(config: type) -> list[str]:
-    """Fields of a configuration, by the headings of its docstring, with their defaults."""
+    """Fields of a configuration with their defaults, by the headings of its docstring, where it has any."""
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
     out = []
     for base in (base for base in config.__mro__ if dataclasses.is_dataclass(base)):
@@ -71,7 +78,7 @@ def parameters(config: type) -> list[str]:
             elif heading:
                 out += title({"Parameters": base.__name__}.get(heading, heading), "~")
                 out += definitions(lines, defaults, base.__qualname__)
-    return out
+    return out or definitions(list(defaults), defaults, config.__qualname__)
 
 
 def sections(lines: list[str]) -> list[tuple[str, list[str]]]:
@@ -102,9 +109,9 @@ def definitions(lines: list[str], defaults: Mapping[str, Any], label: str) -> li
 def receivers() -> dict[str, tuple[str, str]]:
     """Page: (id, name of the receiver), for every receiver of every system."""
     return {
-        f"{short(package)}-{key}": (name, key)
-        for name, package in PACKAGES.items()
-        for key in getattr(package, "RECEIVERS", {})
+        f"{short(PACKAGES[name])}-{key}": (name, key)
+        for name, catalogue in EachSystem("catalogue").items()
+        for key in catalogue.get("receiver", {})
     }
 
 
@@ -135,8 +142,7 @@ def receiver_page(name: str, key: str) -> list[str]:
     package = PACKAGES[name]
     system = system_of(name)
     out = [*title(f"{name}: {key}"), f".. py:currentmodule:: {package.__name__}.receivers", ""]
-    text = package.RECEIVERS[key]
-    out += [f"{text[0].upper()}{text[1:]}.", ""]
+    out += [docstrings.summary(system.catalogue["receiver"][key].__doc__), ""]
     out += ["The equations, and the functions that implement them, are in "]
     out += [f":ref:`physics-{short(package)}-{key}`.", ""]
     for cls, arguments in receiver_classes(name, key).items():
@@ -151,12 +157,20 @@ def receiver_page(name: str, key: str) -> list[str]:
     return out
 
 
-def bidders_page() -> list[str]:
-    """Every bidder that has a name."""
-    out = [*title("Bidders"), ".. py:currentmodule:: cfenvs.ris_auction.bidders", ""]
-    out += [*readable(docstrings.of(importlib.import_module("cfenvs.ris_auction.bidders")), "bidders"), ""]
-    out += ["Each of these is an ``opponents=...`` of :doc:`/generated/environments/RISAuction-v0`.", ""]
-    for key, make in BIDDERS.items():
-        out += [*title(key, "-"), f":py:obj:`{make.__module__}.{make.__name__}`", ""]
-        out += napoleon(make.__doc__ or "", f"bidder-{key}")
-    return out
+def catalogue_pages() -> dict[str, list[str]]:
+    """For each system whose catalogue begins with classes: a page, named after their module, of every one of them."""
+    found = {}
+    for name, catalogue in EachSystem("catalogue").items():
+        argument, choices = next(iter(catalogue.items()), ("", {}))
+        modules = [make.__module__ for make in choices.values() if isinstance(make, type)]
+        if not modules or argument == "receiver":
+            continue
+        module = importlib.import_module(modules[0])
+        out = [*title(short(module).capitalize()), f".. py:currentmodule:: {module.__name__}", ""]
+        out += [*readable(docstrings.of(module), short(module)), ""]
+        out += [f"Each of these is an ``{argument}=...`` of :doc:`/generated/environments/{name}`.", ""]
+        for key, make in choices.items():
+            out += [*title(key, "-"), f":py:obj:`{make.__module__}.{make.__name__}`", ""]
+            out += napoleon(make.__doc__ or "", f"{short(module)}-{key}")
+        found[short(module)] = out
+    return found

@@ -22,8 +22,16 @@ WRONG = {"discrete": [None, 2.0, 5, -1, [1]], "continuous": [None, np.full(1, np
 ON = {"options": {"active": ACTIVE}, "seed": 0}
 
 
-def users(kind, make=cfenvs.cell_free.parallel_env):
-    return make(preset="small", receiver="mr", activity="static", action_type=kind)
+def users(kind, make=cfenvs.cell_free.parallel_env, *count):
+    return make(*count, preset="small", receiver="mr", activity="static", action_type=kind)
+
+
+def two_batches(kind):
+    """Two times the same two worlds, reset, with what all of their users may send."""
+    batches = [users(kind, cfenvs.cell_free.parallel_vec_env, 2) for _ in range(2)]
+    for env in batches:
+        env.reset(**ON)
+    return *batches, np.array([[VALID[kind]] * 5] * 2)
 
 
 @anything
@@ -51,13 +59,7 @@ def test_what_inactive_users_send_in_turn_is_ignored(kind, thing):
 @anything
 @kinds
 def test_what_inactive_users_of_many_worlds_send_is_ignored(kind, thing):
-    ours, theirs = (
-        cfenvs.cell_free.parallel_vec_env(2, preset="small", receiver="mr", activity="static", action_type=kind)
-        for _ in range(2)
-    )
-    for env in (ours, theirs):
-        env.reset(**ON)
-    actions = np.array([[VALID[kind]] * 5] * 2)
+    ours, theirs, actions = two_batches(kind)
     sent = [[VALID[kind] if active else thing for active in ACTIVE] for _ in range(2)]
     same(ours.step(actions), theirs.step(sent))
 
@@ -65,13 +67,7 @@ def test_what_inactive_users_of_many_worlds_send_is_ignored(kind, thing):
 @kinds
 def test_an_array_in_which_nan_stands_for_no_action(kind):
     """NaN makes an array of integers one of floats: those of active users are still what they are."""
-    ours, theirs = (
-        cfenvs.cell_free.parallel_vec_env(2, preset="small", receiver="mr", activity="static", action_type=kind)
-        for _ in range(2)
-    )
-    for env in (ours, theirs):
-        env.reset(**ON)
-    actions = np.array([[VALID[kind]] * 5] * 2)
+    ours, theirs, actions = two_batches(kind)
     marked = actions.astype(float)
     marked[:, ~ACTIVE] = np.nan
     same(ours.step(actions), theirs.step(marked))

@@ -9,8 +9,8 @@ import pytest
 import cfenvs.cell_free
 from cfenvs.cell_free.presets import configure_cell_free
 from cfenvs.core.drops import Drops
-from cfenvs.core.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
 from cfenvs.policies import BestResponse
+from cfenvs.power.scaling import GAIN_OFFSET_DB, GAIN_SCALE_DB, RATE_SCALE
 from cfenvs.radio import cqi, mmse_sinr, mr_uatf_coefficients, uatf_sinr
 from tests.physics.test_control import brute_force
 
@@ -288,7 +288,7 @@ class SecondLowest:
 def test_objectives_ignore_inactive_users():
     rates, active = np.array([[1.0, 4.0, 9.0]]), np.array([[True, True, False]])
     objectives = [configure_cell_free("default", {"objective": name}) for name in ("min", "sum", "proportional-fair")]
-    from cfenvs.core.objectives import load_objective
+    from cfenvs.power.objectives import load_objective
 
     values = [load_objective(config.objective)(rates, active, rates)[0] for config in objectives]
     assert values == pytest.approx([1, 5, 2])
@@ -320,30 +320,8 @@ def test_the_optimum_is_cached_until_the_situation_changes():
     assert env.optimum() is not first
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "kept"),
-    [
-        ({"scenario_seed": 3}, True),
-        ({"resample": "never"}, True),
-        ({}, False),
-        ({"scenario_seed": 3, "pilots_from": "active"}, False),
-        ({"scenario_seed": 3, "fading": "block"}, False),
-    ],
-)
-def test_optima_are_kept_over_episodes_in_a_network_that_stays(kwargs, kept):
-    env = make(activity="static", **kwargs)
-    env.reset(seed=0)
-    first = env.optimum()
-    env.reset()
-    again = env.optimum()
-    assert (again is first) == kept
-    if kwargs.get("scenario_seed") and kwargs.get("fading") != "block":
-        assert again.continuous.p.tolist() == first.continuous.p.tolist()
-        assert again.discrete.value == first.discrete.value
-
-
 def test_a_network_that_stays_keeps_a_limited_number_of_optima(monkeypatch):
-    monkeypatch.setattr("cfenvs.cell_free.simulator.MAX_OPTIMA", 3)
+    monkeypatch.setattr("cfenvs.power.simulator.MAX_OPTIMA", 3)
     env = make(activity="static", receiver="mr", resample="never")
     env.reset(seed=0)
     newest = [env.reset(options={"active": np.arange(5) == k}) and env.optimum() for k in range(5)][-1]

@@ -48,7 +48,7 @@ def test_where_nothing_can_be_kept_one_warning_says_so_and_the_numbers_are_the_s
 
 
 def test_a_cache_elsewhere_is_used_in_silence(nowhere, tmp_path):
-    told = ran("import cfenvs.core.objectives", **nowhere, NUMBA_CACHE_DIR=str(tmp_path / "kept"))
+    told = ran("import cfenvs.power.objectives", **nowhere, NUMBA_CACHE_DIR=str(tmp_path / "kept"))
     assert (told.returncode, told.stderr) == (0, "")
     assert list(tmp_path.glob("kept/*/*.nbc"))
 

@@ -15,7 +15,7 @@ from cfenvs.cell_free.receivers import CentralMmseReceiver, MaximumRatioReceiver
 from cfenvs.control import fixed_point, fractional, max_min, max_min_discrete, max_min_rates, sum_rate_wmmse
 from cfenvs.control.search import best_continuous, best_discrete
 from cfenvs.control.solution import relative_gap
-from cfenvs.core.objectives import EnergyEfficiency, MinimumRate
+from cfenvs.power.objectives import EnergyEfficiency, MinimumRate
 from cfenvs.radio import UatfCoefficients
 from cfenvs.radio.pilots import greedy
 from cfenvs.ris_auction import welfare
@@ -475,3 +475,37 @@ def test_who_bids_the_efficient_allocation_gets_it_in_the_first_round():
     env.step(np.array([one.action for one in best]))
     welfare = (env.simulator.worth * env.simulator.utilities).sum(axis=1)
     assert welfare == pytest.approx([one.value for one in best], rel=1e-12)
+
+
+# Kept
+
+
+@pytest.mark.parametrize("env_id", [CELL_FREE, XL_MIMO])
+@pytest.mark.parametrize(("stays", "whatever_the_seed"), [({"scenario_seed": 3}, True), ({"resample": "never"}, False)])
+def test_the_optimum_is_kept_over_episodes_in_a_network_that_stays(env_id, stays, whatever_the_seed):
+    env = make(env_id, users=3, **stays)
+    first = env.optimum()
+    env.reset()
+    assert env.optimum() is first
+    env.reset(seed=1)
+    assert (env.optimum() is first) == whatever_the_seed
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "same_network"),
+    [
+        (CELL_FREE, {}, False),
+        (XL_MIMO, {}, False),
+        (CELL_FREE, {"scenario_seed": 3, "pilots_from": "active"}, True),
+        (CELL_FREE, {"scenario_seed": 3, "fading": "block"}, False),
+        (XL_MIMO, {"scenario_seed": 3, "mobility": "random-waypoint"}, False),
+    ],
+)
+def test_the_optimum_is_found_again_where_something_may_have_changed(env_id, kwargs, same_network):
+    env = make(env_id, users=3, **kwargs)
+    first = env.optimum()
+    env.reset()
+    again = env.optimum()
+    assert again is not first
+    if same_network:
+        assert (again.value, again.continuous.p.tolist()) == (first.value, first.continuous.p.tolist())

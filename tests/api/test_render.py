@@ -12,8 +12,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import cfenvs  # noqa: F401  (registers the environments)
-from cfenvs.core.drawing import AREA, CATEGORIES, PAPER, SHAPES
-from cfenvs.core.figure import on_map
+from cfenvs.draw.figure import on_map
+from cfenvs.draw.pen import AREA, CATEGORIES, PAPER, SHAPES
 
 pytest.importorskip("pygame")
 

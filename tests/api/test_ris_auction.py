@@ -2,7 +2,6 @@
 
 import copy
 import json
-from dataclasses import fields
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfenvs.core import InvalidAction, UnknownKeyError
-from cfenvs.radio.path_loss import db_to_linear, linear_to_db
+from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.ris_auction import (
     BIDDERS,
     PRESETS,
@@ -26,7 +25,7 @@ from cfenvs.ris_auction import (
     play,
     utility,
 )
-from cfenvs.ris_auction.valuation import station_products
+from tests.ris_auction.networks import cellular_network
 from tests.vector.test_same_bits import same
 
 ID = "RISAuction-v0"
@@ -39,19 +38,7 @@ def make(**kwargs):
 
 def network(env, operator, auction=0):
     """What the published formula wants, from what the environment tells of its network."""
-    config, drop = env.config, env.scenario
-    leading = type(drop)(**{field.name: getattr(drop, field.name)[None] for field in fields(drop)})
-    return {
-        "beta_ub": drop.beta_ub[auction, operator],
-        "beta_rb": drop.beta_rb[operator],
-        "beta_ur": drop.beta_ur[auction, operator],
-        "k_ub": drop.k_ub[auction, operator],
-        "k_ur": drop.k_ur[auction, operator],
-        "gram": station_products(config, leading)[0, operator],
-        "elements": config.elements,
-        "power": float(db_to_linear(config.power_dbm)),
-        "noise": float(db_to_linear(config.noise_dbm)),
-    }
+    return cellular_network(env.config, env.scenario, operator, auction)
 
 
 def gains(env, operator, owned, auction=0):

@@ -138,25 +138,6 @@ def test_a_proven_optimum_takes_one_search(monkeypatch):
     assert calls == ["max_min"]
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "kept"),
-    [
-        ({"scenario_seed": 3}, True),
-        ({"resample": "never"}, True),
-        ({}, False),
-        ({"scenario_seed": 3, "mobility": "random-waypoint"}, False),
-    ],
-)
-def test_the_optimum_is_kept_over_episodes_in_a_network_that_stays(kwargs, kept):
-    env = make(users=3, **kwargs)
-    env.reset(seed=0)
-    first = env.optimum()
-    env.reset()
-    assert (env.optimum() is first) == kept
-    env.reset(seed=1)
-    assert (env.optimum() is first) == ("scenario_seed" in kwargs and kept)
-
-
 @pytest.mark.parametrize("mobility", ["static", "random-waypoint"])
 def test_classical_controllers_follow_walking_users(mobility):
     """At every step max-min leaves all the same rate, and inverting the gains the same received power."""

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from baselines import ctde  # noqa: E402
+import cfenvs  # noqa: E402
+from baselines import ctde, fper, maddpg, ppo_bidder  # noqa: E402
 from baselines.common.arguments import command_line  # noqa: E402
 from baselines.common.networks import GroupedMLP  # noqa: E402
 from baselines.common.replay import PrioritisedReplay, Replay  # noqa: E402
 from baselines.common.runs import CHECKPOINT, Interrupted, Run, read_checkpoint, save_atomically  # noqa: E402
 from baselines.common.streams import Streams  # noqa: E402
+from baselines.matd3 import MATD3Policy  # noqa: E402
+from baselines.ppo_bidder import TrainedBidder  # noqa: E402
 
 SIZES = (3, 8, 8, 2)
 FIELDS = {"x": ((2,), np.float32), "a": ((), np.int64)}
@@ -249,9 +252,13 @@ def walk(folder, resume=False, interrupt_at=None, rate=0.1):
     state = {"x": torch.zeros(1), "count": 0}
     streams = Streams([3])
     args = Args(folder=folder, resume=resume, rate=rate)
+
+    def restore(saved):
+        state.update(saved)
+        streams.count = saved["count"]
+
     with Run("walk", config=args, env_id="none-v0", total=10, folder=folder, resume=resume, progress=False) as run:
-        if (saved := run.restore()) is not None:
-            state, streams.count = saved, saved["count"]
+        run.restore(restore)
         while run.position < run.total:
             state["x"] = state["x"] + float(streams.uniform(1)[0, 0])
             state["count"] = streams.count
@@ -296,7 +303,7 @@ def test_a_run_without_an_end_or_a_checkpoint_to_find_is_refused():
 def test_a_command_line_says_why_it_is_refused(monkeypatch, words, reason):
     monkeypatch.setattr("sys.argv", ["ctde", *words.split()])
     with pytest.raises(SystemExit, match=reason):
-        command_line(ctde.main, ctde.Args)
+        command_line(ctde.train, ctde.Args)
 
 
 def test_a_checkpoint_of_other_arguments_is_refused(tmp_path):
@@ -304,6 +311,69 @@ def test_a_checkpoint_of_other_arguments_is_refused(tmp_path):
         walk(tmp_path, interrupt_at=2)
     with pytest.raises(ValueError, match="other values of rate"):
         walk(tmp_path, resume=True, rate=0.2)
+
+
+LEARNERS = {
+    "on the spot": (fper, {"drops": (50,), "episodes": 2, "final_episodes": 1, "warm_up": 50}),
+    "off-policy": (maddpg, {"rounds": 2, "num_envs": 2, "validation_networks": 2}),
+    "PPO bidder": (ppo_bidder, {"steps": 64, "segments": 2, "num_envs": 2, "rollout": 4, "batch_size": 8, "epochs": 1}),
+}
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize("lost", ["a part", "a part of a part", "a name of who wrote it"])
+def test_a_checkpoint_that_another_version_wrote_is_refused_in_a_sentence(learner, lost, tmp_path):
+    """Of which file, of what it lacks, of what to do; and the file stays."""
+    module, short = LEARNERS[learner]
+    arguments = module.Args(**short, folder=tmp_path)
+    interrupted(module.train, arguments, after=1)
+    path = tmp_path / CHECKPOINT
+    saved = torch.load(path, weights_only=True)
+    part = {"on the spot": "algorithm", "off-policy": "learner", "PPO bidder": "learners"}[learner]
+    if lost == "a part":  # under which the state was, or what stood there, had another name
+        saved["state"]["agents"] = saved["state"].pop(part)
+        missing = f"it lacks '{part}'"
+    elif lost == "a part of a part":
+        inner = saved["state"][part]
+        inner = inner[0] if learner == "PPO bidder" else inner
+        missing = f"it lacks '{inner.popitem()[0]}'"
+    else:
+        del saved["written_by"], saved["state"][part]
+        missing = "it does not tell which"
+    torch.save(saved, path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="is of another learner or another version") as refused:
+        module.train(replace(arguments, resume=True), progress=False)
+    said = str(refused.value)
+    assert said.startswith(f"{path} is of another")
+    assert said.endswith("; delete it, or choose another folder")
+    assert missing in said
+    assert ("it does not tell" in said) or f"cfenvs {cfenvs.__version__}" in said
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("load", "missing"), [(MATD3Policy.load, "learner"), (TrainedBidder.load, "learners")])
+def test_a_policy_that_is_none_of_theirs_is_refused_in_a_sentence(load, missing, tmp_path):
+    with pytest.raises(Interrupted):
+        walk(tmp_path, interrupt_at=2)
+    path = tmp_path / CHECKPOINT
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is of another learner or another version \(walk, cfenvs"):
+        load(path)
+    saved = torch.load(path, weights_only=True)
+    torch.save({**saved, "config": "{}"}, path)
+    with pytest.raises(ValueError, match=f"it lacks '{missing}'; delete it"):
+        load(path)
+
+
+def test_a_checkpoint_with_arguments_of_another_version_is_refused(tmp_path):
+    with pytest.raises(Interrupted):
+        walk(tmp_path, interrupt_at=2)
+    saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    config = json.loads(saved["config"])
+    config["speed"] = config.pop("rate")
+    torch.save({**saved, "config": json.dumps(config)}, tmp_path / CHECKPOINT)
+    with pytest.raises(ValueError, match="its arguments and these differ by rate, speed; delete it"):
+        walk(tmp_path, resume=True)
 
 
 DAMAGES = {
@@ -323,7 +393,7 @@ def test_a_damaged_checkpoint_is_told_and_counts_for_none(tmp_path, damage):
     path = tmp_path / CHECKPOINT
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match="is no checkpoint of a training run, or damaged"):
-        read_checkpoint(path)
+        read_checkpoint(path, lambda config, state: state)
     with pytest.warns(UserWarning, match=r"checkpoint.pt is no checkpoint .*; starting again"):
         assert walk(tmp_path, resume=True).curve == whole.curve
 

@@ -1,9 +1,11 @@
 """Models saved by Stable-Baselines3 and tianshou are evaluated; what does not fit is told; reading runs no code."""
 
+import importlib
 import json
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from importlib.util import find_spec
 
 import gymnasium as gym
@@ -342,3 +344,53 @@ def test_what_our_learners_save_can_be_played(tmp_path):
     (tmp_path / "no.pt").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no checkpoint of a training run"):
         load_policy(str(tmp_path / "no.pt"), "baselines.matd3:MATD3Policy")
+
+
+XL = {"rounds": 1, "num_envs": 2, "validation_networks": 2, "env_kwargs": {"base_stations": 3, "users": 4}}
+SPOT = {"drops": (50, 51), "episodes": 2, "final_episodes": 1, "warm_up": 10, "capacity": 256}
+ACTOR_CRITICS = {"maddpg": "MADDPGPolicy", "matd3": "MATD3Policy", "fl_ctce": "FLCTCE", "fl_ctde": "FLCTDE"}
+ON_THE_SPOT = {
+    "ddqn_per": ("SARL", {"env_kwargs": {"include_zero": False}}),
+    "ddqn_tianshou": ("LibrarySARL", {}),
+    "ctde": ("CTDE", {"env_kwargs": {"identity": True, "receiver": "mr"}}),
+    "fper": ("FPer", {"start_at_full_power": True}),
+}
+
+
+@pytest.mark.parametrize("name", ACTOR_CRITICS)
+def test_every_actor_critic_is_played_from_its_checkpoint(name, tmp_path):
+    pytest.importorskip("torch")
+    module = importlib.import_module(f"baselines.{name}")
+    trained = module.train(module.Args(**XL, folder=tmp_path), progress=False)
+    protocol = Protocol(env_id="XLMIMOPower-v0", env_kwargs=XL["env_kwargs"], num_scenarios=3)
+    again = load_policy(str(tmp_path / "checkpoint.pt"), f"baselines.{name}:{ACTOR_CRITICS[name]}")
+    assert (again.name, again.information) == (trained.name, trained.information)
+    np.testing.assert_array_equal(evaluate(again, protocol).reward, evaluate(trained, protocol).reward)
+
+
+@pytest.mark.parametrize("name", ON_THE_SPOT)
+def test_what_learns_on_the_spot_is_played_from_its_checkpoint_where_it_has_learned(name, tmp_path):
+    pytest.importorskip("tianshou" if "tianshou" in name else "torch")
+    module = importlib.import_module(f"baselines.{name}")
+    kind, options = ON_THE_SPOT[name]
+    args = module.Args(**SPOT, **options, folder=tmp_path)
+    trained = module.train(args, progress=False)
+    again = load_policy(str(tmp_path / "checkpoint.pt"), f"baselines.{name}:{kind}")
+    assert (again.scope, again.name) == ("on the spot", args.named(getattr(module, kind).name))
+    given = {"preset": "small", "activity": "static", **args.env_kwargs}
+    chosen = {key: given.pop(key) for key in ("include_zero", "identity") if key in given}
+    assert again.choices == chosen
+    both = Protocol(
+        env_id="CellFreeUplinkPower-v0",
+        env_kwargs=given,
+        first_scenario=50,
+        num_scenarios=2,
+        choices=("action_type", *chosen),
+    )
+    played = evaluate(again, both)
+    observations = both.make(chosen, again.agents).reset(seed=0)[0]
+    np.testing.assert_array_equal(again.act(observations, {}), trained.act(observations))
+    second = replace(both, first_scenario=51, num_scenarios=1)
+    np.testing.assert_array_equal(evaluate(again, second).reward, played.reward[1:])
+    with pytest.raises(ValueError, match=r"scenario_seed=\[52\]: .* learned on the spot in the networks \[50, 51\]"):
+        evaluate(again, replace(second, first_scenario=52))

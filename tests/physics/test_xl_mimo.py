@@ -259,10 +259,12 @@ def gradient(power, snr, rho, mu):
     return se, jacobian
 
 
-@pytest.mark.parametrize(
-    ("num_stations", "num_users", "bs", "ue", "correlation"),
-    [(20, 10, 9, 3, "fourier"), (9, 6, 9, 3, "sinc"), (4, 20, 6, 3, "fourier"), (1, 1, 3, 2, "fourier")],
-)
+def in_sizes(*cases):
+    """A test in networks of several sizes."""
+    return pytest.mark.parametrize(("num_stations", "num_users", "bs", "ue", "correlation"), cases)
+
+
+@in_sizes((20, 10, 9, 3, "fourier"), (9, 6, 9, 3, "sinc"), (4, 20, 6, 3, "fourier"), (1, 1, 3, 2, "fourier"))
 def test_kernel_equals_numpy(num_stations, num_users, bs, ue, correlation):
     rng = np.random.default_rng(9)
     snr, rho, mu = batch(rng, 5, num_stations, num_users, bs, ue, correlation)
@@ -293,10 +295,7 @@ def test_kernels_are_compiled_once():
     assert len(lmmse_gradient.signatures) == 1
 
 
-@pytest.mark.parametrize(
-    ("num_stations", "num_users", "bs", "ue", "correlation"),
-    [(9, 6, 9, 3, "fourier"), (4, 20, 6, 3, "fourier"), (3, 4, 4, 2, "sinc"), (1, 3, 3, 2, "fourier")],
-)
+@in_sizes((9, 6, 9, 3, "fourier"), (4, 20, 6, 3, "fourier"), (3, 4, 4, 2, "sinc"), (1, 3, 3, 2, "fourier"))
 def test_gradient_equals_finite_differences(num_stations, num_users, bs, ue, correlation):
     rng = np.random.default_rng(11)
     snr, rho, mu = batch(rng, 1, num_stations, num_users, bs, ue, correlation)
@@ -360,24 +359,30 @@ def test_only_ratios_to_noise_matter(form, shape, exponent):
     np.testing.assert_allclose(FORMS[form](scale * p, beta, rho, mu, scale), se, rtol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
-@given(drops, st.floats(1.01, 10))
-def test_power_helps_its_user_and_harms_the_others_with_mr(shape, factor):
+louder = st.tuples(drops, st.floats(1.01, 10))
+"""A drop, and by how much its first user raises its power."""
+
+
+def raised(shape, factor):
+    """Gains, powers, the same with more of the first, eigenvalues."""
     _, beta, p, rho, mu = drop(*shape)
-    more = p.copy()
-    more[0] *= factor
+    return beta, p, np.concatenate([factor * p[:1], p[1:]]), rho, mu
+
+
+@settings(max_examples=60, deadline=None)
+@given(louder)
+def test_power_helps_its_user_and_harms_the_others_with_mr(case):
+    beta, p, more, rho, mu = raised(*case)
     change = xl_mr_se(more, beta, rho, mu, 1.0) - xl_mr_se(p, beta, rho, mu, 1.0)
     assert change[0] > 0
     assert np.all(change[1:] < 0)
 
 
 @settings(max_examples=60, deadline=None)
-@given(drops, st.floats(1.01, 10))
-def test_power_helps_its_user_and_harms_the_others_at_one_mmse_station(shape, factor):
+@given(louder)
+def test_power_helps_its_user_and_harms_the_others_at_one_mmse_station(case):
     """At each station, in the mean filter gains; and so in the rates if it is the only one (see the next test)."""
-    _, beta, p, rho, mu = drop(*shape)
-    more = p.copy()
-    more[0] *= factor
+    beta, p, more, rho, mu = raised(*case)
     gains, changed = (lmmse_filter_gains(powers, beta, rho, mu, 1.0) for powers in (p, more))
     assert np.all(changed[:, 0] > gains[:, 0])
     assert np.all(changed[:, 1:] < gains[:, 1:])

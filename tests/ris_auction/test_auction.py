@@ -585,14 +585,10 @@ def test_what_is_won_at_one_price_is_paid_for_at_once_under_penalty():
 @pytest.mark.parametrize(
     ("budget", "price", "won", "covered"),
     [
-        # Five times .15 is .75, and .75 less four times .15 is less than .15.
-        (0.75, 0.15, 5, 5),
-        # .15 over .05 is 2.9999999999999996, and three times .05 is .15000000000000002.
-        (0.15, 0.05, 3, 2),
-        # Thrice .1 is .30000000000000004, and .3 over .1 is 2.9999999999999996.
-        (0.3, 0.1, 3, 2),
-        # As three times .1, six of them.
-        (0.6, 0.1, 6, 5),
+        pytest.param(0.75, 0.15, 5, 5, id="five times .15 is .75, and .75 less four times .15 is less than .15"),
+        pytest.param(0.15, 0.05, 3, 2, id=".15 over .05 is 2.9999999999999996, and thrice .05 .15000000000000002"),
+        pytest.param(0.3, 0.1, 3, 2, id="thrice .1 is .30000000000000004, and .3 over .1 is 2.9999999999999996"),
+        pytest.param(0.6, 0.1, 6, 5, id="as three times .1, six of them"),
     ],
 )
 def test_what_a_budget_covers_is_the_floor_of_budget_over_price_under_penalty(budget, price, won, covered):

@@ -29,7 +29,8 @@ from cfenvs.ris_auction.rates import (
     utility,
 )
 from cfenvs.ris_auction.scenario import draw_scenarios
-from cfenvs.ris_auction.valuation import direction_products, make_valuation, station_products
+from cfenvs.ris_auction.valuation import make_valuation
+from tests.ris_auction.networks import cellular_network, joint_network
 
 GOLDEN = {
     "beta_ub": np.array([[1e-11, 2e-12], [3e-12, 8e-12]]),
@@ -59,38 +60,6 @@ def drawn(preset, count, first_seed=0, **overrides):
     valuation = make_valuation(config, count)
     valuation.prepare(np.arange(count), drops)
     return config, drops, valuation
-
-
-def cellular_network(config, drop, operator, auction=0):
-    """What `macroscopic_rates` wants, for one operator of one world."""
-    leading = type(drop)(**{field.name: getattr(drop, field.name)[None] for field in fields(drop)})
-    return {
-        "beta_ub": drop.beta_ub[auction, operator],
-        "beta_rb": drop.beta_rb[operator],
-        "beta_ur": drop.beta_ur[auction, operator],
-        "k_ub": drop.k_ub[auction, operator],
-        "k_ur": drop.k_ur[auction, operator],
-        "gram": station_products(config, leading)[0, operator],
-        "elements": config.elements,
-        "power": float(db_to_linear(config.power_dbm)),
-        "noise": float(db_to_linear(config.noise_dbm)),
-        "phase_efficiency": config.phase_efficiency,
-    }
-
-
-def joint_network(config, drop, operator, auction=0):
-    """What `joint_coefficients` wants, for one operator of one world."""
-    network = cellular_network(config, drop, operator, auction)
-    del network["gram"]
-    leading = type(drop)(**{field.name: getattr(drop, field.name)[None] for field in fields(drop)})
-    between, with_direct = direction_products(config, leading)
-    network["beta_ua"], network["beta_ra"] = network.pop("beta_ub"), network.pop("beta_rb")
-    return network | {
-        "k_ua": network.pop("k_ub"),
-        "direct_products": with_direct[0, auction, operator],
-        "surface_products": between[0, operator],
-        "antennas": config.antennas,
-    }
 
 
 # The golden vector ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from pettingzoo import AECEnv
 from pettingzoo.utils.conversions import parallel_to_aec
@@ -12,44 +12,40 @@ from cfenvs.core.faces.parallel import ParallelFace
 from cfenvs.core.faces.parallel_vec import ParallelVecFace
 from cfenvs.core.faces.scalar import ScalarEnv
 from cfenvs.core.faces.vector import VectorFace
-from cfenvs.core.simulator import System
+from cfenvs.core.simulator import Best
 
 
-class Faces(NamedTuple):
-    """The classes by which a system is seen."""
+class Faces(NamedTuple, Generic[Best]):
+    """The classes by which a system is seen beside its scalar face."""
 
-    scalar: type[ScalarEnv]
-    vector: type[VectorFace]
-    parallel: type[ParallelFace]
-    parallel_vec: type[ParallelVecFace]
+    vector: type[VectorFace[Best]]
+    parallel: type[ParallelFace[Best]]
+    parallel_vec: type[ParallelVecFace[Best]]
 
 
-FACES = Faces(ScalarEnv, VectorFace, ParallelFace, ParallelVecFace)
+FACES: Faces[Any] = Faces(VectorFace, ParallelFace, ParallelVecFace)
 """What those of every system derive from."""
 
 
-def faces(system: System, page: str, module: str, bases: Faces = FACES) -> Faces:
-    """The faces of a system.
+def faces(scalar: type[ScalarEnv[Best]], bases: Faces[Best] = FACES) -> Faces[Best]:
+    """The faces of a system beside its scalar one, which carries its page.
 
     Parameters
     ----------
-    system : System
-        The id without its version is the prefix of their names: "Toy-v0" has `ToyEnv`, `ToyVectorEnv`,
-        `ToyParallelEnv` and `ToyParallelVecEnv`.
-    page : str
-        The docstring of the scalar face: what `help` and the documentation show.
-    module : str
-        `__name__` of where they are assigned, each to its name, so that they can be pickled.
+    scalar : type
+        Named by the id without its version: with `ToyEnv`, the scalar face of "Toy-v0", come `ToyVectorEnv`,
+        `ToyParallelEnv` and `ToyParallelVecEnv`. They are to be assigned to these names in its module, so that they can
+        be pickled.
     bases : Faces
         Classes derived from those of `FACES`, for a system whose faces can do more.
     """
-    prefix = system.name.rpartition("-v")[0]
+    prefix, system = scalar.__name__.removesuffix("Env"), scalar.system
 
     def made(kind: str, base: Any, text: str) -> Any:
-        return type(f"{prefix}{kind}", (base,), {"system": system, "__doc__": text, "__module__": module})
+        names = {"system": system, "__doc__": text, "__module__": scalar.__module__}
+        return type(f"{prefix}{kind}", (base,), names)
 
     return Faces(
-        made("Env", bases.scalar, page),
         made("VectorEnv", bases.vector, f"Native vector environment of `{prefix}Env`; {_see(VectorFace)}"),
         made(
             "ParallelEnv",
@@ -68,7 +64,7 @@ def _see(face: type) -> str:
     return f"see `{face.__module__}.{face.__name__}`."
 
 
-def aec(parallel: type[ParallelFace]) -> Callable[..., AECEnv[Any, Any, Any]]:
+def aec(parallel: type[ParallelFace[Any]]) -> Callable[..., AECEnv[Any, Any, Any]]:
     """What makes the Parallel face an AEC environment."""
 
     def env(**kwargs: Any) -> AECEnv[Any, Any, Any]:

@@ -13,7 +13,7 @@ from cfenvs.core.config import require
 from cfenvs.core.simulator import View
 
 
-def observed_space(view: View, observe_mask: bool) -> Any:
+def observed_space(view: View[Any], observe_mask: bool) -> Any:
     """What one agent observes: an array, or with `observe_mask` a dict of it and the mask of its infos.
 
     Raises

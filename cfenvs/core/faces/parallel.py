@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from itertools import compress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import gymnasium as gym
 import numpy as np
@@ -18,14 +18,14 @@ from cfenvs.core.actions import InvalidAction, objects
 from cfenvs.core.errors import check_keys, shown
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
-from cfenvs.core.simulator import Arrays, System
+from cfenvs.core.simulator import Arrays, Best, System
 from cfenvs.core.worlds import Worlds, as_seed
 
 _WORLD = np.zeros(1, np.int64)
 Dicts = dict[str, Any]
 
 
-class ParallelFace(RenderMixin, ParallelEnv[str, Any, Any]):
+class ParallelFace(RenderMixin, ParallelEnv[str, Any, Any], Generic[Best]):
     """One world, many agents; dicts are made from the simulator's arrays at this edge and nowhere else.
 
     The agent set is fixed for an episode. `infos[agent]["action_mask"]` says who may act; what another agent sends, or
@@ -34,7 +34,7 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Any, Any]):
     With `observe_mask=True` observations are dicts of the `observation` and of that `action_mask`, as one array.
     """
 
-    system: ClassVar[System]
+    system: ClassVar[System[Any, Any]]
 
     def __init__(
         self, *, preset: str = "default", render_mode: str | None = None, observe_mask: bool = False, **overrides: Any
@@ -110,13 +110,14 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Any, Any]):
         self._worlds.check_begun("state()")
         return self._view.state()[0]
 
-    def optimum(self) -> Any:
+    def optimum(self) -> Best:
         """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
-        return self.simulator.optimum(0)
+        best: Best = self.simulator.optimum(0)
+        return best
 
     @property
     def scenario(self) -> Any:
-        """The current drop; None before the first reset."""
+        """The current network; None before the first reset."""
         return self.simulator.scenarios[0]
 
     def _stack(self, actions: Mapping[str, Any]) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import gymnasium as gym
 import numpy as np
@@ -12,11 +12,11 @@ from gymnasium.vector.utils import batch_space
 
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.config import require
-from cfenvs.core.simulator import System
+from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class ParallelVecFace:
+class ParallelVecFace(Generic[Best]):
     """E worlds of A agents each, as arrays. World i seeded s is bit for bit the Parallel face seeded s + i.
 
     Parameters
@@ -37,7 +37,7 @@ class ParallelVecFace:
         Batched over worlds and agents: (E, A, ...).
     """
 
-    system: ClassVar[System]
+    system: ClassVar[System[Any, Any]]
 
     def __init__(
         self,
@@ -100,13 +100,13 @@ class ParallelVecFace:
         self._worlds.check_begun("state()")
         return self._view.state()
 
-    def optimum(self) -> tuple[Any, ...]:
+    def optimum(self) -> tuple[Best, ...]:
         """Optimum of the current situation in each world, a `cfenvs.core.Reference`; see the page of the system."""
         return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
 
     @property
     def scenarios(self) -> tuple[Any, ...]:
-        """The current drop of each world."""
+        """The current network of each world."""
         return tuple(self.simulator.scenarios)
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import gymnasium as gym
 import numpy as np
@@ -13,19 +13,21 @@ from cfenvs.arrays import Float32
 from cfenvs.core.actions import check_shape
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
-from cfenvs.core.simulator import Arrays, System
+from cfenvs.core.simulator import Arrays, Best, System
 from cfenvs.core.worlds import Worlds, as_seed
 
 _WORLD = np.zeros(1, np.int64)
 
 
-class ScalarEnv(RenderMixin, gym.Env[Any, Any]):
+class ScalarEnv(RenderMixin, gym.Env[Any, Any], Generic[Best]):
     """One world, one central agent. Subclasses name the `system`; their docstring is its page.
 
     With `observe_mask=True` observations are dicts of the `observation` and of what is `action_mask` in the infos.
+
+    The type parameter is what `optimum()` returns.
     """
 
-    system: ClassVar[System]
+    system: ClassVar[System[Any, Any]]
     metadata: dict[str, Any] = METADATA
 
     def __init__(
@@ -69,13 +71,14 @@ class ScalarEnv(RenderMixin, gym.Env[Any, Any]):
             info,
         )
 
-    def optimum(self) -> Any:
+    def optimum(self) -> Best:
         """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
-        return self.simulator.optimum(0)
+        best: Best = self.simulator.optimum(0)
+        return best
 
     @property
     def scenario(self) -> Any:
-        """The current drop: positions, gains and what else the system draws; None before the first reset."""
+        """The current network: positions, gains and what else the system draws; None before the first reset."""
         return self.simulator.scenarios[0]
 
     def _observation(self, info: dict[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -12,11 +12,11 @@ from gymnasium.vector.utils import batch_space
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.config import require
 from cfenvs.core.rendering import METADATA, RenderMixin
-from cfenvs.core.simulator import System
+from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
+class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
     """E worlds, one central agent each, stepped by one kernel call.
 
     Parameters
@@ -33,7 +33,7 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         As for the scalar environment.
     """
 
-    system: ClassVar[System]
+    system: ClassVar[System[Any, Any]]
     metadata: dict[str, Any] = METADATA
 
     def __init__(
@@ -80,13 +80,13 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array]):
         self._update_window()
         return result
 
-    def optimum(self) -> tuple[Any, ...]:
+    def optimum(self) -> tuple[Best, ...]:
         """Optimum of the current situation in each world, a `cfenvs.core.Reference`; see the page of the system."""
         return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
 
     @property
     def scenarios(self) -> tuple[Any, ...]:
-        """The current drop of each world."""
+        """The current network of each world."""
         return tuple(self.simulator.scenarios)
 
     @property

@@ -33,21 +33,9 @@ SMALL, BODY, LARGE = 17, 19, 36
 FINE = 4
 """Points per pixel and direction at which the coverage of polygons is sampled."""
 
-_VIRIDIS = np.array(
-    [
-        (68, 1, 84),
-        (72, 36, 117),
-        (65, 68, 135),
-        (53, 95, 141),
-        (42, 120, 142),
-        (33, 145, 140),
-        (34, 168, 132),
-        (68, 191, 112),
-        (122, 209, 81),
-        (189, 223, 38),
-    ],
-    float,
-)  # without its last tenth, a yellow too faint on white
+_TENTHS = ("440154", "482475", "414487", "355f8d", "2a788e", "21918c", "22a884", "44bf70", "7ad151", "bddf26")
+_VIRIDIS = np.array([[*bytes.fromhex(colour)] for colour in _TENTHS], float)
+"""Without its last tenth, a yellow too faint on white."""
 
 RAMP: list[Colour] = [
     tuple(round(float(np.interp(x, np.arange(10), _VIRIDIS[:, c]))) for c in range(3)) for x in np.linspace(0, 9, 48)
@@ -55,12 +43,7 @@ RAMP: list[Colour] = [
 """A sequential scale that rises evenly in lightness and is safe for the colour-blind."""
 
 CATEGORIES: list[Colour] = [
-    (0, 114, 178),
-    (230, 159, 0),
-    (0, 158, 115),
-    (204, 121, 167),
-    (213, 94, 0),
-    (86, 180, 233),
+    (*bytes.fromhex(colour),) for colour in ("0072b2", "e69f00", "009e73", "cc79a7", "d55e00", "56b4e9")
 ]
 """Colours of things without an order, safe for the colour-blind: Okabe & Ito, "Color Universal Design", 2008."""
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.drawing import (
+from cfenvs.draw.pen import (
     ALARM,
     AREA,
     BODY,
@@ -28,7 +28,7 @@ from cfenvs.core.drawing import (
     nice_axis,
     nice_length,
 )
-from cfenvs.core.objectives import EnergyEfficiency, MinimumRate, ProportionalFairness, SumRate
+from cfenvs.power.objectives import EnergyEfficiency, MinimumRate, ProportionalFairness, SumRate
 
 SIZE = (1000, 560)
 MAP = (28, 96, 412)

@@ -1,0 +1,47 @@
+"""Graph networks over users: messages between all pairs, features in decibels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cfenvs.arrays import Float
+
+OFFSET_DB, SCALE_DB = 20.0, 20.0
+"""Features are (decibels - 20) / 20, order one."""
+FAINT_DB = -80.0
+"""What is weaker, as a user that a base station does not hear, counts as this."""
+
+
+def decibels(ratios: Float) -> Float:
+    """Power ratios as features of order one."""
+    with np.errstate(divide="ignore"):
+        return (np.maximum(10.0 * np.log10(ratios), FAINT_DB) - OFFSET_DB) / SCALE_DB
+
+
+class Layer(nn.Module):
+    """Messages between all pairs of users, then an update of each: (B, K, F) and edges (B, K, K, P) -> (B, K, F).
+
+    A user takes the mean and the maximum of what it hears, so that any number of users fits, and permuting them
+    permutes what comes out (graph networks for interference: Shen et al., IEEE JSAC 39(1), 2021).
+    """
+
+    def __init__(self, hidden: int, edge: int) -> None:
+        super().__init__()
+        self.receiver, self.sender = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden, bias=False)
+        self.edge, self.message = nn.Linear(edge, hidden, bias=False), nn.Linear(hidden, hidden)
+        self.update = nn.Sequential(nn.Linear(3 * hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+
+    def forward(self, x: Tensor, edges: Tensor, heard: Tensor | None = None) -> Tensor:
+        """A user hears all others, or those of `heard` (B, K); one that is alone hears nothing."""
+        hidden = functional.silu(self.receiver(x)[:, :, None] + self.sender(x)[:, None] + self.edge(edges))
+        messages = functional.silu(self.message(hidden))
+        others = ~torch.eye(x.shape[1], dtype=torch.bool)[None, ..., None]
+        if heard is not None:
+            others = others & heard[:, None, :, None]
+        counts = others.sum(2).clamp(min=1)
+        mean = (messages * others).sum(2) / counts
+        largest = (messages * others).amax(2)
+        return x + self.update(torch.cat([x, mean, largest], -1))

@@ -1,0 +1,94 @@
+"""Max-min control by own draws: channels simulated from what the network knows, corrected by what users report.
+
+The CPU knows gains, spatial correlations and pilots, but not the channels behind the rates. It draws channels of its
+own and computes in them which rates any powers would bring; where a user reports another SINR than that, its own is
+scaled until they agree. What remains is a max-min fixed point, that of `cfenvs.control.rate_feedback`, of which several
+rounds are computed between two steps instead of being tried out one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Array, Bool, Float
+from cfenvs.cell_free.receivers import make_receiver
+from cfenvs.control import rate_feedback
+from cfenvs.policies.classical import PowerPolicy
+from cfenvs.radio import prelog
+
+LEAST_SINR = 1e-6
+"""Below it, -60 dB, a reported SINR says no more than that nothing was heard."""
+
+
+class OwnDraws(PowerPolicy):
+    """Max-min powers of a simulated network, whose SINRs are corrected by each user's last report.
+
+    A correction is kept while its user is away, and forgotten with the network. Where every step has channels of its
+    own, it is the mean of all that were reported, in dB, with one report of 0 dB before them. Receivers that know
+    statistics only need no draws: their model is exact but for Monte Carlo, and so is what this finds.
+
+    Parameters
+    ----------
+    draws : int
+        Channel realisations that are simulated in every network.
+    rounds : int
+        Of the fixed point between two steps.
+    """
+
+    information = "central"
+
+    def __init__(self, draws: int, rounds: int) -> None:
+        self.draws, self.rounds = draws, rounds
+        self.name = f"own draws ({draws} x {rounds})"
+
+    def begin(self, env: Any) -> None:
+        """Make the model, a receiver of the same kind; networks are drawn for it when they are met."""
+        super().begin(env)
+        config = env.config
+        self._prelog = prelog(config.pilot_length, config.coherence_length)
+        own = replace(config, realizations=self.draws, fading="average", utility="shannon")
+        self._model = make_receiver(own, env.num_envs)
+        self._rng = np.random.default_rng(0)
+        shape = (env.num_envs, config.users)
+        self._before = np.zeros(shape, bool)
+        self._powers = np.zeros(shape)
+        self._correction = np.ones(shape)
+        self._reports = np.zeros(shape, np.int64)
+
+    def act(self, observations: Array, infos: dict[str, Any]) -> Array:
+        """Heed the reports, then find the powers for those who are active now."""
+        active = self.active(observations)
+        self._correct(infos["rates"] / self._prelog, infos["powers"])
+        self._meet(active)
+        full = self._config.max_power
+        powers = np.where(active, np.where(self._powers > 0, self._powers, full), 0.0)
+        for _ in range(self.rounds):
+            sinr = np.expm1(np.log(2.0) * self._model.efficiencies(powers)) * self._correction
+            powers = rate_feedback(powers, np.log2(1.0 + sinr), full, active)
+        self._before, self._powers = active, powers
+        return powers / full
+
+    def _correct(self, reported: Float, powers: Float) -> None:
+        """Scale the SINR of each user that has sent, none after a reset, to what it reports."""
+        sent = self._before & (powers > 0)
+        model = np.expm1(np.log(2.0) * self._model.efficiencies(powers))
+        heard = np.maximum(np.expm1(np.log(2.0) * reported), LEAST_SINR)
+        step = np.where(sent, heard / np.maximum(model * self._correction, LEAST_SINR), 1.0)
+        self._reports += sent
+        weight = 1.0 / (1.0 + self._reports) if self._config.fading == "block" else 1.0
+        self._correction *= step**weight
+
+    def _meet(self, active: Bool) -> None:
+        """Draw channels for new networks; where only active users send pilots, estimate anew when others are active."""
+        by_activity = self._config.pilots_from == "active"
+        new = self.new_networks()
+        self._correction[new], self._reports[new], self._powers[new], self._before[new] = 1.0, 0, 0.0, False
+        for world, scenario in enumerate(self._env.scenarios):
+            sending = active[world] if by_activity else np.ones_like(active[world])
+            if new[world]:
+                self._model.prepare(world, scenario, self._rng, sending)
+            elif by_activity and (active[world] != self._before[world]).any():
+                self._model.set_pilots(world, scenario, sending)

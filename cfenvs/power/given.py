@@ -1,0 +1,198 @@
+"""Parts of a network that the user gives: positions, heights and gains, checked, in place of what is drawn."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from cfenvs.arrays import Float
+from cfenvs.core.config import load_object, require
+from cfenvs.core.drops import Given
+from cfenvs.core.errors import check_keys
+from cfenvs.power.config import PowerConfig
+
+GIVEN_DB = (-300.0, 0.0)
+"""Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
+one too: no link amplifies.
+"""
+GIVEN_HEIGHT = (-1e4, 1e4)
+"""Least and largest height in metres."""
+CLOSE = 1.0
+"""Metres; no network of sites is as small."""
+
+
+class GivenParts:
+    """What the field `network` of a configuration gives of each new network, as arrays by name; {} where all is drawn.
+
+    Parameters
+    ----------
+    config : CellFreeConfig or XLMIMOConfig
+        Its `given_shapes` names the parts that may be given, each with its shape.
+    """
+
+    def __init__(self, config: PowerConfig) -> None:
+        self._config = config
+        self._warned = False
+        self._network = load_object(config.network)
+        self._looked_at = False
+        if self._network is None or isinstance(self._network, Mapping):
+            self._network = checked_parts(config, self._network or {})
+            warn_of_degrees(self._network)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody's function is asked."""
+        return callable(self._network)
+
+    def __call__(self, rng: np.random.Generator) -> Given:
+        given = self._network
+        if callable(given):
+            given = checked_parts(self._config, given(self._config, rng))
+            if not self._looked_at:  # one network tells what numbers a function returns
+                self._looked_at = True
+                warn_of_degrees(given)
+        if "gain_db" in given and not self._warned:
+            self._warn_of_unheard(given["gain_db"])
+        return given  # type: ignore[no-any-return]
+
+    def _warn_of_unheard(self, gain_db: Float) -> None:
+        unheard = np.flatnonzero(np.isneginf(gain_db).all(axis=0)).tolist()
+        if unheard:
+            self._warned = True
+            gym.logger.warn(
+                f"users {unheard} of a given network have no link: their rates are zero whatever is sent, and so are "
+                "the minimum and the geometric mean over users while they are active (said once)"
+            )
+
+
+def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
+    """Copies of the given parts of a network as arrays.
+
+    Raises
+    ------
+    UnknownKeyError
+        If a part does not exist; the closest existing one is named.
+    ValueError
+        If an array does not have the shape of the configuration, or leaves the square or the range of gains.
+    """
+    shapes: Mapping[str, tuple[int, int]] = config.given_shapes
+    if not isinstance(parts, Mapping):
+        raise ValueError(
+            f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
+        )
+    check_keys(parts, shapes, "part of network")
+    for name, why in getattr(config, "refused_parts", {}).items():
+        if name in parts:
+            raise ValueError(f"network[{name!r}] {why}")
+    arrays = {}
+    for name, part in parts.items():
+        try:
+            array = np.array(part, float)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"network[{name!r}] is no array of numbers: {error}") from None
+        gains, shape = name.endswith("_db"), shapes[name]
+        if array.shape != shape and (gains or array.shape != (shape[0], 3)):
+            or_height = "" if gains else f", or {(shape[0], 3)} with heights,"
+            raise ValueError(
+                f"network[{name!r}] has shape {array.shape}: must be {shape}{or_height} with these parameters"
+            )
+        if gains:
+            links = np.where(np.isneginf(array), GIVEN_DB[0], array)
+            _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")
+        else:
+            _check_range(name, array[:, :2], 0.0, config.side, "metres on the square (side)")
+            _check_range(name, array[:, 2:], *GIVEN_HEIGHT, "heights in metres")
+        arrays[name] = array
+    return arrays
+
+
+def _check_range(name: str, array: Float, low: float, high: float, what: str) -> None:
+    if not ((array >= low) & (array <= high)).all():  # NaN fails too
+        raise ValueError(
+            f"network[{name!r}] goes from {array.min():g} to {array.max():g}: must be within {low:g} and {high:g}, "
+            f"{what}"
+        )
+
+
+def warn_of_degrees(parts: Given) -> None:
+    """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are."""
+    for name, array in parts.items():
+        extent = 0.0 if name.endswith("_db") or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
+        if 0.0 < extent < CLOSE:
+            low, high = (", ".join(f"{x:g}" for x in end(array[:, :2], axis=0)) for end in (np.min, np.max))
+            warnings.warn(
+                f"network[{name!r}]: all {len(array)} stand within {100 * extent:.2g} cm of each other, from ({low}) "
+                f"to ({high}). Positions are metres on the square; latitudes and longitudes must be projected first",
+                stacklevel=4,
+            )
+
+
+def on_the_ground(given: Sequence[Given], name: str, drawn: Float) -> Float:
+    """Positions (n, N, 2) without heights: those given for each of n networks, or else those drawn."""
+    return replaced(given, name, drawn, lambda part: part[:, :2])
+
+
+def replaced(given: Sequence[Given], name: str, drawn: Float, part_of: Callable[[Float], Float] = lambda x: x) -> Float:
+    """A part of n networks with a leading axis n, where it is given for some of them."""
+    if any(given) and any(name in parts for parts in given):
+        drawn = drawn.copy()
+        for i, parts in enumerate(given):
+            if name in parts:
+                drawn[i] = part_of(parts[name])
+    return drawn
+
+
+def heights_above_users(
+    given: Sequence[Given], stations: str, height: float, links: tuple[int, int]
+) -> tuple[list[float | Float], float | Float]:
+    """Height of stations above users in metres, of each of n networks, and of all of them for computing with.
+
+    Of each one number, or an array that broadcasts to (L, K) where any is given; of all one number where all have it,
+    else (n, L, K). Stations without a height of their own stand at `height`, users at 0.
+    """
+    if not any(given):
+        return [height] * len(given), height
+    each = [_height(parts, stations, height) for parts in given]
+    if not any(isinstance(one, np.ndarray) for one in each):
+        return each, height
+    return each, np.array([np.broadcast_to(one, links) for one in each])
+
+
+def _height(given: Given, stations: str, height: float) -> float | Float:
+    of_stations, of_users = (
+        given[name][:, 2] if name in given and given[name].shape[1] == 3 else None for name in (stations, "users")
+    )
+    if of_stations is None and of_users is None:
+        return height
+    above = np.array([[height]]) if of_stations is None else of_stations[:, None]
+    return above if of_users is None else np.asarray(above - of_users)
+
+
+def check_network(config: PowerConfig) -> Collection[str] | None:
+    """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
+
+    Returns
+    -------
+    collection of str or None
+        The parts that it gives; None if a function may give any.
+    """
+    network = config.network
+    found = load_object(network)
+    if isinstance(found, Mapping):
+        checked = checked_parts(config, found)
+        if found is network:
+            fixed = {name: tuple(map(tuple, array.tolist())) for name, array in checked.items()}
+            object.__setattr__(config, "network", fixed)
+        return checked.keys()
+    parts = ", ".join(config.given_shapes)
+    require(
+        found is None or callable(found),
+        "network",
+        network,
+        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
+    )
+    return () if found is None else None

@@ -1,0 +1,117 @@
+"""E worlds in which users set powers and earn rates: what their simulators share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float, Int
+from cfenvs.control import Optimum
+from cfenvs.core.drops import Drops
+from cfenvs.core.kept import KeptDrops
+from cfenvs.core.simulator import Scenario, Simulator, zeroed
+from cfenvs.power.actions import PowerActions
+from cfenvs.power.config import PowerConfig
+from cfenvs.power.given import GivenParts
+from cfenvs.power.objectives import Objective, objective_of
+
+Config = TypeVar("Config", bound=PowerConfig)
+MAX_OPTIMA = 256
+"""Optima that a world keeps, one for each active set it has met in its network; then the oldest goes."""
+
+
+class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenario]):
+    """E worlds of a system of power control. Its commands are powers in mW, (E, K).
+
+    A system says in `reset` what is drawn, in `step` what rates powers bring, in `find_optimum` what is best.
+
+    Attributes
+    ----------
+    objective : Objective
+    actions : PowerActions
+        What actions stand for.
+    active : (E, K) bool array
+        Users that take part in the current situation; replaced where it changes.
+    powers, rates : (E, K) arrays
+        Of the last step, in mW and bit/s/Hz; zero after a reset.
+    objective_values, optimum_values, optimum_certified : (E,) arrays
+        Of the last step; the second and whether it is proven with `info_optimum` only.
+    steps : (E,) int array
+        Steps since the reset.
+    """
+
+    of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "optimum_values")
+    """Arrays that tell of the last step, and are zero after a reset."""
+
+    def __init__(self, config: Config, num_worlds: int, actions: PowerActions) -> None:
+        self.config, self.num_worlds, self.actions = config, num_worlds, actions
+        shape = (num_worlds, config.users)
+        self.objective: Objective = objective_of(config)
+        self.scenarios: KeptDrops[Scenario] = KeptDrops(num_worlds)
+        self.active: Bool = np.ones(shape, bool)
+        self.powers, self.rates = np.zeros(shape), np.zeros(shape)
+        self.objective_values, self.optimum_values = np.zeros(num_worlds), np.zeros(num_worlds)
+        self.optimum_certified = np.zeros(num_worlds, bool)
+        self.steps = np.zeros(num_worlds, np.int64)
+        self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
+        self.drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
+        self._optima: dict[int, dict[bytes, Optimum]] = {}
+
+    def clear(self, worlds: Int) -> None:
+        """Episodes begin in these worlds, which have their networks: nothing has been sent or earned."""
+        self.steps[worlds] = 0
+        for name in self.of_step:
+            setattr(self, name, zeroed(getattr(self, name), worlds))
+        self.terminated[worlds] = False
+        self.truncated[worlds] = False
+        self.drops.done(worlds)
+
+    def scenario(self, world: int) -> Scenario:
+        """The network of a world, which must have one."""
+        scenario = self.scenarios[world]
+        assert scenario is not None
+        return scenario
+
+    def judge(self, spent: Float) -> None:
+        """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be."""
+        self.objective_values = self.objective(self.rates, self.active, spent)
+        if self.config.info_optimum:
+            best = [self.optimum(world) for world in range(self.num_worlds)]
+            self.optimum_values = np.array([optimum.value for optimum in best])
+            self.optimum_certified = np.array([optimum.certified for optimum in best])
+
+    def optimum(self, world: int) -> Optimum:
+        """The best in a world's current situation, exact or saying that it is not; kept until `forget`."""
+        if self.scenarios[world] is None:
+            raise ValueError("there is no situation to optimise before the first reset()")
+        kept = self._optima.setdefault(world, {})
+        key = self.active[world].tobytes()
+        if key not in kept:
+            if len(kept) >= MAX_OPTIMA:
+                del kept[next(iter(kept))]
+            kept[key] = self.find_optimum(world).played(self.actions.kind, self.actions.leading_to)
+        return kept[key]
+
+    @abstractmethod
+    def find_optimum(self, world: int) -> Optimum:
+        """Look for the best in a world's current situation, as powers."""
+
+    @abstractmethod
+    def rates_at(self, powers: Float) -> Float:
+        """Rates of the active users at any powers in mW, (E, K), in the current situation; nothing is stepped."""
+
+    @abstractmethod
+    def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d rate_k / d p_i of `rates_at`; powers in mW and weights y (E, K) -> (E, K)."""
+
+    def forget(self, world: int | None = None) -> None:
+        """What was best in a world, or in all, is no longer: more than who is active has changed."""
+        if world is None:
+            self._optima.clear()
+        else:
+            self._optima.pop(world, None)
+
+
+Sim = TypeVar("Sim", bound=PowerSimulator[Any, Any])

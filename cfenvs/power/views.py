@@ -1,0 +1,88 @@
+"""How powers are set and what is told of them: by one central agent, or by the users themselves.
+
+A system adds what they observe, and what it alone rewards and tells. Infos are copies: who writes into one writes into
+nothing that the next step, an observation or a picture reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float
+from cfenvs.core.simulator import AgentsView, Arrays, View
+from cfenvs.power.simulator import Sim
+
+
+class CentralPowerView(View[Float], Generic[Sim]):
+    """One agent that sets the power of every user, and earns the objective."""
+
+    def __init__(self, simulator: Sim) -> None:
+        self._simulator, self._config = simulator, simulator.config
+        self._everybody = np.ones((simulator.num_worlds, simulator.config.users), bool)
+        self.single_action_space = simulator.actions.space_of_all(simulator.config.users)
+
+    def command(self, actions: Any) -> Float:
+        return self._simulator.actions.powers_of_all(actions, self._everybody)
+
+    def reward(self) -> Float:
+        return self._simulator.objective_values.copy()
+
+    def outcome(self) -> Arrays:
+        """`rates`, `powers` (E, K), `objective` (E,); with `info_optimum` the `optimum` and the `regret` too."""
+        simulator = self._simulator
+        infos: Arrays = {
+            "rates": simulator.rates.copy(),
+            "powers": simulator.powers.copy(),
+            "objective": simulator.objective_values.copy(),
+        }
+        if self._config.info_optimum:
+            infos["optimum"] = simulator.optimum_values.copy()
+            infos["regret"] = simulator.optimum_values - simulator.objective_values
+        return infos
+
+
+class UsersPowerView(AgentsView[Float], Generic[Sim]):
+    """One agent for each user, which sets its own power."""
+
+    def __init__(self, simulator: Sim) -> None:
+        self._simulator, self._config = simulator, simulator.config
+        self.agents = tuple(f"user_{k}" for k in range(simulator.config.users))
+        self.single_action_space = simulator.actions.space_of_one()
+
+    def may_act(self) -> Bool:
+        return self._simulator.active
+
+    def command(self, actions: Any) -> Float:
+        return self._simulator.actions.powers_of_each(actions, self._simulator.active)
+
+    def reward(self) -> Float:
+        if self._config.reward_scope == "global":
+            return self._for_each(self._simulator.objective_values)
+        return self.own_reward()
+
+    def own_reward(self) -> Float:
+        """Rewards (E, K) of any other scope, a new array: here the own rate."""
+        return self._simulator.rates.copy()
+
+    def situation(self) -> Arrays:
+        """Who is active; an inactive user's mask allows the first action only, which stands for none."""
+        active, actions = self._simulator.active, self._simulator.actions
+        if actions.kind == "continuous":  # Gymnasium's Box takes no mask
+            return {"active": active.copy()}
+        mask = np.repeat(active[..., None].astype(np.int8), actions.levels.size, axis=2)
+        mask[..., 0] = 1
+        return {"active": active.copy(), "action_mask": mask}
+
+    def outcome(self) -> Arrays:
+        """Its own `rate` and `power`, with `info_optimum` the regret of all; each (E, K)."""
+        simulator = self._simulator
+        infos: Arrays = {"rate": simulator.rates.copy(), "power": simulator.powers.copy()}
+        if self._config.info_optimum:
+            infos["regret"] = self._for_each(simulator.optimum_values - simulator.objective_values)
+        return infos
+
+    def _for_each(self, values: Float) -> Float:
+        """A value of each world (E,) given to all of its users, (E, K)."""
+        return np.repeat(values[:, None], len(self.agents), axis=1)

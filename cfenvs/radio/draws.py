@@ -1,0 +1,45 @@
+"""Random numbers from one generator, or for many worlds at once from a generator of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfenvs.arrays import Float
+
+Source = np.random.Generator | Sequence[np.random.Generator]
+"""One generator for all, or n of them: entry i of the first axis is then drawn from number i, as it would be alone."""
+
+
+def uniforms(source: Source, shape: tuple[int, ...]) -> Float:
+    """Numbers in [0, 1) of the given shape.
+
+    Examples
+    --------
+    >>> alone, together = np.random.default_rng(1), [np.random.default_rng(0), np.random.default_rng(1)]
+    >>> bool((uniforms(together, (2, 3))[1] == uniforms(alone, (3,))).all())
+    True
+    """
+    if isinstance(source, np.random.Generator):
+        return source.random(shape)
+    out = np.empty(shape)
+    for generator, row in zip(source, out, strict=True):
+        generator.random(out=row)
+    return out
+
+
+def normals(source: Source, shape: tuple[int, ...]) -> Float:
+    """Standard normals of the given shape."""
+    if isinstance(source, np.random.Generator):
+        return source.standard_normal(shape)
+    out = np.empty(shape)
+    for generator, row in zip(source, out, strict=True):
+        generator.standard_normal(out=row)
+    return out
+
+
+def words(source: Sequence[np.random.Generator], count: int) -> NDArray[np.uint64]:
+    """Random words of 64 bits, (n, count), from n generators."""
+    return np.array([generator.bit_generator.random_raw(count) for generator in source])

@@ -1,0 +1,110 @@
+"""The graph policy of cell-free networks: rate feedback before it is trained, better after, in networks of any size."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from baselines.common.runs import CHECKPOINT, Interrupted, Run  # noqa: E402
+from baselines.graph_feedback import Args, GraphFeedback, new_corrector, train  # noqa: E402
+from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
+from cfenvs.policies import RateFeedbackWithMemory  # noqa: E402
+
+ID = "CellFreeUplinkPower-v0"
+SMALL = {"preset": "small", "episode_length": 6}
+SHORT = {
+    "env_kwargs": SMALL,
+    "num_envs": 8,
+    "episodes": 5,
+    "validation_networks": 4,
+    "validate_every": 2,
+    "checkpoint_every": 2,
+}
+MOBILE = Protocol(env_id=ID, env_kwargs={"preset": "small"}, num_scenarios=12, first_scenario=910_000)
+
+
+def noisy():
+    """Weights of no training: a new network corrects nothing."""
+    corrector = new_corrector(Args(seed=3))
+    torch.manual_seed(0)
+    for parameter in corrector.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.2)
+    return GraphFeedback(corrector)
+
+
+def test_untrained_it_is_rate_feedback_while_nobody_comes_or_goes():
+    """Also of those that wait for their second report."""
+    env = gym.make_vec(ID, 4, preset="small", activity="static", action_type="continuous", episode_length=5)
+    policies = GraphFeedback(new_corrector(Args())), RateFeedbackWithMemory(rounds=50)
+    observations, infos = env.reset(seed=900_000)
+    for policy in policies:
+        policy.begin(env)
+    for step in range(5):
+        found, expected = (policy.act(observations, infos) for policy in policies)
+        if step > 0:  # without a report the one sends by gains, the other all
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+        observations, _, _, _, infos = env.step(found)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"users": 1}, {"users": 12}, {"access_points": 4}, {"antennas": 2}, {"receiver": "mr"}], ids=str
+)
+def test_it_plays_in_networks_of_any_size(kwargs):
+    env = gym.make_vec(ID, 3, **{"preset": "small", "action_type": "continuous", **kwargs})
+    policy = noisy()
+    observations, infos = env.reset(seed=0)
+    policy.begin(env)
+    for _ in range(60):  # through the beginning of the next episode
+        actions = policy.act(observations, infos)
+        active = observations[:, : env.config.users] > 0.5
+        assert (actions[~active] == 0).all()
+        np.testing.assert_allclose(actions.max(axis=1), 1.0)
+        observations, rewards, _, _, infos = env.step(actions)
+        assert np.isfinite(rewards).all()
+
+
+def test_in_a_new_network_nothing_is_remembered():
+    env = gym.make_vec(ID, 2, preset="small", action_type="continuous", episode_length=3)
+    policy, fresh = noisy(), noisy()
+    observations, infos = env.reset(seed=[1, 2])
+    policy.begin(env)
+    for _ in range(3):
+        observations, _, _, _, infos = env.step(policy.act(observations, infos))
+    observations, infos = env.reset(seed=[3, 4])
+    fresh.begin(env)
+    np.testing.assert_array_equal(policy.act(observations, infos), fresh.act(observations, infos))
+
+
+def test_a_short_training_earns_more():
+    args = Args(env_kwargs={"preset": "small"}, num_envs=32, episodes=6, validation_networks=4, seed=1)
+    trained = train(args, progress=False)
+    before, after = (
+        evaluate(policy, MOBILE).metrics["objective"].mean()
+        for policy in (GraphFeedback(new_corrector(args)), GraphFeedback(trained.corrector))
+    )
+    assert after > before
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    whole = train(Args(**SHORT, folder=tmp_path / "whole"), progress=False)
+    once = iter([True])
+    checkpoint = Run.checkpoint
+
+    def interrupted(run, *arguments, **kwargs):
+        run._interrupted = run.position == 3 and next(once, False)
+        checkpoint(run, *arguments, **kwargs)
+
+    monkeypatch.setattr(Run, "checkpoint", interrupted)
+    args = Args(**SHORT, folder=tmp_path / "parts", resume=True)
+    with pytest.raises(Interrupted):
+        train(args, progress=False)
+    train(args, progress=False)
+    loaded = GraphFeedback.load(tmp_path / "parts" / CHECKPOINT)
+    for one, other in zip(whole.corrector.parameters(), loaded.corrector.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_is_not_a_minimum_is_refused():
+    with pytest.raises(ValueError, match="objective='sum'"):
+        train(Args(env_kwargs={"objective": "sum"}), progress=False)

@@ -1,0 +1,134 @@
+"""The graph policy: any number of users and base stations in any order, and a training that is repeatable."""
+
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from baselines import graph_policy  # noqa: E402
+from baselines.common.runs import CHECKPOINT, Interrupted, Run  # noqa: E402
+from baselines.graph_policy import Args, GraphPolicy, features, new_network, train  # noqa: E402
+from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
+from cfenvs.policies import wmmse  # noqa: E402
+
+ID = "XLMIMOPower-v0"
+SHORT = {"rounds": 12, "num_envs": 16, "validation_networks": 8, "validate_every": 6, "checkpoint_every": 4}
+
+
+def trained_a_little(**kwargs):
+    """Random weights in the last layer too: a new network gives the same to all."""
+    network = new_network(Args(seed=3, **kwargs), stations=9)
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.15)
+    return network
+
+
+def shares(network, gains, config):
+    with torch.no_grad():
+        return network(gains, config).numpy()
+
+
+@pytest.fixture(scope="module")
+def env():
+    env = gym.make_vec(ID, 4)
+    env.reset(seed=900_000)
+    return env
+
+
+@pytest.mark.parametrize("own_gains", [False, True])
+def test_whoever_comes_first_gets_the_same(env, own_gains):
+    network, config = trained_a_little(own_gains=own_gains), env.config
+    gains = np.array([scenario.gains for scenario in env.scenarios])
+    users, stations = np.random.default_rng(0).permutation(6), np.random.default_rng(1).permutation(9)
+    found = shares(network, gains, config)
+    turned = shares(network, gains[:, stations][:, :, users], config)
+    np.testing.assert_allclose(turned, found[:, users], rtol=1e-3)
+    assert np.ptp(np.log(found)) > 0.01
+
+
+def test_own_gains_are_all_that_a_user_knows(env):
+    network, config = trained_a_little(own_gains=True), env.config
+    gains = np.array([scenario.gains for scenario in env.scenarios])
+    louder = gains.copy()
+    louder[:, :, 1:] *= 100.0
+    before, after = shares(network, gains, config), shares(network, louder, config)
+    np.testing.assert_array_equal(before[:, 0], after[:, 0])
+    assert (before[:, 1:] != after[:, 1:]).all()
+
+
+@pytest.mark.parametrize("kwargs", [{"users": 1}, {"users": 9}, {"base_stations": 16}, {"receiver": "l-mmse"}], ids=str)
+def test_a_graph_plays_in_networks_of_any_size(kwargs):
+    policy, env = GraphPolicy(trained_a_little()), gym.make_vec(ID, 3, **kwargs)
+    observations, infos = env.reset(seed=0)
+    policy.begin(env)
+    actions = policy.act(observations, infos)
+    assert actions.shape == (3, env.config.users)
+    assert np.isfinite(env.step(actions)[1]).all()
+
+
+def test_users_that_nobody_hears_leave_features_finite():
+    gains = np.ones((1, 4, 3))
+    gains[:, :, 1] = 0.0
+    nodes, edges = features(gains, gym.make(ID).unwrapped.config)
+    assert np.isfinite(nodes).all()
+    assert np.isfinite(edges).all()
+
+
+@pytest.mark.parametrize("own_gains", [False, True])
+def test_a_short_training_leaves_full_power_behind(own_gains):
+    args = Args(seed=1, rounds=60, num_envs=32, validation_networks=32, validate_every=20, own_gains=own_gains)
+    policy = train(args, progress=False)
+    first, *_, last = (point["sum_se"] for point in policy.curve)
+    assert last > first
+    env = gym.make_vec(ID, 32)
+    observations, infos = env.reset(seed=910_000)
+    policy.begin(env)
+    earned = env.step(policy.act(observations, infos))[1].mean()
+    env.reset(seed=910_000)
+    assert earned > 1.2 * env.step(np.ones((32, 6)))[1].mean()
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    whole = train(Args(**SHORT, folder=tmp_path / "whole"), progress=False)
+    once = iter([True])
+    checkpoint = Run.checkpoint
+
+    def interrupted(run, *arguments, **kwargs):
+        run._interrupted = run.position == 7 and next(once, False)
+        checkpoint(run, *arguments, **kwargs)
+
+    monkeypatch.setattr(Run, "checkpoint", interrupted)
+    args = Args(**SHORT, folder=tmp_path / "parts", resume=True)
+    with pytest.raises(Interrupted):
+        train(args, progress=False)
+    resumed = train(args, progress=False)
+    for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+    loaded = GraphPolicy.load(tmp_path / "parts" / CHECKPOINT)
+    env = gym.make_vec(ID, 2)
+    observations, infos = env.reset(seed=0)
+    for policy in (whole, loaded):
+        policy.begin(env)
+    np.testing.assert_array_equal(whole.act(observations, infos), loaded.act(observations, infos))
+
+
+def test_the_trained_one_that_comes_with_the_results_is_above_wmmse():
+    """On networks that it was not trained on, of its own size and of others."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "policies" / "graph-xl-mimo.pt"
+    policies = GraphPolicy.load(path), wmmse()
+    kwargs = {"episode_length": 1}
+    standard = Protocol(env_id=ID, env_kwargs=kwargs, num_scenarios=40, first_scenario=920_000)
+    graph, classical = (evaluate(policy, standard).metrics["objective"].mean() for policy in policies)
+    assert graph > classical
+    larger = Protocol(env_id=ID, env_kwargs={**kwargs, "users": 9}, num_scenarios=20, first_scenario=920_000)
+    graph, classical = (evaluate(policy, larger).metrics["objective"].mean() for policy in policies)
+    assert graph > 0.97 * classical
+
+
+def test_what_is_not_a_sum_is_refused():
+    with pytest.raises(ValueError, match="objective='min'"):
+        graph_policy.train(Args(env_kwargs={"objective": "min"}), progress=False)

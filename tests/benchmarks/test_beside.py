@@ -1,0 +1,60 @@
+"""Two checkouts side by side: whose package runs, what is asked, what the ratios say."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.beside import HERE, Checkout, Pair, beside
+from benchmarks.speed import _compared, conditions, rows
+
+
+def test_a_row_is_timed_on_both_in_turn():
+    here, there = Checkout(HERE), Checkout(HERE)
+    try:
+        index = [row.name for row in rows()].index("gym.make, XL mr")
+        pair = beside(here, there, index, 2)
+    finally:
+        here.close()
+        there.close()
+    assert isinstance(pair, Pair)
+    assert (pair.name, pair.unit) == ("gym.make, XL mr", "steps")
+    assert len(pair.here) == len(pair.there) == 2
+    assert min(pair.here + pair.there) > 0
+
+
+def test_the_package_is_that_of_the_checkout_and_what_it_cannot_do_is_said(tmp_path):
+    (tmp_path / "cfenvs").mkdir()
+    (tmp_path / "cfenvs" / "__init__.py").write_text("raise SystemExit('this one')")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.beside", str(tmp_path)],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "this one" in done.stderr
+
+    class Lacking:
+        def ask(self, **question):
+            return json.loads('{"name": "a row", "error": "TypeError: what is this?"}')
+
+    assert beside(Lacking(), Lacking(), 0, 1) == "a row: TypeError: what is this?"
+
+
+def test_what_is_no_checkout_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="must be the root of a checkout"):
+        Checkout(tmp_path)
+
+
+def test_ratios_are_those_of_neighbouring_blocks():
+    cells = _compared(Pair("a row", "steps", (200.0, 20.0, 90.0), (100.0, 10.0, 30.0)))
+    assert cells == ("a row", "90", "30", "steps/s", "2.000", "2.000..2.500", "2.000..3.000")
+
+
+def test_names_of_rows_differ_and_conditions_name_the_processor_and_threads():
+    names = [row.name for row in rows()]
+    assert len(set(names)) == len(names)
+    assert "cores" in conditions()
+    assert conditions().endswith("one thread")
