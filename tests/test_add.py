@@ -82,7 +82,6 @@ def test_the_baseline_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     assert exponent.train(replace(args, seed=1), progress=False).exponent != whole.exponent
 
 
-@pytest.mark.skipif(not [*walk.blocks("receiver")], reason="the page has no file to copy yet")
 def test_a_receiver_and_other_parts(tmp_path):
     pytest.importorskip("tyro", reason="needs the extra baselines")
     walk.write("receiver", tmp_path)
