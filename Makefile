@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: leaderboard report verify test test-slow test-ray test-lower lint format speed docs dist clean
+.PHONY: leaderboard report verify test test-slow test-ray test-lower test-frameworks lint format speed docs dist clean
 
 leaderboard: $(VENV)/.baselines      ## train, evaluate and rank on real simulated networks (minutes)
 	@rm -rf runs/leaderboard
@@ -25,6 +25,9 @@ test-slow: $(VENV)/.dev              ## the published Monte-Carlo anchors at ful
 
 test-ray: $(VENV)/.ray               ## what needs Ray: RLlib's example, cells on two Ray workers
 	$(BIN)/python -m pytest tests/test_examples.py tests/benchmarks/test_executors.py -k "rllib or ray"
+
+test-frameworks: $(VENV)/.python     ## a script for each library, each in an environment of its own, and the table of the docs
+	$(BIN)/python .ci/frameworks.py
 
 test-lower: $(VENV)-lower/.installed ## the environments' tests with the oldest versions that pyproject.toml allows
 	NUMBA_CACHE_DIR=$(CURDIR)/$(VENV)-lower/kernels $(VENV)-lower/bin/python -m pytest -m "not slow" tests/golden tests/vector \
@@ -88,4 +91,4 @@ $(VENV)-lower/.installed: pyproject.toml .ci/lower_bounds.py | $(VENV)/.python
 	    pytest hypothesis pygame && touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-lower build dist docs/generated *.egg-info
+	rm -rf $(VENV) $(VENV)-lower $(VENV)-frameworks build dist docs/generated *.egg-info

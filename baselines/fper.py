@@ -33,6 +33,11 @@ class Args(OnTheSpotArgs):
     """Episodes between averages."""
 
 
+def alone(values: Array) -> Array:
+    """Values of users (E, K, ...), each as a group of its own: (E K, 1, ...)."""
+    return values.reshape(-1, 1, *values.shape[2:])
+
+
 class FPer(ActingUsers):
     """A network for each of the K users of each of E worlds, who each earn the smallest rate in their neighbourhood."""
 
@@ -73,11 +78,6 @@ class FPer(ActingUsers):
             "acting_bits": told_bits(self.config),
             "learning_bits": FLOAT_BITS * size * (self.num_users + 1) / period,
         }
-
-
-def alone(values: Array) -> Array:
-    """Values of users (E, K, ...), each as a group of its own: (E K, 1, ...)."""
-    return values.reshape(-1, 1, *values.shape[2:])
 
 
 def train(args: Args, progress: bool = True) -> Trained:

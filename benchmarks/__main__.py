@@ -1,8 +1,8 @@
-"""`python -m benchmarks`: run, leaderboard, report, verify; speed; the figures of the papers."""
+"""`python -m benchmarks`: run, leaderboard, report, verify; speed; the figures of the papers; datasets."""
 
 import tyro
 
-from benchmarks import figures, leaderboard, report, run, speed, verify
+from benchmarks import dataset, figures, leaderboard, report, run, speed, verify
 
 tyro.extras.subcommand_cli_from_dict(
     {
@@ -12,6 +12,7 @@ tyro.extras.subcommand_cli_from_dict(
         "verify": verify.main,
         "speed": speed.main,
         "figures": figures.main,
+        "dataset": dataset.main,
     },
     description="Compare algorithms on common held-out networks; time the environments.",
 )

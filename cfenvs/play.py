@@ -1,18 +1,22 @@
 """Watch a system with somebody in control, in a window or as a GIF or MP4: `python -m cfenvs play --help`.
 
+In a notebook `animation` shows the same in a cell, and `picture` what an environment looks like now.
+
 Episodes are those of `cfenvs.evaluation`: seed 1 000 000 shows the first held-out network, and what is printed at the
 end is what `evaluate` returns for it.
 """
 
 from __future__ import annotations
 
+import base64
 import importlib
 import inspect
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import gymnasium as gym
 import numpy as np
@@ -49,9 +53,9 @@ class Performance:
     env_id : str
     controller : str, optional
         A name of `cfenvs.policies.CONTROLLERS`; by default that of `FIRST_LOOK`.
-    policy, library : str, optional
-        In place of a controller, a policy of your own, as of `cfenvs.evaluation.load_policy`; in an auction also a
-        "module:Name" of a bidder.
+    policy, library : optional
+        In place of a controller, a policy of your own: an object, or what `cfenvs.evaluation.load_policy` takes; in an
+        auction also a bidder or the "module:Name" of one.
     opponents : sequence of str
         In auctions: names of controllers or "module:Name" of bidders, one for all other seats or one for each. By
         default everybody is like the first.
@@ -72,7 +76,7 @@ class Performance:
         env_id: str,
         *,
         controller: str | None = None,
-        policy: str | None = None,
+        policy: Any = None,
         library: str | None = None,
         opponents: Sequence[str] = (),
         seed: int = 0,
@@ -91,13 +95,17 @@ class Performance:
         self.env_id, self.seed, self.episodes = env_id, seed, episodes
         name = controller or self._system.first_look
         self._kwargs = dict(env_kwargs or {})
-        found = make_controller(env_id, name) if policy is None else _load(self._contest, policy, library)
-        self.label: str = getattr(found, "name", policy or name)
+        if policy is None:
+            found = make_controller(env_id, name)
+        else:
+            found = _load(self._contest, policy, library) if isinstance(policy, str) else policy
+        self.label: str = getattr(found, "name", policy if isinstance(policy, str) else name)
         self._policy = found
         if self._contest is not None:
             others = list(opponents) or self._kwargs.pop("opponents", None)
             self._policy = self._contest.seated(found, self.label, others)
-            self._policy.choices = choices_of(found)
+            # Who has a seat bids for each surface, however it names its bids.
+            self._policy.choices = {key: value for key, value in choices_of(found).items() if key != "action_type"}
         elif "info_optimum" in self._arguments():
             self._kwargs.setdefault("info_optimum", True)  # of every step, for the picture and the summary
         for key, wanted in choices_of(found).items():
@@ -212,6 +220,52 @@ def perform(performance: Performance, out: Path | None = None, fps: int | None =
         _writer(out)(out, performance, fps)
 
 
+class Animation:
+    """Moving pictures as bytes of a GIF, which a notebook shows in place."""
+
+    def __init__(self, gif: bytes) -> None:
+        self.gif = gif
+
+    def _repr_html_(self) -> str:
+        return f'<img src="data:image/gif;base64,{base64.b64encode(self.gif).decode()}">'
+
+
+def animation(env_id: str, *, fps: int | None = None, **kwargs: Any) -> Animation:
+    """Episodes as an animation in a notebook; what became of each is printed below.
+
+    Parameters
+    ----------
+    env_id : str
+    fps : int, optional
+        Frames a second.
+    **kwargs
+        Of `Performance`: controller or policy, seed, episodes, opponents, env_kwargs.
+
+    Examples
+    --------
+    >>> shown = animation("RISAuction-v0", controller="greedy", env_kwargs={"surfaces": 4})  # doctest: +ELLIPSIS
+    seed 0: ...
+    >>> shown.gif[:6]
+    b'GIF89a'
+    """
+    check_output(Path("animation.gif"), fps)
+    performance, out = Performance(env_id, **kwargs), io.BytesIO()
+    _save_gif(out, performance, FPS[env_id] if fps is None else fps)
+    return Animation(out.getvalue())
+
+
+def picture(env: Any) -> Any:
+    """What an environment made with `render_mode="rgb_array"` looks like now, as an image that a notebook shows.
+
+    Of a vector environment that is its first world.
+    """
+    from PIL import Image
+
+    frame = env.render()
+    require(frame is not None, "env", env, 'must be made with render_mode="rgb_array" to be shown here')
+    return Image.fromarray(frame[0] if isinstance(frame, tuple) else frame)
+
+
 def check_output(out: Path | None, fps: int | None) -> None:
     """Raise as `perform` does for such a file, before anything is computed."""
     import_pygame()
@@ -238,12 +292,16 @@ def _writer(out: Path) -> Callable[[Path, Performance, int], None]:
 
 
 def _write_gif(out: Path, performance: Performance, fps: int) -> None:
+    with whole_file(out, out.suffix) as partial:
+        _save_gif(partial, performance, fps)
+
+
+def _save_gif(out: Path | BinaryIO, performance: Performance, fps: int) -> None:
     from PIL import Image
 
     images = (Image.fromarray(frame) for frame in _some(performance.frames(fps)))
     first = next(images)
-    with whole_file(out, out.suffix) as partial:
-        first.save(partial, save_all=True, append_images=images, duration=1000 // fps, loop=0)
+    first.save(out, format="GIF", save_all=True, append_images=images, duration=1000 // fps, loop=0)
 
 
 def _write_mp4(out: Path, performance: Performance, fps: int) -> None:

@@ -56,6 +56,7 @@ CASES = [
     _xl_mimo("walking-l-mmse", mobility="random-waypoint", receiver="l-mmse", users=3, objective="energy-efficiency"),
     _xl_mimo("near", preset="near-field", bs_array=[6, 6], visibility_window=[3, 3], users=3, scenario_seed=2),
     _xl_mimo("best-found", info_optimum=True, users=3, objective="proportional-fair"),
+    _xl_mimo("flat", flat_observation=True, base_stations=3, users=4),
     _xl_mimo("own", receiver="tests.own:MatchedStations", mobility="random-waypoint", users=3),
     _ris_auction("default", surfaces=6, increment=0.01),
     _ris_auction("published", preset="gambling2024", surfaces=7, opponents="straightforward", resample="never"),
@@ -65,6 +66,8 @@ CASES = [
     _ris_auction("fcc", activity="eligibility", closing="simultaneous", pricing="per-item-clock", max_rounds=7),
     _ris_auction("reoffer", unsold_rule="reoffer", start_price=0.02, increment_rule="percentage", increment=0.3),
     _ris_auction("budgets", budget_range=(0.5, 4.0), budget_share=True, reward_unit="budget", surfaces=6),
+    _ris_auction("joint", action_type="joint", surfaces=4, seat=1),
+    _ris_auction("continuous", action_type="continuous", preset="gambling2024", surfaces=5, auctions_per_episode=2),
     _ris_auction("complements", preset="complements", activity="off", information="excess", scenario_seed=3, alpha=2.0),
 ]
 IDS = [case.name for case in CASES]

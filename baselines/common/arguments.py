@@ -49,24 +49,30 @@ class WorldsArgs:
 
 
 @dataclass
-class ProximalArgs(WorldsArgs):
-    """Parameters of proximal policy optimisation by Stable-Baselines3."""
+class UpdateArgs:
+    """An update of proximal policy optimisation by Stable-Baselines3."""
 
-    steps: int = 300_000
-    """Environment steps to train for."""
     rollout: int = 50
     """Steps of each world between updates: one episode."""
     batch_size: int = 800
     """Transitions in a gradient step."""
     epochs: int = 6
     """Passes over a rollout."""
-    learning_rate: float = 1e-3
-    """Of Adam, falling linearly to zero."""
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """Those of an update, by the names of the library."""
+        """They, by the names of the library."""
         return {"n_steps": self.rollout, "batch_size": self.batch_size, "n_epochs": self.epochs}
+
+
+@dataclass
+class ProximalArgs(UpdateArgs, WorldsArgs):
+    """A training by such updates."""
+
+    steps: int = 300_000
+    """Environment steps to train for."""
+    learning_rate: float = 1e-3
+    """Of Adam, falling linearly to zero."""
 
 
 Args = TypeVar("Args")

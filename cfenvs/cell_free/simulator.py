@@ -51,7 +51,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
         self.prelog = prelog(config.pilot_length, config.coherence_length)
-        self._unseen = np.zeros(num_worlds, bool)
+        self._unseen: set[int] = set()
         self._neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
         self._neighborhoods = np.zeros((*shape, config.users), bool)
         self.scaled_gains = np.zeros((*shape, config.access_points + 1), np.float32)
@@ -117,7 +117,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         drops: list[Any] = [beginnings[i].drop for i in new]
         if drawn is not None:
             self.scenarios.put(worlds[new], drawn)
-            self._unseen[worlds[new]] = True
+            self._unseen.update(worlds[new].tolist())
             if config.observation == "rates+gains":
                 self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn))
         self._activity.draw(worlds, rngs, seeded, initial, self._paths)
@@ -147,14 +147,14 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def _look_around(self) -> None:
         """Find who is near in new networks; not before a view of users asks, as a central one never does."""
-        if not self._unseen.any():
+        if not self._unseen:
             return
-        worlds = np.flatnonzero(self._unseen)
+        worlds = np.array(sorted(self._unseen))
         near = nearest_first(self.scenarios.rows("users")[worlds], self.config.side)[..., : self.config.num_neighbors]
         within = np.tile(np.eye(self.config.users, dtype=bool), (worlds.size, 1, 1))
         np.put_along_axis(within, near, True, axis=2)
         self._neighbors[worlds], self._neighborhoods[worlds] = near, within
-        self._unseen[worlds] = False
+        self._unseen.clear()
 
     def _sending(self, active: Bool) -> Bool:
         return active if self.config.pilots_from == "active" else np.ones_like(active)

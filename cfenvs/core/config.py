@@ -36,7 +36,8 @@ def configure(
     """
     check_keys({preset: None}, presets, "preset")
     meant = {"seed": "scenario_seed", **dict.fromkeys(LENGTH, length), **dict.fromkeys(AGENTS, agents)}
-    check_keywords(overrides, [field.name for field in fields(config_class)], meant)  # type: ignore[arg-type]
+    names = [field.name for field in fields(config_class)]  # type: ignore[arg-type]
+    check_keywords(overrides, names, meant, f"fields of {config_class.__name__}")
     return config_class(**{**presets[preset], **overrides})
 
 

@@ -15,7 +15,8 @@ AGENTS = ("num_agents", "n_agents")
 CUTOFF = 0.7
 """Similarity from which on a word may be meant; `difflib` has 0.6, with which "action_type" is "station_jitter"."""
 
-
+MANY, NEAREST = 16, 4
+"""Beyond so many allowed words only so many are said."""
 LONG = 80
 """Characters of a value that an error shows."""
 
@@ -33,12 +34,19 @@ def shown(value: Any) -> str:
     return f"{text[:LONG]}..." if shape is None else f"<{type(value).__name__} of shape {shape}>"
 
 
-def closest(given: str, allowed: Iterable[str], meant: Mapping[str, str] = MappingProxyType({})) -> str:
-    """A hint at the allowed word that is `meant` by the one given, or else closest to it; or the list of all."""
+def closest(
+    given: str, allowed: Iterable[str], meant: Mapping[str, str] = MappingProxyType({}), what: str = "words"
+) -> str:
+    """A hint at the allowed word that is `meant` by the one given, or else closest to it; or all, of many some."""
     allowed = list(allowed)
     match = [word for word in (meant.get(given),) if word in allowed]
     match = match or difflib.get_close_matches(given, allowed, n=1, cutoff=CUTOFF)
-    return f"did you mean {match[0]!r}?" if match else f"allowed: {', '.join(map(repr, allowed)) or 'none'}"
+    if match:
+        return f"did you mean {match[0]!r}?"
+    if len(allowed) <= MANY:
+        return f"allowed: {', '.join(map(repr, allowed)) or 'none'}"
+    nearest = difflib.get_close_matches(given, allowed, n=NEAREST, cutoff=0.0)
+    return f"nearest of the {len(allowed)} {what}: {', '.join(map(repr, nearest))}"
 
 
 def check_keys(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
@@ -49,15 +57,18 @@ def check_keys(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
             raise UnknownKeyError(f"unknown {what} {key!r}: {closest(str(key), allowed)}")
 
 
-def check_keywords(given: Iterable[str], allowed: Iterable[str], meant: Mapping[str, str]) -> None:
-    """Refuse keyword arguments that are not allowed, in Python's words.
+def check_keywords(
+    given: Iterable[str], allowed: Iterable[str], meant: Mapping[str, str], what: str = "arguments"
+) -> None:
+    """Refuse keyword arguments that are not allowed, in Python's words; `what` is where all of them are found.
 
     Libraries look for these words and then try again without the argument: torchrl's `GymEnv` always gives `frameskip`.
     """
     allowed = list(allowed)
     for key in given:
         if key not in allowed:
-            raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {closest(str(key), allowed, meant)}")
+            hint = closest(str(key), allowed, meant, what)
+            raise UnknownKeyError(f"got an unexpected keyword argument {key!r}: {hint}")
 
 
 def check_options(options: Iterable[str], known: Iterable[str], of_others: Callable[[], Iterable[str]]) -> None:

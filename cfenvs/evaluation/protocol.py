@@ -131,7 +131,7 @@ class Protocol:
             if contest is not None:
                 known += [*contest.metrics, SELF_PLAY, WORST_RIVAL, *map(against, self.rivals)]
             check_keys(self.metrics, known, f"metric of {self.env_id}:")
-        # The default is a choice that auctions do not have.
+        # The default is a choice that a system of another package need not have.
         if self.env_id in IDS and not {"action_type"}.issuperset(self.choices):
             check_keys(
                 self.choices, ["action_type", *_arguments(self.env_id)], f"argument of {self.env_id} as a choice:"

@@ -13,6 +13,7 @@ from cfenvs.core.config import require, require_choice, require_count, require_n
 from cfenvs.core.drops import RESAMPLE, check_scenario_seed
 from cfenvs.radio.path_loss import noise_power_dbm
 from cfenvs.radio.surfaces import phase_efficiency
+from cfenvs.ris_auction.bids import ACTION_TYPES, MAX_JOINT_SURFACES
 from cfenvs.ris_auction.rules import Rules
 
 NOISE_DBM = noise_power_dbm(15e3, 6.0)
@@ -128,6 +129,9 @@ class RISAuctionConfig(Rules):
 
     Players and episodes
     --------------------
+    action_type : {"discrete", "joint", "continuous"}
+        How bids are named: a yes or no for each surface; one index of a set of surfaces, for learners that know one
+        choice only; or for each surface a limit on its price, for learners with continuous actions.
     opponents : str, "module:Name", callable, or a sequence of these
         Who plays the other seats of the central faces: one for all, or one for each, by rising seat. Names are
         "greedy", "straightforward", "distance", "random", "always", "silent" (`cfenvs.ris_auction.bidders`); a callable
@@ -193,6 +197,7 @@ class RISAuctionConfig(Rules):
     active_share: float = 0.7
     budget_renewal: bool = True
 
+    action_type: str = "discrete"
     opponents: str | Callable[..., Any] | Sequence[Any] = "greedy"
     seat: int = 0
     resample: str = "episode"
@@ -230,6 +235,7 @@ class RISAuctionConfig(Rules):
             information=("private", "excess", "demand"),
             change=("movement", "demand"),
             reward_unit=("money", "budget"),
+            action_type=ACTION_TYPES,
             resample=RESAMPLE,
         )
         for name in ("fairness_indicator", "budget_share", "budget_renewal"):
@@ -249,6 +255,12 @@ class RISAuctionConfig(Rules):
             require(even, "elements", self.elements, "must be even and at least 32 on a circle")
         if self.phase_bits is not None:
             require_count(self, phase_bits=1)
+        require(
+            self.action_type != "joint" or self.surfaces <= MAX_JOINT_SURFACES,
+            "action_type",
+            self.action_type,
+            f"would have 2^{self.surfaces} actions, more than 2^{MAX_JOINT_SURFACES}: use 'discrete', a bid for each",
+        )
         if self.value_scale is not None:
             require_positive(self, "value_scale")
         if self.penalty_factor is not None:

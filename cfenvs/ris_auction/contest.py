@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
+from cfenvs.core.actions import InvalidAction
 from cfenvs.core.config import require
 from cfenvs.core.contest import Contest, name_of
 from cfenvs.core.errors import check_keys
 from cfenvs.ris_auction.bidders import BIDDERS, SHADED, load_bidder, seat_bidders
+from cfenvs.ris_auction.bids import ACTION_TYPES, action_mask, bids_of_limits, bids_of_sets
 from cfenvs.ris_auction.matches import check_bids, play
-from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.seat import Seat, Seated
 
 
 class Seats:
     """Bidders in all seats of an auction, as one policy of many agents."""
 
     agents = True
+    action_type = "discrete"
 
     def __init__(self, player: Any, label: str, others: Any) -> None:
         self._player, self._label = player, label
@@ -70,15 +73,26 @@ def as_bidder(policy: Any) -> Any:
     return copy.copy(_Acting(policy) if hasattr(policy, "act") else load_bidder(policy))
 
 
-class _Acting:
-    """A policy of observations and infos as a bidder."""
+class _Acting(Seated):
+    """A policy of observations and infos as a bidder, whatever the `action_type` is that it chooses."""
 
     def __init__(self, policy: Any) -> None:
         self._policy = policy
+        chosen = {"action_type": getattr(policy, "action_type", "discrete"), **getattr(policy, "choices", {})}
+        self._action_type = chosen["action_type"]
+        require(self._action_type in ACTION_TYPES, "action_type", self._action_type, f"must be one of {ACTION_TYPES}")
 
     def __call__(self, observations: Float32, masks: Bool, rng: Any) -> Bool:
-        infos = {"action_mask": np.stack([np.ones_like(masks), masks], axis=-1).astype(np.int8)}
-        return masks & check_bids(self._policy.act(observations, infos), masks, repr(name_of(self._policy)))
+        mask = action_mask(self._action_type, masks)
+        actions = self._policy.act(observations, {} if mask is None else {"action_mask": mask})
+        try:
+            if self._action_type == "joint":
+                actions = bids_of_sets(actions, np.asarray(masks.any(axis=-1)), masks.shape[-1])
+            elif self._action_type == "continuous":
+                actions = bids_of_limits(actions, masks, self.seat.worth(self.seat.owned), self.seat.prices)
+        except InvalidAction as error:
+            raise InvalidAction(f"the bidder {name_of(self._policy)!r}: {error}") from None
+        return masks & check_bids(actions, masks, repr(name_of(self._policy)))
 
 
 class Account:

@@ -84,6 +84,13 @@ class RISAuctionEnv(MaskedEnv):
     default, if bids together exceed the budget, those of least marginal value are not counted. An action of another
     shape, type or range raises `InvalidAction` and changes nothing; booleans are fine.
 
+    `action_type="joint"`: `Discrete(2^S)`, up to 12 surfaces, the index of a set of surfaces, the first surface being
+    its most significant binary digit; `info["action_mask"]`, (2^S,), allows the sets all of whose bids would count.
+
+    `action_type="continuous"`: `Box(0, 1, (S,))`, for each surface a limit a: of the bids that would count those are
+    made whose price is at most a / (1 - a) times what the surface adds to those that are owned. 0 is never, 1/2 as
+    long as it is worth its price, 1 at any price. There is no mask.
+
     Observation Space
     -----------------
     A `Box` from 0 to 1 of float32. Money is in shares of the own budget at the start of the episode.
@@ -100,6 +107,9 @@ class RISAuctionEnv(MaskedEnv):
     1, with `budget_share`            own budget over the sum of all operators'
     1, with several auctions          share of the episode's auctions that are still to end
     ================================  ================================================================================
+
+    With `observe_mask=True` (`gym.make`, `parallel_env`, `env`) it is a `Dict` of this `observation` and the
+    `action_mask`, for libraries whose networks do not see what `info` says. `make_vec` has it in its infos.
 
     Rewards
     -------
@@ -158,7 +168,8 @@ class RISAuctionEnv(MaskedEnv):
     ----------------
     Mean reward of an auction over the budget, on 100 networks, scenario seeds from 1 000 000: of one operator against
     greedy bidders, and of each operator when all bid alike. The bound is the welfare of the efficient allocation,
-    `env.unwrapped.optimum()`, shared equally at no cost; it is proven in all presets.
+    `env.unwrapped.optimum()`, shared equally at no cost; it is proven in all presets. Its `action` is the bids of each
+    operator, which are limits too; as indices of sets they are `action @ 2 ** np.arange(S)[::-1]`.
 
     ==================  ======  ======  ===============  ======  ======  ===============  ======
     preset              against greedy                   all alike                        bound

@@ -12,9 +12,12 @@ from cfenvs.core.actions import InvalidAction, check_shape
 from cfenvs.core.config import require
 from cfenvs.ris_auction.auction import NOBODY
 from cfenvs.ris_auction.bidders import seat_bidders
+from cfenvs.ris_auction.bids import bids_of
 from cfenvs.ris_auction.env import RISAuctionParallelVecEnv
 from cfenvs.ris_auction.seat import Seat
-from cfenvs.ris_auction.views import bids_of
+
+AS_PLAYED = {"resample": "never", "action_type": "discrete"}
+"""What has ended goes on elsewhere; bidders bid for each surface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,7 @@ def play(bidders: Any, num_auctions: int, *, seed: int = 0, optimum: bool = Fals
     >>> outcomes.won.tolist(), bool(outcomes.cost.any())  # nobody else bids: all for free
     ([[20, 0], [20, 0], [20, 0]], False)
     """
-    env = RISAuctionParallelVecEnv(num_auctions, **{**kwargs, "resample": "never"})  # what has ended goes on elsewhere
+    env = RISAuctionParallelVecEnv(num_auctions, **{**kwargs, **AS_PLAYED})
     config, simulator = env.config, env.simulator
     require(
         config.auctions_per_episode == 1, "auctions_per_episode", config.auctions_per_episode, "must be 1 to be played"

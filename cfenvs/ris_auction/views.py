@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Box, MultiDiscrete
+from gymnasium.spaces import Box
 
-from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.core.actions import InvalidAction, as_array, check_indices
+from cfenvs.arrays import Bool, Float, Float32
+from cfenvs.core.actions import InvalidAction
 from cfenvs.core.simulator import AgentsView, Arrays, View
 from cfenvs.ris_auction.bidders import seat_bidders
+from cfenvs.ris_auction.bids import action_mask, action_space, bids_of, bids_of_limits, bids_of_sets
 from cfenvs.ris_auction.seat import Seat
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 
@@ -30,14 +30,31 @@ class OperatorsView(AgentsView[Bool]):
         size += items * (config.information != "private") + config.fairness_indicator + config.budget_share
         size += config.auctions_per_episode > 1
         self.single_observation_space = Box(0.0, 1.0, (size,), np.float32)
-        self.single_action_space: gym.Space[Any] = MultiDiscrete([2] * items)
+        self.single_action_space = action_space(config.action_type, items)
         self.state_space = Box(0.0, 1.0, (config.operators * size,), np.float32)
 
     def may_act(self) -> Bool:
         return self._simulator.may_act
 
     def command(self, actions: Any) -> Bool:
-        return bids_of(actions, self._shape, self.may_act())
+        return self.bids(actions, slice(None))
+
+    def bids(self, actions: Any, operators: slice | int) -> Bool:
+        """Bids (E, ..., S) of the actions of all operators, or of one."""
+        simulator = self._simulator
+        permitted, may_act = simulator.mask[:, operators], simulator.may_act[:, operators]
+        if self._config.action_type == "joint":
+            return bids_of_sets(actions, may_act, self._config.surfaces)
+        if self._config.action_type == "continuous":
+            values = (simulator.marginals * simulator.worth[..., None])[:, operators]
+            prices = np.broadcast_to(simulator.auction.prices[:, None, :], simulator.mask.shape)[:, operators]
+            return bids_of_limits(actions, permitted, values, prices)
+        return bids_of(actions, permitted.shape, may_act)
+
+    def action_mask(self, operators: slice | int) -> Arrays:
+        """What all operators may do, or one, by name; empty where nothing is masked."""
+        mask = action_mask(self._config.action_type, self._simulator.mask[:, operators])
+        return {} if mask is None else {"action_mask": mask}
 
     def observe(self, out: Float32) -> None:
         simulator, config, auction = self._simulator, self._config, self._simulator.auction
@@ -66,8 +83,8 @@ class OperatorsView(AgentsView[Bool]):
         return self._simulator.rewards.copy()
 
     def situation(self) -> Arrays:
-        """Who may bid, and which bids would count one by one: as a mask of zeros and ones for each surface."""
-        return {"active": self.may_act().copy(), "action_mask": as_mask(self._simulator.mask)}
+        """Who may bid, and which bids would count one by one, or in sets."""
+        return {"active": self.may_act().copy(), **self.action_mask(slice(None))}
 
     def outcome(self) -> Arrays:
         simulator = self._simulator  # copies: the next step and the pictures read what is here
@@ -107,7 +124,7 @@ class SeatView(View[Bool]):
         simulator, config = self._simulator, self._simulator.config
         out = np.empty((simulator.num_worlds, config.operators, config.surfaces), bool)
         mask = simulator.mask.copy()  # a bidder may write into what it is given
-        out[:, self._seat] = bids_of(actions, self._shape, simulator.may_act[:, self._seat])
+        out[:, self._seat] = self._operators.bids(actions, self._seat)
         observations = self._all()
         for operator, bidder in self._bidders.items():
             bids = bidder(observations[:, operator], mask[:, operator], simulator.streams[operator])
@@ -124,7 +141,7 @@ class SeatView(View[Bool]):
         return self._simulator.rewards[:, self._seat].copy()
 
     def situation(self) -> Arrays:
-        return {"action_mask": as_mask(self._simulator.mask[:, self._seat])}
+        return self._operators.action_mask(self._seat)
 
     def outcome(self) -> Arrays:
         """Of the seat as of an agent; `utilities` and `costs` (E, O) of all, and the `owner` of each surface or -1."""
@@ -138,26 +155,3 @@ class SeatView(View[Bool]):
         out = np.empty((self._simulator.num_worlds, self._simulator.config.operators, size), np.float32)
         self._operators.observe(out)
         return out
-
-
-def bids_of(actions: Any, shape: tuple[int, ...], counts: Bool) -> Bool:
-    """Bids as booleans; those of operators whose bids cannot count are False.
-
-    Raises
-    ------
-    InvalidAction
-        If the shape is wrong, or an entry that counts is neither 0 nor 1.
-    """
-    array = as_array(actions)
-    if array.dtype == bool:
-        array = array.astype(np.int8)
-    if array.shape == shape and array.dtype.kind in "iu":
-        array = np.where(counts[..., None], array, 0)
-    return check_indices(array, shape, 2).astype(bool)
-
-
-def as_mask(permitted: Bool) -> Array:
-    """For each surface, whether 0 and 1 are allowed: (..., S) to (..., S, 2). Not to bid always is."""
-    mask = np.ones((*permitted.shape, 2), np.int8)
-    mask[..., 1] = permitted
-    return mask

@@ -91,6 +91,8 @@ class XLMIMOConfig:
         it. Defaults are round numbers, not those of a product.
     amplifier_efficiency : float
         Of "energy-efficiency": share of the power that a user's amplifier takes that is sent.
+    flat_observation : bool
+        Of the central agent: (M K,) in place of (M, K), for libraries that take no observations of two axes.
     reward_scope : {"global", "own"}
         Of single users: the objective, or own spectral efficiency.
 
@@ -150,6 +152,7 @@ class XLMIMOConfig:
     circuit_power: float = 1000.0
     base_station_power: float = 0.0
     amplifier_efficiency: float = 1.0
+    flat_observation: bool = False
     reward_scope: str = "global"
 
     mobility: str = "static"
@@ -186,7 +189,8 @@ class XLMIMOConfig:
             mobility=("static", "random-waypoint"),
             resample=RESAMPLE,
         )
-        require(isinstance(self.info_optimum, bool), "info_optimum", self.info_optimum, "must be True or False")
+        for name in ("flat_observation", "info_optimum"):
+            require(isinstance(getattr(self, name), bool), name, getattr(self, name), "must be True or False")
         for name in ("bs_array", "ue_array", "visibility_window"):
             self._check_pair(name)
         require(

@@ -85,6 +85,8 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     (M, K)                      -4 to 4             large-scale gains: (dB over the noise at 1 mW + 20) / 20, clipped
     ==========================  ==================  ==================================================================
 
+    With `flat_observation=True` it is (M K,), for libraries that refuse observations of two axes, as RLlib does.
+
     Each user's agent (`cfenvs.xl_mimo.parallel_env`) sees the sum of its own gains, then its gains by falling size, in
     the same scale. `state()` is the central observation, flat. `FuzzyAgents` shows users through a few fuzzy agents.
 

@@ -20,13 +20,15 @@ class CentralView(CentralPowerView[XLMIMOSimulator]):
         config = simulator.config
         self._gains: Float | None = None
         self._scaled = np.zeros((simulator.num_worlds, config.base_stations, config.users), np.float32)
-        self.single_observation_space = Box(-GAIN_CLIP, GAIN_CLIP, (config.base_stations, config.users), np.float32)
+        gains = (config.base_stations, config.users)
+        shape = (config.base_stations * config.users,) if config.flat_observation else gains
+        self.single_observation_space = Box(-GAIN_CLIP, GAIN_CLIP, shape, np.float32)
 
     def observe(self, out: Float32) -> None:
         if self._gains is not self._simulator.gains:  # the simulator replaces the array when anything changes
             self._gains = self._simulator.gains
             self._scaled = scaled_gains(linear_to_db(self._gains)).astype(np.float32)
-        out[:] = self._scaled
+        out[:] = self._scaled.reshape(out.shape)
 
 
 class UsersView(UsersPowerView[XLMIMOSimulator]):

@@ -1,9 +1,10 @@
-"""Pages of what is read and not imported: baselines, figures, protocols."""
+"""Pages of what is read and not imported: baselines, figures, protocols, scripts of other libraries."""
 
 from __future__ import annotations
 
 import ast
 import copy
+import json
 import re
 import shutil
 import tomllib
@@ -13,6 +14,9 @@ from pathlib import Path
 from extension.docstrings import ROOT, escaped, readable, summary
 from extension.markup import cell, code, indented, napoleon, table, title
 from extension.sources import Source, dictionary, source
+
+BASIS = ("python", "gymnasium", "pettingzoo", "numpy", "torch")
+"""What every script runs on."""
 
 
 def baselines() -> dict[str, Source]:
@@ -124,6 +128,30 @@ def protocols() -> list[str]:
         )  # fmt: skip
     heads = ["protocol", "environment", "held-out networks", "training steps", "steps in a network", "training seeds"]
     return table(heads, rows)
+
+
+def frameworks() -> list[str]:
+    """What became of the scripts of other libraries when `make test-frameworks` ran last: library x system x face."""
+    known = json.loads((ROOT / "docs" / "frameworks.json").read_text(encoding="utf-8"))
+    rows = []
+    for name, outcome in known.items():
+        script = code(f"{name}.py")
+        if outcome["status"] != "works":
+            rows.append([script, "", "", "", f"{outcome['status']}: {escaped(outcome['reason'])}"])
+        with_versions = ", ".join(f"{key} {of}" for key, of in outcome.get("versions", {}).items() if key not in BASIS)
+        for i, (system, face, what) in enumerate(outcome.get("rows", [])):
+            rows.append([script if i == 0 else "", with_versions if i == 0 else "", code(system), face, escaped(what)])
+    return table(["script", "versions", "system", "face", "what it did"], rows)
+
+
+def framework_scripts() -> list[str]:
+    """Each script with what its head says."""
+    out = []
+    for path in sorted((ROOT / "examples" / "frameworks").glob("*.py")):
+        first, _, rest = source(path).docstring.partition("\n")
+        out += [*title(path.stem, "-"), *readable([first, *rest.splitlines()], path.stem), ""]
+        out += [f".. literalinclude:: /generated/examples/frameworks/{path.name}", ""]
+    return out
 
 
 def examples() -> list[str]:

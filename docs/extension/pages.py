@@ -20,7 +20,16 @@ from sphinx.pycode import ModuleAnalyzer
 import cfenvs
 from cfenvs.registration import IDS, system_of
 from extension.docstrings import ROOT, readable, summary
-from extension.files import baseline_page, baselines, examples, figures_page, protocols, results_page
+from extension.files import (
+    baseline_page,
+    baselines,
+    examples,
+    figures_page,
+    framework_scripts,
+    frameworks,
+    protocols,
+    results_page,
+)
 from extension.markup import table, title, toctree
 from extension.sources import Source, path_of, source
 from extension.systems import catalogue_pages, environment_page, receiver_page, receivers
@@ -87,6 +96,8 @@ def pages(out_dir: Path) -> dict[str, list[str]]:
     found["figures"] = figures_page(out_dir)
     found["protocols.inc"] = protocols()
     found["examples.inc"] = examples()
+    found["frameworks.inc"] = frameworks()
+    found["framework_scripts.inc"] = framework_scripts()
     found |= {f"reference/{name}": module_page(name) for name in modules()}
     return found
 

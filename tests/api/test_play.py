@@ -1,5 +1,6 @@
 """`python -m cfenvs play`: what is shown and written, what is printed, and what is refused."""
 
+import base64
 import re
 import sys
 import warnings
@@ -10,7 +11,7 @@ import pytest
 
 from cfenvs.__main__ import main
 from cfenvs.evaluation import Protocol, evaluate
-from cfenvs.play import FIRST_LOOK, Performance
+from cfenvs.play import FIRST_LOOK, Performance, animation, perform, picture
 from cfenvs.policies import CONTROLLERS, make_controller
 from cfenvs.ris_auction import Greedy, play
 
@@ -424,3 +425,41 @@ def test_the_list_names_all_controllers(capsys):
         assert section.startswith(env_id)
         assert set(re.findall(r"^    (\S+)", section, re.MULTILINE)) >= set(CONTROLLERS[env_id])
         assert FIRST_LOOK[env_id] in CONTROLLERS[env_id]
+
+
+def test_a_notebook_shows_an_episode_in_place_as_the_file_would(tmp_path, capsys):
+    settings = {"controller": "full-power", "seed": 3, "env_kwargs": {"preset": "small", "episode_length": 3}}
+    shown_here = animation(CELL_FREE, fps=5, **settings)
+    printed = capsys.readouterr().out
+    perform(Performance(CELL_FREE, **settings), tmp_path / "same.gif", fps=5)
+    assert capsys.readouterr().out == printed
+    assert shown_here.gif == (tmp_path / "same.gif").read_bytes()
+    (encoded,) = re.findall(r'^<img src="data:image/gif;base64,(\S+)">$', shown_here._repr_html_())
+    assert base64.b64decode(encoded) == shown_here.gif
+
+
+def test_a_notebook_shows_a_policy_that_was_made_there(capsys):
+    class Mine:
+        name, information, action_type = "mine", "none", "continuous"
+
+        def act(self, observations, infos):
+            return np.full((len(observations), 5), 0.5)
+
+    kwargs = {"preset": "small", "episode_length": 3}
+    assert animation(CELL_FREE, policy=Mine(), seed=1, env_kwargs=kwargs).gif
+    protocol = Protocol(env_id=CELL_FREE, env_kwargs=kwargs, first_scenario=1, num_scenarios=1)
+    assert f"mean reward {evaluate(Mine(), protocol).reward[0]:.3f}" in capsys.readouterr().out
+    assert animation(AUCTION, policy=lambda seen, masks, rng: np.zeros_like(masks), env_kwargs={"surfaces": 3}).gif
+    assert "0 won" in capsys.readouterr().out
+
+
+def test_a_picture_is_what_render_returns():
+    for make, index in ((gym.make, ...), (lambda *args, **kwargs: gym.make_vec(*args, 2, **kwargs), 0)):
+        env = make(CELL_FREE, preset="small", render_mode="rgb_array")
+        env.reset(seed=0)
+        np.testing.assert_array_equal(np.asarray(picture(env)), np.asarray(env.render())[index])
+    with (
+        pytest.raises(ValueError, match='must be made with render_mode="rgb_array"'),
+        pytest.warns(UserWarning, match="render"),
+    ):
+        picture(gym.make(CELL_FREE, preset="small").unwrapped)

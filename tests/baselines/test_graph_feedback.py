@@ -6,10 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from baselines.common.runs import CHECKPOINT, Interrupted, Run  # noqa: E402
+from baselines.common.runs import CHECKPOINT  # noqa: E402
 from baselines.graph_feedback import Args, GraphFeedback, new_corrector, train  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies import RateFeedbackWithMemory  # noqa: E402
+from tests.baselines.test_common import interrupted  # noqa: E402
 
 ID = "CellFreeUplinkPower-v0"
 SMALL = {"preset": "small", "episode_length": 6}
@@ -86,19 +87,10 @@ def test_a_short_training_earns_more():
     assert after > before
 
 
-def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path):
     whole = train(Args(**SHORT, folder=tmp_path / "whole"), progress=False)
-    once = iter([True])
-    checkpoint = Run.checkpoint
-
-    def interrupted(run, *arguments, **kwargs):
-        run._interrupted = run.position == 3 and next(once, False)
-        checkpoint(run, *arguments, **kwargs)
-
-    monkeypatch.setattr(Run, "checkpoint", interrupted)
     args = Args(**SHORT, folder=tmp_path / "parts", resume=True)
-    with pytest.raises(Interrupted):
-        train(args, progress=False)
+    interrupted(train, args, after=3)
     train(args, progress=False)
     loaded = GraphFeedback.load(tmp_path / "parts" / CHECKPOINT)
     for one, other in zip(whole.corrector.parameters(), loaded.corrector.parameters(), strict=True):

@@ -9,10 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from baselines import graph_policy  # noqa: E402
-from baselines.common.runs import CHECKPOINT, Interrupted, Run  # noqa: E402
+from baselines.common.runs import CHECKPOINT  # noqa: E402
 from baselines.graph_policy import Args, GraphPolicy, features, new_network, train  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies import wmmse  # noqa: E402
+from tests.baselines.test_common import interrupted  # noqa: E402
 
 ID = "XLMIMOPower-v0"
 SHORT = {"rounds": 12, "num_envs": 16, "validation_networks": 8, "validate_every": 6, "checkpoint_every": 4}
@@ -92,19 +93,10 @@ def test_a_short_training_leaves_full_power_behind(own_gains):
     assert earned > 1.2 * env.step(np.ones((32, 6)))[1].mean()
 
 
-def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path):
     whole = train(Args(**SHORT, folder=tmp_path / "whole"), progress=False)
-    once = iter([True])
-    checkpoint = Run.checkpoint
-
-    def interrupted(run, *arguments, **kwargs):
-        run._interrupted = run.position == 7 and next(once, False)
-        checkpoint(run, *arguments, **kwargs)
-
-    monkeypatch.setattr(Run, "checkpoint", interrupted)
     args = Args(**SHORT, folder=tmp_path / "parts", resume=True)
-    with pytest.raises(Interrupted):
-        train(args, progress=False)
+    interrupted(train, args, after=7)
     resumed = train(args, progress=False)
     for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
         assert torch.equal(one, other)

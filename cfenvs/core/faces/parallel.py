@@ -16,6 +16,7 @@ from pettingzoo import ParallelEnv
 from cfenvs.arrays import Array, Float32
 from cfenvs.core.actions import InvalidAction, objects
 from cfenvs.core.errors import check_keys, shown
+from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, Best, System
 from cfenvs.core.worlds import Worlds, as_seed
@@ -24,16 +25,20 @@ _WORLD = np.zeros(1, np.int64)
 Dicts = dict[str, Any]
 
 
-class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any], Generic[Best]):
+class ParallelFace(RenderMixin, ParallelEnv[str, Any, Any], Generic[Best]):
     """One world, many agents; dicts are made from the simulator's arrays at this edge and nowhere else.
 
     The agent set is fixed for an episode. `infos[agent]["action_mask"]` says who may act; what another agent sends, or
-    does not send, is ignored, whatever it is. All agents end together.
+    does not send, is ignored, whatever it is. All agents end together. A number stands for an array (1,) of it.
+
+    With `observe_mask=True` observations are dicts of the `observation` and of that `action_mask`, as one array.
     """
 
     system: ClassVar[System[Any, Any]]
 
-    def __init__(self, *, preset: str = "default", render_mode: str | None = None, **overrides: Any) -> None:
+    def __init__(
+        self, *, preset: str = "default", render_mode: str | None = None, observe_mask: bool = False, **overrides: Any
+    ) -> None:
         self._setup_rendering(render_mode)
         self.config = self.system.configure(preset, overrides)
         self.simulator = self.system.build(self.config, 1)
@@ -44,14 +49,15 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any], Generic[Best]):
         self._names = frozenset(self.possible_agents)
         self.agents: list[str] = []
         self.state_space = self._view.state_space
+        self._observe_mask = observe_mask
+        observation_space = observed_space(self._view, observe_mask)
         # One space object for each agent: each samples from a generator of its own.
-        self.observation_spaces = {
-            agent: deepcopy(self._view.single_observation_space) for agent in self.possible_agents
-        }
+        self.observation_spaces = {agent: deepcopy(observation_space) for agent in self.possible_agents}
         self.action_spaces = {agent: deepcopy(self._view.single_action_space) for agent in self.possible_agents}
         self._shape = (1, len(self.possible_agents), *self._view.single_observation_space.shape)
         space = self._view.single_action_space
         self._no_action = np.zeros(space.shape or (), space.dtype)
+        self._one_number = space.shape == (1,)
         self._kinds = "fiu" if isinstance(space, gym.spaces.Box) else "iub"
         # Gymnasium's MultiDiscrete samples with a tuple of masks, Discrete with an array.
         self._mask_in_parts = isinstance(space, gym.spaces.MultiDiscrete)
@@ -76,7 +82,8 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any], Generic[Best]):
         self._generator = generator
         self.agents = list(self.possible_agents)
         self._update_window()
-        return self._observations(), self._infos(self._view.infos())
+        arrays = self._view.infos()
+        return self._observations(arrays), self._infos(arrays)
 
     def step(self, actions: Mapping[str, Any]) -> tuple[Dicts, Dicts, Dicts, Dicts, Dicts]:
         """Apply the actions of all agents at once."""
@@ -85,12 +92,13 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any], Generic[Best]):
         self._worlds.step(self._stack(actions))
         rewards = dict(zip(agents, self._view.reward()[0].tolist(), strict=True))
         terminated, truncated = bool(self.simulator.terminated[0]), bool(self.simulator.truncated[0])
-        infos = self._infos(self._view.infos())
+        arrays = self._view.infos()
+        infos = self._infos(arrays)
         if terminated or truncated:
             self.agents = []
         self._update_window()
         return (
-            self._observations(),
+            self._observations(arrays),
             rewards,
             dict.fromkeys(agents, terminated),
             dict.fromkeys(agents, truncated),
@@ -117,15 +125,26 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any], Generic[Best]):
         if not isinstance(actions, Mapping) or actions.keys() != self._names:
             check_agents(actions, agents, compress(agents, self._view.may_act()[0]))
         given = [actions.get(agent, self._no_action) for agent in agents]
+        array = self._numbers(given)
+        if self._one_number and (array is None or array.ndim == 1):
+            given = [[action] if _is_number(action) else action for action in given]
+            array = self._numbers(given)
+        # Somebody's is not like the others', which may not count: an array of numbers would have changed them all.
+        return objects([given], (1, len(agents))) if array is None else array[None]
+
+    def _numbers(self, given: list[Any]) -> Array | None:
         with suppress(TypeError, ValueError):  # actions of different shapes or types
             array = np.asarray(given)
             if array.dtype.kind in self._kinds:
-                return array[None]
-        # Somebody's is not like the others', which may not count: an array of numbers would have changed them all.
-        return objects([given], (1, len(agents)))
+                return array
+        return None
 
-    def _observations(self) -> Dicts:
-        return dict(zip(self.possible_agents, self._worlds.observations(self._shape)[0], strict=True))
+    def _observations(self, arrays: Arrays) -> Dicts:
+        observations: Any = self._worlds.observations(self._shape)[0]
+        if self._observe_mask:
+            masks = arrays["action_mask"][0]
+            observations = [observed(*pair) for pair in zip(observations, masks, strict=True)]
+        return dict(zip(self.possible_agents, observations, strict=True))
 
     def _infos(self, arrays: Arrays) -> Dicts:
         # Plain numbers where there is one for each agent: faster than NumPy's, and what JSON and loggers like.
@@ -139,6 +158,11 @@ class ParallelFace(RenderMixin, ParallelEnv[str, Float32, Any], Generic[Best]):
         return {
             agent: dict(zip(arrays, row, strict=True)) for agent, row in zip(self.possible_agents, rows, strict=True)
         }
+
+
+def _is_number(action: Any) -> bool:
+    """What libraries that drop axes of one entry hand over for an array of shape (1,)."""
+    return isinstance(action, float | int) or getattr(action, "ndim", None) == 0
 
 
 def check_agents(actions: Mapping[str, Any], known: Iterable[str], needed: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from gymnasium.utils.seeding import np_random
 
 from cfenvs.arrays import Float32
 from cfenvs.core.actions import check_shape
+from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, Best, System
 from cfenvs.core.worlds import Worlds, as_seed
@@ -18,8 +19,10 @@ from cfenvs.core.worlds import Worlds, as_seed
 _WORLD = np.zeros(1, np.int64)
 
 
-class ScalarEnv(RenderMixin, gym.Env[Float32, Any], Generic[Best]):
+class ScalarEnv(RenderMixin, gym.Env[Any, Any], Generic[Best]):
     """One world, one central agent. Subclasses name the `system`; their docstring is its page.
+
+    With `observe_mask=True` observations are dicts of the `observation` and of what is `action_mask` in the infos.
 
     The type parameter is what `optimum()` returns.
     """
@@ -27,20 +30,21 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any], Generic[Best]):
     system: ClassVar[System[Any, Any]]
     metadata: dict[str, Any] = METADATA
 
-    def __init__(self, *, preset: str = "default", render_mode: str | None = None, **overrides: Any) -> None:
+    def __init__(
+        self, *, preset: str = "default", render_mode: str | None = None, observe_mask: bool = False, **overrides: Any
+    ) -> None:
         self._setup_rendering(render_mode)
         self.config = self.system.configure(preset, overrides)
         self.simulator = self.system.build(self.config, 1)
         self._view = self.system.central(self.simulator)
         self._worlds = Worlds(self.simulator, self._view)
-        self.observation_space: gym.spaces.Box = self._view.single_observation_space  # type: ignore[assignment]
+        self._observe_mask = observe_mask
+        self.observation_space = observed_space(self._view, observe_mask)
         self.action_space = self._view.single_action_space
         self._shape = (1, *self._view.single_observation_space.shape)
         self._seeded = False
 
-    def reset(
-        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Float32, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; `options` are those of the system's page."""
         seed, options = as_seed(seed), dict(options or {})
         self.simulator.check_options(options, _WORLD)
@@ -50,16 +54,17 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any], Generic[Best]):
         # In place of what `super().reset` does, and after all that may fail.
         self._np_random, self._np_random_seed, self._seeded = generator, number, True
         self._update_window()
-        return self._worlds.observations(self._shape)[0], _first(self._view.infos())
+        info = _first(self._view.infos())
+        return self._observation(info), info
 
-    def step(self, action: Any) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply an action in the situation last observed."""
         self._worlds.step(check_shape(action, self.action_space.shape)[None])
         simulator = self.simulator
         info = _first(self._view.infos())
         self._update_window()
         return (
-            self._worlds.observations(self._shape)[0],
+            self._observation(info),
             float(self._view.reward()[0]),
             bool(simulator.terminated[0]),
             bool(simulator.truncated[0]),
@@ -75,6 +80,10 @@ class ScalarEnv(RenderMixin, gym.Env[Float32, Any], Generic[Best]):
     def scenario(self) -> Any:
         """The current network: positions, gains and what else the system draws; None before the first reset."""
         return self.simulator.scenarios[0]
+
+    def _observation(self, info: dict[str, Any]) -> Any:
+        observation: Float32 = self._worlds.observations(self._shape)[0]
+        return observed(observation, info["action_mask"]) if self._observe_mask else observation
 
 
 def _first(arrays: Arrays) -> dict[str, Any]:
