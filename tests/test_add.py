@@ -15,10 +15,12 @@ import pytest
 from tests import walk
 
 PAGES = {"algorithm", "baseline", "environment", "objective", "receiver"}
+ELSEWHERE = {"model"}
+"""In `test_models.py`."""
 
 
 def test_every_page_is_walked_through():
-    assert {path.stem for path in (walk.ROOT / "docs" / "add").glob("*.rst")} == PAGES
+    assert {path.stem for path in (walk.ROOT / "docs" / "add").glob("*.rst")} == PAGES | ELSEWHERE
 
 
 def test_an_objective(tmp_path):

@@ -50,8 +50,8 @@ def local_scattering(
     Examples
     --------
     >>> asd = np.deg2rad(15.0)
-    >>> np.round(local_scattering(np.array(0.7), np.array(0.2), 2, asd, asd)[0], 6)
-    array([ 1.      +0.j      , -0.246868+0.798863j])
+    >>> complex(np.round(local_scattering(np.array(0.7), np.array(0.2), 2, asd, asd)[0, 1], 6))
+    (-0.246868+0.798863j)
     """
     azimuth, elevation = np.broadcast_arrays(np.asarray(azimuth, float), np.asarray(elevation, float))
     common = min(azimuth_std, elevation_std)

@@ -3,7 +3,8 @@
 The way of a bid, file by file (`cfenvs.core` holds what is not this system's own):
 
 * `core/faces/`: a face takes it, `masks.py` adding its masks; `core/worlds.py` asks the view what it commands.
-* `views.py`: it is checked, and the `bidders.py` in the other seats, each with what its `seat.py` tells it, add theirs.
+* `views.py`: `bids.py` checks it and says what it stands for, and the `bidders.py` in the other seats, each with what
+  its `seat.py` tells it, add theirs.
 * `simulator.py`: `step` has the round played by `auction.py`, after `rules.py` and over `kernels.py`, and what is then
   owned valued by `valuation.py`, from the `rates.py` of the network.
 * `views.py`: reward, outcome, what may be bid next, and the observation.

@@ -109,7 +109,7 @@ class RISAuctionEnv(MaskedEnv):
     ================================  ================================================================================
 
     With `observe_mask=True` (`gym.make`, `parallel_env`, `env`) it is a `Dict` of this `observation` and the
-    `action_mask`, for libraries whose networks do not see what `info` says. `make_vec` has it in its infos.
+    `action_mask`, for libraries whose networks do not see what `info` says. The vector face has it in its infos.
 
     Rewards
     -------

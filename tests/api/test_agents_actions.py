@@ -18,7 +18,10 @@ ANYTHING = [None, np.nan, np.inf, -3, 77, 0.5, "a word", [1, 2], np.zeros((3, 3)
 anything = pytest.mark.parametrize("thing", ANYTHING, ids=lambda thing: repr(thing).partition(" at ")[0])
 kinds = pytest.mark.parametrize("kind", ["discrete", "continuous"])
 VALID = {"discrete": np.int64(2), "continuous": np.full(1, 0.5, np.float32)}
-WRONG = {"discrete": [None, 2.0, 5, -1, [1]], "continuous": [None, np.full(1, np.nan), 0.5, np.full(1, 1.5), ["a"]]}
+WRONG = {
+    "discrete": [None, 2.0, 5, -1, [1]],
+    "continuous": [None, np.full(1, np.nan), np.full(2, 0.5), np.full(1, 1.5), ["a"]],
+}
 ON = {"options": {"active": ACTIVE}, "seed": 0}
 
 
