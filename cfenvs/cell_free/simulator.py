@@ -162,10 +162,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     def step(self, command: Float) -> bool:
         active = self.active
         powers = command if self.config.include_zero else command * active
-        # New arrays every step: what an earlier step handed out stays as it was.
         rates = self.receiver.efficiencies(powers)
         self.powers, self.rates = powers, rates
-        self.violations, self.violation_counts = np.empty(active.shape, bool), np.empty(self.num_worlds, np.int64)
         settle(self.rates, powers, active, self.prelog, self._tolerance, self.violations, self.violation_counts)
         self.acted_active = active
         self.judge(powers)

@@ -29,7 +29,9 @@ class CentralView(CentralPowerView[CellFreeSimulator]):
         return simulator.objective_values - self._config.violation_penalty * simulator.violation_counts
 
     def outcome(self) -> Arrays:
-        return {**super().outcome(), "violations": self._simulator.violation_counts.copy()}
+        infos = super().outcome()
+        infos["violations"] = self._simulator.violation_counts.copy()
+        return infos
 
 
 class UsersView(UsersPowerView[CellFreeSimulator]):

@@ -178,7 +178,9 @@ class View(ABC, Generic[Command]):
 
     def infos(self) -> Arrays:
         """What a reset and a step tell, the same keys, shapes and types in both: new arrays by name."""
-        return {**self.situation(), **self.outcome()}
+        infos = self.situation()
+        infos.update(self.outcome())
+        return infos
 
 
 class AgentsView(View[Command]):

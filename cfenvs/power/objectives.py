@@ -36,13 +36,16 @@ def minimum_active(rates: Float, active: Bool) -> Float:
     """Smallest rate of an active user, NaN if one is, 0 where none is active; (..., K) and (..., K) -> (...)."""
     shape = rates.shape
     # One layout, writeable: one compiled signature.
-    if shape != active.shape or len(shape) != 2 or not (rates.flags.carray and active.flags.carray):
-        shape = np.broadcast_shapes(shape, active.shape)
-        rates = np.broadcast_to(rates, shape).reshape(-1, shape[-1]).copy()
-        active = np.broadcast_to(active, shape).reshape(-1, shape[-1]).copy()
-    out = np.empty(shape[:-1])
-    _minimum_active(rates, active, out.reshape(-1))
-    return out
+    if len(shape) == 2 and shape == active.shape and rates.flags.carray and active.flags.carray:
+        out = np.empty(shape[0])
+        _minimum_active(rates, active, out)
+        return out
+    shape = np.broadcast_shapes(shape, active.shape)
+    rates = np.broadcast_to(rates, shape).reshape(-1, shape[-1]).copy()
+    active = np.broadcast_to(active, shape).reshape(-1, shape[-1]).copy()
+    out = np.empty(len(rates))
+    _minimum_active(rates, active, out)
+    return out.reshape(shape[:-1])
 
 
 @kernel

@@ -41,6 +41,7 @@ class ScalarEnv(RenderMixin, gym.Env[Any, Any], Generic[Best]):
         self._observe_mask = observe_mask
         self.observation_space = observed_space(self._view, observe_mask)
         self.action_space = self._view.single_action_space
+        self._action_shape = self.action_space.shape
         self._shape = (1, *self._view.single_observation_space.shape)
         self._seeded = False
 
@@ -59,7 +60,7 @@ class ScalarEnv(RenderMixin, gym.Env[Any, Any], Generic[Best]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply an action in the situation last observed."""
-        self._worlds.step(check_shape(action, self.action_space.shape)[None])
+        self._worlds.step(check_shape(action, self._action_shape)[None])
         simulator = self.simulator
         info = _first(self._view.infos())
         self._update_window()
