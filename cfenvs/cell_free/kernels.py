@@ -11,8 +11,8 @@ from cfenvs.kernels import kernel
 @kernel
 def settle(
     rates: Float, powers: Float, active: Bool, prelog: float, tolerance: float, violations: Bool, counts: Int
-) -> None:
-    """From spectral efficiencies to the rates of active users, and to the violations of the others.
+) -> bool:
+    """From spectral efficiencies to the rates of active users, and to the violations of the others; whether any is.
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ def settle(
         Violations of each world, written in place.
     """
     num_worlds, num_users = rates.shape
+    total = np.int64(0)
     for e in range(num_worlds):  # arithmetic instead of branches: the loops vectorise
         count = np.int64(0)
         for k in range(num_users):
@@ -39,6 +40,8 @@ def settle(
             violations[e, k] = violates
             count += np.int64(violates)
         counts[e] = count
+        total += count
+    return bool(total > 0)
 
 
 @kernel

@@ -38,7 +38,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     acted_active : (E, K) bool array
         Active users in the situation that the last step acted in.
     violations : (E, K) bool array
-        Inactive users that transmitted in the last step; their number is in `violation_counts` (E,).
+        Inactive users that transmitted in the last step; their number is in `violation_counts` (E,), and in `violated`
+        whether there were any.
     scaled_gains : (E, K, 1 + L) float32 array
         Large-scale gains as they are observed, where they are: the sum over access points, then each.
     """
@@ -58,6 +59,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.acted_active = self.active
         self.violations = np.zeros(shape, bool)
         self.violation_counts = np.zeros(num_worlds, np.int64)
+        self.violated = False
         self._tolerance = VIOLATION_SHARE * config.max_power if config.action_type == "continuous" else 0.0
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = make_activity(config, num_worlds)
@@ -164,7 +166,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         powers = command if self.config.include_zero else command * active
         rates = self.receiver.efficiencies(powers)
         self.powers, self.rates = powers, rates
-        settle(self.rates, powers, active, self.prelog, self._tolerance, self.violations, self.violation_counts)
+        violations, counts = self.violations, self.violation_counts
+        self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
         self.acted_active = active
         self.judge(powers)
         self.active = np.empty_like(active)

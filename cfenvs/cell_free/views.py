@@ -26,6 +26,8 @@ class CentralView(CentralPowerView[CellFreeSimulator]):
 
     def reward(self) -> Float:
         simulator = self._simulator
+        if not simulator.violated:
+            return simulator.objective_values.copy()
         return simulator.objective_values - self._config.violation_penalty * simulator.violation_counts
 
     def outcome(self) -> Arrays:
