@@ -53,7 +53,7 @@ def rates(env: Any, shares: torch.Tensor) -> torch.Tensor:
     shapes = [(worlds, users)] + [(users,)] * (worlds == 1)
     if tuple(shares.shape) not in shapes:
         raise ValueError(f"shares have shape {tuple(shares.shape)}: must be {' or '.join(map(str, shapes))}")
-    if any(scenario is None for scenario in simulator.scenarios):
+    if not simulator.scenarios.begun.all():
         raise ValueError("there is no situation before the first reset() of every world")
     low = float(shares.detach().min())
     require(low >= 0.0, "shares", low, "must be numbers, none below 0")
@@ -67,24 +67,14 @@ class _Rates(torch.autograd.Function):
     def forward(ctx: Any, shares: torch.Tensor, simulator: Any) -> torch.Tensor:
         full = simulator.config.max_power
         powers = np.atleast_2d(shares.detach().cpu().numpy().astype(np.float64)) * full
-        ctx.simulator, ctx.powers, ctx.full, ctx.situation = simulator, powers, full, _situation(simulator)
+        ctx.simulator, ctx.powers, ctx.full, ctx.moves = simulator, powers, full, simulator.moves
         return torch.as_tensor(simulator.rates_at(powers)).to(shares).reshape(shares.shape)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, cotangents: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
-        if not all(map(np.array_equal, ctx.situation, _situation(ctx.simulator))):
+        if ctx.moves != ctx.simulator.moves:
             raise RuntimeError("the environment has moved on since `rates`: call backward() before step() or reset()")
         weights = np.atleast_2d(cotangents.cpu().numpy().astype(np.float64))
         gradient = ctx.simulator.rates_gradient(ctx.powers, weights) * ctx.full
         return torch.as_tensor(gradient).to(cotangents).reshape(cotangents.shape), None
-
-
-def _situation(simulator: Any) -> tuple[Any, ...]:
-    """What tells situations apart."""
-    who = getattr(simulator, "active", None)
-    return (
-        [id(scenario) for scenario in simulator.scenarios],
-        simulator.steps.copy(),
-        None if who is None else who.copy(),
-    )

@@ -27,10 +27,15 @@ class KeptDrops(Sequence[Scenario | None]):
     Parameters
     ----------
     num_worlds : int
+
+    Attributes
+    ----------
+    begun : (E,) bool array
+        Which have one.
     """
 
     def __init__(self, num_worlds: int) -> None:
-        self._begun = np.zeros(num_worlds, bool)
+        self.begun = np.zeros(num_worlds, bool)
         self._parts: dict[str, Any] = {}
         self._shown: list[Any] = [None] * num_worlds
         self._kind: Any = None
@@ -50,17 +55,17 @@ class KeptDrops(Sequence[Scenario | None]):
                 for world, value in zip(worlds.tolist(), part, strict=True):
                     kept[world] = value
         if every:
-            self._begun[:] = True
+            self.begun[:] = True
             self._shown = [None] * num_worlds
             return
-        self._begun[worlds] = True
+        self.begun[worlds] = True
         for world in worlds.tolist():
             self._shown[world] = None
 
     def __getitem__(self, world: Any) -> Any:
         if isinstance(world, slice):
             return [self[i] for i in range(*world.indices(len(self)))]
-        if self._shown[world] is None and self._begun[world]:
+        if self._shown[world] is None and self.begun[world]:
             parts = {name: _own(part, world) for name, part in self._parts.items()}
             self._shown[world] = self._kind(**parts)
         return self._shown[world]

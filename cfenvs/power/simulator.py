@@ -40,6 +40,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Of the last step; the second and whether it is proven with `info_optimum` only.
     steps : (E,) int array
         Steps since the reset.
+    moves : int
+        Steps and resets so far, of any world: situations of different numbers are different ones.
     """
 
     of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "optimum_values")
@@ -55,12 +57,14 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.objective_values, self.optimum_values = np.zeros(num_worlds), np.zeros(num_worlds)
         self.optimum_certified = np.zeros(num_worlds, bool)
         self.steps = np.zeros(num_worlds, np.int64)
+        self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
         self.drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
         self._optima: dict[int, dict[bytes, Optimum]] = {}
 
     def clear(self, worlds: Int) -> None:
         """Episodes begin in these worlds, which have their networks: nothing has been sent or earned."""
+        self.moves += 1
         self.steps[worlds] = 0
         for name in self.of_step:
             setattr(self, name, zeroed(getattr(self, name), worlds))
@@ -76,6 +80,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def judge(self, spent: Float) -> None:
         """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be."""
+        self.moves += 1
         self.objective_values = self.objective(self.rates, self.active, spent)
         if self.config.info_optimum:
             best = [self.optimum(world) for world in range(self.num_worlds)]

@@ -173,3 +173,14 @@ class TestTorch:
         env.step(env.action_space.sample())
         with pytest.raises(RuntimeError, match="moved on"):
             total.backward()
+
+    @pytest.mark.parametrize("kwargs", [{}, {"resample": "never"}, {"mobility": "random-waypoint"}], ids=str)
+    def test_a_reset_is_another_situation_whatever_looks_the_same(self, kwargs):
+        env = gym.make_vec(XL_MIMO, 1, **kwargs)
+        shares = self.torch.ones(1, 6, requires_grad=True)
+        for seed in range(20):  # memory of a network that is gone may hold the next one
+            env.reset(seed=seed)
+            total = self.rates(env, shares).sum()
+            env.reset(seed=seed)
+            with pytest.raises(RuntimeError, match="moved on"):
+                total.backward()
