@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cfenvs.evaluation import Protocol, evaluate
-from cfenvs.policies import OwnDraws, RateFeedback, RateFeedbackWithMemory
+from cfenvs.policies import OwnDraws, RateFeedback, RateFeedbackWithMemory, wmmse
 
 ID = "CellFreeUplinkPower-v0"
 MOBILE = Protocol(env_id=ID, num_scenarios=12, first_scenario=900_000)
@@ -85,3 +85,18 @@ def test_own_draws_control_every_receiver(kwargs):
     assert not found["violations"].any()
     assert np.isfinite(found["objective"]).all()
     assert found["objective"].mean() > 0.97 * full["objective"].mean()
+
+
+def test_closed_forms_are_solved_again_for_new_networks():
+    """Also when nobody says that an episode has begun."""
+    env = gym.make_vec("XLMIMOPower-v0", 3, episode_length=2)
+    policy, fresh = wmmse(), wmmse()
+    observations, infos = env.reset(seed=900_000)
+    policy.begin(env)
+    first = policy.act(observations, infos)
+    for _ in range(3):  # the last of these steps restarts
+        observations, _, _, _, infos = env.step(first)
+    fresh.begin(env)
+    found = policy.act(observations, infos)
+    np.testing.assert_array_equal(found, fresh.act(observations, infos))
+    assert (found != first).any()

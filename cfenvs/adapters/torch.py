@@ -13,7 +13,7 @@ from cfenvs.core.config import require
 def rates(env: Any, shares: torch.Tensor) -> torch.Tensor:
     """Rates of all users at shares of full power, in the situation that an environment is in; nothing is stepped.
 
-    The derivatives are exact, from the stages that compute the rates, at two to three times the cost of these; second
+    The derivatives are exact, from the stages that compute the rates, at 1.4 to 3.1 times the cost of these; second
     derivatives are not offered. What is earned for the rates is the caller's: a minimum, a sum, a smooth one of them.
     `backward` must come before the environment is stepped or reset: it is refused afterwards.
 

@@ -29,19 +29,18 @@ class ClosedForm(PowerPolicy):
         self._solve = solve
 
     def begin(self, env: Any) -> None:
-        """Keep the environment, and solve every network that stays as it is."""
+        """Keep the environment, and what its arrays are."""
         super().begin(env)
         c = env.config
-        self._env = env
         self._bs = array_eigenvalues(c.bs_array[0], c.bs_array[1], c.bs_spacing, c.correlation)
         self._ue = array_eigenvalues(c.ue_array[0], c.ue_array[1], c.ue_spacing, c.correlation)
         self._walking = c.mobility != "static"
-        if not self._walking:
-            self._shares = self._solution()
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
-        """The solution for the gains of the moment."""
-        return self._solution() if self._walking else self._shares
+        """The solution for the gains of the moment: another where users walk, or a network is new."""
+        if self.new_networks().any() or self._walking:
+            self._shares = self._solution()
+        return self._shares
 
     def _solution(self) -> Float:
         limit = self._config.max_power * self._config.antenna_share
