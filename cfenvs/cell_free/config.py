@@ -24,6 +24,7 @@ from cfenvs.core.config import (
 from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import linear_levels, require_levels
+from cfenvs.power.pieces import check_observation
 
 MAX_JOINT_ACTIONS = 100_000
 
@@ -201,7 +202,9 @@ class Control(power.Control, Network):
     action_type : {"discrete", "joint", "continuous"}
         Central face: one level index for each user, one index for all users, or the share of `max_power` of each user.
         Many agents: a level index ("discrete", "joint"), or a share.
-    observation : {"rates", "rates+gains"}
+    observation : str, or sequence of str
+        What is observed: any of the pieces "rates", "gains", "pilots", "powers", "age" and "active"
+        (`cfenvs.cell_free.views`), joined by "+" or in a sequence; in this order.
     access_point_power : float
         Of "energy-efficiency", in mW: what each access point adds to `circuit_power`.
     violation_penalty : float
@@ -219,7 +222,7 @@ class Control(power.Control, Network):
     levels: Sequence[float] = None  # type: ignore[assignment]  # a tuple once it is checked
     include_zero: bool = True
     action_type: str = "discrete"
-    observation: str = "rates"
+    observation: str | Sequence[str] = "rates"
     access_point_power: float = 0.0
     violation_penalty: float = 0.1
     neighborhood: float | None = None
@@ -231,10 +234,10 @@ class Control(power.Control, Network):
         require_choice(
             self,
             action_type=("discrete", "joint", "continuous"),
-            observation=("rates", "rates+gains"),
             reward_scope=("global", "neighborhood"),
         )
         require_switch(self, "include_zero", "identity")
+        check_observation(self, ("rates", "gains", "pilots", "powers", "age", "active"))
         if self.levels is None:
             object.__setattr__(self, "levels", linear_levels(5, self.max_power))
         require_levels(self)
@@ -330,7 +333,7 @@ class ActiveUsers(Choices, Network):
 
 @paged
 @dataclass(frozen=True, kw_only=True)
-class CellFreeConfig(power.Episodes, ActiveUsers, Control, Reception, Pilots, Propagation, Network):
+class CellFreeConfig(power.Episodes, power.Reporting, ActiveUsers, Control, Reception, Pilots, Propagation, Network):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
 
 

@@ -77,7 +77,11 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         figure.ground(drop.links)
         self._pen.triangles(drop.access_points, site_size(len(drop.access_points)), SITE)
         figure.users(drop.users, drop.labels, shares if begun else None, colours, active, alarms)
-        figure.rates(f"Rate of each user ({UNIT})", rates, colours, axis, value if begun else None, reference)
+        reported = simulator.reports is not None
+        title = f"Rate of each user ({UNIT}){', red: as reported' if reported else ''}"
+        figure.rates(title, rates, colours, axis, value if begun else None, reference)
+        if reported:
+            figure.reports(simulator.reported[world], axis)
         figure.powers("Power (mW)", ("0", f"{config.max_power:g}"), shares, active, alarms)
         figure.scale(config.side)
         self._draw_keys()

@@ -20,6 +20,7 @@ from cfenvs.core.drops import Beginning
 from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.choices import whole_or_not_at_all
+from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator
 from cfenvs.radio.geometry import nearest_first
@@ -48,10 +49,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     of_step: ClassVar = (*PowerSimulator.of_step, "violations", "violation_counts")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
-        super().__init__(config, num_worlds, PowerActions(config.action_type, config.max_power, config.action_levels))
+        self.prelog = prelog(config.pilot_length, config.coherence_length)
+        actions = PowerActions(config.action_type, config.max_power, config.action_levels)
+        super().__init__(config, num_worlds, actions, self.prelog)
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
-        self.prelog = prelog(config.pilot_length, config.coherence_length)
         self._unseen: set[int] = set()
         self._neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
         self._neighborhoods = np.zeros((*shape, config.users), bool)
@@ -120,7 +122,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if drawn is not None:
             self.scenarios.put(worlds[new], drawn)
             self._unseen.update(worlds[new].tolist())
-            if config.observation == "rates+gains":
+            if "gains" in pieces_of(config):
                 self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn))
         self._activity.draw(worlds, rngs, seeded, initial, self._paths)
         sending = self._sending(self._paths[worlds, 0])
@@ -131,9 +133,16 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             self.receiver.start_fading(world, rng)
+        if self.reports is not None:
+            self.reports.start(worlds, rngs, seeded)
         anew = range(len(worlds)) if config.pilots_from == "active" or config.fading == "block" else new
         for i in anew:
             self.forget(int(worlds[i]))
+
+    @property
+    def pilots(self) -> Int:
+        """Pilot of each user, (E, K)."""
+        return self.scenarios.rows("pilots")
 
     @property
     def neighbors(self) -> Int:

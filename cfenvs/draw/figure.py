@@ -230,6 +230,13 @@ class Figure(Layout):
         if reference is not None:
             pen.dashes(LEFT, self.right, bottom - reference.value * scale, REFERENCE)
 
+    def reports(self, reports: Float, axis: tuple[float, float]) -> None:
+        """Over the bars of the rates a mark at what was last reported of each, the ends of the axis at most."""
+        top, bottom = RATES
+        lefts, width = self.columns(len(reports))
+        for x, report in zip(lefts, np.clip(reports / axis[0], 0.0, 1.0).tolist(), strict=True):
+            self.pen.bar(x - 2, bottom - report * (bottom - top) - 1, width + 4, 2, ALARM)
+
     def powers(
         self,
         title: str,

@@ -17,6 +17,7 @@ from cfenvs.arrays import Array, Bool, Float
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
+from cfenvs.policies.heard import Listener
 from cfenvs.radio import prelog
 
 LEAST_SINR = 1e-6
@@ -57,11 +58,13 @@ class OwnDraws(PowerPolicy):
         self._powers = np.zeros(shape)
         self._correction = np.ones(shape)
         self._reports = np.zeros(shape, np.int64)
+        self._listener = Listener(config, env.num_envs)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Heed the reports, then find the powers for those who are active now."""
         active = self.active(observations)
-        self._correct(infos["rates"] / self._prelog, infos["powers"])
+        heard = self._listener.hear(infos, infos["powers"])
+        self._correct(heard.rates / self._prelog, heard.shares, heard.new)
         self._meet(active)
         full = self._config.max_power
         powers = np.where(active, np.where(self._powers > 0, self._powers, full), 0.0)
@@ -71,9 +74,9 @@ class OwnDraws(PowerPolicy):
         self._before, self._powers = active, powers
         return powers / full
 
-    def _correct(self, reported: Float, powers: Float) -> None:
-        """Scale the SINR of each user that has sent, none after a reset, to what it reports."""
-        sent = self._before & (powers > 0)
+    def _correct(self, reported: Float, powers: Float, new: Bool) -> None:
+        """Scale the SINR of each user that has sent, none after a reset, to what it newly reports."""
+        sent = self._before & (powers > 0) & new
         model = np.expm1(np.log(2.0) * self._model.efficiencies(powers))
         heard = np.maximum(np.expm1(np.log(2.0) * reported), LEAST_SINR)
         step = np.where(sent, heard / np.maximum(model * self._correction, LEAST_SINR), 1.0)

@@ -9,10 +9,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cfenvs.core.config import Part, require_choice, require_count, require_number, require_positive, require_switch
+from cfenvs.core.config import (
+    Part,
+    require,
+    require_choice,
+    require_count,
+    require_number,
+    require_positive,
+    require_switch,
+)
 from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
 from cfenvs.power.given import check_network
 from cfenvs.power.objectives import load_objective
+from cfenvs.power.reports import ReportConfig
+
+MAX_BITS = 32
+"""Of a report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +128,56 @@ class Control(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reporting(Part):
+    """What is observed of rates. What is earned is the same whatever these are (`cfenvs.power.reports`).
+
+    Parameters
+    ----------
+    report_bits : None, int or "cqi"
+        Bits of a report: 2^bits steps of equal width in dB of SINR over `report_range_db`, each reported as its centre,
+        what is outside as the first or the last one; or the highest CQI that the SINR supports, reported as its
+        efficiency. None rounds nothing.
+    report_range_db : (float, float)
+        Lowest and highest SINR in dB of these steps.
+    report_noise_db : float
+        Standard deviation in dB of a Gaussian error of each report, before it is rounded.
+    report_delay : int
+        Steps by which reports arrive later than right after the step that they tell of.
+    report_period : int
+        Steps from a report to the next; the first step of an episode has one.
+    report_loss : float
+        Share of the reports that are lost, each by itself; below 1. The last one that arrived stands.
+    """
+
+    report_bits: int | str | None = None
+    report_range_db: Sequence[float] = (-3.0, 17.0)
+    report_noise_db: float = 0.0
+    report_delay: int = 0
+    report_period: int = 1
+    report_loss: float = 0.0
+
+    def check(self) -> None:
+        bits = self.report_bits
+        whole = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool) and 1 <= bits <= MAX_BITS
+        require(
+            bits is None or whole or (isinstance(bits, str) and bits == "cqi"),
+            "report_bits",
+            bits,
+            f"must be None, an integer from 1 to {MAX_BITS}, or 'cqi'",
+        )
+        require_count(self, report_delay=0, report_period=1)
+        require_number(self, report_noise_db=(0, np.inf), report_loss=(0, 1))
+        require(self.report_loss < 1, "report_loss", self.report_loss, "must be below 1, or none would ever arrive")
+        ends = self.report_range_db
+        pair = isinstance(ends, Sequence | np.ndarray) and len(ends) == 2
+        number = pair and all(isinstance(end, (int, float, np.number)) and np.isfinite(end) for end in ends)
+        require(
+            bool(number) and ends[0] < ends[1], "report_range_db", ends, "must be two numbers in dB, the lower first"
+        )
+        object.__setattr__(self, "report_range_db", tuple(float(end) for end in ends))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Episodes(Part):
     """How long an episode is, when a network is new, and what is told.
 
@@ -159,7 +221,7 @@ class HasNetwork(Protocol):
     def refused_parts(self) -> Mapping[str, str]: ...
 
 
-class PowerConfig(HasNetwork, Protocol):
+class PowerConfig(HasNetwork, ReportConfig, Protocol):
     """The same of a whole system."""
 
     @property

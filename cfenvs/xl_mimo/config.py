@@ -20,6 +20,7 @@ from cfenvs.core.config import (
 from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import require_levels
+from cfenvs.power.pieces import check_observation
 from cfenvs.radio.plane_wave import Correlation
 from cfenvs.xl_mimo.receivers import RECEIVER
 
@@ -150,8 +151,12 @@ class Control(power.Control, Network):
         Power levels in mW for "discrete", rising, in the meaning of `power_constraint`.
     base_station_power : float
         Of "energy-efficiency", in mW: what each base station adds to `circuit_power`.
+    observation : str, or sequence of str
+        What is observed: any of the pieces "gains", "rates", "powers" and "age" (`cfenvs.xl_mimo.views`), joined by "+"
+        or in a sequence; in this order.
     flat_observation : bool
-        Of the central agent: (M K,) in place of (M, K), for libraries that take no observations of two axes.
+        Of the central agent that observes "gains" alone: (M K,) in place of (M, K), for libraries that take no
+        observations of two axes.
     reward_scope : {"global", "own"}
         Of single users: the objective, or own spectral efficiency.
     """
@@ -165,6 +170,7 @@ class Control(power.Control, Network):
     power_range_db: float = 40.0
     levels: Sequence[float] | None = None
     base_station_power: float = 0.0
+    observation: str | Sequence[str] = "gains"
     flat_observation: bool = False
     reward_scope: str = "global"
 
@@ -179,6 +185,7 @@ class Control(power.Control, Network):
             reward_scope=("global", "own"),
         )
         require_switch(self, "flat_observation")
+        check_observation(self, ("gains", "rates", "powers", "age"))
         require(
             (self.levels is None) == (self.action_type == "continuous"),
             "levels",
@@ -253,7 +260,7 @@ class Mobility(Propagation):
 
 @paged
 @dataclass(frozen=True, kw_only=True)
-class XLMIMOConfig(power.Episodes, Mobility, Control, Reception, Propagation, Network):
+class XLMIMOConfig(power.Episodes, power.Reporting, Mobility, Control, Reception, Propagation, Network):
     """Parameters of cell-free XL-MIMO. The defaults are the preset `default`.
 
     The set-up of the paper (Liu et al., arXiv 2302.09290) is not recoverable: its propagation, receivers and rate
@@ -262,6 +269,7 @@ class XLMIMOConfig(power.Episodes, Mobility, Control, Reception, Propagation, Ne
     """
 
     users: int = 6
+    report_range_db: Sequence[float] = (-15.0, 10.0)
 
 
 def require_pair(config: Any, name: str) -> None:

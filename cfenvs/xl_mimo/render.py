@@ -102,8 +102,11 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         for place in drop.base_stations.tolist():
             self.surface.blit(self._station, self._station.get_rect(center=place))
         figure.users(users, labels, shares if begun else None, colours)
-        title = f"Spectral efficiency, SE, of each user ({UNIT})"
+        reported = simulator.reports is not None
+        title = f"Spectral efficiency, SE, of each user ({UNIT}){', red: as reported' if reported else ''}"
         figure.rates(title, rates, colours, axis, value if begun else None, reference)
+        if reported:
+            figure.reports(simulator.reported[world], axis)
         self._draw_powers(shares)
         self.surface.blit(drop.arrays, ARRAYS[:2])
         figure.scale(config.side)

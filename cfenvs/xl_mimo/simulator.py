@@ -39,7 +39,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         actions = PowerActions(
             config.action_type, config.max_power, config.action_levels, min_share=config.min_share, range_db=db
         )
-        super().__init__(config, num_worlds, actions)
+        super().__init__(config, num_worlds, actions, float(config.ue_antennas))
         self.receiver = make_receiver(config, num_worlds)
         self.gains = np.ones((num_worlds, config.base_stations, config.users))
         self.positions = np.zeros((num_worlds, config.users, 2))
@@ -55,11 +55,11 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
             beginnings = self.drops.begin(worlds, generators, seeded)
             self.gains, self.positions = self.gains.copy(), self.positions.copy()
             for block in blocks(len(worlds), self.config.base_stations * self.config.users):
-                self._begin(worlds[block], beginnings[block])
+                self._begin(worlds[block], beginnings[block], seeded[block])
             self.receiver.follow(self.gains, worlds)
         self.clear(worlds)
 
-    def _begin(self, worlds: Int, beginnings: Sequence[Beginning]) -> None:
+    def _begin(self, worlds: Int, beginnings: Sequence[Beginning], seeded: Bool) -> None:
         """Networks and walks of some worlds, through each stage together."""
         new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
         if new:
@@ -69,6 +69,9 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
             self.receiver.prepare_all(worlds[new], drawn)
         for world in (worlds if self._moving else worlds[new]).tolist():
             self.forget(world)
+        if self.reports is not None:
+            # Before users walk, which moves the generators.
+            self.reports.start(worlds, [beginning.rng for beginning in beginnings], seeded)
         self.gains[worlds] = self.scenarios.rows("gains")[worlds]
         self.positions[worlds] = self.scenarios.rows("users")[worlds]
         if self._moving:
