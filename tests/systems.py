@@ -36,6 +36,7 @@ _OWN = {
     "activity": "tests.own:Rota",
 }
 _REPORTS = {"report_bits": 3, "report_noise_db": 0.5, "report_delay": 1, "report_period": 2, "report_loss": 0.2}
+_WALKS = {"mobility": "random-waypoint", "speed": 30.0}
 _LEVELS = [0.0, 2.0, 20.0, 200.0]
 
 CASES = [
@@ -52,6 +53,10 @@ CASES = [
     _cell_free(
         "reports", preset="small", receiver="mr", observation=["rates", "pilots", "powers", "age", "active"], **_REPORTS
     ),
+    _cell_free(
+        "walking", preset="small", realizations=4, pilot_period=3, observation="gains+pilots", neighborhood=2, **_WALKS
+    ),
+    _cell_free("clarke", preset="small", fading="clarke", pilots_from="active", mean_on_steps=4, **_WALKS),
     _cell_free("own", preset="small", pilots_from="active", observation="rates+gains", **_OWN),
     _xl_mimo("default"),
     _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfenvs.cell_free.activity import ACTIVITIES
-from cfenvs.cell_free.propagation import ASSIGNMENTS, PATH_LOSSES, SHADOWINGS, Assignment, LargeScale
+from cfenvs.cell_free.propagation import ASSIGNMENTS, PATH_LOSSES, SHADOWINGS, WALKED, Assignment, LargeScale, Walked
 from cfenvs.cell_free.receivers import RECEIVER
 from cfenvs.core.config import (
     paged,
@@ -159,9 +159,10 @@ class Reception(Choices):
     lsfd : {None, "none", "optimal"}
         Large-scale fading decoding, for "l-mmse" (where None means "optimal") and "mr" (None means "none"). Weights are
         frozen at full power of all users.
-    fading : {"average", "block"}
-        For "mmse": the rate averaged over `realizations` channel estimates held for the episode, or the rate of a fresh
-        realisation at every step.
+    fading : {"average", "block", "clarke"}
+        For "mmse": the rate averaged over `realizations` channel estimates held for the episode; that of a fresh
+        realisation at every step; or, of users that walk, that of one which evolves with the autocorrelation of
+        Clarke's model, J0(2 pi d / wavelength) over d metres, for steps of about a coherence block.
     realizations : int
         R. The average over R = 40 is this environment's utility and its optimum is exact for it, but it is not the
         ergodic rate: powers optimal for one set of 40 score 0.85 (`default`) and 0.88 (`small`) on another set of the
@@ -183,7 +184,7 @@ class Reception(Choices):
 
     def check(self) -> None:
         require_count(self, realizations=1, statistics_realizations=2)
-        require_choice(self, fading=("average", "block"), utility=("shannon", "cqi"))
+        require_choice(self, fading=("average", "block", "clarke"), utility=("shannon", "cqi"))
         require(self.lsfd in (None, "none", "optimal"), "lsfd", self.lsfd, "must be None, 'none' or 'optimal'")
 
 
@@ -331,9 +332,46 @@ class ActiveUsers(Choices, Network):
         return round_half_up(self.toggle_fraction * self.users)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mobility(power.Mobility, Reception, Pilots, Propagation):
+    """Whether users walk, and what follows them.
+
+    Parameters
+    ----------
+    pilot_period : int, optional
+        Of walking users: steps after which pilots are assigned again, by the gains of then. None keeps those of the
+        start.
+    """
+
+    pilot_period: int | None = None
+
+    def check_together(self) -> None:
+        walking = self.mobility != "static"
+        if self.pilot_period is not None:
+            require_count(self, pilot_period=1)
+        still = f"with mobility={self.mobility!r}, as nobody walks"
+        require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
+        require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
+        require(
+            not walking or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
+            "shadowing",
+            self.shadowing,
+            f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
+            "changes along a walk",
+        )
+
+    @property
+    def walked(self) -> Walked:
+        """How the shadowing changes along a walk."""
+        assert isinstance(self.shadowing, str)
+        return WALKED[self.shadowing]
+
+
 @paged
 @dataclass(frozen=True, kw_only=True)
-class CellFreeConfig(power.Episodes, power.Reporting, ActiveUsers, Control, Reception, Pilots, Propagation, Network):
+class CellFreeConfig(
+    power.Episodes, power.Reporting, Mobility, ActiveUsers, Control, Reception, Pilots, Propagation, Network
+):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
 
 

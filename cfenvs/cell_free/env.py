@@ -70,7 +70,9 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     situation (activity and channels go their own way), so that the task is a contextual bandit with observations of
     past rates.
 
-    Options of reports say how late and how coarsely a network is told its rates; what is earned stays the same.
+    With `mobility="random-waypoint"` users walk, `speed` m/s times `step_duration` s in a step, and gains, shadowing,
+    estimates and every `pilot_period` steps pilots follow. Options of reports say how late and how coarsely a network
+    is told its rates; what is earned stays the same.
 
     Action Space
     ------------

@@ -70,7 +70,7 @@ class UsersView(UsersPowerView[CellFreeSimulator]):
     def own_reward(self) -> Float:
         """The objective over itself and its active neighbours; 0 while inactive."""
         simulator = self._simulator
-        members = simulator.neighborhoods & simulator.acted_active[:, None, :]
+        members = simulator.acted_neighborhoods & simulator.acted_active[:, None, :]
         shape = members.shape
         rates = np.broadcast_to(simulator.rates[:, None, :], shape)
         powers = np.broadcast_to(simulator.powers[:, None, :], shape)

@@ -25,6 +25,8 @@ from cfenvs.power.reports import ReportConfig
 
 MAX_BITS = 32
 """Of a report."""
+SPEED_OF_LIGHT = 299_792_458.0
+"""In metres per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,50 @@ class Propagation(Part):
     def check(self) -> None:
         require_positive(self, "carrier_ghz")
         require_number(self, shadowing_std_db=(0, np.inf), shadowing_decorrelation=(0, np.inf))
+
+    @property
+    def wavelength(self) -> float:
+        """In metres."""
+        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mobility(Part):
+    """Whether users walk.
+
+    Parameters
+    ----------
+    mobility : {"static", "random-waypoint"}
+        Users stand still; or walk to one uniformly drawn point after another, their shadowing evolving along the way.
+        They walk on from given positions; given gains are refused for them, as nothing says what they are elsewhere.
+    speed, step_duration : float
+        Of walking users, in m/s; and the time between two steps, in s (0.001 is a millisecond). By default a step is a
+        time of large-scale fading, within which channels are estimated anew many times.
+    """
+
+    mobility: str = "static"
+    speed: float = 10.0
+    step_duration: float = 1.0
+
+    def check(self) -> None:
+        require_positive(self, "step_duration")
+        require_number(self, speed=(0, np.inf))
+        require_choice(self, mobility=("static", "random-waypoint"))
+
+    @property
+    def stride(self) -> float:
+        """Metres that a user walks in a step."""
+        return self.speed * self.step_duration
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Parts that `network` may not give with these parameters, and why."""
+        if self.mobility == "static":
+            return {}
+        return {
+            "gain_db": f"cannot be given with mobility={self.mobility!r}: gains at one place do not say what they are "
+            'where users walk to; give positions alone, or choose mobility="static"'
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

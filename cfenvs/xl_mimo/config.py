@@ -24,9 +24,6 @@ from cfenvs.power.pieces import check_observation
 from cfenvs.radio.plane_wave import Correlation
 from cfenvs.xl_mimo.receivers import RECEIVER
 
-SPEED_OF_LIGHT = 299_792_458.0
-"""In metres per second."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Network(power.Network):
@@ -108,11 +105,6 @@ class Propagation(power.Propagation, Network):
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
-
-    @property
-    def wavelength(self) -> float:
-        """In metres."""
-        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,44 +210,16 @@ class Control(power.Control, Network):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mobility(Propagation):
-    """Whether users walk.
-
-    Parameters
-    ----------
-    mobility : {"static", "random-waypoint"}
-        Users stand still, so that the task is a contextual bandit; or walk to one uniformly drawn point after another,
-        their shadowing evolving along the way, so that the observation is that of a true decision process. They walk on
-        from given positions; given gains are refused for them, as nothing says what they are elsewhere.
-    speed, step_duration : float
-        Of walking users, in m/s; and the time between two steps, in s. Channels are estimated anew within a step, many
-        times: a step is a time of large-scale fading, not of small-scale fading.
-    """
-
-    mobility: str = "static"
-    speed: float = 10.0
-    step_duration: float = 1.0
+class Mobility(power.Mobility, Propagation):
+    """Users stand still, and the task is a contextual bandit; or they walk."""
 
     def check(self) -> None:
-        require_positive(self, "step_duration")
-        require_number(self, speed=(0, np.inf))
-        require_choice(self, mobility=("static", "random-waypoint"))
         require(
             self.mobility == "static" or not self.near_field,
             "mobility",
             self.mobility,
             'must be "static" with a line of sight or visibility windows, whose moments are too costly to follow',
         )
-
-    @property
-    def refused_parts(self) -> dict[str, str]:
-        """Parts that `network` may not give with these parameters, and why."""
-        if self.mobility == "static":
-            return {}
-        return {
-            "gain_db": f"cannot be given with mobility={self.mobility!r}: gains at one place do not say what they are "
-            'where users walk to; give positions alone, or choose mobility="static"'
-        }
 
 
 @paged

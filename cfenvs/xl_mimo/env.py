@@ -161,7 +161,7 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     ((3, 9, 6), (3,), (3, 6))
 
     One world takes 2 kB with "default", 7 kB with "large", 9 kB with "dense", 4 kB with "overload" and 38 kB with
-    "near-field"; walking users add 8 (M + 2) K bytes for each step of an episode.
+    "near-field"; walking users add 8 (M + 2) K bytes for each of at most 64 steps.
 
     Reference values
     ----------------

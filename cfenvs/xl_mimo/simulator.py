@@ -14,11 +14,11 @@ from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.simulator import PowerSimulator
+from cfenvs.power.walks import Walks
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver
-from cfenvs.xl_mimo.scenario import Scenario, draw_scenarios
-from cfenvs.xl_mimo.walks import Walks
+from cfenvs.xl_mimo.scenario import Ground, Scenario, draw_scenarios
 
 
 class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
@@ -46,7 +46,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self._all = np.arange(num_worlds)
         self._moving = config.mobility != "static"
         if self._moving:
-            self.walks = Walks(config, num_worlds)
+            self.walks = Walks(config, num_worlds, config.base_stations)
 
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
@@ -76,7 +76,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self.positions[worlds] = self.scenarios.rows("users")[worlds]
         if self._moving:
             for world, beginning in zip(worlds.tolist(), beginnings, strict=True):
-                self.walks.start(world, self.scenario(world), beginning.rng)
+                self.walks.start(world, Ground(self.config, self.scenario(world)), beginning.rng)
 
     def step(self, command: Float) -> bool:
         config = self.config
