@@ -30,6 +30,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
     Attributes
     ----------
     objective : Objective
+    receiver : Receiver
     actions : PowerActions
         What actions stand for.
     active : (E, K) bool array
@@ -77,6 +78,19 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         scenario = self.scenarios[world]
         assert scenario is not None
         return scenario
+
+    def efficiencies(self, powers: Float) -> Float:
+        """What the receiver makes of powers (E, K) in all worlds, which the threads share."""
+        receiver, grain = self.receiver, self.receiver.grain
+        if self.crew.alone or grain is None:
+            return receiver.efficiencies(powers)
+        found = np.empty(powers.shape)
+
+        def work(some: slice) -> None:
+            found[some] = receiver.efficiencies_of(some, powers[some])
+
+        self.crew.share(work, self.num_worlds, grain)
+        return found
 
     def judge(self, spent: Float) -> None:
         """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be."""

@@ -91,6 +91,13 @@ class Receiver(Chosen, ABC):
         """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
         return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
 
+    grain: int | None = None
+    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
+
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
@@ -132,6 +139,7 @@ class MaximumRatioReceiver(Receiver):
         super().__init__(config, num_worlds)
         gains, counts = modes(self.ue_eigenvalues)
         self._batch = UatfBatch(num_worlds, config.users, gains, counts)
+        self.grain = self._batch.lanes
         self._gains, self._counts = gains, counts
         squares = float((self.bs_eigenvalues**2).sum())
         self._coupling = config.ue_antennas * squares / config.bs_antennas
@@ -142,6 +150,9 @@ class MaximumRatioReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._batch.spectral_efficiencies(powers)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._batch.spectral_efficiencies(powers, rows)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
@@ -172,6 +183,7 @@ class MaximumRatioReceiver(Receiver):
 class LocalMmseReceiver(Receiver):
     """Local MMSE combining at every base station, deterministic equivalent."""
 
+    grain = 1
     reasons: ClassVar[Mapping[str, str]] = {"near_field": 'no closed form is known for "l-mmse" there'}
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
@@ -185,6 +197,9 @@ class LocalMmseReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
