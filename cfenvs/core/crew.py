@@ -52,7 +52,7 @@ class Crew:
         if threads == "auto":
             return cls(available_cpus())
         whole = isinstance(threads, (int, np.integer)) and not isinstance(threads, bool) and threads > 0
-        require(whole, "threads", threads, 'must be a whole number, at least 1, or "auto"')
+        require(bool(whole), "threads", threads, 'must be a whole number, at least 1, or "auto"')
         return cls(int(threads))
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from cfenvs.power.actions import PowerActions
 from cfenvs.power.config import PowerConfig
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import Objective, objective_of
+
+
+class Receiving(Protocol):
+    """What the receivers of both systems are asked for all worlds."""
+
+    @property
+    def grain(self) -> int | None: ...
+    def efficiencies(self, powers: Float, /) -> Float: ...
+    def efficiencies_of(self, rows: slice, powers: Float, /) -> Float: ...
+
 
 Config = TypeVar("Config", bound=PowerConfig)
 MAX_OPTIMA = 256
@@ -30,7 +40,6 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
     Attributes
     ----------
     objective : Objective
-    receiver : Receiver
     actions : PowerActions
         What actions stand for.
     active : (E, K) bool array
@@ -79,9 +88,9 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         assert scenario is not None
         return scenario
 
-    def efficiencies(self, powers: Float) -> Float:
-        """What the receiver makes of powers (E, K) in all worlds, which the threads share."""
-        receiver, grain = self.receiver, self.receiver.grain
+    def received(self, receiver: Receiving, powers: Float) -> Float:
+        """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
+        grain = receiver.grain
         if self.crew.alone or grain is None:
             return receiver.efficiencies(powers)
         found = np.empty(powers.shape)
