@@ -19,6 +19,7 @@ import cfenvs
 from cfenvs.core.actions import InvalidAction
 from cfenvs.core.errors import check_keys
 from cfenvs.core.simulator import System
+from cfenvs.evaluation import find_kept, offered_algorithms
 from cfenvs.play import FIRST_LOOK, FPS, DisplayError, Performance, check_output, perform
 from cfenvs.policies import CONTROLLERS
 from cfenvs.registration import IDS, EachSystem, system_of
@@ -59,7 +60,7 @@ def _play(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         performance = Performance(
             args.id,
             controller=args.controller,
-            policy=args.policy,
+            policy=_found(args),
             library=args.library,
             opponents=args.opponents,
             seed=args.seed,
@@ -77,6 +78,15 @@ def _play(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         sys.exit(f"interrupted{'' if args.out is None else f': {args.out} is not written'}")
     except (DisplayError, InvalidAction) as error:  # of others, such as a policy's own, the traceback helps
         command.error(str(error))
+
+
+def _found(args: argparse.Namespace) -> str | None:
+    """The policy, that of a name among those that a benchmark has kept being the file of it."""
+    policy: str | None = args.policy
+    named = policy is not None and ":" not in policy
+    if policy is None or not named or Path(policy).is_file() or policy in offered_algorithms():
+        return policy
+    return str(find_kept(policy, args.training_seed, args.results))
 
 
 def _describe_parser(commands: Any) -> argparse.ArgumentParser:
@@ -126,8 +136,18 @@ def _play_parser(commands: Any) -> argparse.ArgumentParser:
         "--policy",
         metavar="REF",
         help="my_module:MyPolicy, a class or factory made without arguments, with act(observations, infos); in an "
-        "auction also a bidder; or with --library a file. "
-        "This runs code that others wrote, also code in such a file: name only what you trust",
+        "auction also a bidder; or with --library a file; or the name of a learner of which a benchmark has kept "
+        "policies. This runs code that others wrote, also code in such a file: name only what you trust",
+    )
+    play.add_argument(
+        "--training-seed", metavar="N", type=int, default=0, help="of a policy that was kept (%(default)s)"
+    )
+    play.add_argument(
+        "--results",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("runs") / "leaderboard",
+        help="with PROTOCOL/ALGORITHM/SEED.model, what was kept (%(default)s)",
     )
     play.add_argument(
         "--library", metavar="REF", help="what loads the file: stable_baselines3:PPO or the like, or tianshou"

@@ -19,7 +19,7 @@ from cfenvs.radio.path_loss import noise_power_dbm
 def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str, dict[str, Any]]:
     """By section and name."""
     c, scenario = simulator.config, simulator.scenarios[world]
-    parts = of_power.given_parts(c.network)
+    gains_given = "gain_db" in simulator.given.names
     mbps = c.bandwidth / 1e6
     reward = of_power.reward_facts(c, view, f"bit/s/Hz; 1 is {mbps:g} Mbit/s in the bandwidth of {mbps:g} MHz")
     if not isinstance(view, AgentsView):
@@ -30,18 +30,18 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "area": "square, wraps around",
             "access_points": c.access_points,
             "antennas_of_each": c.antennas,
-            "placement": of_power.positions(parts, "access_points", c.placement),
-            "height_m": c.height,
+            "placement": of_power.positions(simulator, "access_points", c.placement),
+            "height_m": of_power.height(c, scenario),
             "users": c.users,
-            "users_are": of_power.positions(parts, "users", "drawn uniformly"),
-            "given": parts,
+            "users_are": of_power.positions(simulator, "users", "drawn uniformly"),
+            **of_power.given_facts(simulator),
         },
         "radio": {
             "carrier_ghz": c.carrier_ghz,
             "bandwidth_mhz": mbps,
             "noise_dbm": round(noise_power_dbm(c.bandwidth, c.noise_figure_db), 2),
-            "path_loss": "given, with shadowing" if "gain_db" in parts else called(c.path_loss),
-            **({} if "gain_db" in parts else {"shadowing": f"{called(c.shadowing)}, {c.shadowing_std_db:g} dB"}),
+            "path_loss": "given, with shadowing" if gains_given else called(c.path_loss),
+            **({} if gains_given else {"shadowing": f"{called(c.shadowing)}, {c.shadowing_std_db:g} dB"}),
             **of_power.snr_facts(None if scenario is None else scenario.gains, c.max_power),
         },
         "pilots": {
@@ -97,7 +97,7 @@ def _observed(simulator: CellFreeSimulator, view: View[Any]) -> dict[str, str]:
     else:
         entries = {
             "who_is_active": f"{c.users}, 0 or 1",
-            "who_sent_inactive": f"{c.users}, 0 or 1, of the last step",
+            "sent_while_inactive": f"{c.users}, 0 or 1, of the last step",
             "rates": f"{c.users}, {rates}",
         }
         gains, count = "gains of each user, their sum first", c.users * (1 + c.access_points)

@@ -25,16 +25,22 @@ def sentence(named: Mapping[str, Any], choice: Any) -> str:
     return ": ".join(filter(None, [called(choice), said.partition("\n")[0].partition(";")[0].rstrip(".")]))
 
 
-def given_parts(network: Any) -> list[str]:
-    """What of a network is given, not drawn."""
-    if network is None:
-        return []
-    return list(network) if isinstance(network, Mapping) else [f"by {called(network)}"]
+def given_facts(simulator: Any) -> dict[str, Any]:
+    """What of a network is given, not drawn, and by what."""
+    network = simulator.config.network
+    by = {} if network is None or isinstance(network, Mapping) else {"given_by": called(network)}
+    return {"given": simulator.given.names, **by}
 
 
-def positions(parts: list[str], name: str, drawn: str) -> str:
+def positions(simulator: Any, name: str, drawn: str) -> str:
     """How somebody is placed."""
-    return "given" if name in parts else drawn
+    return "given" if name in simulator.given.names else drawn
+
+
+def height(config: Any, scenario: Any) -> Any:
+    """Of stations above users; where heights are given the least and the largest."""
+    given = None if scenario is None else scenario.height
+    return [float(given.min()), float(given.max())] if isinstance(given, np.ndarray) else config.height
 
 
 def snr_facts(gains: Float | None, max_power: float) -> dict[str, Any]:

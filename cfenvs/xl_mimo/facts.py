@@ -13,7 +13,7 @@ from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, dict[str, Any]]:
     """By section and name."""
     c, scenario = simulator.config, simulator.scenarios[world]
-    parts = of_power.given_parts(c.network)
+    gains_given = "gain_db" in simulator.given.names
     moving = f"walk, {c.speed * c.step_duration:g} m a step" if c.mobility != "static" else "stand still"
     action = of_power.action_facts(c)
     action["of"] = {
@@ -29,18 +29,18 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
             "area": "square, wraps around",
             "base_stations": c.base_stations,
             "antennas_of_each": f"{c.bs_array[0]} x {c.bs_array[1]}, {c.bs_spacing:.3g} wavelengths apart",
-            "placement": of_power.positions(parts, "base_stations", "uniform"),
-            "height_m": c.height,
+            "placement": of_power.positions(simulator, "base_stations", "uniform"),
+            "height_m": of_power.height(c, scenario),
             "users": c.users,
             "antennas_of_a_user": f"{c.ue_array[0]} x {c.ue_array[1]}, {c.ue_spacing:.3g} wavelengths apart",
-            "users_are": f"{of_power.positions(parts, 'users', 'drawn uniformly')}, and {moving}",
-            "given": parts,
+            "users_are": f"{of_power.positions(simulator, 'users', 'drawn uniformly')}, and {moving}",
+            **of_power.given_facts(simulator),
         },
         "radio": {
             "carrier_ghz": c.carrier_ghz,
             "noise_dbm": c.noise_dbm,
-            "path_loss": "given, with shadowing" if "gain_db" in parts else "urban-micro",
-            **({} if "gain_db" in parts else {"shadowing": f"correlated over users, {c.shadowing_std_db:g} dB"}),
+            "path_loss": "given, with shadowing" if gains_given else "urban-micro",
+            **({} if gains_given else {"shadowing": f"correlated over users, {c.shadowing_std_db:g} dB"}),
             "channels": _channels(simulator),
             **of_power.snr_facts(None if scenario is None else simulator.gains[world], c.max_power),
         },
