@@ -205,6 +205,10 @@ class AgentsView(View[Command]):
         """The central view of all worlds, (E, S)."""
 
 
+def _no_facts(simulator: Any, view: View[Any], world: int) -> Mapping[str, Mapping[str, Any]]:
+    return {}
+
+
 Config = TypeVar("Config")
 Sim = TypeVar("Sim", bound=Simulator[Any, Any, Any])
 
@@ -237,6 +241,9 @@ class System(Generic[Config, Sim]):
         finds out what hangs on the last bits.
     describe : callable
         A configuration to a line for `python -m cfenvs`.
+    facts : callable
+        (simulator, view, world) to what `describe()` of a face says beyond what is said of every system: plain values
+        by section and name (`cfenvs.core.description`).
     catalogue : mapping
         Arguments that take names, each with what its names stand for: things whose docstrings begin with a sentence.
     controllers : mapping
@@ -269,6 +276,7 @@ class System(Generic[Config, Sim]):
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
     louder: Callable[[Config, float], Mapping[str, Any]] | None = None
     describe: Callable[[Config], str] = str
+    facts: Callable[[Any, View[Any], int], Mapping[str, Mapping[str, Any]]] = _no_facts
     catalogue: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
     first_look: str = "random"

@@ -50,6 +50,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Of the last step; the second and whether it is proven with `info_optimum` only.
     steps : (E,) int array
         Steps since the reset.
+    given : GivenParts
+        What of networks is not drawn.
     moves : int
         Steps and resets so far, of any world: situations of different numbers are different ones.
     """
@@ -69,7 +71,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.steps = np.zeros(num_worlds, np.int64)
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
-        self.drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
+        self.given = GivenParts(config)
+        self.drops = Drops(num_worlds, config.scenario_seed, config.resample, self.given)
         self._optima: dict[int, dict[bytes, Optimum]] = {}
 
     def clear(self, worlds: Int) -> None:

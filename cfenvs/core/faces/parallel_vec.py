@@ -12,11 +12,12 @@ from gymnasium.vector.utils import batch_space
 
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.config import require
+from cfenvs.core.description import DescribeMixin
 from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class ParallelVecFace(Generic[Best]):
+class ParallelVecFace(DescribeMixin, Generic[Best]):
     """E worlds of A agents each, as arrays. World i seeded s is bit for bit the Parallel face seeded s + i.
 
     Parameters

@@ -11,12 +11,13 @@ from gymnasium.vector.utils import batch_space
 
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.config import require
+from cfenvs.core.description import DescribeMixin
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
+class VectorFace(RenderMixin, DescribeMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
     """E worlds, one central agent each, stepped by one kernel call.
 
     Parameters
