@@ -16,7 +16,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
 from cfenvs.core.kept import entry
-from cfenvs.power.choices import Chosen, choose_class, is_own
+from cfenvs.power.choices import Chosen, Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
@@ -356,9 +356,9 @@ RECEIVERS: Mapping[str, type[Receiver]] = {
     "l-mmse": LocalMmseReceiver,
     "mr": MaximumRatioReceiver,
 }
+RECEIVER = Classes(RECEIVERS, Receiver, OwnReceiver)
 
 
 def make_receiver(config: CellFreeConfig, num_worlds: int) -> Receiver:
     """The receiver that the configuration names."""
-    made = choose_class(config, "receiver", RECEIVERS, Receiver)(config, num_worlds)
-    return cast(Receiver, OwnReceiver(made) if is_own(config.receiver, RECEIVERS) else made)
+    return cast(Receiver, RECEIVER.make(config, "receiver", num_worlds))

@@ -1,6 +1,6 @@
 """A map of a DeepMIMO 4 data set: `python -m cfenvs.maps deepmimo --scenario asu_campus_3p5 --out asu.npz`.
 
-Gains are sums of path powers. The channels of `compute_channels` are of no use for that: it divides amplitudes by the
+Gains are sums of path powers. Its channels are of no use for that: what computes them divides amplitudes by the
 square root of the number of subcarriers (512 unless told otherwise: -27.1 dB), and drops paths later than a symbol.
 """
 
@@ -41,7 +41,7 @@ def map_of_paths(datasets: Sequence[Any], *, name: str = "", stride: int = 1, at
     ----------
     datasets : sequence
         Each with `power` (P, paths), in dB for 0 dBW sent, NaN where there is none, `rx_pos` (P, 3) and `tx_pos` (3,)
-        in metres, `rt_params.frequency` in Hz. Those of the largest grid of receivers count.
+        in metres, and in its parameters of ray tracing the frequency in Hz. Those of the largest grid of receivers count.
     name : str
     stride : int
         Every so many receivers along both axes of the grid is a place.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +15,9 @@ from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
 from cfenvs.maps.draw import Draw
 from cfenvs.maps.named import NAMED, is_map, open_map
-from cfenvs.power.config import PowerConfig
+
+if TYPE_CHECKING:
+    from cfenvs.power.config import HasNetwork
 
 GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
@@ -42,6 +44,11 @@ def load_network(network: Any) -> Any:
     return load_object(network)
 
 
+def from_map(network: Any) -> bool:
+    """Whether what a field `network` stands for draws users on a map, as the system would on its square."""
+    return isinstance(network, Draw)
+
+
 class GivenParts:
     """What the field `network` of a configuration gives of each new network, as arrays by name; {} where all is drawn.
 
@@ -51,7 +58,7 @@ class GivenParts:
         Its `given_shapes` names the parts that may be given, each with its shape.
     """
 
-    def __init__(self, config: PowerConfig) -> None:
+    def __init__(self, config: HasNetwork) -> None:
         self._config = config
         self._warned = False
         self._network = load_network(config.network)
@@ -86,7 +93,7 @@ class GivenParts:
             )
 
 
-def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
+def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
     """Copies of the given parts of a network as arrays.
 
     Raises
@@ -102,7 +109,7 @@ def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
             f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
         )
     check_keys(parts, shapes, "part of network")
-    for name, why in getattr(config, "refused_parts", {}).items():
+    for name, why in config.refused_parts.items():
         if name in parts:
             raise ValueError(f"network[{name!r}] {why}")
     arrays = {}
@@ -189,7 +196,7 @@ def _height(given: Given, stations: str, height: float) -> float | Float:
     return above if of_users is None else np.asarray(above - of_users)
 
 
-def check_network(config: PowerConfig) -> Collection[str] | None:
+def check_network(config: HasNetwork) -> Collection[str] | None:
     """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
 
     Returns

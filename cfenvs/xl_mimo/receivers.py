@@ -16,7 +16,7 @@ from cfenvs.arrays import Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
 from cfenvs.core.config import require
 from cfenvs.core.kept import entry
-from cfenvs.power.choices import Chosen, choose_class, is_own
+from cfenvs.power.choices import Chosen, Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import (
@@ -254,9 +254,9 @@ class NearFieldReceiver(Receiver):
 
 
 RECEIVERS: Mapping[str, type[Receiver]] = {"mr": MaximumRatioReceiver, "l-mmse": LocalMmseReceiver}
+RECEIVER = Classes(RECEIVERS, Receiver, OwnReceiver)
 
 
 def make_receiver(config: XLMIMOConfig, num_worlds: int) -> Receiver:
     """The receiver that the configuration names."""
-    made = choose_class(config, "receiver", RECEIVERS, Receiver)(config, num_worlds)
-    return cast(Receiver, OwnReceiver(made) if is_own(config.receiver, RECEIVERS) else made)
+    return cast(Receiver, RECEIVER.make(config, "receiver", num_worlds))
