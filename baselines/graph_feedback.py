@@ -34,7 +34,7 @@ from cfenvs.adapters.torch import rates
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.evaluation import Protocol, evaluate
 from cfenvs.evaluation.protocol import VALIDATION
-from cfenvs.policies.classical import PowerPolicy
+from cfenvs.policies import Listener, PowerPolicy
 from cfenvs.radio import prelog
 
 ENV_ID = "CellFreeUplinkPower-v0"
@@ -198,14 +198,16 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         super().begin(env)
         self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
         self._memory = Memory(env.num_envs, self._config.users)
+        self._listener = Listener(self._config, env.num_envs)
 
     def shares(self, observations: Array, infos: dict[str, Any]) -> Tensor:
         """What `act` plays, as a tensor that knows how it depends on the network."""
         active = self.active(observations)
-        sinr = np.expm1(np.log(2.0) * infos["rates"] / self._prelog)
+        heard = self._listener.hear(infos, infos["powers"])
+        sinr = np.where(heard.new, np.expm1(np.log(2.0) * heard.rates / self._prelog), 0.0)
         new = self.new_networks()
         self._memory.forget(new)
-        self._memory.report(infos["powers"] / self._config.max_power, sinr)
+        self._memory.report(heard.shares / self._config.max_power, sinr)
         if new.any():
             self._features = Networks(self._env.scenarios, self._config)
         found = powers_of(self.corrector, self._memory, self._features, active)

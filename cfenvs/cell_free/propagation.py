@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
+from cfenvs.radio.draws import twin
 from cfenvs.radio.geometry import Links
 
 if TYPE_CHECKING:
@@ -89,6 +90,59 @@ def two_component(links: Links, config: CellFreeConfig, rngs: Generators) -> Flo
     return shadowing.two_component_shadowing_db(
         between_access_points, between_users, config.shadowing_std_db, config.shadowing_decorrelation, rngs
     )
+
+
+class Walked(NamedTuple):
+    """How a shadowing changes where users walk: part of it stays, the rest is renewed from step to step.
+
+    Attributes
+    ----------
+    of_links : bool
+        Whether what is renewed is of each link, or of each user.
+    fresh : callable
+        (positions (T, K, 2), config, rng): what is renewed as a new drop would have it, (T, L, K), or (T, 1, K) where
+        all access points have the same.
+    still : callable, optional
+        (links, config, rngs): what stays, (n, L, 1), of drops whose shadowing the generators are about to draw.
+    """
+
+    of_links: bool
+    fresh: Callable[[Float, Any, np.random.Generator], Float]
+    still: Callable[[Links, Any, Generators], Float] | None = None
+
+
+def fresh_over_users(positions: Float, config: CellFreeConfig, rng: np.random.Generator) -> Float:
+    """Of "user-correlated"."""
+    between = geometry.pairwise_distance(positions, config.side)
+    std_db, decorrelation = config.shadowing_std_db, config.shadowing_decorrelation
+    return shadowing.user_correlated_shadowing_db(between, config.access_points, std_db, decorrelation, rng)
+
+
+def fresh_on_links(positions: Float, config: CellFreeConfig, rng: np.random.Generator) -> Float:
+    """Of "independent"."""
+    shape = (*positions.shape[:-1], config.access_points)
+    return config.shadowing_std_db * rng.standard_normal(shape).swapaxes(-1, -2)
+
+
+def fresh_of_users(positions: Float, config: CellFreeConfig, rng: np.random.Generator) -> Float:
+    """Of "two-component": that of the users."""
+    between = geometry.pairwise_distance(positions, config.side)
+    return shadowing.user_component_db(between, config.shadowing_std_db, config.shadowing_decorrelation, rng)
+
+
+def still_of_access_points(links: Links, config: CellFreeConfig, rngs: Generators) -> Float:
+    """Of "two-component": that of the access points, which is drawn first."""
+    between = geometry.pairwise_distance(links.access_points, links.side)
+    first = [twin(rng) for rng in rngs]
+    return shadowing.access_point_component_db(between, config.shadowing_std_db, config.shadowing_decorrelation, first)
+
+
+WALKED: Mapping[str, Walked] = {
+    "user-correlated": Walked(True, fresh_over_users),
+    "independent": Walked(True, fresh_on_links),
+    "two-component": Walked(False, fresh_of_users, still_of_access_points),
+}
+"""Of each shadowing of ours; nobody else's is known well enough to walk through."""
 
 
 def least_contaminated(gains: Float, config: CellFreeConfig, rngs: Generators) -> Int:
@@ -202,11 +256,14 @@ class LargeScale:
         self._config = config
         self._path_loss, self._shadowing = PATH_LOSSES.of(config, "path_loss"), SHADOWINGS.of(config, "shadowing")
 
-    def gain_db(self, links: Links, rngs: Generators) -> Float:
-        """Gains with shadowing in dB, (n, L, K)."""
-        gain_db, shadow = self._path_loss(links, self._config), self._shadowing(links, self._config, rngs)
-        shadowed = self._path_loss.shadowed(links)
-        return gain_db + (shadow if shadowed is None else np.where(shadowed, shadow, 0.0))
+    def shadowing_db(self, links: Links, rngs: Generators) -> Float:
+        """Shadowing in dB, (n, L, K), also of links that have none."""
+        return self._shadowing(links, self._config, rngs)
+
+    def gain_db(self, links: Links, shadowing_db: Float) -> Float:
+        """Gains with this shadowing in dB, (n, L, K)."""
+        gain_db, shadowed = self._path_loss(links, self._config), self._path_loss.shadowed(links)
+        return gain_db + (shadowing_db if shadowed is None else np.where(shadowed, shadowing_db, 0.0))
 
 
 class Assignment:
