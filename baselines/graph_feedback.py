@@ -28,7 +28,8 @@ import torch
 from torch import Tensor
 
 from baselines.common.arguments import KeptArgs, WorldsArgs, command_line
-from baselines.common.graphs import GraphNet, decibels
+from baselines.common.few_worlds import FEW, Compiled
+from baselines.common.graphs import GraphNet, Network, decibels
 from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.ways import Situation, Tensors, WayArgs, tensors, way_of
 from baselines.common.xl_mimo import NewNetworks
@@ -69,11 +70,12 @@ class Args(WayArgs, KeptArgs, WorldsArgs):
 
 
 class Memory:
-    """What a CPU keeps of E worlds of K users: who was active, and what each user's SINR last cost.
+    """What a CPU keeps of E worlds of K users: who is active, and what each user's SINR last cost.
 
     Attributes
     ----------
-    before : (E, K) bool array
+    active, before : (E, K) bool arrays
+        Now, and in the step before.
     prices : (E, K) array
         Share of full power for one unit of SINR; NaN before the first report.
     shares, sinr : (E, K) arrays
@@ -84,22 +86,27 @@ class Memory:
 
     def __init__(self, worlds: int, users: int) -> None:
         shape = (worlds, users)
-        self.before = np.zeros(shape, bool)
+        self.active, self.before = np.zeros(shape, bool), np.zeros(shape, bool)
         self.prices = np.full(shape, np.nan)
         self.shares, self.sinr, self.age = np.ones(shape), np.ones(shape), np.zeros(shape)
 
     def forget(self, worlds: Bool) -> None:
         """New networks: nothing that was known holds."""
-        self.before[worlds], self.prices[worlds], self.age[worlds] = False, np.nan, 0.0
+        self.active[worlds], self.prices[worlds], self.age[worlds] = False, np.nan, 0.0
         self.shares[worlds], self.sinr[worlds] = 1.0, 1.0
 
     def report(self, shares: Float, sinr: Float) -> None:
         """What users sent and what it gave them, (E, K)."""
-        heard = self.before & (sinr > 0) & (shares > 0)
+        heard = self.active & (sinr > 0) & (shares > 0)
         self.age += 1.0
         self.age[heard] = 0.0
         self.shares[heard], self.sinr[heard] = shares[heard], sinr[heard]
         self.prices[heard] = shares[heard] / sinr[heard]
+
+    def meet(self, active: Bool) -> Int:
+        """Who is active now (E, K); the worlds in which users have come or gone."""
+        self.before, self.active = self.active, active
+        return np.flatnonzero((active != self.before).any(axis=1))
 
 
 class Networks:
@@ -122,16 +129,6 @@ class Networks:
         self.pairs = np.stack([decibels(caused), decibels(caused).swapaxes(1, 2), cosine, shared, shared * cosine], -1)
 
 
-def situation(memory: Memory, networks: Networks, active: Bool, worlds: Int) -> Situation:
-    """What is known in some worlds, before anybody has been corrected."""
-    prices = guessed(memory, networks)
-    guess = prices - _over(prices * active, active)
-    known = nodes_of(memory, networks, active, guess), networks.pairs, active, active | memory.before, guess, prices
-    nodes, edges, active, heard, guess, prices = (array[worlds] for array in known)
-    single = (array.astype(np.float32) for array in (nodes, edges, guess, prices))
-    return Situation(next(single), next(single), active, heard, next(single), next(single))
-
-
 def guessed(memory: Memory, networks: Networks) -> Float:
     """Logarithms of prices (E, K); of who has none, what its gain would cost if it were like those that have one."""
     known = np.isfinite(memory.prices)
@@ -144,14 +141,19 @@ def _over(terms: Float, counted: Bool) -> Float:
     return terms.sum(axis=1, keepdims=True) / np.maximum(counted.sum(axis=1, keepdims=True), 1)
 
 
-def nodes_of(memory: Memory, networks: Networks, active: Bool, guess: Float) -> Float:
-    """What the CPU knows of each user, (E, K, NODE)."""
-    joined, left = active & ~memory.before, ~active & memory.before
-    among = ((networks.same_pilot & who[:, None]).sum(axis=2) for who in (active, joined))
-    logarithms = (np.log(np.maximum(report, 1e-9)) for report in (memory.shares, memory.sinr))
-    told = [active, memory.before, joined, left, np.isfinite(memory.prices), 0.2 * guess]
-    told += [0.2 * report for report in logarithms] + [0.5 * np.log1p(memory.age)] + [0.5 * count for count in among]
-    return np.concatenate([networks.gains, np.stack(told, axis=-1)], axis=2)
+def situation(memory: Memory, networks: Networks, prices: Float, worlds: Int) -> Situation:
+    """What the CPU knows in W worlds of users and pairs; `prices` (E, K) are logarithms."""
+    active, before, prices = memory.active[worlds], memory.before[worlds], prices[worlds]
+    joined, left = active & ~before, ~active & before
+    guess = prices - _over(prices * active, active)
+    among = ((networks.same_pilot[worlds] & who[:, None]).sum(axis=2) for who in (active, joined))
+    logarithms = (np.log(np.maximum(report[worlds], 1e-9)) for report in (memory.shares, memory.sinr))
+    told = [active, before, joined, left, np.isfinite(memory.prices[worlds]), 0.2 * guess]
+    told += [0.2 * report for report in logarithms]
+    told += [0.5 * np.log1p(memory.age[worlds])] + [0.5 * count for count in among]
+    nodes = np.concatenate([networks.gains[worlds], np.stack(told, axis=-1)], axis=2).astype(np.float32)
+    edges = networks.pairs[worlds].astype(np.float32)
+    return Situation(nodes, edges, active, active | before, guess.astype(np.float32), prices.astype(np.float32))
 
 
 class Corrector:
@@ -162,9 +164,9 @@ class Corrector:
         self.network = GraphNet(NODE, EDGE, args.hidden, args.layers)
         self.prelog, self._sharpness = ratio, args.sharpness
 
-    def logarithms(self, seen: Tensors) -> Tensor:
+    def logarithms(self, seen: Tensors, network: Network | None = None) -> Tensor:
         """Of shares of full power (W, K), the largest of each world 1; messages come from who is or just was active."""
-        corrected = seen.guess + self.network(seen.nodes, seen.edges, seen.heard)
+        corrected = seen.guess + (network or self.network)(seen.nodes, seen.edges, seen.heard)
         corrected = corrected.masked_fill(~seen.active, -torch.inf)
         return corrected - corrected.amax(dim=1, keepdim=True)
 
@@ -202,28 +204,30 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         super().begin(env)
         self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
         self._memory = Memory(env.num_envs, self._config.users)
+        self._few = Compiled(self.corrector.network)
 
-    def see(self, observations: Array, infos: dict[str, Any]) -> tuple[Float32, Int, Situation]:
-        """Shares (E, K) that prices alone ask for, the worlds in which users come or go, and what is known there."""
-        active, memory = self.active(observations), self._memory
+    def see(self, observations: Array, infos: dict[str, Any]) -> tuple[Float32, Int]:
+        """Shares (E, K) that prices alone ask for, and the worlds in which users come or go."""
+        active, new = self.active(observations), self.new_networks()
+        self._memory.forget(new)
         sinr = np.expm1(np.log(2.0) * infos["rates"] / self._prelog)
-        new = self.new_networks()
-        memory.forget(new)
-        memory.report(infos["powers"] / self._config.max_power, sinr)
+        self._memory.report(infos["powers"] / self._config.max_power, sinr)
         if new.any():
             self._features = Networks(self._env.scenarios, self._config)
-        changed = np.flatnonzero((active != memory.before).any(axis=1))
-        seen = situation(memory, self._features, active, changed)
-        shares = np.exp(self.corrector.legal(guessed(memory, self._features), active)).astype(np.float32)
-        memory.before = active
-        return shares, changed, seen
+        self._prices = guessed(self._memory, self._features)
+        return np.exp(self.corrector.legal(self._prices, active)).astype(np.float32), self._memory.meet(active)
+
+    def situation(self, worlds: Int) -> Situation:
+        """What is known in some of them."""
+        return situation(self._memory, self._features, self._prices, worlds)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power."""
-        shares, changed, seen = self.see(observations, infos)
+        shares, changed = self.see(observations, infos)
         if changed.size:
             with torch.no_grad():
-                shares[changed] = torch.exp(self.corrector.logarithms(tensors(seen))).numpy()
+                seen, network = tensors(self.situation(changed)), self._few if changed.size <= FEW else None
+                shares[changed] = torch.exp(self.corrector.logarithms(seen, network)).numpy()
         return shares
 
 
@@ -260,9 +264,9 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
             way.begin()
             for step in range(steps):
                 position = (episode + step / steps) / args.episodes
-                shares, changed, seen = policy.see(observations, infos)
+                shares, changed = policy.see(observations, infos)
                 if changed.size:
-                    shares[changed] = np.exp(way.play(seen, changed, shares, position))
+                    shares[changed] = np.exp(way.play(policy.situation(changed), changed, shares, position))
                 observations, _, _, _, infos = env.step(shares)
                 way.hear(infos["rates"], position)
             if (episode + 1) % args.validate_every == 0 or episode + 1 == args.episodes:

@@ -30,7 +30,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.common.arguments import command_line
-from baselines.common.graphs import GraphNet, decibels, flat
+from baselines.common.few_worlds import FEW, Compiled
+from baselines.common.graphs import GraphNet, Network, decibels, flat
 from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.ways import Situation, Tensors, WayArgs, tensors, way_of
 from baselines.common.xl_mimo import ENV_ID, NewNetworks, RunArgs, Validation, announce, without_scale
@@ -111,9 +112,9 @@ class Powers:
         everybody = np.ones(prices.shape, bool)
         return Situation(nodes, edges, everybody, everybody, np.zeros_like(prices), prices)
 
-    def logarithms(self, seen: Tensors) -> Tensor:
+    def logarithms(self, seen: Tensors, network: Network | None = None) -> Tensor:
         """Of shares of full power (B, K)."""
-        return self._range * (torch.sigmoid(self.network(seen.nodes, seen.edges)) - 1.0)
+        return self._range * (torch.sigmoid((network or self.network)(seen.nodes, seen.edges, None)) - 1.0)
 
     def legal(self, logarithms: Float, active: Bool) -> Float:
         """Within the range."""
@@ -168,11 +169,17 @@ class GraphPolicy(FromCheckpoint, PowerPolicy):
         powers.network.load_state_dict(state["network"])
         return cls(powers, args)
 
+    def begin(self, env: Any) -> None:
+        """Few worlds have a way of their own; who sees own gains only has a small network in any case."""
+        super().begin(env)
+        network = self.powers.network
+        self._few = Compiled(network) if env.num_envs <= FEW and isinstance(network, GraphNet) else None
+
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power, for the gains of the moment."""
         seen = self.powers.see(np.asarray(gains_now(self._env)), self._config)
         with torch.no_grad():
-            shares: Float32 = torch.exp(self.powers.logarithms(tensors(seen))).numpy()
+            shares: Float32 = torch.exp(self.powers.logarithms(tensors(seen), self._few)).numpy()
         return shares
 
 

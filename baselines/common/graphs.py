@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,9 @@ OFFSET_DB, SCALE_DB = 20.0, 20.0
 """Features are (decibels - 20) / 20, order one."""
 FAINT_DB = -80.0
 """What is weaker, as a user that a base station does not hear, counts as this."""
+
+Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""A number for each user, (B, K), from features of users (B, K, N), of pairs (B, K, K, P), and who is heard (B, K)."""
 
 
 def decibels(ratios: Float) -> Float:

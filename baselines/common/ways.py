@@ -23,6 +23,8 @@ from cfenvs.adapters.torch import rates
 from cfenvs.arrays import Bool, Float, Float32, Int
 
 Way = Literal["gradient", "regression", "model-free"]
+LEAST_SINR = 1e-9
+"""What counts as this: its logarithm is finite."""
 
 
 @dataclass
@@ -75,10 +77,6 @@ class Situation(NamedTuple):
     guess: Float32
     prices: Float32
 
-    def of(self, worlds: Int) -> Situation:
-        """Some of them."""
-        return Situation(*(array[worlds] for array in self))
-
 
 class Tensors(NamedTuple):
     """The same as tensors."""
@@ -94,8 +92,10 @@ class Tensors(NamedTuple):
 class Task(Protocol):
     """What a way has to know of a policy and of what it is for."""
 
-    network: nn.Module
     prelog: float
+
+    @property
+    def network(self) -> nn.Module: ...
 
     def logarithms(self, seen: Tensors) -> Tensor:
         """Of the shares (W, K) that the network sends; anything for the inactive."""
@@ -207,7 +207,7 @@ class ModelFree:
         self._replay = Replay([args.seed], args.buffer, {**fields, **done})
         self._streams = Streams([args.seed], purpose=7)
         self._sizes, self._updates = np.zeros(worlds), 0
-        self._played: tuple[Situation, Int, Float] | None = None
+        self._played: tuple[Situation, Int, Float32] | None = None
 
     def begin(self) -> None:
         """Draw how much each world explores in the episode to come."""
@@ -263,9 +263,6 @@ class ModelFree:
         self._critic_ascent.adam.load_state_dict(state["critic_adam"])
         self._replay.load_state_dict(state["replay"])
         self._streams.count, self._updates = int(state["count"]), int(state["updates"])
-
-
-LEAST_SINR = 1e-9
 
 
 def tensors(seen: Situation) -> Tensors:

@@ -19,9 +19,10 @@ from tests.baselines.test_common import interrupted  # noqa: E402
 ID = "XLMIMOPower-v0"
 SHORT = {"rounds": 12, "num_envs": 16, "validation_networks": 8, "validate_every": 6, "checkpoint_every": 4}
 WAYS = [
-    {"train": "gradient", "rounds": 60},
-    {"train": "regression", "rounds": 30},
-    {"train": "model-free", "rounds": 250, "batch_size": 32},
+    {"train": "gradient", "rounds": 60, "num_envs": 32},
+    {"train": "gradient", "rounds": 60, "num_envs": 32, "own_gains": True},
+    {"train": "regression", "rounds": 10, "num_envs": 8, "learning_rate": 2e-2},
+    {"train": "model-free", "rounds": 200, "num_envs": 32, "batch_size": 32},
 ]
 
 
@@ -86,10 +87,9 @@ def test_users_that_nobody_hears_leave_features_finite():
     assert np.isfinite(edges).all()
 
 
-@pytest.mark.parametrize("own_gains", [False, True])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_short_training_leaves_full_power_behind(own_gains, way):
-    args = Args(seed=1, num_envs=32, validation_networks=32, validate_every=20, own_gains=own_gains, **way)
+def test_a_short_training_leaves_full_power_behind(way):
+    args = Args(seed=1, validation_networks=32, validate_every=way["rounds"] // 2, **way)
     policy = train(args, progress=False)
     first, *_, last = (point["sum_se"] for point in policy.curve)
     assert last > first
@@ -101,7 +101,7 @@ def test_a_short_training_leaves_full_power_behind(own_gains, way):
     assert earned > 1.2 * env.step(np.ones((32, 6)))[1].mean()
 
 
-@pytest.mark.parametrize("way", ["gradient", "regression", "model-free"])
+@pytest.mark.parametrize("way", ["gradient", "model-free"])
 def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, way):
     kwargs = {**SHORT, "train": way, "batch_size": 16, "critic_warm_up": 2}
     whole = train(Args(**kwargs, folder=tmp_path / "whole"), progress=False)
