@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +13,11 @@ from cfenvs.arrays import Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
-from cfenvs.power.config import PowerConfig
+from cfenvs.maps.draw import Draw
+from cfenvs.maps.named import NAMED, is_map, open_map
+
+if TYPE_CHECKING:
+    from cfenvs.power.config import HasNetwork
 
 GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
@@ -25,6 +29,26 @@ CLOSE = 1.0
 """Metres; no network of sites is as small."""
 
 
+def load_network(network: Any) -> Any:
+    """What the field `network` stands for: a map by its name or path, or what `load_object` finds.
+
+    Raises
+    ------
+    ValueError
+        If a word names nothing.
+    """
+    if is_map(network):
+        return Draw(open_map(network))
+    if isinstance(network, str) and ":" not in network:
+        check_keys([network], NAMED, "map")
+    return load_object(network)
+
+
+def from_map(network: Any) -> bool:
+    """Whether what a field `network` stands for draws users on a map, as the system would on its square."""
+    return isinstance(network, Draw)
+
+
 class GivenParts:
     """What the field `network` of a configuration gives of each new network, as arrays by name; {} where all is drawn.
 
@@ -32,16 +56,22 @@ class GivenParts:
     ----------
     config : CellFreeConfig or XLMIMOConfig
         Its `given_shapes` names the parts that may be given, each with its shape.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The parts that are given, of a function those of the last network.
     """
 
-    def __init__(self, config: PowerConfig) -> None:
+    def __init__(self, config: HasNetwork) -> None:
         self._config = config
         self._warned = False
-        self._network = load_object(config.network)
+        self._network = load_network(config.network)
         self._looked_at = False
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
             warn_of_degrees(self._network)
+        self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
 
     @property
     def foreign(self) -> bool:
@@ -52,6 +82,7 @@ class GivenParts:
         given = self._network
         if callable(given):
             given = checked_parts(self._config, given(self._config, rng))
+            self.names = tuple(given)
             if not self._looked_at:  # one network tells what numbers a function returns
                 self._looked_at = True
                 warn_of_degrees(given)
@@ -69,7 +100,7 @@ class GivenParts:
             )
 
 
-def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
+def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
     """Copies of the given parts of a network as arrays.
 
     Raises
@@ -85,7 +116,7 @@ def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
             f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
         )
     check_keys(parts, shapes, "part of network")
-    for name, why in getattr(config, "refused_parts", {}).items():
+    for name, why in config.refused_parts.items():
         if name in parts:
             raise ValueError(f"network[{name!r}] {why}")
     arrays = {}
@@ -172,7 +203,7 @@ def _height(given: Given, stations: str, height: float) -> float | Float:
     return above if of_users is None else np.asarray(above - of_users)
 
 
-def check_network(config: PowerConfig) -> Collection[str] | None:
+def check_network(config: HasNetwork) -> Collection[str] | None:
     """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
 
     Returns
@@ -181,7 +212,7 @@ def check_network(config: PowerConfig) -> Collection[str] | None:
         The parts that it gives; None if a function may give any.
     """
     network = config.network
-    found = load_object(network)
+    found = load_network(network)
     if isinstance(found, Mapping):
         checked = checked_parts(config, found)
         if found is network:
@@ -193,6 +224,7 @@ def check_network(config: PowerConfig) -> Collection[str] | None:
         found is None or callable(found),
         "network",
         network,
-        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
+        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, 'module:Name' of such, the "
+        f"name of a map ({', '.join(map(repr, NAMED))}), or the path of one (.npz)",
     )
     return () if found is None else None
