@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,7 +118,7 @@ def what_there_is_has_its_page(out, site):
         text = site[made / "environments" / f"{name}.html"].text
         module = importlib.import_module(package)
         config = next(value for key, value in vars(module).items() if key.endswith("Config"))
-        for word in (*module.PRESETS, *config.__dataclass_fields__, "Reference values", "Episode End"):
+        for word in (*module.PRESETS, *(field.name for field in fields(config)), "Reference values", "Episode End"):
             assert word in text, f"{word} is not on the page of {name}"
         for receiver in getattr(module, "RECEIVERS", ()):
             page = made / "receivers" / f"{package.rpartition('.')[2]}-{receiver}.html"

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Int
-from cfenvs.power.choices import choose_function, is_own, numbers, refuse
+from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.geometry import Links
 
@@ -107,48 +107,6 @@ def balanced_random(gains: Float, config: CellFreeConfig, rngs: Generators) -> I
     return np.array([pilots.balanced_random(config.users, config.pilot_length, rng) for rng in rngs])
 
 
-PATH_LOSS: Mapping[str, type[PathLoss]] = {"urban-micro": UrbanMicro, "three-slope": ThreeSlope}
-SHADOWING: Mapping[str, Callable[[Links, Any, Generators], Float]] = {
-    "user-correlated": user_correlated,
-    "two-component": two_component,
-    "independent": independent,
-}
-PILOT_ASSIGNMENT: Mapping[str, Callable[[Float, Any, Generators], Int]] = {
-    "least-contaminated": least_contaminated,
-    "greedy": greedy,
-    "random": balanced_random,
-}
-
-
-class Propagation:
-    """What the fields `path_loss`, `shadowing` and `pilot_assignment` of a configuration stand for.
-
-    Raises
-    ------
-    ValueError
-        If one names nothing that there is.
-    """
-
-    def __init__(self, config: CellFreeConfig) -> None:
-        path_loss = choose_function(config, "path_loss", PATH_LOSS, "(links, config)")
-        shadowing = choose_function(config, "shadowing", SHADOWING, "(links, config, rng)")
-        assign = choose_function(config, "pilot_assignment", PILOT_ASSIGNMENT, "(gains, config, rng)")
-        self._config = config
-        self._path_loss = OwnPathLoss(path_loss) if is_own(config.path_loss, PATH_LOSS) else path_loss
-        self._shadowing = OwnShadowing(shadowing) if is_own(config.shadowing, SHADOWING) else shadowing
-        self._assign = OwnAssignment(assign) if is_own(config.pilot_assignment, PILOT_ASSIGNMENT) else assign
-
-    def gain_db(self, links: Links, rngs: Generators) -> Float:
-        """Gains with shadowing in dB, (n, L, K)."""
-        gain_db, shadow = self._path_loss(links, self._config), self._shadowing(links, self._config, rngs)
-        shadowed = self._path_loss.shadowed(links)
-        return gain_db + (shadow if shadowed is None else np.where(shadowed, shadow, 0.0))
-
-    def pilots(self, gains: Float, rngs: Generators) -> Int:
-        """Pilots (n, K) of users with these gains over the noise (n, L, K)."""
-        return self._assign(gains, self._config, rngs)
-
-
 class OwnPathLoss(PathLoss):
     """Somebody's own, called for one network at a time with arrays of its own; what it returns is checked."""
 
@@ -219,3 +177,44 @@ class OwnAssignment:
                 f"must return integers from 0 to {config.pilot_length - 1}, of pilot_length={config.pilot_length}",
             )
         return assigned
+
+
+PATH_LOSS: Mapping[str, type[PathLoss]] = {"urban-micro": UrbanMicro, "three-slope": ThreeSlope}
+SHADOWING: Mapping[str, Callable[[Links, Any, Generators], Float]] = {
+    "user-correlated": user_correlated,
+    "two-component": two_component,
+    "independent": independent,
+}
+PILOT_ASSIGNMENT: Mapping[str, Callable[[Float, Any, Generators], Int]] = {
+    "least-contaminated": least_contaminated,
+    "greedy": greedy,
+    "random": balanced_random,
+}
+PATH_LOSSES = Functions(PATH_LOSS, "(links, config)", OwnPathLoss)
+SHADOWINGS = Functions(SHADOWING, "(links, config, rng)", OwnShadowing)
+ASSIGNMENTS = Functions(PILOT_ASSIGNMENT, "(gains, config, rng)", OwnAssignment)
+
+
+class LargeScale:
+    """Gains of the links of a configuration, as its fields `path_loss` and `shadowing` say."""
+
+    def __init__(self, config: Any) -> None:
+        self._config = config
+        self._path_loss, self._shadowing = PATH_LOSSES.of(config, "path_loss"), SHADOWINGS.of(config, "shadowing")
+
+    def gain_db(self, links: Links, rngs: Generators) -> Float:
+        """Gains with shadowing in dB, (n, L, K)."""
+        gain_db, shadow = self._path_loss(links, self._config), self._shadowing(links, self._config, rngs)
+        shadowed = self._path_loss.shadowed(links)
+        return gain_db + (shadow if shadowed is None else np.where(shadowed, shadow, 0.0))
+
+
+class Assignment:
+    """Pilots of the users of a configuration, as its field `pilot_assignment` says."""
+
+    def __init__(self, config: Any) -> None:
+        self._config, self._assign = config, ASSIGNMENTS.of(config, "pilot_assignment")
+
+    def pilots(self, gains: Float, rngs: Generators) -> Int:
+        """Pilots (n, K) of users with these gains over the noise (n, L, K)."""
+        return self._assign(gains, self._config, rngs)

@@ -80,7 +80,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, side, height)
-    gain_db = config.propagation.gain_db(between, rngs)
+    gain_db = config.large_scale.gain_db(between, rngs)
     noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
     gain_db = np.minimum(replaced(given, "gain_db", gain_db), GIVEN_DB[1])
     gains = path_loss.db_to_linear(gain_db - noise_dbm)
@@ -90,5 +90,5 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         scattering = gains[..., None, None] * local_scattering(
             between.azimuth, between.elevation, config.antennas, spread, spread
         )
-    pilots = config.propagation.pilots(gains, rngs)
+    pilots = config.assignment.pilots(gains, rngs)
     return Scenario(access_points, users, heights, gains, pilots, side, scattering)

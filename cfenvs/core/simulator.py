@@ -21,6 +21,7 @@ from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.core.account import Account
 from cfenvs.core.config import load_object, require
 from cfenvs.core.contest import Contest
+from cfenvs.core.crew import Crew
 from cfenvs.core.errors import check_options
 from cfenvs.core.threads import one_thread
 
@@ -83,12 +84,15 @@ class Simulator(ABC, Generic[Command, Scenario, Best]):
         The current network of each world; None before its first reset.
     terminated, truncated : (E,) bool arrays
         How the last step left each world.
+    crew : Crew
+        The threads that it may share its worlds out among.
     """
 
     num_worlds: int
     scenarios: Sequence[Scenario | None]
     terminated: Bool
     truncated: Bool
+    crew: Crew = Crew()
     reset_options: ClassVar[tuple[str, ...]] = ()
     """What `reset(options=...)` takes, beside `reset_mask` of many worlds."""
 
@@ -297,7 +301,10 @@ class System(Generic[Config, Sim]):
         """What `reset(options=...)` takes, as the simulator says."""
         return getattr(self.simulator, "reset_options", ())
 
-    def build(self, config: Config, num_worlds: int) -> Sim:
-        """A simulator whose numbers do not depend on how many threads the machine has."""
+    def build(self, config: Config, num_worlds: int, threads: Any = 1) -> Sim:
+        """A simulator whose numbers do not depend on how many threads the machine has, or it may use."""
+        crew = Crew.of(threads)
         with one_thread():
-            return self.simulator(config, num_worlds)
+            simulator = self.simulator(config, num_worlds)
+        simulator.crew = crew
+        return simulator

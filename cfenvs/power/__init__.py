@@ -1,9 +1,10 @@
 """What systems of power control share.
 
-`config.py` says what is needed of a configuration, `actions.py` what actions stand for, `simulator.py` what every such
-simulator holds (arrays of a step, its judgement, optima that are kept), `views.py` how one agent or all users act on it
-and what they are told, `objectives.py` what is maximised; `levels.py`, `given.py` and `scaling.py` have power levels,
-networks that the user gives, and scales of observations; `account.py` sums up an episode that is shown.
+`config.py` has the parts of a configuration that all have, `choices.py` what its fields may stand for, `actions.py`
+what actions stand for, `simulator.py` what every such simulator holds (arrays of a step, its judgement, optima that are
+kept), `views.py` how one agent or all users act on it and what they are told, `objectives.py` what is maximised;
+`levels.py`, `given.py` and `scaling.py` have power levels, networks that the user gives, and scales of observations;
+`account.py` sums up an episode that is shown.
 """
 
 from cfenvs.power.levels import db_levels, linear_levels

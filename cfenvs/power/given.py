@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +13,9 @@ from cfenvs.arrays import Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
-from cfenvs.power.config import PowerConfig
+
+if TYPE_CHECKING:
+    from cfenvs.power.config import HasNetwork
 
 GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
@@ -39,7 +41,7 @@ class GivenParts:
         The parts that are given, of a function those of the last network.
     """
 
-    def __init__(self, config: PowerConfig) -> None:
+    def __init__(self, config: HasNetwork) -> None:
         self._config = config
         self._warned = False
         self._network = load_object(config.network)
@@ -76,7 +78,7 @@ class GivenParts:
             )
 
 
-def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
+def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
     """Copies of the given parts of a network as arrays.
 
     Raises
@@ -92,7 +94,7 @@ def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
             f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
         )
     check_keys(parts, shapes, "part of network")
-    for name, why in getattr(config, "refused_parts", {}).items():
+    for name, why in config.refused_parts.items():
         if name in parts:
             raise ValueError(f"network[{name!r}] {why}")
     arrays = {}
@@ -179,7 +181,7 @@ def _height(given: Given, stations: str, height: float) -> float | Float:
     return above if of_users is None else np.asarray(above - of_users)
 
 
-def check_network(config: PowerConfig) -> Collection[str] | None:
+def check_network(config: HasNetwork) -> Collection[str] | None:
     """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
 
     Returns

@@ -13,15 +13,17 @@ is not finite there counts as 0. Your own is a function or a short class; pass i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
-from cfenvs.core.config import load_object, require_number, require_positive
+from cfenvs.core.config import load_object
 from cfenvs.core.errors import closest, shown
 from cfenvs.kernels import kernel
-from cfenvs.power.config import PowerConfig
+
+if TYPE_CHECKING:
+    from cfenvs.power.config import PowerConfig
 
 _SIZE, _INFINITY = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
 """Of a float's bits those without the sign, and those of infinity; what is larger stands for no number."""
@@ -253,13 +255,6 @@ def objective_of(config: PowerConfig) -> Objective:
     if config.objective == "energy-efficiency":
         return EnergyEfficiency(config.fixed_power, config.amplifier_efficiency)
     return load_objective(config.objective)
-
-
-def check_objective(config: PowerConfig) -> None:
-    """Check the field `objective` of a configuration, and those of energy efficiency, `objective_of` their use."""
-    load_objective(config.objective)
-    require_positive(config, "circuit_power", "amplifier_efficiency")
-    require_number(config, amplifier_efficiency=(0, 1))
 
 
 class _Checked:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from cfenvs.core.config import Part
 from cfenvs.registration import IDS, EachSystem, system_of
 from extension import docstrings
 from extension.docstrings import ROOT, readable
@@ -71,7 +72,7 @@ def parameters(config: type) -> list[str]:
     """Fields of a configuration with their defaults, by the headings of its docstring, where it has any."""
     defaults = {field.name: field.default for field in dataclasses.fields(config)}
     out = []
-    for base in (base for base in config.__mro__ if dataclasses.is_dataclass(base)):
+    for base in pages_of(config):
         for heading, lines in sections(docstrings.of(base)):
             if heading == "References":
                 out += readable(["", *lines, ""], base.__qualname__)
@@ -79,6 +80,13 @@ def parameters(config: type) -> list[str]:
                 out += title({"Parameters": base.__name__}.get(heading, heading), "~")
                 out += definitions(lines, defaults, base.__qualname__)
     return out or definitions(list(defaults), defaults, config.__qualname__)
+
+
+def pages_of(config: type) -> list[type]:
+    """The classes whose docstrings tell the fields of a configuration: what is put together from parts says it all."""
+    if issubclass(config, Part):
+        return [config]
+    return [base for base in config.__mro__ if dataclasses.is_dataclass(base)]
 
 
 def sections(lines: list[str]) -> list[tuple[str, list[str]]]:
