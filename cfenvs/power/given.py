@@ -13,6 +13,8 @@ from cfenvs.arrays import Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
+from cfenvs.maps.draw import Draw
+from cfenvs.maps.named import NAMED, is_map, open_map
 
 if TYPE_CHECKING:
     from cfenvs.power.config import HasNetwork
@@ -25,6 +27,26 @@ GIVEN_HEIGHT = (-1e4, 1e4)
 """Least and largest height in metres."""
 CLOSE = 1.0
 """Metres; no network of sites is as small."""
+
+
+def load_network(network: Any) -> Any:
+    """What the field `network` stands for: a map by its name or path, or what `load_object` finds.
+
+    Raises
+    ------
+    ValueError
+        If a word names nothing.
+    """
+    if is_map(network):
+        return Draw(open_map(network))
+    if isinstance(network, str) and ":" not in network:
+        check_keys([network], NAMED, "map")
+    return load_object(network)
+
+
+def from_map(network: Any) -> bool:
+    """Whether what a field `network` stands for draws users on a map, as the system would on its square."""
+    return isinstance(network, Draw)
 
 
 class GivenParts:
@@ -44,7 +66,7 @@ class GivenParts:
     def __init__(self, config: HasNetwork) -> None:
         self._config = config
         self._warned = False
-        self._network = load_object(config.network)
+        self._network = load_network(config.network)
         self._looked_at = False
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
@@ -190,7 +212,7 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
         The parts that it gives; None if a function may give any.
     """
     network = config.network
-    found = load_object(network)
+    found = load_network(network)
     if isinstance(found, Mapping):
         checked = checked_parts(config, found)
         if found is network:
@@ -202,6 +224,7 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
         found is None or callable(found),
         "network",
         network,
-        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
+        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, 'module:Name' of such, the "
+        f"name of a map ({', '.join(map(repr, NAMED))}), or the path of one (.npz)",
     )
     return () if found is None else None
