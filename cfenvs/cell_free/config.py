@@ -27,6 +27,8 @@ from cfenvs.power.levels import linear_levels, require_levels
 from cfenvs.power.pieces import check_observation
 
 MAX_JOINT_ACTIONS = 100_000
+SUPPORTED = 1e-9
+"""In bit/s/Hz: less than the rate of any CQI step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,6 +375,11 @@ class CellFreeConfig(
     power.Episodes, power.Reporting, Mobility, ActiveUsers, Control, Reception, Pilots, Propagation, Network
 ):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
+
+    @property
+    def outage_rate(self) -> float | None:
+        """With CQI steps and no target a user is out whose SINR supports none of them: its rate is zero."""
+        return SUPPORTED if self.target_rate is None and self.utility == "cqi" else self.target_rate
 
 
 def round_half_up(value: float) -> int:
