@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground, replaced
+from cfenvs.power.given import GIVEN_DB, heights_above_users, heights_of_users, on_the_ground, replaced
 from cfenvs.radio import geometry, path_loss
 from cfenvs.radio.correlation import local_scattering
 
@@ -79,7 +79,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     access_points = on_the_ground(given, "access_points", placed)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "access_points", config.height, links)
-    between = geometry.link_geometry(access_points, users, side, height)
+    between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
     gain_db = config.large_scale.gain_db(between, rngs)
     noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
     gain_db = np.minimum(replaced(given, "gain_db", gain_db), GIVEN_DB[1])
