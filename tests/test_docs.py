@@ -65,9 +65,9 @@ def test_what_is_to_be_cited_can_be():
     entries = re.findall(r"^@\w+\{(\w+),\n((?:  .*\n)+)\}$", bib, re.MULTILINE)
     keys = [key for key, _ in entries]
     assert len(keys) == len(set(keys)) == bib.count("\n@") + 1
-    for key, fields in entries:
-        assert re.search(r"^  year +=", fields, re.MULTILINE), key
-        assert re.search(r"^  (author|title) +=", fields, re.MULTILINE), key
+    for key, said in entries:
+        assert re.search(r"^  year +=", said, re.MULTILINE), key
+        assert re.search(r"^  (author|title) +=", said, re.MULTILINE), key
         assert fields.count("{") == fields.count("}"), key
     named = set(re.findall(r"``([\w-]+)``", page)) - {"baselines"}
     learners = {path.stem for path in (ROOT / "baselines").glob("*.py")} - {"__init__"}

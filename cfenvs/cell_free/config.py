@@ -79,14 +79,18 @@ class Propagation(power.Propagation, Choices):
 
     Parameters
     ----------
-    path_loss : {"urban-micro", "three-slope"}, or callable
+    path_loss : {"urban-micro", "three-slope", "3gpp-umi", "3gpp-uma", "3gpp-rma", "3gpp-inh", ...}, or callable
         `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
-        shadowing within 50 m. Or your own, a function (links, config) or its `"module:Name"`
+        shadowing within 50 m. Those of TR 38.901, also "3gpp-inh-open" and "3gpp-inf-sl", "-dl", "-sh", "-dh", "-hh",
+        draw a line of sight that users who stand together share (`cfenvs.radio.tr38901`); `height` is then above users
+        at 1.5 m (in offices 1 m). Or your own, a function (links, config) or its `"module:Name"`
         (`cfenvs.cell_free.propagation`).
     bandwidth, noise_figure_db : float
         In Hz, dB.
-    shadowing : {"user-correlated", "two-component", "independent"}, or callable
-        `cfenvs.radio.shadowing`. Or your own, a function (links, config, rng) or its `"module:Name"`.
+    shadowing : {"user-correlated", "two-component", "independent", "3gpp"}, or callable
+        `cfenvs.radio.shadowing`. The last one is that of TR 38.901 for its path losses, and takes nothing from
+        `shadowing_std_db` and `shadowing_decorrelation`. Or your own, a function (links, config, rng) or its
+        `"module:Name"`.
     angular_std_deg : float
         Standard deviation of azimuth and elevation in local scattering, in degrees; matters with several antennas.
     """
@@ -360,6 +364,13 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
             self.shadowing,
             f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
             "changes along a walk",
+        )
+        require(
+            not walking or self.large_scale.path_loss.decorrelation is None,
+            "path_loss",
+            self.path_loss,
+            f"must be one without a line of sight that comes and goes with mobility={self.mobility!r}, such as "
+            "'urban-micro': what becomes of it along a walk is not modelled",
         )
 
     @property

@@ -110,8 +110,8 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     Agents all get the objective, or with `reward_scope="own"` their own spectral efficiency, which makes them selfish.
 
     `info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, with `target_rate` the
-    `outage` (the share of users below it), and with `info_optimum=True` the `optimum` for the action type in use and the
-    `regret`. `rates` are the truth; with any of `report_bits`, `report_delay`, `report_noise_db`, `report_period`,
+    `outage` (the share of users below it), and with `info_optimum=True` the `optimum` for the action type in use and
+    the `regret`. `rates` are the truth; with any of `report_bits`, `report_delay`, `report_noise_db`, `report_period`,
     `report_loss` there are also `reports`, what was last reported of them, and `report_ages` in steps (of a user's
     agent: `report`, `report_age`).
 
