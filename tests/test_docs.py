@@ -68,7 +68,7 @@ def test_what_is_to_be_cited_can_be():
     for key, said in entries:
         assert re.search(r"^  year +=", said, re.MULTILINE), key
         assert re.search(r"^  (author|title) +=", said, re.MULTILINE), key
-        assert fields.count("{") == fields.count("}"), key
+        assert said.count("{") == said.count("}"), key
     named = set(re.findall(r"``([\w-]+)``", page)) - {"baselines"}
     learners = {path.stem for path in (ROOT / "baselines").glob("*.py")} - {"__init__"}
     assert named == set(keys) | learners | set(IDS)
