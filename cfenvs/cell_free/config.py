@@ -27,6 +27,8 @@ from cfenvs.power.levels import linear_levels, require_levels
 from cfenvs.power.pieces import check_observation
 
 MAX_JOINT_ACTIONS = 100_000
+SUPPORTED = 1e-9
+"""In bit/s/Hz: less than the rate of any CQI step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +79,18 @@ class Propagation(power.Propagation, Choices):
 
     Parameters
     ----------
-    path_loss : {"urban-micro", "three-slope"}, or callable
+    path_loss : {"urban-micro", "three-slope", "3gpp-umi", "3gpp-uma", "3gpp-rma", "3gpp-inh", ...}, or callable
         `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
-        shadowing within 50 m. Or your own, a function (links, config) or its `"module:Name"`
+        shadowing within 50 m. Those of TR 38.901, also "3gpp-inh-open" and "3gpp-inf-sl", "-dl", "-sh", "-dh", "-hh",
+        draw a line of sight that users who stand together share (`cfenvs.radio.tr38901`); `height` is then above users
+        at 1.5 m (in offices 1 m). Or your own, a function (links, config) or its `"module:Name"`
         (`cfenvs.cell_free.propagation`).
     bandwidth, noise_figure_db : float
         In Hz, dB.
-    shadowing : {"user-correlated", "two-component", "independent"}, or callable
-        `cfenvs.radio.shadowing`. Or your own, a function (links, config, rng) or its `"module:Name"`.
+    shadowing : {"user-correlated", "two-component", "independent", "3gpp"}, or callable
+        `cfenvs.radio.shadowing`. The last one is that of TR 38.901 for its path losses, and takes nothing from
+        `shadowing_std_db` and `shadowing_decorrelation`. Or your own, a function (links, config, rng) or its
+        `"module:Name"`.
     angular_std_deg : float
         Standard deviation of azimuth and elevation in local scattering, in degrees; matters with several antennas.
     """
@@ -359,6 +365,13 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
             f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
             "changes along a walk",
         )
+        require(
+            not walking or self.large_scale.path_loss.decorrelation is None,
+            "path_loss",
+            self.path_loss,
+            f"must be one without a line of sight that comes and goes with mobility={self.mobility!r}, such as "
+            "'urban-micro': what becomes of it along a walk is not modelled",
+        )
 
     @property
     def walked(self) -> Walked:
@@ -373,6 +386,11 @@ class CellFreeConfig(
     power.Episodes, power.Reporting, Mobility, ActiveUsers, Control, Reception, Pilots, Propagation, Network
 ):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
+
+    @property
+    def outage_rate(self) -> float | None:
+        """With CQI steps and no target a user is out whose SINR supports none of them: its rate is zero."""
+        return SUPPORTED if self.target_rate is None and self.utility == "cqi" else self.target_rate
 
 
 def round_half_up(value: float) -> int:

@@ -35,7 +35,7 @@ SYSTEM = System(
     agents=UsersView,
     renderer=_make_renderer,
     presets=PRESETS,
-    metrics={"reward": "mean", "objective": "mean", "violations": "mean"},
+    metrics={"reward": "mean", "objective": "mean", "violations": "mean", "outage": "mean"},
     louder=louder,
     describe=describe,
     facts=facts,
@@ -121,14 +121,17 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     -------
     min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
     objectives: "sum", "proportional-fair" (the geometric mean), "energy-efficiency" (with `circuit_power`,
-    `access_point_power` and `amplifier_efficiency`), or your own (`cfenvs.power.objectives`). Agents get the
+    `access_point_power` and `amplifier_efficiency`), "fifth-percentile", "target-rate" (the share of users that reach
+    `target_rate`), "weighted-sum" (with `user_weights`), weighted sums of these ({"min": 1.0, "sum": 0.1}), or your
+    own (`cfenvs.power.objectives`). What is proven of the minimum is the best found for the others. Agents get the
     objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
     neighbours ("neighborhood").
 
     A power of 0 for one active user makes the reward 0: of random joint actions over 5 levels with 10 active users,
     89 % earn nothing.
 
-    `info` holds `rates` and `powers` (mW) of the users, the `objective`, the number of `violations`, and with
+    `info` holds `rates` and `powers` (mW) of the users, the `objective`, the number of `violations`, with `target_rate`
+    or CQI steps the `outage` (the share of active users below that rate, or below all steps), and with
     `info_optimum=True` the `optimum` for the action type in use and the `regret`. `rates` are the truth; with any of
     `report_bits`, `report_delay`, `report_noise_db`, `report_period`, `report_loss` there are also `reports`, what was
     last reported of them, and `report_ages` in steps (of a user's agent: `report`, `report_age`).

@@ -48,8 +48,8 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
         "pilots": {
             "length": c.pilot_length,
             **_sharing(None if scenario is None else simulator.pilots[world]),
-            "assignment": called(c.pilot_assignment)
-            + ("" if c.pilot_period is None else f", every {c.pilot_period} steps"),
+            "assignment": called(c.pilot_assignment),
+            **({} if c.pilot_period is None else {"assigned_every_steps": c.pilot_period}),
             "share_left_for_data": simulator.prelog,
         },
         "receiver": {

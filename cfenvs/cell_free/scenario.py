@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground, replaced
+from cfenvs.power.given import GIVEN_DB, heights_above_users, heights_of_users, on_the_ground, replaced
 from cfenvs.radio import geometry, path_loss
 from cfenvs.radio.correlation import local_scattering
 
@@ -85,7 +85,8 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     access_points = on_the_ground(given, "access_points", placed)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "access_points", config.height, links)
-    between = geometry.link_geometry(access_points, users, side, height)
+    between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
+    between = config.large_scale.looked(between, rngs)
     still = still_db(config, between, rngs)
     shadow = config.large_scale.shadowing_db(between, rngs)
     gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, shadow))

@@ -29,7 +29,16 @@ from cfenvs.draw.pen import (
     nice_axis,
     nice_length,
 )
-from cfenvs.power.objectives import EnergyEfficiency, MinimumRate, ProportionalFairness, SumRate
+from cfenvs.power.objectives import (
+    EnergyEfficiency,
+    FifthPercentile,
+    MinimumRate,
+    Mixture,
+    ProportionalFairness,
+    SumRate,
+    TargetRate,
+    WeightedSum,
+)
 
 SIZE = (1000, 560)
 MAP = (28, 96, 412)
@@ -49,6 +58,10 @@ NAMES: dict[type, tuple[str, str]] = {
     MinimumRate: ("Guaranteed {}", UNIT),
     SumRate: ("Sum {}", UNIT),
     ProportionalFairness: ("Geometric mean {}", UNIT),
+    FifthPercentile: ("5th percentile {}", UNIT),
+    WeightedSum: ("Weighted sum {}", UNIT),
+    TargetRate: ("Users at the target", ""),
+    Mixture: ("Weighted objectives", ""),
     EnergyEfficiency: ("Energy efficiency", "bit/J/Hz"),
 }
 """Objectives with what a user gets, such as a rate, and their units."""
@@ -137,7 +150,7 @@ class Figure(Layout):
         name, self._unit = NAMES.get(type(objective), (name, ""))
         self._name = name.format(noun)
         # The others have no place on the axis of one user's rate.
-        self._on_axis = type(objective) in (MinimumRate, ProportionalFairness)
+        self._on_axis = type(objective) in (MinimumRate, ProportionalFairness, FifthPercentile)
         height = RATES[1] - RATES[0]
         self._colour_key = pen.pygame.Surface((6, height))  # along the axis of the rates
         for y, shade in enumerate(_shades(1 - np.arange(height) / height)):

@@ -20,7 +20,7 @@ from cfenvs.core.config import (
 )
 from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
 from cfenvs.power.given import check_network
-from cfenvs.power.objectives import load_objective
+from cfenvs.power.objectives import NEEDED, load_objective, parts_of
 from cfenvs.power.reports import ReportConfig
 
 MAX_BITS = 32
@@ -145,16 +145,22 @@ class Mobility(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Control(Part):
+class Control(Network):
     """What is sent at most, and what for.
 
     Parameters
     ----------
     max_power : float
         Largest power of a user in mW.
-    objective : str or Objective
-        "min", "sum", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
-        (`cfenvs.power.objectives`).
+    objective : str, mapping or Objective
+        "min", "sum", "proportional-fair", "energy-efficiency", "fifth-percentile", "target-rate", "weighted-sum",
+        `"module:Name"`, or a callable (`cfenvs.power.objectives`); or a weighted sum of these as a mapping, such as
+        {"min": 1.0, "sum": 0.1}.
+    target_rate : float, optional
+        In bit/s/Hz, of "target-rate". Where it is given, infos have the `outage` too: the share of the active users
+        whose rate was below it.
+    user_weights : sequence of float, optional
+        Of "weighted-sum", one for each user.
     circuit_power : float
         Of "energy-efficiency", in mW: what the network spends whatever is sent. The default is a round number, not
         that of a product.
@@ -163,14 +169,38 @@ class Control(Part):
     """
 
     max_power: float = 100.0
-    objective: str | Callable[..., Any] = "min"
+    objective: str | Mapping[str, float] | Callable[..., Any] = "min"
+    target_rate: float | None = None
+    user_weights: Sequence[float] | None = None
     circuit_power: float = 1000.0
     amplifier_efficiency: float = 1.0
 
     def check(self) -> None:
         require_positive(self, "max_power", "circuit_power", "amplifier_efficiency")
         require_number(self, amplifier_efficiency=(0, 1))
+        if self.target_rate is not None:
+            require_positive(self, "target_rate")
         load_objective(self.objective)
+        for name, needed in NEEDED.items():
+            lacks = name in parts_of(self.objective) and getattr(self, needed) is None
+            require(not lacks, needed, None, f'must be given with the objective "{name}"')
+
+    def check_together(self) -> None:
+        if self.user_weights is None:
+            return
+        try:
+            weights = np.asarray(self.user_weights, float)
+        except (TypeError, ValueError):
+            weights = np.zeros(0)
+        fits = weights.shape == (self.users,) and bool((np.isfinite(weights) & (weights >= 0)).all() and weights.any())
+        allowed = f"must be {self.users} numbers, one for each user, none below 0 and one above"
+        require(fits, "user_weights", self.user_weights, allowed)
+        object.__setattr__(self, "user_weights", tuple(weights.tolist()))
+
+    @property
+    def outage_rate(self) -> float | None:
+        """Rate in bit/s/Hz below which a user counts as out; None where nobody counts."""
+        return self.target_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +308,12 @@ class PowerConfig(HasNetwork, ReportConfig, Protocol):
     def action_type(self) -> str: ...
     @property
     def objective(self) -> Any: ...
+    @property
+    def target_rate(self) -> float | None: ...
+    @property
+    def user_weights(self) -> Sequence[float] | None: ...
+    @property
+    def outage_rate(self) -> float | None: ...
     @property
     def fixed_power(self) -> float: ...
     @property

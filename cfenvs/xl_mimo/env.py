@@ -31,7 +31,7 @@ SYSTEM = System(
     agents=UsersView,
     renderer=_make_renderer,
     presets=PRESETS,
-    metrics={"reward": "mean", "objective": "mean"},
+    metrics={"reward": "mean", "objective": "mean", "outage": "mean"},
     louder=louder,
     describe=describe,
     facts=facts,
@@ -104,13 +104,16 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     Rewards
     -------
     The sum of the users' spectral efficiencies in bit/s/Hz. Other objectives: "min", "proportional-fair" (the geometric
-    mean), "energy-efficiency" (with `circuit_power`, `base_station_power` and `amplifier_efficiency`), or your own.
+    mean), "energy-efficiency" (with `circuit_power`, `base_station_power` and `amplifier_efficiency`),
+    "fifth-percentile", "target-rate" (the share of users that reach `target_rate`), "weighted-sum" (with
+    `user_weights`), weighted sums of these ({"sum": 1.0, "min": 3.0}), or your own (`cfenvs.power.objectives`).
     Agents all get the objective, or with `reward_scope="own"` their own spectral efficiency, which makes them selfish.
 
-    `info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, and with `info_optimum=True`
-    the `optimum` for the action type in use and the `regret`. `rates` are the truth; with any of `report_bits`,
-    `report_delay`, `report_noise_db`, `report_period`, `report_loss` there are also `reports`, what was last reported
-    of them, and `report_ages` in steps (of a user's agent: `report`, `report_age`).
+    `info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, with `target_rate` the
+    `outage` (the share of users below it), and with `info_optimum=True` the `optimum` for the action type in use and
+    the `regret`. `rates` are the truth; with any of `report_bits`, `report_delay`, `report_noise_db`, `report_period`,
+    `report_loss` there are also `reports`, what was last reported of them, and `report_ages` in steps (of a user's
+    agent: `report`, `report_age`).
 
     Starting State
     --------------

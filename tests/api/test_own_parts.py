@@ -138,7 +138,7 @@ REFUSED = [
     ({"receiver": own.Matched, "lsfd": "optimal"}, "lsfd='optimal': must be None: Matched offers no other"),
     ({"receiver": own.Matched, "fading": "block"}, "fading='block': must be 'average': Matched offers no other"),
     ({"receiver": own.Matched, "utility": "cqi"}, "utility='cqi': must be 'shannon': Matched offers no other"),
-    ({"path_loss": "free"}, "must be one of 'urban-micro', 'three-slope', or a function (links, config) of your own"),
+    ({"path_loss": "free"}, "'3gpp-inf-hh', or a function (links, config) of your own"),
     ({"path_loss": 3.5}, "path_loss=3.5: must be one of"),
     ({"path_loss": own.Street, "carrier_ghz": 3.0}, "carrier_ghz=3.0: Street is measured at 2 GHz"),
     ({"shadowing": ["independent"]}, "shadowing=['independent']: must be one of"),
@@ -159,7 +159,9 @@ def test_what_is_no_part_is_refused_when_it_is_given(kwargs, message):
 def test_a_receiver_of_xl_mimo_says_whether_it_is_for_the_near_field():
     with pytest.raises(ValueError, match="MatchedStations does not say that it heeds them"):
         gym.make(XL_MIMO, preset="near-field", receiver=own.MatchedStations)
-    with pytest.raises(ValueError, match="receiver=3: must be one of 'mr', 'l-mmse', or a class of your own"):
+    with pytest.raises(
+        ValueError, match="receiver=3: must be one of 'mr', 'mr-lsfd', 'l-mmse', or a class of your own"
+    ):
         gym.make(XL_MIMO, receiver=3)
 
 
