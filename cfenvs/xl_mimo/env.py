@@ -35,6 +35,7 @@ SYSTEM = System(
     louder=louder,
     describe=describe,
     facts=facts,
+    served=lambda simulator: ("spectral efficiency of a user, bit/s/Hz", simulator.rates.ravel()),
     catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",
