@@ -65,10 +65,10 @@ def test_what_is_to_be_cited_can_be():
     entries = re.findall(r"^@\w+\{(\w+),\n((?:  .*\n)+)\}$", bib, re.MULTILINE)
     keys = [key for key, _ in entries]
     assert len(keys) == len(set(keys)) == bib.count("\n@") + 1
-    for key, entry in entries:
-        assert re.search(r"^  year +=", entry, re.MULTILINE), key
-        assert re.search(r"^  (author|title) +=", entry, re.MULTILINE), key
-        assert entry.count("{") == entry.count("}"), key
+    for key, said in entries:
+        assert re.search(r"^  year +=", said, re.MULTILINE), key
+        assert re.search(r"^  (author|title) +=", said, re.MULTILINE), key
+        assert said.count("{") == said.count("}"), key
     named = set(re.findall(r"``([\w-]+)``", page)) - {"baselines"}
     learners = {path.stem for path in (ROOT / "baselines").glob("*.py")} - {"__init__"}
     assert named == set(keys) | learners | set(IDS)

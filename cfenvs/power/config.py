@@ -21,6 +21,12 @@ from cfenvs.core.config import (
 from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
 from cfenvs.power.given import check_network
 from cfenvs.power.objectives import NEEDED, load_objective, parts_of
+from cfenvs.power.reports import ReportConfig
+
+MAX_BITS = 32
+"""Of a report."""
+SPEED_OF_LIGHT = 299_792_458.0
+"""In metres per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +99,50 @@ class Propagation(Part):
         require_positive(self, "carrier_ghz")
         require_number(self, shadowing_std_db=(0, np.inf), shadowing_decorrelation=(0, np.inf))
 
+    @property
+    def wavelength(self) -> float:
+        """In metres."""
+        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mobility(Part):
+    """Whether users walk.
+
+    Parameters
+    ----------
+    mobility : {"static", "random-waypoint"}
+        Users stand still; or walk to one uniformly drawn point after another, their shadowing evolving along the way.
+        They walk on from given positions; given gains are refused for them, as nothing says what they are elsewhere.
+    speed, step_duration : float
+        Of walking users, in m/s; and the time between two steps, in s (0.001 is a millisecond). By default a step is a
+        time of large-scale fading, within which channels are estimated anew many times.
+    """
+
+    mobility: str = "static"
+    speed: float = 10.0
+    step_duration: float = 1.0
+
+    def check(self) -> None:
+        require_positive(self, "step_duration")
+        require_number(self, speed=(0, np.inf))
+        require_choice(self, mobility=("static", "random-waypoint"))
+
+    @property
+    def stride(self) -> float:
+        """Metres that a user walks in a step."""
+        return self.speed * self.step_duration
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Parts that `network` may not give with these parameters, and why."""
+        if self.mobility == "static":
+            return {}
+        return {
+            "gain_db": f"cannot be given with mobility={self.mobility!r}: gains at one place do not say what they are "
+            'where users walk to; give positions alone, or choose mobility="static"'
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Control(Network):
@@ -154,6 +204,56 @@ class Control(Network):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reporting(Part):
+    """What is observed of rates. What is earned is the same whatever these are (`cfenvs.power.reports`).
+
+    Parameters
+    ----------
+    report_bits : None, int or "cqi"
+        Bits of a report: 2^bits steps of equal width in dB of SINR over `report_range_db`, each reported as its centre,
+        what is outside as the first or the last one; or the highest CQI that the SINR supports, reported as its
+        efficiency. None rounds nothing.
+    report_range_db : (float, float)
+        Lowest and highest SINR in dB of these steps.
+    report_noise_db : float
+        Standard deviation in dB of a Gaussian error of each report, before it is rounded.
+    report_delay : int
+        Steps by which reports arrive later than right after the step that they tell of.
+    report_period : int
+        Steps from a report to the next; the first step of an episode has one.
+    report_loss : float
+        Share of the reports that are lost, each by itself; below 1. The last one that arrived stands.
+    """
+
+    report_bits: int | str | None = None
+    report_range_db: Sequence[float] = (-3.0, 17.0)
+    report_noise_db: float = 0.0
+    report_delay: int = 0
+    report_period: int = 1
+    report_loss: float = 0.0
+
+    def check(self) -> None:
+        bits = self.report_bits
+        whole = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool) and 1 <= bits <= MAX_BITS
+        require(
+            bits is None or whole or (isinstance(bits, str) and bits == "cqi"),
+            "report_bits",
+            bits,
+            f"must be None, an integer from 1 to {MAX_BITS}, or 'cqi'",
+        )
+        require_count(self, report_delay=0, report_period=1)
+        require_number(self, report_noise_db=(0, np.inf), report_loss=(0, 1))
+        require(self.report_loss < 1, "report_loss", self.report_loss, "must be below 1, or none would ever arrive")
+        ends = self.report_range_db
+        pair = isinstance(ends, Sequence | np.ndarray) and len(ends) == 2
+        number = pair and all(isinstance(end, (int, float, np.number)) and np.isfinite(end) for end in ends)
+        require(
+            bool(number) and ends[0] < ends[1], "report_range_db", ends, "must be two numbers in dB, the lower first"
+        )
+        object.__setattr__(self, "report_range_db", tuple(float(end) for end in ends))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Episodes(Part):
     """How long an episode is, when a network is new, and what is told.
 
@@ -197,7 +297,7 @@ class HasNetwork(Protocol):
     def refused_parts(self) -> Mapping[str, str]: ...
 
 
-class PowerConfig(HasNetwork, Protocol):
+class PowerConfig(HasNetwork, ReportConfig, Protocol):
     """The same of a whole system."""
 
     @property

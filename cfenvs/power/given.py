@@ -188,15 +188,30 @@ def heights_above_users(
     if not any(given):
         return [height] * len(given), height
     each = [_height(parts, stations, height) for parts in given]
+    return each, heights_of(each, links)
+
+
+def heights_of(each: Sequence[float | Float], links: tuple[int, ...]) -> float | Float:
+    """Heights of n networks for computing with: one number where none has any given, else (n, L, K)."""
     if not any(isinstance(one, np.ndarray) for one in each):
-        return each, height
-    return each, np.array([np.broadcast_to(one, links) for one in each])
+        return each[0]
+    return np.array([np.broadcast_to(one, links) for one in each])
+
+
+def heights_of_users(given: Sequence[Given], num_users: int) -> Float | None:
+    """Heights of users above the ground in metres, (n, K), nan where they are not given; None if nowhere."""
+    each = [given_to["users"][:, 2] if _has_heights(given_to, "users") else None for given_to in given]
+    if all(one is None for one in each):
+        return None
+    return np.array([np.full(num_users, np.nan) if one is None else one for one in each])
+
+
+def _has_heights(given: Given, name: str) -> bool:
+    return name in given and given[name].shape[1] == 3
 
 
 def _height(given: Given, stations: str, height: float) -> float | Float:
-    of_stations, of_users = (
-        given[name][:, 2] if name in given and given[name].shape[1] == 3 else None for name in (stations, "users")
-    )
+    of_stations, of_users = (given[name][:, 2] if _has_heights(given, name) else None for name in (stations, "users"))
     if of_stations is None and of_users is None:
         return height
     above = np.array([[height]]) if of_stations is None else of_stations[:, None]
