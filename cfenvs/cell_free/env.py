@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
 from cfenvs.cell_free.facts import facts
 from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
@@ -27,6 +28,11 @@ def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:
     return CellFreeRenderer(simulator)
 
 
+def _served(simulator: CellFreeSimulator) -> tuple[str, Float]:
+    mbps = simulator.config.bandwidth / 1e6
+    return "rate of an active user, Mbit/s", mbps * simulator.rates[simulator.acted_active]
+
+
 SYSTEM = System(
     name="CellFreeUplinkPower-v0",
     agent="user",
@@ -40,6 +46,7 @@ SYSTEM = System(
     louder=louder,
     describe=describe,
     facts=facts,
+    served=_served,
     catalogue={
         "receiver": RECEIVERS,
         "path_loss": PATH_LOSS,

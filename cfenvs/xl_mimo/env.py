@@ -36,6 +36,7 @@ SYSTEM = System(
     louder=louder,
     describe=describe,
     facts=facts,
+    served=lambda simulator: ("spectral efficiency of a user, bit/s/Hz", simulator.rates.ravel()),
     catalogue={"receiver": RECEIVERS, "path_loss": PATH_LOSS, "shadowing": SHADOWING, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",

@@ -7,11 +7,10 @@ from typing import Any
 from cfenvs.core.simulator import AgentsView, View
 from cfenvs.power import facts as of_power
 from cfenvs.power.choices import called
-from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import RATE_CLIP
 from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
-from cfenvs.xl_mimo.views import STREAMS_RATE_SCALE
+from cfenvs.xl_mimo.views import STREAMS_RATE_SCALE, central_layout, users_layout
 
 
 def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, dict[str, Any]]:
@@ -36,7 +35,7 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
             "height_m": of_power.height(c, scenario),
             "users": c.users,
             "antennas_of_a_user": f"{c.ue_array[0]} x {c.ue_array[1]}, {c.ue_spacing:.3g} wavelengths apart",
-            "users_are": f"{of_power.positions(simulator, 'users', 'drawn uniformly')}, and {of_power.way(c)}",
+            "users_are": of_power.positions(simulator, "users", "drawn uniformly"),
             **of_power.given_facts(simulator),
         },
         "radio": {
@@ -50,8 +49,8 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
         "receiver": {
             "combining": of_power.sentence(RECEIVERS, c.receiver),
             "pilots": "none: channels are known, and estimated many times within a step",
-            **of_power.report_facts(c),
         },
+        "users": of_power.users_facts(c),
         "observation": _observed(simulator, view),
         "action": action,
         "reward": of_power.reward_facts(c, view, "spectral efficiencies in bit/s/Hz; no bandwidth is assumed"),
@@ -70,17 +69,13 @@ def _channels(simulator: XLMIMOSimulator) -> str:
 
 
 def _observed(simulator: XLMIMOSimulator, view: View[Any]) -> dict[str, str]:
-    """The entries of an observation, in order."""
-    c = simulator.config
+    """The pieces of an observation, in order."""
     many = isinstance(view, AgentsView)
-    count, whose = (1, "own") if many else (c.users, "of each user")
-    rates = f"{count}, {whose}, of the last step / ({STREAMS_RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}"
-    said = {
-        "gains": f"{1 + c.base_stations}, own, their sum first, then from the largest: {of_power.GAIN}"
-        if many
-        else f"{c.base_stations} x {c.users}, of each base station to each user: {of_power.GAIN}",
-        "rates": rates,
-        "powers": f"{count}, {whose}, {of_power.SENT}",
-        "age": f"{count}, {whose}, {of_power.AGE}",
+    whose = "own, their sum first, then from the largest" if many else "of each base station to each user"
+    words = {
+        "gains": f"{whose}: {of_power.GAIN}",
+        "rates": f"as last reported / ({STREAMS_RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}",
+        "powers": of_power.SHARE_SENT,
+        "age": of_power.AGE,
     }
-    return {name: said[name] for name in pieces_of(c)}
+    return of_power.pieces((users_layout if many else central_layout)(simulator.config), words)
