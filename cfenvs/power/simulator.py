@@ -104,6 +104,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.config, self.num_worlds, self.actions = config, num_worlds, actions
         shape = (num_worlds, config.users)
         self.objective: Objective = objective_of(config)
+        self.outage_rate = config.outage_rate
         self.scenarios: KeptDrops[Scenario] = KeptDrops(num_worlds)
         self.active: Bool = np.ones(shape, bool)
         self.powers, self.rates = np.zeros(shape), np.zeros(shape)
@@ -184,8 +185,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         if self.reports is not None:
             self.reports.take(self.rates, self.active, self.steps)
         self.objective_values = self.objective(self.rates, self.active, spent)
-        if self.config.outage_rate is not None:
-            self.outages = outage(self.rates, self.active, self.config.outage_rate)
+        if self.outage_rate is not None:
+            self.outages = outage(self.rates, self.active, self.outage_rate)
         if self.config.info_optimum:
             best = [self.optimum(world) for world in range(self.num_worlds)]
             self.optimum_values = np.array([optimum.value for optimum in best])
