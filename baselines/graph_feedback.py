@@ -36,7 +36,7 @@ from baselines.common.xl_mimo import NewNetworks
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.evaluation import Protocol, evaluate
 from cfenvs.evaluation.protocol import VALIDATION
-from cfenvs.policies.classical import PowerPolicy
+from cfenvs.policies import Listener, PowerPolicy
 from cfenvs.radio import prelog
 
 ENV_ID = "CellFreeUplinkPower-v0"
@@ -205,13 +205,15 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
         self._memory = Memory(env.num_envs, self._config.users)
         self._few = Compiled(self.corrector.network)
+        self._listener = Listener(self._config, env.num_envs)
 
     def see(self, observations: Array, infos: dict[str, Any]) -> tuple[Float32, Int]:
         """Shares (E, K) that prices alone ask for, and the worlds in which users come or go."""
         active, new = self.active(observations), self.new_networks()
+        heard = self._listener.hear(infos, infos["powers"])
         self._memory.forget(new)
-        sinr = np.expm1(np.log(2.0) * infos["rates"] / self._prelog)
-        self._memory.report(infos["powers"] / self._config.max_power, sinr)
+        sinr = np.where(heard.new, np.expm1(np.log(2.0) * heard.rates / self._prelog), 0.0)
+        self._memory.report(heard.shares / self._config.max_power, sinr)
         if new.any():
             self._features = Networks(self._env.scenarios, self._config)
         self._prices = guessed(self._memory, self._features)

@@ -41,7 +41,8 @@ def map_of_paths(datasets: Sequence[Any], *, name: str = "", stride: int = 1, at
     ----------
     datasets : sequence
         Each with `power` (P, paths), in dB for 0 dBW sent, NaN where there is none, `rx_pos` (P, 3) and `tx_pos` (3,)
-        in metres, and in its parameters of ray tracing the frequency in Hz. Those of the largest grid of receivers count.
+        in metres, and among its parameters of ray tracing the frequency in Hz. Those of the largest grid of receivers
+        count.
     name : str
     stride : int
         Every so many receivers along both axes of the grid is a place.
