@@ -145,7 +145,7 @@ def test_a_training_begins_with_what_another_has_learned(here):
     on = train(Args(**short, start=path), progress=False)
     new = train(Args(**short), progress=False)
     first, other, third, fourth = (
-        np.concatenate([w.detach().numpy().ravel() for w in policy.network.parameters()])
+        np.concatenate([w.detach().numpy().ravel() for w in policy.powers.network.parameters()])
         for policy in (before, still, on, new)
     )
     assert (first == other).all()
