@@ -7,8 +7,8 @@ from typing import Any
 from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
 from cfenvs.cell_free.facts import facts
+from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
-from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
@@ -19,6 +19,7 @@ from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 
 
 def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:

@@ -9,6 +9,7 @@ from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 from cfenvs.xl_mimo.facts import facts
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
 from cfenvs.xl_mimo.receivers import RECEIVERS
@@ -36,7 +37,7 @@ SYSTEM = System(
     describe=describe,
     facts=facts,
     served=lambda simulator: ("spectral efficiency of a user, bit/s/Hz", simulator.rates.ravel()),
-    catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
+    catalogue={"receiver": RECEIVERS, "path_loss": PATH_LOSS, "shadowing": SHADOWING, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",
     examples=("--set mobility=random-waypoint --out walk.gif",),

@@ -6,6 +6,7 @@ from typing import Any
 
 from cfenvs.core.simulator import AgentsView, View
 from cfenvs.power import facts as of_power
+from cfenvs.power.choices import called
 from cfenvs.power.scaling import RATE_CLIP
 from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
@@ -40,8 +41,8 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
         "radio": {
             "carrier_ghz": c.carrier_ghz,
             "noise_dbm": c.noise_dbm,
-            "path_loss": "given, with shadowing" if gains_given else "urban-micro",
-            **({} if gains_given else {"shadowing": f"correlated over users, {c.shadowing_std_db:g} dB"}),
+            "path_loss": "given, with shadowing" if gains_given else called(c.path_loss),
+            **({} if gains_given else {"shadowing": f"{called(c.shadowing)}, {c.shadowing_std_db:g} dB"}),
             "channels": _channels(simulator),
             **of_power.snr_facts(None if scenario is None else simulator.gains[world], c.max_power),
         },
