@@ -35,6 +35,7 @@ _OWN = {
     "pilot_assignment": "tests.own:in_turn",
     "activity": "tests.own:Rota",
 }
+_STRONGEST = "tests.own:strongest"
 _LEVELS = [0.0, 2.0, 20.0, 200.0]
 
 CASES = [
@@ -48,6 +49,8 @@ CASES = [
     _cell_free("mmse-active", preset="small", antennas=2, pilots_from="active", mean_on_steps=4, neighborhood=0.5),
     _cell_free("toggle-join", receiver="mr", activity="toggle", toggle_step=3, active_users=6, toggle_users="join"),
     _cell_free("fixed", receiver="mr", scenario_seed=7, utility="cqi", objective="proportional-fair"),
+    _cell_free("p-mmse", preset="small", receiver="p-mmse", pilots_from="active", mean_on_steps=4, neighborhood=2),
+    _cell_free("frozen", preset="small", receiver="p-rzf", combiners="full-power", antennas=2, clusters=_STRONGEST),
     _cell_free("own", preset="small", pilots_from="active", observation="rates+gains", **_OWN),
     _xl_mimo("default"),
     _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),

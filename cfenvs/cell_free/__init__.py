@@ -14,6 +14,7 @@ A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.p
 """
 
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.clusters import CLUSTERS
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.env import (
     CellFreeUplinkPowerEnv,
@@ -34,6 +35,7 @@ from cfenvs.power.levels import db_levels, linear_levels
 
 __all__ = [
     "ACTIVITY",
+    "CLUSTERS",
     "PATH_LOSS",
     "PILOT_ASSIGNMENT",
     "PRESETS",

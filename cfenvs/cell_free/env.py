@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.clusters import CLUSTERS
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
 from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
@@ -42,6 +43,7 @@ SYSTEM = System(
         "path_loss": PATH_LOSS,
         "shadowing": SHADOWING,
         "pilot_assignment": PILOT_ASSIGNMENT,
+        "clusters": CLUSTERS,
         "activity": ACTIVITY,
         "objective": OBJECTIVES,
     },

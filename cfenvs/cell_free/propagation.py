@@ -179,6 +179,11 @@ class OwnAssignment:
         return assigned
 
 
+def in_turn(gains: Float, config: CellFreeConfig, rngs: Generators) -> Int:
+    """User k sends pilot k modulo their number: none twice among users that follow each other."""
+    return np.tile(np.arange(config.users) % config.pilot_length, (len(rngs), 1))
+
+
 PATH_LOSS: Mapping[str, type[PathLoss]] = {"urban-micro": UrbanMicro, "three-slope": ThreeSlope}
 SHADOWING: Mapping[str, Callable[[Links, Any, Generators], Float]] = {
     "user-correlated": user_correlated,
@@ -189,6 +194,7 @@ PILOT_ASSIGNMENT: Mapping[str, Callable[[Float, Any, Generators], Int]] = {
     "least-contaminated": least_contaminated,
     "greedy": greedy,
     "random": balanced_random,
+    "in-turn": in_turn,
 }
 PATH_LOSSES = Functions(PATH_LOSS, "(links, config)", OwnPathLoss)
 SHADOWINGS = Functions(SHADOWING, "(links, config, rng)", OwnShadowing)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfenvs.arrays import Complex, Float, Int
+from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground, replaced
@@ -39,6 +39,8 @@ class Scenario:
         Of the square, which wraps around, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels where it is more than `gains`.
+    serving : (L, K) bool array, or None where every access point serves every user
+        D: which access points serve whom.
     """
 
     access_points: Float
@@ -48,6 +50,7 @@ class Scenario:
     pilots: Int
     side: float
     scattering: Complex | None
+    serving: Bool | None = None
 
     @property
     def correlation(self) -> Complex:
@@ -77,7 +80,10 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         config.check_placement()  # a function may leave out what it could give
         placed = np.broadcast_to(geometry.grid_positions(config.access_points, side), (*n, config.access_points, 2))
     access_points = on_the_ground(given, "access_points", placed)
-    users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
+    somewhere = geometry.uniform_positions(config.users, side, rngs, n)
+    if config.user_placement == "quadrants":
+        somewhere = geometry.in_quadrants(somewhere, side)
+    users = on_the_ground(given, "users", somewhere)
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, side, height)
     gain_db = config.large_scale.gain_db(between, rngs)
@@ -86,9 +92,9 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     gains = path_loss.db_to_linear(gain_db - noise_dbm)
     scattering = None
     if config.antennas > 1:
-        spread = np.deg2rad(config.angular_std_deg)
         scattering = gains[..., None, None] * local_scattering(
-            between.azimuth, between.elevation, config.antennas, spread, spread
+            between.azimuth, between.elevation, config.antennas, *config.angular_stds
         )
     pilots = config.assignment.pilots(gains, rngs)
-    return Scenario(access_points, users, heights, gains, pilots, side, scattering)
+    serving = config.clustering(gains, pilots, config)
+    return Scenario(access_points, users, heights, gains, pilots, side, scattering, serving)

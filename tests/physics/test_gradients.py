@@ -13,6 +13,7 @@ CASES = {
     "mmse, block fading": (CELL_FREE, {"preset": "small", "fading": "block", "users": 6}),
     "mr": (CELL_FREE, {"receiver": "mr", "lsfd": "optimal"}),
     "l-mmse": (CELL_FREE, {"preset": "small", "receiver": "l-mmse"}),
+    "p-mmse, frozen": (CELL_FREE, {"preset": "small", "receiver": "p-mmse", "combiners": "full-power"}),
     "xl-mimo mr": (XL_MIMO, {}),
     "xl-mimo mr-lsfd": (XL_MIMO, {"receiver": "mr-lsfd"}),
     "xl-mimo l-mmse": (XL_MIMO, {"receiver": "l-mmse"}),
