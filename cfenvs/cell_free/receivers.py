@@ -15,20 +15,24 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
-from cfenvs.core.kept import entry
+from cfenvs.core.kept import alone, entry
 from cfenvs.power.choices import Chosen, Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.central import ClusterBatch, Scheme, central_coefficients
 from cfenvs.radio.clusters import sharing_users
+from cfenvs.radio.draws import twin
 from cfenvs.radio.estimation import (
     estimates_from_pilots,
     filtered_covariances,
     pilot_filter,
     received_pilots,
 )
+from cfenvs.radio.held_fading import held_estimates
+from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse import MmseBatch
+from cfenvs.radio.mmse_kernel import pack_realizations
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.spectral_efficiency import cqi, cqi_of_rate
 from cfenvs.radio.uatf import (
@@ -66,6 +70,7 @@ class Receiver(Chosen, ABC):
         "fading": "average",
         "pilots_from": "all",
         "utility": "shannon",
+        "mobility": "static",
         "clusters": "auto",
         "combiners": "current",
     }
@@ -95,9 +100,28 @@ class Receiver(Chosen, ABC):
         """Estimate anew from what is held, with these users sending pilots: for `pilots_from="active"`."""
         raise NotImplementedError(f"{type(self).__name__} does not offer pilots_from")
 
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        """Go on with other gains, scattering and pilots in the same episode, and with these users sending pilots.
+
+        For `mobility`: `scenario` is the network as it is now.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not offer mobility")
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        """The same in several worlds (n,), with a leading axis n; `sending` is (n, K)."""
+        for i, world in enumerate(worlds.tolist()):
+            self.walk_on(world, entry(now, i), sending[i])
+
     def efficiencies(self, powers: Float) -> Float:
         """Spectral efficiencies of all worlds; powers (E, K) in mW -> (E, K)."""
         return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
+
+    grain: int | None = None
+    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
 
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
@@ -137,7 +161,7 @@ class Receiver(Chosen, ABC):
 class _StatisticalReceiver(Receiver):
     """One that reduces to the use-and-then-forget form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "clusters")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility", "clusters")
     reasons: ClassVar[Mapping[str, str]] = {
         "fading": 'is for receiver "mmse" without clusters; this one knows statistics only',
         "combiners": "is for receivers that combine centrally; this one's combiners are those of full power",
@@ -146,9 +170,14 @@ class _StatisticalReceiver(Receiver):
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = UatfBatch(num_worlds, config.users)
+        self.grain = self._batch.lanes
 
     def efficiencies(self, powers: Float) -> Float:
         rates = self._batch.spectral_efficiencies(powers)
+        return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        rates = self._batch.spectral_efficiencies(powers, rows)
         return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
@@ -178,7 +207,7 @@ class _StatisticalReceiver(Receiver):
 class MaximumRatioReceiver(_StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "clusters")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters")
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -197,6 +226,15 @@ class MaximumRatioReceiver(_StatisticalReceiver):
             power, length, lsfd = config.max_power, config.pilot_length, self.decoding
             R, pilots, serving = scenario.correlation, scenario.pilots, scenario.serving
             batch.set(world, mr_uatf_coefficients(R, pilots, power, length, lsfd, sending, serving))
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        self.set_pilots(world, scenario, sending)
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        if self._in_kernel(now):
+            self._set_all(worlds, now.gains, now.pilots, sending)
+        else:
+            super().walk_on_all(worlds, now, sending)
 
     def _in_kernel(self, scenario: Scenario) -> bool:
         return self.config.antennas == 1 and self.decoding == "none" and scenario.serving is None
@@ -218,7 +256,21 @@ class LocalMmseReceiver(_StatisticalReceiver):
     partial: ClassVar[bool] = False
     """Whether an access point knows of those alone that it serves."""
 
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        rng = self._rngs[world]
+        assert rng is not None
+        self._take_statistics(world, scenario, twin(rng), sending)  # the same draws, through other gains
+
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        if self.config.mobility != "static":
+            self._rngs[world] = twin(rng)
+        self._take_statistics(world, scenario, rng, sending)
+
+    def _take_statistics(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config, serving = self.config, scenario.serving
         h_hat, C = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
         powers = np.full(config.users, config.max_power)
@@ -242,7 +294,8 @@ _NO_DECODING = "is for receivers that combine at access points; central combinin
 class CentralMmseReceiver(Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "clusters")
+    grain = 1
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": _NO_DECODING}
 
     @classmethod
@@ -253,20 +306,34 @@ class CentralMmseReceiver(Receiver):
             return FrozenMmseReceiver
         if config.clusters not in ("auto", "all"):
             return ClusterMmseReceiver
-        return BlockMmseReceiver if config.fading == "block" else cls
+        return BlockMmseReceiver if config.fading != "average" else cls
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = MmseBatch(num_worlds, self._realizations, config.access_points, config.antennas, config.users)
         self._all = np.arange(num_worlds)
         self._phases: list[_PilotPhase | None] = [None] * num_worlds
+        self._held = _HeldDraws(config, num_worlds) if self._holds_draws else None
 
     @property
     def _realizations(self) -> int:
         return self.config.realizations
 
+    @property
+    def _holds_draws(self) -> bool:
+        return self.config.mobility != "static"
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        self.walk_on_all(np.array([world]), alone(scenario), sending[None])
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        assert self._held is not None
+        self._held.estimate(worlds, now, sending, self._batch)
+
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+        if self._held is not None:
+            self._held.hold(world, phase)
         # Channels and pilot noise are kept only where estimates will be made from them again.
         self._phases[world] = phase if self.config.pilots_from == "active" else None
         self._batch.set(world, *phase.estimate(scenario, sending))
@@ -278,6 +345,9 @@ class CentralMmseReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
@@ -306,9 +376,9 @@ class CentralMmseReceiver(Receiver):
 
 
 class BlockMmseReceiver(CentralMmseReceiver):
-    """Centralised MMSE combining; the rate is that of a fresh realisation at every step."""
+    """Centralised MMSE combining; the rate is that of one realisation at every step, fresh or evolved from the last."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "clusters")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "mobility", "clusters")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -318,10 +388,16 @@ class BlockMmseReceiver(CentralMmseReceiver):
         self._pilots = np.zeros((num_worlds, config.users), np.int64)
         self._sending = np.ones((num_worlds, config.users), bool)
         self._keys = np.zeros(num_worlds, np.uint64)
+        self._evolving = config.fading == "clarke"
+        self._stride = config.stride / config.wavelength if self._evolving else 0.0
 
     @property
     def _realizations(self) -> int:
         return 1
+
+    @property
+    def _holds_draws(self) -> bool:
+        return False
 
     @property
     def max_min_is_exact(self) -> bool:
@@ -331,6 +407,11 @@ class BlockMmseReceiver(CentralMmseReceiver):
         self._roots[world] = fading.matrix_root(scenario.correlation)
         self._pilots[world] = scenario.pilots
         self.set_pilots(world, scenario, sending)
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        roots, filters, errors = _filtering(self.config, now, sending)
+        self._roots[worlds], self._filters[worlds], self._batch.errors[worlds] = roots, filters, errors
+        self._pilots[worlds], self._sending[worlds] = now.pilots, sending
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
         config = self.config
@@ -347,6 +428,8 @@ class BlockMmseReceiver(CentralMmseReceiver):
         block_estimates(
             self._keys,
             steps,
+            steps * self._stride,
+            self._evolving,
             self._roots,
             self._filters,
             self._pilots,
@@ -370,7 +453,8 @@ class _ClusterReceiver(Receiver):
     """
 
     scheme: ClassVar[Scheme]
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "clusters")
+    grain = 1
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
     reasons: ClassVar[Mapping[str, str]] = _CLUSTER_REASONS
     usual_clusters: ClassVar[str] = "dcc"
 
@@ -379,11 +463,19 @@ class _ClusterReceiver(Receiver):
         self._batch = _cluster_batch(config, self.scheme, num_worlds, config.realizations)
         self._all = np.arange(num_worlds)
         self._phases: list[_PilotPhase | None] = [None] * num_worlds
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        if self.config.mobility != "static":
+            self._rngs[world] = twin(rng)
         phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
         self._phases[world] = phase if self.config.pilots_from == "active" else None
         self._batch.set(world, *phase.hold(scenario, sending))
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        rng = self._rngs[world]
+        assert rng is not None
+        self.prepare(world, scenario, twin(rng), sending)  # the same draws, through other gains
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
         phase = self._phases[world]
@@ -392,6 +484,9 @@ class _ClusterReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
@@ -453,14 +548,25 @@ class _FrozenReceiver(_StatisticalReceiver):
     """Central combining within clusters, with the combiners of full power; statistics by Monte Carlo at reset."""
 
     scheme: ClassVar[Scheme]
-    offers: ClassVar[Collection[str]] = ("utility", "clusters", "combiners")
+    offers: ClassVar[Collection[str]] = ("utility", "mobility", "clusters", "combiners")
     reasons: ClassVar[Mapping[str, str]] = {
         **_CLUSTER_REASONS,
         "pilots_from": 'is not offered with combiners="full-power", whose statistics take a Monte Carlo run; use "all"',
     }
     usual_clusters: ClassVar[str] = "dcc"
 
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        rng = self._rngs[world]
+        assert rng is not None
+        self.prepare(world, scenario, twin(rng), sending)  # the same draws, through other gains
+
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        if self.config.mobility != "static":
+            self._rngs[world] = twin(rng)
         config, count = self.config, self.config.statistics_realizations
         powers = np.full(config.users, float(config.max_power))
         sizes = [min(STATISTICS_AT_A_TIME, count - first) for first in range(0, count, STATISTICS_AT_A_TIME)]
@@ -504,15 +610,15 @@ def _cluster_batch(config: CellFreeConfig, scheme: Scheme, num_worlds: int, real
 class _PilotPhase:
     """Channels and pilot noise of several realisations, from which estimates are made."""
 
-    def __init__(self, config: CellFreeConfig, channels: Complex, noise: Complex) -> None:
-        self._config, self._channels, self._noise = config, channels, noise
+    def __init__(self, config: CellFreeConfig, normals: Complex, channels: Complex, noise: Complex) -> None:
+        self._config, self.normals, self._channels, self.noise = config, normals, channels, noise
 
     @classmethod
     def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> _PilotPhase:
         shape = (count, config.access_points, config.antennas)
         normals = fading.complex_normals((*shape, config.users), rng)
         channels = fading.correlate(normals, fading.matrix_root(scenario.correlation))
-        return cls(config, channels, fading.complex_normals((*shape, config.pilot_length), rng))
+        return cls(config, normals, channels, fading.complex_normals((*shape, config.pilot_length), rng))
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
         """Estimates (R, L, N, K) and the covariance of their errors (L, K, N, N)."""
@@ -528,9 +634,57 @@ class _PilotPhase:
     def _receive(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
         """Received pilots (R, L, N, T), filters and the covariance of errors (L, K, N, N)."""
         power, length = self._config.max_power, self._config.pilot_length
-        received = received_pilots(self._channels, self._noise, scenario.pilots, power, length, sending)
+        received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
         filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
         return received, filters, filtered_covariances(scenario.correlation, filters, power, length)[1]
+
+
+class _HeldDraws:
+    """Normals and pilot noise of E worlds that are held while gains and pilots change, in lanes."""
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        self._config = config
+        groups, L, N = -(-config.realizations // LANES), config.access_points, config.antennas
+        self._normals = np.zeros((num_worlds, groups, config.users, L, N, 2, LANES))
+        self._noise = np.zeros((num_worlds, groups, config.pilot_length, L, N, 2, LANES))
+
+    def hold(self, world: int, phase: _PilotPhase) -> None:
+        """Keep what a new drop was estimated from."""
+        self._normals[world], self._noise[world] = pack_realizations(phase.normals), pack_realizations(phase.noise)
+
+    def estimate(self, worlds: Int, now: Scenario, sending: Bool, batch: MmseBatch) -> None:
+        """Estimate through the gains and pilots of now, (n, ...)."""
+        config = self._config
+        roots, filters, batch.errors[worlds] = _filtering(config, now, sending)
+        held_estimates(
+            worlds,
+            self._normals,
+            self._noise,
+            roots,
+            filters,
+            now.pilots,
+            sending,
+            float(config.max_power),
+            config.pilot_length,
+            batch.estimates,
+        )
+
+
+def _filtering(config: CellFreeConfig, now: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
+    """Roots of the correlation, pilot filters and error covariances of n networks, each (n, L, K, N, N)."""
+    power, length = config.max_power, config.pilot_length
+    if now.scattering is not None:
+        each = [
+            (R, pilot_filter(R, pilots, power, length, heard))
+            for R, pilots, heard in zip(now.scattering, now.pilots, sending, strict=True)
+        ]
+        R, filters = (np.array(part) for part in zip(*each, strict=True))
+        return fading.matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
+    shared = (now.pilots[:, :, None] == now.pilots[:, None, :]) & sending[:, :, None]
+    psi = 1.0 + power * length * (now.gains @ shared.astype(float))
+    R = now.correlation
+    filters = (now.gains / psi * sending[:, None, :])[..., None, None].astype(complex)
+    return np.sqrt(R), filters, filtered_covariances(R, filters, power, length)[1]
 
 
 RECEIVERS: Mapping[str, type[Receiver]] = {

@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground, replaced
+from cfenvs.power.given import GIVEN_DB, heights_above_users, heights_of_users, on_the_ground, replaced
 from cfenvs.radio import geometry, path_loss
 from cfenvs.radio.correlation import local_scattering
 
@@ -28,7 +28,7 @@ class Scenario:
     ----------
     access_points : (L, 2) array
     users : (K, 2) array
-        Positions in metres.
+        Positions in metres; where users walk, those at the start, as are gains, pilots and all else.
     height : float or (L, K) array, or a list of these
         Of the access points above the users, in metres; an array where heights are given.
     gains : (L, K) array
@@ -41,6 +41,10 @@ class Scenario:
         Spatial correlation R of the channels where it is more than `gains`.
     serving : (L, K) bool array, or None where every access point serves every user
         D: which access points serve whom.
+    shadowing_db : (L, K) array or None
+        Where users walk, in dB, also of links that have none.
+    still_db : (L, 1) array or None
+        The part of it that stays while users walk.
     """
 
     access_points: Float
@@ -51,6 +55,8 @@ class Scenario:
     side: float
     scattering: Complex | None
     serving: Bool | None = None
+    shadowing_db: Float | None = None
+    still_db: Float | None = None
 
     @property
     def correlation(self) -> Complex:
@@ -85,16 +91,58 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         somewhere = geometry.in_quadrants(somewhere, side)
     users = on_the_ground(given, "users", somewhere)
     heights, height = heights_above_users(given, "access_points", config.height, links)
-    between = geometry.link_geometry(access_points, users, side, height)
-    gain_db = config.large_scale.gain_db(between, rngs)
-    noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
-    gain_db = np.minimum(replaced(given, "gain_db", gain_db), GIVEN_DB[1])
-    gains = path_loss.db_to_linear(gain_db - noise_dbm)
-    scattering = None
-    if config.antennas > 1:
-        scattering = gains[..., None, None] * local_scattering(
-            between.azimuth, between.elevation, config.antennas, *config.angular_stds
-        )
+    between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
+    between = config.large_scale.looked(between, rngs)
+    still = still_db(config, between, rngs)
+    shadow = config.large_scale.shadowing_db(between, rngs)
+    gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, shadow))
+    gains = _over_noise(config, gain_db)
     pilots = config.assignment.pilots(gains, rngs)
+    scattering = scattered(config, between, gains)
+    kept = None if config.mobility == "static" else shadow
     serving = config.clustering(gains, pilots, config)
-    return Scenario(access_points, users, heights, gains, pilots, side, scattering, serving)
+    return Scenario(access_points, users, heights, gains, pilots, side, scattering, serving, kept, still)
+
+
+def _over_noise(config: CellFreeConfig, gain_db: Float) -> Float:
+    noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
+    return path_loss.db_to_linear(np.minimum(gain_db, GIVEN_DB[1]) - noise_dbm)
+
+
+def scattered(config: CellFreeConfig, links: geometry.Links, gains: Float) -> Complex | None:
+    """Spatial correlation (..., L, K, N, N) of links with these gains; None for single antennas."""
+    if config.antennas == 1:
+        return None
+    spreads = config.angular_stds
+    return gains[..., None, None] * local_scattering(links.azimuth, links.elevation, config.antennas, *spreads)
+
+
+def still_db(config: CellFreeConfig, links: geometry.Links, rngs: Sequence[np.random.Generator]) -> Float | None:
+    """The part of the shadowing about to be drawn that stays while users walk, (n, L, 1); None if there is none."""
+    if config.mobility == "static" or config.walked.still is None:
+        return None
+    return config.walked.still(links, config, rngs)
+
+
+class Ground:
+    """A drop that users walk through, a `cfenvs.power.walks.Ground`."""
+
+    def __init__(self, config: CellFreeConfig, scenario: Scenario) -> None:
+        assert scenario.shadowing_db is not None
+        self._config, self._scenario, self._walked = config, scenario, config.walked
+        self.users, self.shadowing_db, self.still_db = scenario.users, scenario.shadowing_db, scenario.still_db
+        self.columns = config.access_points if self._walked.of_links else 1
+
+    def fresh_shadowing_db(self, positions: Float, rng: np.random.Generator) -> Float:
+        """What a new drop would have at positions (T, K, 2), without what stays: (T, L, K) or (T, 1, K)."""
+        return self._walked.fresh(positions, self._config, rng)
+
+    def gains(self, positions: Float, shadowing_db: Float) -> Float:
+        """Large-scale gains over the noise power, per mW: positions (T, K, 2), shadowing (T, L, K) -> (T, L, K)."""
+        config, scenario = self._config, self._scenario
+        access_points = np.broadcast_to(scenario.access_points, (len(positions), *scenario.access_points.shape))
+        height = scenario.height
+        if isinstance(height, np.ndarray):
+            height = np.broadcast_to(height, (len(positions), *height.shape))
+        links = geometry.link_geometry(access_points, positions, config.side, height)
+        return _over_noise(config, config.large_scale.gain_db(links, shadowing_db))

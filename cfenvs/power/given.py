@@ -13,6 +13,8 @@ from cfenvs.arrays import Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
+from cfenvs.maps.draw import Draw
+from cfenvs.maps.named import NAMED, is_map, open_map
 
 if TYPE_CHECKING:
     from cfenvs.power.config import HasNetwork
@@ -27,6 +29,26 @@ CLOSE = 1.0
 """Metres; no network of sites is as small."""
 
 
+def load_network(network: Any) -> Any:
+    """What the field `network` stands for: a map by its name or path, or what `load_object` finds.
+
+    Raises
+    ------
+    ValueError
+        If a word names nothing.
+    """
+    if is_map(network):
+        return Draw(open_map(network))
+    if isinstance(network, str) and ":" not in network:
+        check_keys([network], NAMED, "map")
+    return load_object(network)
+
+
+def from_map(network: Any) -> bool:
+    """Whether what a field `network` stands for draws users on a map, as the system would on its square."""
+    return isinstance(network, Draw)
+
+
 class GivenParts:
     """What the field `network` of a configuration gives of each new network, as arrays by name; {} where all is drawn.
 
@@ -34,16 +56,22 @@ class GivenParts:
     ----------
     config : CellFreeConfig or XLMIMOConfig
         Its `given_shapes` names the parts that may be given, each with its shape.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The parts that are given, of a function those of the last network.
     """
 
     def __init__(self, config: HasNetwork) -> None:
         self._config = config
         self._warned = False
-        self._network = load_object(config.network)
+        self._network = load_network(config.network)
         self._looked_at = False
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
             warn_of_degrees(self._network)
+        self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
 
     @property
     def foreign(self) -> bool:
@@ -54,6 +82,7 @@ class GivenParts:
         given = self._network
         if callable(given):
             given = checked_parts(self._config, given(self._config, rng))
+            self.names = tuple(given)
             if not self._looked_at:  # one network tells what numbers a function returns
                 self._looked_at = True
                 warn_of_degrees(given)
@@ -159,15 +188,30 @@ def heights_above_users(
     if not any(given):
         return [height] * len(given), height
     each = [_height(parts, stations, height) for parts in given]
+    return each, heights_of(each, links)
+
+
+def heights_of(each: Sequence[float | Float], links: tuple[int, ...]) -> float | Float:
+    """Heights of n networks for computing with: one number where none has any given, else (n, L, K)."""
     if not any(isinstance(one, np.ndarray) for one in each):
-        return each, height
-    return each, np.array([np.broadcast_to(one, links) for one in each])
+        return each[0]
+    return np.array([np.broadcast_to(one, links) for one in each])
+
+
+def heights_of_users(given: Sequence[Given], num_users: int) -> Float | None:
+    """Heights of users above the ground in metres, (n, K), nan where they are not given; None if nowhere."""
+    each = [given_to["users"][:, 2] if _has_heights(given_to, "users") else None for given_to in given]
+    if all(one is None for one in each):
+        return None
+    return np.array([np.full(num_users, np.nan) if one is None else one for one in each])
+
+
+def _has_heights(given: Given, name: str) -> bool:
+    return name in given and given[name].shape[1] == 3
 
 
 def _height(given: Given, stations: str, height: float) -> float | Float:
-    of_stations, of_users = (
-        given[name][:, 2] if name in given and given[name].shape[1] == 3 else None for name in (stations, "users")
-    )
+    of_stations, of_users = (given[name][:, 2] if _has_heights(given, name) else None for name in (stations, "users"))
     if of_stations is None and of_users is None:
         return height
     above = np.array([[height]]) if of_stations is None else of_stations[:, None]
@@ -183,7 +227,7 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
         The parts that it gives; None if a function may give any.
     """
     network = config.network
-    found = load_object(network)
+    found = load_network(network)
     if isinstance(found, Mapping):
         checked = checked_parts(config, found)
         if found is network:
@@ -195,6 +239,7 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
         found is None or callable(found),
         "network",
         network,
-        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
+        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, 'module:Name' of such, the "
+        f"name of a map ({', '.join(map(repr, NAMED))}), or the path of one (.npz)",
     )
     return () if found is None else None

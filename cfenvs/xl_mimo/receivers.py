@@ -92,6 +92,13 @@ class Receiver(Chosen, ABC):
         """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
         return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
 
+    grain: int | None = None
+    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
+
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
@@ -133,6 +140,7 @@ class MaximumRatioReceiver(Receiver):
         super().__init__(config, num_worlds)
         gains, counts = modes(self.ue_eigenvalues)
         self._batch = UatfBatch(num_worlds, config.users, gains, counts)
+        self.grain = self._batch.lanes
         self._gains, self._counts = gains, counts
         squares = float((self.bs_eigenvalues**2).sum())
         self._coupling = config.ue_antennas * squares / config.bs_antennas
@@ -143,6 +151,9 @@ class MaximumRatioReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._batch.spectral_efficiencies(powers)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._batch.spectral_efficiencies(powers, rows)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
@@ -173,6 +184,7 @@ class MaximumRatioReceiver(Receiver):
 class DecodedMaximumRatioReceiver(Receiver):
     """Maximum-ratio combining at every base station, large-scale fading decoding at the CPU, exact closed form."""
 
+    grain = 1
     reasons: ClassVar[Mapping[str, str]] = {"near_field": "no closed form of its weights is known there"}
     # Every term of gamma_k is concave in its own power and falls with that of others: so are and do sums of logarithms.
     max_min_is_exact = True
@@ -190,6 +202,9 @@ class DecodedMaximumRatioReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
@@ -216,6 +231,7 @@ class DecodedMaximumRatioReceiver(Receiver):
 class LocalMmseReceiver(Receiver):
     """Local MMSE combining at every base station, deterministic equivalent."""
 
+    grain = 1
     reasons: ClassVar[Mapping[str, str]] = {"near_field": 'no closed form is known for "l-mmse" there'}
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
@@ -229,6 +245,9 @@ class LocalMmseReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))

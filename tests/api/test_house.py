@@ -31,7 +31,8 @@ ALLOWED = {
     "radio": BASE,
     "control": {*BASE, "radio"},
     "core": BASE,
-    "power": {*BASE, "radio", "control", "core"},
+    "maps": {*BASE, "core"},
+    "power": {*BASE, "radio", "control", "core", "maps"},
     "draw": {"arrays", "core", "power"},
     "registration": {"core"},  # for its types only
     "adapters": {"arrays", "core"},

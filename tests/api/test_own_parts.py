@@ -139,7 +139,7 @@ REFUSED = [
     ({"receiver": own.Matched, "lsfd": "optimal"}, "lsfd='optimal': must be None: Matched offers no other"),
     ({"receiver": own.Matched, "fading": "block"}, "fading='block': must be 'average': Matched offers no other"),
     ({"receiver": own.Matched, "utility": "cqi"}, "utility='cqi': must be 'shannon': Matched offers no other"),
-    ({"path_loss": "free"}, "must be one of 'urban-micro', 'three-slope', or a function (links, config) of your own"),
+    ({"path_loss": "free"}, "'3gpp-inf-hh', or a function (links, config) of your own"),
     ({"path_loss": 3.5}, "path_loss=3.5: must be one of"),
     ({"path_loss": own.Street, "carrier_ghz": 3.0}, "carrier_ghz=3.0: Street is measured at 2 GHz"),
     ({"shadowing": ["independent"]}, "shadowing=['independent']: must be one of"),
