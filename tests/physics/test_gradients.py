@@ -15,6 +15,7 @@ CASES = {
     "l-mmse": (CELL_FREE, {"preset": "small", "receiver": "l-mmse"}),
     "p-mmse, frozen": (CELL_FREE, {"preset": "small", "receiver": "p-mmse", "combiners": "full-power"}),
     "xl-mimo mr": (XL_MIMO, {}),
+    "xl-mimo mr, pilots": (XL_MIMO, {"pilot_length": 18}),
     "xl-mimo mr-lsfd": (XL_MIMO, {"receiver": "mr-lsfd"}),
     "xl-mimo l-mmse": (XL_MIMO, {"receiver": "l-mmse"}),
     "xl-mimo near field": (XL_MIMO, {"preset": "near-field"}),
