@@ -298,6 +298,8 @@ class CentralMmseReceiver(Receiver):
     offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": _NO_DECODING}
 
+    variant: ClassVar[Mapping[str, Any]] = {"fading": "block"}
+
     @classmethod
     def suited(cls, config: CellFreeConfig) -> type[Receiver]:
         if cls is not CentralMmseReceiver:

@@ -135,6 +135,7 @@ class MaximumRatioReceiver(Receiver):
     offers: ClassVar[Collection[str]] = ("pilot_length",)
     searched_across = False
     max_min_is_exact = True
+    variant: ClassVar[Mapping[str, Any]] = {"rician_factor": 1.0}
 
     @classmethod
     def suited(cls, config: XLMIMOConfig) -> type[Receiver]:

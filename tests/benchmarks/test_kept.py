@@ -88,7 +88,9 @@ def run(protocol, reference, seed=0, library=None):
     from pathlib import Path
 
     (cell,) = cells([f"{protocol}.toml"], [reference], [seed], library, Path("out"))
-    write_result(cell.run(), cell.path)
+    result = cell.run()
+    assert not cell.path.parent.exists()  # nothing is written where no result is
+    write_result(result, cell.path)
     cell.finish()
     return cell, read_result(cell.path)
 
