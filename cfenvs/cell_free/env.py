@@ -6,6 +6,7 @@ from typing import Any
 
 from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.clusters import CLUSTERS
 from cfenvs.cell_free.facts import facts
 from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
@@ -52,6 +53,7 @@ SYSTEM = System(
         "path_loss": PATH_LOSS,
         "shadowing": SHADOWING,
         "pilot_assignment": PILOT_ASSIGNMENT,
+        "clusters": CLUSTERS,
         "activity": ACTIVITY,
         "objective": OBJECTIVES,
     },

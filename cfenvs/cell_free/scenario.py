@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfenvs.arrays import Complex, Float, Int
+from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
@@ -39,6 +39,8 @@ class Scenario:
         Of the square, which wraps around, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels where it is more than `gains`.
+    serving : (L, K) bool array, or None where every access point serves every user
+        D: which access points serve whom.
     shadowing_db : (L, K) array or None
         Where users walk, in dB, also of links that have none.
     still_db : (L, 1) array or None
@@ -52,6 +54,7 @@ class Scenario:
     pilots: Int
     side: float
     scattering: Complex | None
+    serving: Bool | None = None
     shadowing_db: Float | None = None
     still_db: Float | None = None
 
@@ -83,7 +86,10 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         config.check_placement()  # a function may leave out what it could give
         placed = np.broadcast_to(geometry.grid_positions(config.access_points, side), (*n, config.access_points, 2))
     access_points = on_the_ground(given, "access_points", placed)
-    users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
+    somewhere = geometry.uniform_positions(config.users, side, rngs, n)
+    if config.user_placement == "quadrants":
+        somewhere = geometry.in_quadrants(somewhere, side)
+    users = on_the_ground(given, "users", somewhere)
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
     between = config.large_scale.looked(between, rngs)
@@ -94,12 +100,13 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     pilots = config.assignment.pilots(gains, rngs)
     scattering = scattered(config, between, gains)
     kept = None if config.mobility == "static" else shadow
-    return Scenario(access_points, users, heights, gains, pilots, side, scattering, kept, still)
+    serving = config.clustering(gains, pilots, config)
+    return Scenario(access_points, users, heights, gains, pilots, side, scattering, serving, kept, still)
 
 
 def scattered(config: CellFreeConfig, links: geometry.Links, gains: Float) -> Complex | None:
     """Spatial correlation (..., L, K, N, N) of links with these gains; None for single antennas."""
     if config.antennas == 1:
         return None
-    spread = np.deg2rad(config.angular_std_deg)
-    return gains[..., None, None] * local_scattering(links.azimuth, links.elevation, config.antennas, spread, spread)
+    spreads = config.angular_stds
+    return gains[..., None, None] * local_scattering(links.azimuth, links.elevation, config.antennas, *spreads)

@@ -198,7 +198,9 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             height = heights_of(heights, gains.shape[1:])
             links = link_geometry(access_points, users, self.config.side, height)
             scattering = scattered(self.config, links, gains)
-        return Scenario(access_points, users, heights, gains, self.pilots[worlds], self.config.side, scattering)
+        pilots = self.pilots[worlds]
+        serving = self.config.clustering(gains, pilots, self.config)
+        return Scenario(access_points, users, heights, gains, pilots, self.config.side, scattering, serving)
 
     @property
     def neighbors(self) -> Int:
