@@ -87,8 +87,8 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     scattering = None
     if config.antennas > 1:
         spread = np.deg2rad(config.angular_std_deg)
-        scattering = gains[..., None, None] * local_scattering(
-            between.azimuth, between.elevation, config.antennas, spread, spread
-        )
+        faced = replaced(given, "orientation", np.zeros((*n, config.access_points)))[..., None]
+        correlation = local_scattering(between.azimuth - faced, between.elevation, config.antennas, spread, spread)
+        scattering = gains[..., None, None] * replaced(given, "correlation", correlation)
     pilots = config.assignment.pilots(gains, rngs)
     return Scenario(access_points, users, heights, gains, pilots, side, scattering)

@@ -28,11 +28,14 @@ class Network(Part):
     height : float
         Of access points or base stations above the users, in metres.
     network : mapping, str or callable, optional
-        What of a network is given, not drawn: a mapping with any of "access_points" (L, 2), or in XL-MIMO
-        "base_stations" (M, 2), and "users" (K, 2), positions in metres on the square, and "gain_db" (L or M, K),
-        large-scale gains of the channels with shadowing, at most 0, or -inf where there is no link (a user without any
-        has rate 0 whatever is sent: one warning); a callable that returns one for each new network from (configuration,
-        generator); or the `"module:Name"` of either. A third coordinate is a height in metres: of stations in place of
+        What of a network is given, not drawn: a mapping with any of "access_points" (L, 2), also called
+        "base_stations", and "users" (K, 2), positions in metres on the square, and "gain_db" (L, K), large-scale gains
+        of the channels with shadowing, at most 0, or -inf where there is no link (a user without any has rate 0
+        whatever is sent: one warning); in the cell-free system with several antennas "orientation" (L,), the azimuth
+        that an array's broadside faces in radians from east, and "correlation" (L, K, N, N), spatial correlations of
+        trace N in place of local scattering. Or a callable that returns one for each new network from (configuration,
+        generator), or the `"module:Name"` of either; or a map, by its name (`cfenvs.maps`) or the path of its file. A
+        third coordinate is a height in metres: of stations in place of
         `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around: with a `side`
         of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
     """
@@ -55,7 +58,7 @@ class Network(Part):
 
     @property
     @abstractmethod
-    def given_shapes(self) -> dict[str, tuple[int, int]]:
+    def given_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts that `network` may give."""
 
     @property
@@ -154,7 +157,7 @@ class HasNetwork(Protocol):
     @property
     def network(self) -> Any: ...
     @property
-    def given_shapes(self) -> Mapping[str, tuple[int, int]]: ...
+    def given_shapes(self) -> Mapping[str, tuple[int, ...]]: ...
     @property
     def refused_parts(self) -> Mapping[str, str]: ...
 
