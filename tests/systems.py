@@ -52,6 +52,7 @@ CASES = [
     _xl_mimo("default"),
     _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),
     _xl_mimo("l-mmse-levels", receiver="l-mmse", levels=_LEVELS, action_type="discrete", min_share=0.001),
+    _xl_mimo("mr-lsfd-levels", receiver="mr-lsfd", levels=_LEVELS, action_type="discrete", users=3, info_optimum=True),
     _xl_mimo("walking", mobility="random-waypoint", correlation="sinc", power_constraint="per-antenna"),
     _xl_mimo("walking-l-mmse", mobility="random-waypoint", receiver="l-mmse", users=3, objective="energy-efficiency"),
     _xl_mimo("near", preset="near-field", bs_array=[6, 6], visibility_window=[3, 3], users=3, scenario_seed=2),

@@ -41,7 +41,8 @@ def test_an_environment(tmp_path):
     if find_spec("hatchling") is None:
         pytest.skip("needs the extra dev")
     walk.write("environment", tmp_path)
-    _, played, _, table = (walk.run(command, tmp_path) for command in walk.commands("environment"))
+    _, said, played, _, table = (walk.run(command, tmp_path) for command in walk.commands("environment"))
+    assert "channel      loudest" in said
     assert "Talk-v0: loudest" in played
     assert (tmp_path / "talk.gif").stat().st_size > 0
     assert re.search(r"1 .* loudest .* 1\.000", table)

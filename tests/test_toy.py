@@ -87,6 +87,21 @@ def test_it_is_listed_and_played(capsys, tmp_path):
     assert "only RISAuction-v0 has them" in capsys.readouterr().err
 
 
+def test_it_is_described_with_what_its_system_says(talk, capsys):
+    scalar, batched = gym.make(ID, preset="crowd").unwrapped, talk.parallel_vec_env(3, preset="crowd")
+    assert scalar.describe()["channel"] == {"loudest": "after reset()"}
+    scalar.reset(seed=5)
+    batched.reset(seed=3)
+    facts = scalar.describe()
+    assert facts["channel"] == {"loudest": int(scalar.scenario.argmax())} == batched.describe(2)["channel"]
+    assert facts["environment"]["other_than_default"] == "users=4"
+    assert facts["environment"]["id"] == ID
+    assert facts["optimum"]["value"] == scalar.optimum().value
+    assert facts["optimum"]["found_by"] == "the loudest alone"
+    main(["describe", ID, "--preset", "crowd", "--seed", "5"])
+    assert capsys.readouterr().out == f"{facts}\n"
+
+
 def test_it_is_evaluated_ranked_and_verified():
     protocol = Protocol(env_id=ID, num_scenarios=4, traced=4, metrics=("reward", "collided"), choices=())
     policies = {name: make_controller(ID, name) for name in CONTROLLERS[ID]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.facts import facts
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
 from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
@@ -37,6 +38,7 @@ SYSTEM = System(
     metrics={"reward": "mean", "objective": "mean", "violations": "mean"},
     louder=louder,
     describe=describe,
+    facts=facts,
     catalogue={
         "receiver": RECEIVERS,
         "path_loss": PATH_LOSS,

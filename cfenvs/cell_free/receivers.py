@@ -92,6 +92,13 @@ class Receiver(Chosen, ABC):
         """Spectral efficiencies of all worlds; powers (E, K) in mW -> (E, K)."""
         return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
 
+    grain: int | None = None
+    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
+
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) in mW -> (B, K)."""
@@ -136,9 +143,14 @@ class _StatisticalReceiver(Receiver):
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = UatfBatch(num_worlds, config.users)
+        self.grain = self._batch.lanes
 
     def efficiencies(self, powers: Float) -> Float:
         rates = self._batch.spectral_efficiencies(powers)
+        return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        rates = self._batch.spectral_efficiencies(powers, rows)
         return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
@@ -218,6 +230,7 @@ class LocalMmseReceiver(_StatisticalReceiver):
 class CentralMmseReceiver(Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
+    grain = 1
     offers: ClassVar[Collection[str]] = ("pilots_from", "utility")
     reasons: ClassVar[Mapping[str, str]] = {
         "lsfd": 'is for receivers "l-mmse" and "mr"; the centralised "mmse" has no decoding step to weight'
@@ -250,6 +263,9 @@ class CentralMmseReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))

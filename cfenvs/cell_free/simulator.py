@@ -164,7 +164,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     def step(self, command: Float) -> bool:
         active = self.active
         powers = command if self.config.include_zero else command * active
-        rates = self.receiver.efficiencies(powers)
+        rates = self.received(self.receiver, powers)
         self.powers, self.rates = powers, rates
         violations, counts = self.violations, self.violation_counts
         self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
@@ -185,7 +185,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])
 
     def rates_at(self, powers: Float) -> Float:
-        return self.receiver.efficiencies(powers) * self.active * self.prelog
+        return self.received(self.receiver, powers) * self.active * self.prelog
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
         require(self.config.utility == "shannon", "utility", self.config.utility, "steps of CQI have no derivative")

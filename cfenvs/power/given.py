@@ -58,6 +58,11 @@ class GivenParts:
     ----------
     config : CellFreeConfig or XLMIMOConfig
         Its `given_shapes` names the parts that may be given, each with its shape.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The parts that are given, of a function those of the last network.
     """
 
     def __init__(self, config: HasNetwork) -> None:
@@ -68,6 +73,7 @@ class GivenParts:
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
             warn_of_degrees(self._network)
+        self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
 
     @property
     def foreign(self) -> bool:
@@ -78,6 +84,7 @@ class GivenParts:
         given = self._network
         if callable(given):
             given = checked_parts(self._config, given(self._config, rng))
+            self.names = tuple(given)
             if not self._looked_at:  # one network tells what numbers a function returns
                 self._looked_at = True
                 warn_of_degrees(given)

@@ -12,6 +12,7 @@ is not finite there counts as 0. Your own is a function or a short class; pass i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
@@ -72,12 +73,16 @@ def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
 class MinimumRate:
     """The guaranteed rate: the smallest rate of an active user; 0 when none is active."""
 
+    unit = "bit/s/Hz"
+
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
         return minimum_active(rates, active)
 
 
 class SumRate:
     """The sum of the rates of the active users."""
+
+    unit = "bit/s/Hz"
 
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
         return np.asarray((rates * active).sum(axis=-1))
@@ -88,6 +93,8 @@ class ProportionalFairness:
 
     It has the maximiser of the sum of logarithms, is in bit/s/Hz, and stays finite when a rate is zero.
     """
+
+    unit = "bit/s/Hz"
 
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
         count = active.sum(axis=-1)
@@ -111,6 +118,8 @@ class EnergyEfficiency:
     The value is in bit/s/Hz per watt, that is bit/J/Hz.
     """
 
+    unit = "bit/J/Hz"
+
     def __init__(self, circuit_power: float = 1000.0, amplifier_efficiency: float = 1.0) -> None:
         self.circuit_power = circuit_power
         self.amplifier_efficiency = amplifier_efficiency
@@ -120,11 +129,106 @@ class EnergyEfficiency:
         return np.asarray((rates * active).sum(axis=-1) / spent)
 
 
+class FifthPercentile:
+    """The rate that 95 % of the active users reach: between two users' rates linearly; 0 when none is active.
+
+    Of up to 20 active users it lies between the smallest two rates.
+    """
+
+    unit = "bit/s/Hz"
+    share = 0.05
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        count = active.sum(axis=-1)
+        place = self.share * np.maximum(count - 1, 0)
+        below = place.astype(np.int64)
+        rising = np.sort(np.where(active, rates, np.inf), axis=-1)  # NaN comes last
+        low, high = (
+            np.take_along_axis(rising, at[..., None], axis=-1)[..., 0]
+            for at in (below, np.minimum(below + 1, np.maximum(count - 1, 0)))
+        )
+        part = np.where(high > low, place - below, 0.0)
+        with np.errstate(invalid="ignore"):  # of nobody: infinity less infinity
+            value = np.where(count > 0, low + part * (high - low), 0.0)
+        return np.where(_unknown(rates, active), np.nan, value)
+
+
+class TargetRate:
+    """The share of the active users that reach a target rate: one less the outage; 0 when none is active.
+
+    It is flat between its steps, where neither gradients nor random changes tell the way. In a weighted sum with
+    another objective they do.
+
+    Parameters
+    ----------
+    target_rate : float
+        In bit/s/Hz.
+    """
+
+    unit = "share of the active users"
+
+    def __init__(self, target_rate: float = 1.0) -> None:
+        self.target_rate = target_rate
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        value = 1.0 - outage(rates, active, self.target_rate)
+        return np.where(active.any(axis=-1), value, 0.0)
+
+
+def outage(rates: Float, active: Bool, target_rate: float) -> Float:
+    """Share of the active users whose rate is below a target, 0 where none is active; (..., K), (..., K) -> (...)."""
+    missed = (active & (rates < target_rate)).sum(axis=-1) / np.maximum(active.sum(axis=-1), 1)
+    return np.where(_unknown(rates, active), np.nan, missed)
+
+
+def _unknown(rates: Float, active: Bool) -> Bool:
+    return np.asarray((np.isnan(rates) & active).any(axis=-1))
+
+
+class WeightedSum:
+    """The sum of the rates of the active users, each times a weight of its own.
+
+    Parameters
+    ----------
+    weights : sequence of K floats, optional
+        By default 1 for each, the sum.
+    """
+
+    unit = "bit/s/Hz"
+
+    def __init__(self, weights: Sequence[float] | None = None) -> None:
+        self.weights = 1.0 if weights is None else np.array(weights, float)
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        return np.asarray((rates * active * self.weights).sum(axis=-1))
+
+
+class Mixture:
+    """A sum of objectives, each times a weight.
+
+    Parameters
+    ----------
+    parts : sequence of (objective, float)
+    """
+
+    unit = "mixed"
+
+    def __init__(self, parts: Sequence[tuple[Objective, float]]) -> None:
+        self.parts = tuple(parts)
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        values = [weight * objective(rates, active, powers) for objective, weight in self.parts]
+        return np.asarray(sum(values))
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
     "min": MinimumRate,
     "sum": SumRate,
     "proportional-fair": ProportionalFairness,
     "energy-efficiency": EnergyEfficiency,
+    "fifth-percentile": FifthPercentile,
+    "target-rate": TargetRate,
+    "weighted-sum": WeightedSum,
 }
 
 

@@ -22,6 +22,9 @@ class OwnReceiver:
         All that is not below is asked of it.
     """
 
+    grain = None
+    """Nobody knows whether several threads may run somebody's own code."""
+
     def __init__(self, own: Any) -> None:
         self.own = own
         self._compared = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from cfenvs.power.actions import PowerActions
 from cfenvs.power.config import PowerConfig
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import Objective, objective_of
+
+
+class Receiving(Protocol):
+    """What the receivers of both systems are asked for all worlds."""
+
+    @property
+    def grain(self) -> int | None: ...
+    def efficiencies(self, powers: Float, /) -> Float: ...
+    def efficiencies_of(self, rows: slice, powers: Float, /) -> Float: ...
+
 
 Config = TypeVar("Config", bound=PowerConfig)
 MAX_OPTIMA = 256
@@ -40,6 +50,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Of the last step; the second and whether it is proven with `info_optimum` only.
     steps : (E,) int array
         Steps since the reset.
+    given : GivenParts
+        What of networks is not drawn.
     moves : int
         Steps and resets so far, of any world: situations of different numbers are different ones.
     """
@@ -59,7 +71,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.steps = np.zeros(num_worlds, np.int64)
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
-        self.drops = Drops(num_worlds, config.scenario_seed, config.resample, GivenParts(config))
+        self.given = GivenParts(config)
+        self.drops = Drops(num_worlds, config.scenario_seed, config.resample, self.given)
         self._optima: dict[int, dict[bytes, Optimum]] = {}
 
     def clear(self, worlds: Int) -> None:
@@ -77,6 +90,19 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         scenario = self.scenarios[world]
         assert scenario is not None
         return scenario
+
+    def received(self, receiver: Receiving, powers: Float) -> Float:
+        """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
+        grain = receiver.grain
+        if self.crew.alone or grain is None:
+            return receiver.efficiencies(powers)
+        found = np.empty(powers.shape)
+
+        def work(some: slice) -> None:
+            found[some] = receiver.efficiencies_of(some, powers[some])
+
+        self.crew.share(work, self.num_worlds, grain)
+        return found
 
     def judge(self, spent: Float) -> None:
         """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be."""

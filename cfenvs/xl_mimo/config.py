@@ -120,7 +120,8 @@ class Reception(Choices):
 
     Parameters
     ----------
-    receiver : {"mr", "l-mmse"}, or class
+    receiver : {"mr", "mr-lsfd", "l-mmse"}, or class
+        Maximum ratio, averaged or weighted at the central unit, or local MMSE.
         Or your own, or its `"module:Name"` (`cfenvs.xl_mimo.receivers.Receiver`).
     """
 

@@ -9,6 +9,7 @@ from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
+from cfenvs.xl_mimo.facts import facts
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
 from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
@@ -33,6 +34,7 @@ SYSTEM = System(
     metrics={"reward": "mean", "objective": "mean"},
     louder=louder,
     describe=describe,
+    facts=facts,
     catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",

@@ -78,7 +78,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
     def step(self, command: Float) -> bool:
         config = self.config
         per_antenna = command * config.antenna_share
-        rates = self.receiver.efficiencies(per_antenna)
+        rates = self.received(self.receiver, per_antenna)
         self.powers, self.rates = command, rates
         self.judge(per_antenna * config.ue_antennas)
         self.steps = np.minimum(self.steps + 1, config.episode_length)
@@ -93,7 +93,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         return find_optimum(self.config, self.receiver, self.objective, world, self.gains[world])
 
     def rates_at(self, powers: Float) -> Float:
-        return self.receiver.efficiencies(powers * self.config.antenna_share)
+        return self.received(self.receiver, powers * self.config.antenna_share)
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
         share = self.config.antenna_share

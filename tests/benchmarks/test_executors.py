@@ -343,7 +343,8 @@ def test_a_result_is_dirty_if_a_part_of_its_training_was(fper, dirty, monkeypatc
     monkeypatch.setattr("cfenvs.evaluation.result.provenance", lambda: dict(clean))
     left({**clean, "dirty": dirty})
     result = cell.run()
-    assert (result.training_time > 7, result.provenance) == (True, {**clean, "dirty": dirty})
+    kept = {"library": "baselines.fper:FPer"}
+    assert (result.training_time > 7, result.provenance) == (True, {**clean, "dirty": dirty, **kept})
 
 
 @pytest.mark.parametrize("text", ['{"provenance": {', "[]", "{}", '{"provenance": null, "spent": 1}', "\x00"])
