@@ -35,8 +35,8 @@ class Scenario:
         Large-scale gains beta over the noise power, per mW.
     pilots : (K,) int array
         Pilot of each user.
-    side : float
-        Of the square, which wraps around, in metres.
+    side, period : float
+        Of the square, and after how much positions repeat, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels where it is more than `gains`.
     """
@@ -47,6 +47,7 @@ class Scenario:
     gains: Float
     pilots: Int
     side: float
+    period: float
     scattering: Complex | None
 
     @property
@@ -56,8 +57,8 @@ class Scenario:
 
     @property
     def nearest(self) -> Int:
-        """Other users by rising wrap-around distance, (K, K - 1)."""
-        return geometry.nearest_first(self.users, self.side)
+        """Other users by rising distance, (K, K - 1)."""
+        return geometry.nearest_first(self.users, self.period)
 
 
 def draw_scenario(config: CellFreeConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
@@ -79,7 +80,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     access_points = on_the_ground(given, "access_points", placed)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "access_points", config.height, links)
-    between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
+    between = geometry.link_geometry(access_points, users, config.period, height, heights_of_users(given, config.users))
     gain_db = config.large_scale.gain_db(between, rngs)
     noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
     gain_db = np.minimum(replaced(given, "gain_db", gain_db), GIVEN_DB[1])
@@ -91,4 +92,4 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         correlation = local_scattering(between.azimuth - faced, between.elevation, config.antennas, spread, spread)
         scattering = gains[..., None, None] * replaced(given, "correlation", correlation)
     pilots = config.assignment.pilots(gains, rngs)
-    return Scenario(access_points, users, heights, gains, pilots, side, scattering)
+    return Scenario(access_points, users, heights, gains, pilots, side, config.period, scattering)

@@ -152,7 +152,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if not self._unseen:
             return
         worlds = np.array(sorted(self._unseen))
-        near = nearest_first(self.scenarios.rows("users")[worlds], self.config.side)[..., : self.config.num_neighbors]
+        near = nearest_first(self.scenarios.rows("users")[worlds], self.config.period)[..., : self.config.num_neighbors]
         within = np.tile(np.eye(self.config.users, dtype=bool), (worlds.size, 1, 1))
         np.put_along_axis(within, near, True, axis=2)
         self._neighbors[worlds], self._neighborhoods[worlds] = near, within

@@ -69,8 +69,7 @@ class Draw:
         mapped, (alive, density) = self._of(L)
         if config.side < mapped.size.max():
             raise ValueError(
-                f"side={config.side:g}: must be at least {mapped.size.max():g}, that of map {mapped.name!r}; from "
-                "twice that on distances do not wrap around"
+                f"side={config.side:g}: must be at least {mapped.size.max():g}, that of map {mapped.name!r}"
             )
         if len(alive) < K:
             raise ValueError(

@@ -24,7 +24,10 @@ class Network(Part):
     users : int
         K.
     side : float
-        Side of the square area in metres; it wraps around.
+        Side of the square area in metres.
+    wraparound : bool
+        Whether who leaves the area on one side enters it on the other, so that nobody is at an edge. With False,
+        distances are those of a town that ends.
     height : float
         Of access points or base stations above the users, in metres.
     network : mapping, str or callable, optional
@@ -36,18 +39,20 @@ class Network(Part):
         trace N in place of local scattering. Or a callable that returns one for each new network from (configuration,
         generator), or the `"module:Name"` of either; or a map, by its name (`cfenvs.maps`) or the path of its file. A
         third coordinate is a height in metres: of stations in place of
-        `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around: with a `side`
-        of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
+        `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around unless
+        `wraparound=False`. Lists, unlike arrays and functions, keep the spec storable.
     """
 
     users: int = 10
     side: float = 1000.0
+    wraparound: bool = True
     height: float = 10.0
     network: Mapping[str, Any] | str | Callable[..., Any] | None = None
 
     def check(self) -> None:
         require_count(self, users=1)
         require_positive(self, "side")
+        require_switch(self, "wraparound")
         require_number(self, height=(0, np.inf))
 
     def check_together(self) -> None:
@@ -55,6 +60,11 @@ class Network(Part):
 
     def check_given(self, parts: Collection[str] | None) -> None:
         """Refuse what does not go with the parts that `network` gives; None if a function may give any."""
+
+    @property
+    def period(self) -> float:
+        """Metres after which positions repeat: `side`, or so much more that nothing on the square ever does."""
+        return self.side if self.wraparound else 4.0 * self.side
 
     @property
     @abstractmethod

@@ -59,7 +59,7 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "base_stations", config.height, links)
     shadow = shadowing.user_correlated_shadowing_db(
-        geometry.pairwise_distance(users, side),
+        geometry.pairwise_distance(users, config.period),
         config.base_stations,
         config.shadowing_std_db,
         config.shadowing_decorrelation,
@@ -91,5 +91,5 @@ def _over_noise(config: XLMIMOConfig, gain_db: Float) -> Float:
 
 
 def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float) -> Float:
-    links = geometry.link_geometry(base_stations, users, config.side, height)
+    links = geometry.link_geometry(base_stations, users, config.period, height)
     return path_loss.urban_micro_gain_db(links.distance, config.carrier_ghz)

@@ -25,7 +25,7 @@ HISTORY = 12
 class Walk:
     """The walk of one world's users in an episode.
 
-    Each user walks straight, the short way around the square, to a uniformly drawn point, then to the next. Its
+    Each user walks straight, the short way around if there is one, to a uniformly drawn point, then to the next. Its
     shadowing keeps the correlation 2^(-distance walked / decorrelation) from step to step (Gudmundson 1991), and new
     shadowing has the correlation over users of a fresh drop at the same positions.
 
@@ -60,13 +60,15 @@ class Walk:
         goals = self._goals_from(first, int(self._taken.max()) - first + steps)
         positions = np.empty((steps + 1, config.users, 2))
         self._taken -= first
-        _follow_waypoints(self._users, goals, self._taken, config.speed * config.step_duration, config.side, positions)
+        _follow_waypoints(
+            self._users, goals, self._taken, config.speed * config.step_duration, config.period, positions
+        )
         self._taken += first
-        moved = geometry.wrap(np.diff(positions, axis=0), config.side)
+        moved = geometry.wrap(np.diff(positions, axis=0), config.period)
         walked = np.hypot(moved[..., 0], moved[..., 1])
         decorrelation = config.shadowing_decorrelation
         kept = np.exp2(-walked / decorrelation) if decorrelation > 0 else (walked == 0).astype(float)
-        between_users = geometry.pairwise_distance(positions[1:], config.side)
+        between_users = geometry.pairwise_distance(positions[1:], config.period)
         shadow = np.empty((steps + 1, config.base_stations, config.users))
         shadow[0] = self._shadow
         shadow[1:] = np.sqrt(1.0 - kept[:, None] ** 2) * shadowing.user_correlated_shadowing_db(

@@ -489,3 +489,46 @@ def test_what_says_nothing_of_single_antennas_is_refused(part):
         gym.make(CELL_FREE, preset="small", network={part: np.ones((16, 5, 1, 1))})
     with pytest.raises(ValueError, match=f"unknown part of network '{part}'"):
         gym.make(XL_MIMO, network={part: np.ones(9)})
+
+
+CORNERS = {"access_points": [[0.0, 0.0]], "users": [[1000.0, 1000.0], [700.0, 0.0]]}
+
+
+@both
+def test_a_square_that_ends_has_the_distances_of_a_larger_one(env_id):
+    stations = {"access_points": 1} if env_id == CELL_FREE else {"base_stations": 1}
+    kwargs = {"network": CORNERS, "users": 2, "shadowing_std_db": 0.0, **stations}
+    gains = []
+    for area in ({"side": 2000.0}, {"wraparound": False}, {}):
+        env = gym.make(env_id, **kwargs, **area)
+        env.reset(seed=0)
+        gains.append(env.unwrapped.scenario.gains)
+    np.testing.assert_allclose(gains[1], gains[0], rtol=1e-12)
+    assert (gains[2] > 2 * gains[0]).all()
+    with pytest.raises(ValueError, match="wraparound='no': must be True or False"):
+        gym.make(env_id, wraparound="no")
+
+
+def test_nobody_is_near_across_an_edge_that_does_not_wrap_around():
+    users = {"users": [[10.0, 500.0], [990.0, 500.0], [400.0, 500.0], [450.0, 500.0], [500.0, 500.0]]}
+    for wraparound, nearest in ((True, 1), (False, 2)):
+        env = gym.make(CELL_FREE, network=users, wraparound=wraparound, **KWARGS[CELL_FREE])
+        env.reset(seed=0)
+        assert env.unwrapped.scenario.nearest[0, 0] == nearest
+        assert env.unwrapped.simulator.neighbors[0, 0, 0] == nearest
+
+
+def test_who_walks_on_a_square_that_ends_stays_on_it():
+    kwargs = {**KWARGS[XL_MIMO], "speed": 60.0, "episode_length": 200}
+    env = gym.make(XL_MIMO, wraparound=False, **kwargs)
+    env.reset(seed=0)
+    walks = env.unwrapped.simulator.walks
+    met = []
+    for _ in range(200):
+        env.step(env.action_space.sample())
+        met.append(env.unwrapped.simulator.positions[0].copy())
+    met = np.array(met)
+    assert (met >= 0.0).all()
+    assert (met <= 1000.0).all()
+    assert np.hypot(*np.diff(met, axis=0).transpose(2, 0, 1)).max() <= 60.0 + 1e-9  # nobody jumps across
+    assert walks.number[0] == 1
