@@ -58,6 +58,26 @@ def test_the_protocol_of_the_leaderboard_s_page_runs(tmp_path):
             assert set(protocol.metrics) <= result.metrics.keys()
 
 
+def test_what_is_to_be_cited_can_be():
+    """Every environment and every learner has a row; its keys are in the file, which holds no other; one version."""
+    page, bib = (DOCS / name for name in ("citing.rst", "references.bib"))
+    page, bib = page.read_text(encoding="utf-8"), bib.read_text(encoding="utf-8")
+    entries = re.findall(r"^@\w+\{(\w+),\n((?:  .*\n)+)\}$", bib, re.MULTILINE)
+    keys = [key for key, _ in entries]
+    assert len(keys) == len(set(keys)) == bib.count("\n@") + 1
+    for key, said in entries:
+        assert re.search(r"^  year +=", said, re.MULTILINE), key
+        assert re.search(r"^  (author|title) +=", said, re.MULTILINE), key
+        assert said.count("{") == said.count("}"), key
+    named = set(re.findall(r"``([\w-]+)``", page)) - {"baselines"}
+    learners = {path.stem for path in (ROOT / "baselines").glob("*.py")} - {"__init__"}
+    assert named == set(keys) | learners | set(IDS)
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    for word, field in {"version": "version", "date-released": "date"}.items():
+        value = re.search(rf"^{word}: (.*)$", cited, re.MULTILINE)[1]
+        assert f"{field:8}= {{{value}}}," in dict(entries)["cfenvs"]
+
+
 class Page(HTMLParser):
     """What a page holds: words, places that can be linked to, links, and what it loads."""
 

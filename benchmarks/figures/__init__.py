@@ -66,6 +66,10 @@ FIGURES: dict[str, Callable[..., None]] = {
 }
 
 
+QUICK = "A quick look: few networks and seeds, and learners have not converged. It says that the code runs, no more."
+"""Below the table of one."""
+
+
 def main(name: tyro.conf.Positional[str], out: Path = Path("runs/figures"), quick: bool = False) -> None:
     """Make a figure.
 
@@ -83,4 +87,7 @@ def main(name: tyro.conf.Positional[str], out: Path = Path("runs/figures"), quic
             raise SystemExit(f"{name} has no quick form: leave --quick out")
         make, stem = partial(make, quick=True), out / f"{name}-quick"
     make(stem)
+    if quick:
+        with stem.with_suffix(".md").open("a", encoding="utf-8") as file:
+            file.write(f"\n{QUICK}\n")
     print(f"{stem}.png, .csv, .md")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfenvs.cell_free.activity import ACTIVITIES
-from cfenvs.cell_free.propagation import ASSIGNMENTS, PATH_LOSSES, SHADOWINGS, Assignment, LargeScale
+from cfenvs.cell_free.propagation import ASSIGNMENTS, PATH_LOSSES, SHADOWINGS, WALKED, Assignment, LargeScale, Walked
 from cfenvs.cell_free.receivers import RECEIVER
 from cfenvs.core.config import (
     paged,
@@ -24,8 +24,11 @@ from cfenvs.core.config import (
 from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import linear_levels, require_levels
+from cfenvs.power.pieces import check_observation
 
 MAX_JOINT_ACTIONS = 100_000
+SUPPORTED = 1e-9
+"""In bit/s/Hz: less than the rate of any CQI step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,8 @@ class Network(power.Network):
     def refused_parts(self) -> dict[str, str]:
         """Parts that say something of arrays, where there are none."""
         reason = "says nothing of single antennas: choose `antennas`, or leave it out"
-        return {"orientation": reason, "correlation": reason} if self.antennas == 1 else {}
+        arrays = {"orientation": reason, "correlation": reason} if self.antennas == 1 else {}
+        return {**super().refused_parts, **arrays}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +173,10 @@ class Reception(Choices):
     lsfd : {None, "none", "optimal"}
         Large-scale fading decoding, for "l-mmse" (where None means "optimal") and "mr" (None means "none"). Weights are
         frozen at full power of all users.
-    fading : {"average", "block"}
-        For "mmse": the rate averaged over `realizations` channel estimates held for the episode, or the rate of a fresh
-        realisation at every step.
+    fading : {"average", "block", "clarke"}
+        For "mmse": the rate averaged over `realizations` channel estimates held for the episode; that of a fresh
+        realisation at every step; or, of users that walk, that of one which evolves with the autocorrelation of
+        Clarke's model, J0(2 pi d / wavelength) over d metres, for steps of about a coherence block.
     realizations : int
         R. The average over R = 40 is this environment's utility and its optimum is exact for it, but it is not the
         ergodic rate: powers optimal for one set of 40 score 0.85 (`default`) and 0.88 (`small`) on another set of the
@@ -193,7 +198,7 @@ class Reception(Choices):
 
     def check(self) -> None:
         require_count(self, realizations=1, statistics_realizations=2)
-        require_choice(self, fading=("average", "block"), utility=("shannon", "cqi"))
+        require_choice(self, fading=("average", "block", "clarke"), utility=("shannon", "cqi"))
         require(self.lsfd in (None, "none", "optimal"), "lsfd", self.lsfd, "must be None, 'none' or 'optimal'")
 
 
@@ -212,7 +217,9 @@ class Control(power.Control, Network):
     action_type : {"discrete", "joint", "continuous"}
         Central face: one level index for each user, one index for all users, or the share of `max_power` of each user.
         Many agents: a level index ("discrete", "joint"), or a share.
-    observation : {"rates", "rates+gains"}
+    observation : str, or sequence of str
+        What is observed: any of the pieces "rates", "gains", "pilots", "powers", "age" and "active"
+        (`cfenvs.cell_free.views`), joined by "+" or in a sequence; in this order.
     access_point_power : float
         Of "energy-efficiency", in mW: what each access point adds to `circuit_power`.
     violation_penalty : float
@@ -230,7 +237,7 @@ class Control(power.Control, Network):
     levels: Sequence[float] = None  # type: ignore[assignment]  # a tuple once it is checked
     include_zero: bool = True
     action_type: str = "discrete"
-    observation: str = "rates"
+    observation: str | Sequence[str] = "rates"
     access_point_power: float = 0.0
     violation_penalty: float = 0.1
     neighborhood: float | None = None
@@ -242,10 +249,10 @@ class Control(power.Control, Network):
         require_choice(
             self,
             action_type=("discrete", "joint", "continuous"),
-            observation=("rates", "rates+gains"),
             reward_scope=("global", "neighborhood"),
         )
         require_switch(self, "include_zero", "identity")
+        check_observation(self, ("rates", "gains", "pilots", "powers", "age", "active"))
         if self.levels is None:
             object.__setattr__(self, "levels", linear_levels(5, self.max_power))
         require_levels(self)
@@ -339,10 +346,59 @@ class ActiveUsers(Choices, Network):
         return round_half_up(self.toggle_fraction * self.users)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mobility(power.Mobility, Reception, Pilots, Propagation):
+    """Whether users walk, and what follows them.
+
+    Parameters
+    ----------
+    pilot_period : int, optional
+        Of walking users: steps after which pilots are assigned again, by the gains of then. None keeps those of the
+        start.
+    """
+
+    pilot_period: int | None = None
+
+    def check_together(self) -> None:
+        walking = self.mobility != "static"
+        if self.pilot_period is not None:
+            require_count(self, pilot_period=1)
+        still = f"with mobility={self.mobility!r}, as nobody walks"
+        require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
+        require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
+        require(
+            not walking or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
+            "shadowing",
+            self.shadowing,
+            f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
+            "changes along a walk",
+        )
+        require(
+            not walking or self.large_scale.path_loss.decorrelation is None,
+            "path_loss",
+            self.path_loss,
+            f"must be one without a line of sight that comes and goes with mobility={self.mobility!r}, such as "
+            "'urban-micro': what becomes of it along a walk is not modelled",
+        )
+
+    @property
+    def walked(self) -> Walked:
+        """How the shadowing changes along a walk."""
+        assert isinstance(self.shadowing, str)
+        return WALKED[self.shadowing]
+
+
 @paged
 @dataclass(frozen=True, kw_only=True)
-class CellFreeConfig(power.Episodes, ActiveUsers, Control, Reception, Pilots, Propagation, Network):
+class CellFreeConfig(
+    power.Episodes, power.Reporting, Mobility, ActiveUsers, Control, Reception, Pilots, Propagation, Network
+):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
+
+    @property
+    def outage_rate(self) -> float | None:
+        """With CQI steps and no target a user is out whose SINR supports none of them: its rate is zero."""
+        return SUPPORTED if self.target_rate is None and self.utility == "cqi" else self.target_rate
 
 
 def round_half_up(value: float) -> int:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -30,6 +30,7 @@ from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.core.config import require
 from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.radio import geometry, path_loss, pilots, shadowing, tr38901
+from cfenvs.radio.draws import twin
 from cfenvs.radio.geometry import Links
 
 if TYPE_CHECKING:
@@ -251,6 +252,59 @@ def two_component(links: Links, config: CellFreeConfig, rngs: Generators) -> Flo
     )
 
 
+class Walked(NamedTuple):
+    """How a shadowing changes where users walk: part of it stays, the rest is renewed from step to step.
+
+    Attributes
+    ----------
+    of_links : bool
+        Whether what is renewed is of each link, or of each user.
+    fresh : callable
+        (positions (T, K, 2), config, rng): what is renewed as a new drop would have it, (T, L, K), or (T, 1, K) where
+        all access points have the same.
+    still : callable, optional
+        (links, config, rngs): what stays, (n, L, 1), of drops whose shadowing the generators are about to draw.
+    """
+
+    of_links: bool
+    fresh: Callable[[Float, Any, np.random.Generator], Float]
+    still: Callable[[Links, Any, Generators], Float] | None = None
+
+
+def fresh_over_users(positions: Float, config: CellFreeConfig, rng: np.random.Generator) -> Float:
+    """Of "user-correlated"."""
+    between = geometry.pairwise_distance(positions, config.period)
+    std_db, decorrelation = config.shadowing_std_db, config.shadowing_decorrelation
+    return shadowing.user_correlated_shadowing_db(between, config.access_points, std_db, decorrelation, rng)
+
+
+def fresh_on_links(positions: Float, config: CellFreeConfig, rng: np.random.Generator) -> Float:
+    """Of "independent"."""
+    shape = (*positions.shape[:-1], config.access_points)
+    return config.shadowing_std_db * rng.standard_normal(shape).swapaxes(-1, -2)
+
+
+def fresh_of_users(positions: Float, config: CellFreeConfig, rng: np.random.Generator) -> Float:
+    """Of "two-component": that of the users."""
+    between = geometry.pairwise_distance(positions, config.period)
+    return shadowing.user_component_db(between, config.shadowing_std_db, config.shadowing_decorrelation, rng)
+
+
+def still_of_access_points(links: Links, config: CellFreeConfig, rngs: Generators) -> Float:
+    """Of "two-component": that of the access points, which is drawn first."""
+    between = geometry.pairwise_distance(links.access_points, links.side)
+    first = [twin(rng) for rng in rngs]
+    return shadowing.access_point_component_db(between, config.shadowing_std_db, config.shadowing_decorrelation, first)
+
+
+WALKED: Mapping[str, Walked] = {
+    "user-correlated": Walked(True, fresh_over_users),
+    "independent": Walked(True, fresh_on_links),
+    "two-component": Walked(False, fresh_of_users, still_of_access_points),
+}
+"""Of each shadowing of ours; nobody else's is known well enough to walk through."""
+
+
 def least_contaminated(gains: Float, config: CellFreeConfig, rngs: Generators) -> Int:
     """One user after another takes the pilot that is least used at its strongest access point (Demir et al. 2021)."""
     return pilots.least_contaminated(gains, config.pilot_length)
@@ -379,14 +433,21 @@ class LargeScale:
         self._config = config
         self.path_loss, self._shadowing = PATH_LOSSES.of(config, "path_loss"), SHADOWINGS.of(config, "shadowing")
 
-    def gain_db(self, links: Links, rngs: Generators) -> Float:
-        """Gains with shadowing in dB, (n, L, K)."""
-        if self.path_loss.decorrelation is not None:
-            between_users = geometry.pairwise_distance(links.users, links.side)
-            links = links.seen_by(ndtr(_normals(between_users, self.path_loss.decorrelation, links, rngs)))
-        gain_db, shadow = self.path_loss(links, self._config), self._shadowing(links, self._config, rngs)
-        shadowed = self.path_loss.shadowed(links)
-        return gain_db + (shadow if shadowed is None else np.where(shadowed, shadow, 0.0))
+    def looked(self, links: Links, rngs: Generators) -> Links:
+        """Links that know whether there is a line of sight, where the path loss asks."""
+        if self.path_loss.decorrelation is None:
+            return links
+        between_users = geometry.pairwise_distance(links.users, links.side)
+        return links.seen_by(ndtr(_normals(between_users, self.path_loss.decorrelation, links, rngs)))
+
+    def shadowing_db(self, links: Links, rngs: Generators) -> Float:
+        """Shadowing in dB, (n, L, K), also of links that have none."""
+        return self._shadowing(links, self._config, rngs)
+
+    def gain_db(self, links: Links, shadowing_db: Float) -> Float:
+        """Gains with this shadowing in dB, (n, L, K)."""
+        gain_db, shadowed = self.path_loss(links, self._config), self.path_loss.shadowed(links)
+        return gain_db + (shadowing_db if shadowed is None else np.where(shadowed, shadowing_db, 0.0))
 
 
 class Assignment:

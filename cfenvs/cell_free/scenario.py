@@ -28,7 +28,7 @@ class Scenario:
     ----------
     access_points : (L, 2) array
     users : (K, 2) array
-        Positions in metres.
+        Positions in metres; where users walk, those at the start, as are gains, pilots and all else.
     height : float or (L, K) array, or a list of these
         Of the access points above the users, in metres; an array where heights are given.
     gains : (L, K) array
@@ -39,6 +39,12 @@ class Scenario:
         Of the square, and after how much positions repeat, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels where it is more than `gains`.
+    orientation : (L,) array, or None for single antennas
+        Azimuth of the broadside of each array in radians; 0 is east.
+    shadowing_db : (L, K) array or None
+        Where users walk, in dB, also of links that have none.
+    still_db : (L, 1) array or None
+        The part of it that stays while users walk.
     """
 
     access_points: Float
@@ -49,6 +55,9 @@ class Scenario:
     side: float
     period: float
     scattering: Complex | None
+    orientation: Float | None = None
+    shadowing_db: Float | None = None
+    still_db: Float | None = None
 
     @property
     def correlation(self) -> Complex:
@@ -81,15 +90,71 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, config.period, height, heights_of_users(given, config.users))
-    gain_db = config.large_scale.gain_db(between, rngs)
-    noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
-    gain_db = np.minimum(replaced(given, "gain_db", gain_db), GIVEN_DB[1])
-    gains = path_loss.db_to_linear(gain_db - noise_dbm)
-    scattering = None
-    if config.antennas > 1:
-        spread = np.deg2rad(config.angular_std_deg)
-        faced = replaced(given, "orientation", np.zeros((*n, config.access_points)))[..., None]
-        correlation = local_scattering(between.azimuth - faced, between.elevation, config.antennas, spread, spread)
-        scattering = gains[..., None, None] * replaced(given, "correlation", correlation)
+    between = config.large_scale.looked(between, rngs)
+    still = still_db(config, between, rngs)
+    shadow = config.large_scale.shadowing_db(between, rngs)
+    gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, shadow))
+    gains = _over_noise(config, gain_db)
     pilots = config.assignment.pilots(gains, rngs)
-    return Scenario(access_points, users, heights, gains, pilots, side, config.period, scattering)
+    orientation = None
+    if config.antennas > 1:
+        orientation = replaced(given, "orientation", np.zeros((*n, config.access_points)))
+    scattering = scattered(config, between, gains, orientation, given)
+    kept = None if config.mobility == "static" else shadow
+    period = config.period
+    return Scenario(access_points, users, heights, gains, pilots, side, period, scattering, orientation, kept, still)
+
+
+def _over_noise(config: CellFreeConfig, gain_db: Float) -> Float:
+    noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
+    return path_loss.db_to_linear(np.minimum(gain_db, GIVEN_DB[1]) - noise_dbm)
+
+
+def scattered(
+    config: CellFreeConfig,
+    links: geometry.Links,
+    gains: Float,
+    orientation: Float | None = None,
+    given: Sequence[Given] = (),
+) -> Complex | None:
+    """Spatial correlation (n, L, K, N, N) of links with these gains; None for single antennas.
+
+    Arrays face east, or as their orientation (n, L) is in radians; what is given of n networks replaces the model.
+    """
+    if config.antennas == 1:
+        return None
+    spread = np.deg2rad(config.angular_std_deg)
+    azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
+    correlation = local_scattering(azimuth, links.elevation, config.antennas, spread, spread)
+    return gains[..., None, None] * replaced(given, "correlation", correlation)
+
+
+def still_db(config: CellFreeConfig, links: geometry.Links, rngs: Sequence[np.random.Generator]) -> Float | None:
+    """The part of the shadowing about to be drawn that stays while users walk, (n, L, 1); None if there is none."""
+    if config.mobility == "static" or config.walked.still is None:
+        return None
+    return config.walked.still(links, config, rngs)
+
+
+class Ground:
+    """A drop that users walk through, a `cfenvs.power.walks.Ground`."""
+
+    def __init__(self, config: CellFreeConfig, scenario: Scenario) -> None:
+        assert scenario.shadowing_db is not None
+        self._config, self._scenario, self._walked = config, scenario, config.walked
+        self.users, self.shadowing_db, self.still_db = scenario.users, scenario.shadowing_db, scenario.still_db
+        self.columns = config.access_points if self._walked.of_links else 1
+
+    def fresh_shadowing_db(self, positions: Float, rng: np.random.Generator) -> Float:
+        """What a new drop would have at positions (T, K, 2), without what stays: (T, L, K) or (T, 1, K)."""
+        return self._walked.fresh(positions, self._config, rng)
+
+    def gains(self, positions: Float, shadowing_db: Float) -> Float:
+        """Large-scale gains over the noise power, per mW: positions (T, K, 2), shadowing (T, L, K) -> (T, L, K)."""
+        config, scenario = self._config, self._scenario
+        access_points = np.broadcast_to(scenario.access_points, (len(positions), *scenario.access_points.shape))
+        height = scenario.height
+        if isinstance(height, np.ndarray):
+            height = np.broadcast_to(height, (len(positions), *height.shape))
+        links = geometry.link_geometry(access_points, positions, config.period, height)
+        return _over_noise(config, config.large_scale.gain_db(links, shadowing_db))

@@ -13,16 +13,20 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
-from cfenvs.cell_free.scenario import Scenario, draw_scenarios
+from cfenvs.cell_free.scenario import Ground, Scenario, draw_scenarios, scattered
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
 from cfenvs.core.drops import Beginning
 from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.choices import whole_or_not_at_all
+from cfenvs.power.given import heights_of
+from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator
-from cfenvs.radio.geometry import nearest_first
+from cfenvs.power.walks import Walks
+from cfenvs.radio.draws import words
+from cfenvs.radio.geometry import link_geometry, nearest_first
 from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.radio.spectral_efficiency import prelog
 
@@ -48,10 +52,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     of_step: ClassVar = (*PowerSimulator.of_step, "violations", "violation_counts")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
-        super().__init__(config, num_worlds, PowerActions(config.action_type, config.max_power, config.action_levels))
+        self.prelog = prelog(config.pilot_length, config.coherence_length)
+        actions = PowerActions(config.action_type, config.max_power, config.action_levels)
+        super().__init__(config, num_worlds, actions, self.prelog)
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
-        self.prelog = prelog(config.pilot_length, config.coherence_length)
         self._unseen: set[int] = set()
         self._neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
         self._neighborhoods = np.zeros((*shape, config.users), bool)
@@ -63,6 +68,13 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._tolerance = VIOLATION_SHARE * config.max_power if config.action_type == "continuous" else 0.0
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = make_activity(config, num_worlds)
+        self._moving = config.mobility != "static"
+        if self._moving:
+            self.walks = Walks(config, num_worlds, config.access_points)
+            self._gains, self._positions = self.walks.at(self.steps)
+            self._pilots = np.zeros(shape, np.int64)
+            self._assignment_keys = np.zeros(num_worlds, np.uint64)
+            self._acted_neighborhoods = self._neighborhoods
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         super().check_options(options, worlds)
@@ -120,20 +132,98 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if drawn is not None:
             self.scenarios.put(worlds[new], drawn)
             self._unseen.update(worlds[new].tolist())
-            if config.observation == "rates+gains":
-                self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn))
+            if "gains" in pieces_of(config):
+                self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn.gains))
         self._activity.draw(worlds, rngs, seeded, initial, self._paths)
         sending = self._sending(self._paths[worlds, 0])
         if drawn is not None:
             self.receiver.prepare_all(worlds[new], drawn, drops, sending[new])
-        old = set(range(len(worlds))).difference(new) if config.pilots_from == "active" else ()
-        for i in old:
-            self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
+        old = sorted(set(range(len(worlds))).difference(new))
+        if self._moving:
+            self._return(worlds)
+            if old:
+                self.receiver.walk_on_all(worlds[old], self.situations(worlds[old]), sending[old])
+        elif config.pilots_from == "active":
+            for i in old:
+                self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             self.receiver.start_fading(world, rng)
-        anew = range(len(worlds)) if config.pilots_from == "active" or config.fading == "block" else new
+        if self.reports is not None:
+            self.reports.start(worlds, rngs, seeded)
+        if self._moving:
+            self._set_out(worlds, rngs)
+        changing = self._moving or config.pilots_from == "active" or config.fading != "average"
+        anew = range(len(worlds)) if changing else new
         for i in anew:
             self.forget(int(worlds[i]))
+
+    def _return(self, worlds: Int) -> None:
+        """Users are where they start, and have the gains and pilots of there."""
+        gains, positions, pilots = self._gains.copy(), self._positions.copy(), self._pilots.copy()
+        for part, name in ((gains, "gains"), (positions, "users"), (pilots, "pilots")):
+            part[worlds] = self.scenarios.rows(name)[worlds]
+        self._gains, self._positions, self._pilots = gains, positions, pilots
+        self._unseen.update(worlds.tolist())
+        if "gains" in pieces_of(self.config):
+            self.scaled_gains[worlds] = scaled_gains(_gains_db(gains[worlds]))
+
+    def _set_out(self, worlds: Int, rngs: Sequence[np.random.Generator]) -> None:
+        """Draw what pilots are assigned with on the way, then the walks."""
+        if self.config.pilot_period is not None:
+            self._assignment_keys[worlds] = words(rngs, 1)[:, 0]
+        for world, rng in zip(worlds.tolist(), rngs, strict=True):
+            self.walks.start(world, Ground(self.config, self.scenario(world)), rng)
+
+    def _walk_on(self, was_sending: Bool) -> None:
+        """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
+        config, pilots = self.config, self._pilots
+        gains, self._positions = self.walks.at(self.steps)
+        due = self.steps % config.pilot_period == 0 if config.pilot_period is not None else self.steps < 0
+        if due.any():
+            seeds = zip(self._assignment_keys[due].tolist(), self.steps[due].tolist(), strict=True)
+            pilots = pilots.copy()
+            pilots[due] = config.assignment.pilots(gains[due], [np.random.default_rng(seed) for seed in seeds])
+        sending = self._sending(self.active)
+        differs = (gains != self._gains).any(axis=(1, 2)) | (pilots != self._pilots).any(axis=1)
+        worlds = np.flatnonzero(differs | (sending != was_sending).any(axis=1))
+        self._gains, self._pilots = gains, pilots
+        if not worlds.size:
+            return
+        self.receiver.walk_on_all(worlds, self.situations(worlds), sending[worlds])
+        self._unseen.update(worlds.tolist())
+        if "gains" in pieces_of(config):
+            self.scaled_gains[worlds] = scaled_gains(_gains_db(gains[worlds]))
+        for world in worlds.tolist():
+            self.forget(world)
+
+    @property
+    def gains(self) -> Float:
+        """Large-scale gains over the noise power now, per mW, (E, L, K)."""
+        return self._gains if self._moving else self.scenarios.rows("gains")
+
+    @property
+    def positions(self) -> Float:
+        """Of the users now, in metres, (E, K, 2)."""
+        return self._positions if self._moving else self.scenarios.rows("users")
+
+    @property
+    def pilots(self) -> Int:
+        """Of the users now, (E, K)."""
+        return self._pilots if self._moving else self.scenarios.rows("pilots")
+
+    def situations(self, worlds: Int) -> Scenario:
+        """The networks of some worlds (n,) as they are now, with a leading axis n."""
+        rows, gains = self.scenarios.rows, self.gains[worlds]
+        access_points, users = rows("access_points")[worlds], self.positions[worlds]
+        heights = [rows("height")[world] for world in worlds.tolist()]
+        config, scattering, orientation = self.config, None, rows("orientation")
+        orientation = None if orientation is None else orientation[worlds]
+        if config.antennas > 1:
+            height = heights_of(heights, gains.shape[1:])
+            links = link_geometry(access_points, users, config.period, height)
+            scattering = scattered(config, links, gains, orientation)
+        pilots, side, period = self.pilots[worlds], config.side, config.period
+        return Scenario(access_points, users, heights, gains, pilots, side, period, scattering, orientation)
 
     @property
     def neighbors(self) -> Int:
@@ -147,12 +237,17 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._look_around()
         return self._neighborhoods
 
+    @property
+    def acted_neighborhoods(self) -> Bool:
+        """Those in the situation that the last step acted in, (E, K, K)."""
+        return self._acted_neighborhoods if self._moving else self.neighborhoods
+
     def _look_around(self) -> None:
-        """Find who is near in new networks; not before a view of users asks, as a central one never does."""
+        """Find who is near where users are elsewhere; not before a view of users asks, as a central one never does."""
         if not self._unseen:
             return
         worlds = np.array(sorted(self._unseen))
-        near = nearest_first(self.scenarios.rows("users")[worlds], self.config.period)[..., : self.config.num_neighbors]
+        near = nearest_first(self.positions[worlds], self.config.period)[..., : self.config.num_neighbors]
         within = np.tile(np.eye(self.config.users, dtype=bool), (worlds.size, 1, 1))
         np.put_along_axis(within, near, True, axis=2)
         self._neighbors[worlds], self._neighborhoods[worlds] = near, within
@@ -163,6 +258,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def step(self, command: Float) -> bool:
         active = self.active
+        if self._moving and self.config.reward_scope == "neighborhood":
+            self._acted_neighborhoods = self.neighborhoods.copy()
         powers = command if self.config.include_zero else command * active
         rates = self.received(self.receiver, powers)
         self.powers, self.rates = powers, rates
@@ -172,12 +269,14 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.judge(powers)
         self.active = np.empty_like(active)
         some_end = advance(self._paths, self.steps, self.active, self.truncated)
-        if self.config.pilots_from == "active":
+        if self._moving:
+            self._walk_on(self._sending(active))
+        elif self.config.pilots_from == "active":
             for world in np.flatnonzero((self.active != active).any(axis=1)).tolist():
                 self.receiver.set_pilots(world, self.scenario(world), self.active[world])
                 self.forget(world)
         self.receiver.fade(self.steps)
-        if self.config.fading == "block":
+        if self.config.fading != "average":
             self.forget()
         return bool(some_end)
 
@@ -192,8 +291,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return self.receiver.gradient(powers, cotangents * self.active * self.prelog)
 
 
-def _gains_db(drawn: Scenario) -> Float:
-    """Large-scale gains in dB over the noise at 1 mW, (n, K, 1 + L): the sum over access points, then each."""
-    gains = drawn.gains.swapaxes(-1, -2)
+def _gains_db(gains: Float) -> Float:
+    """Gains (n, L, K) in dB over the noise at 1 mW, (n, K, 1 + L): the sum over access points, then each."""
+    gains = gains.swapaxes(-1, -2)
     total = np.ascontiguousarray(gains).sum(axis=-1, keepdims=True)
     return linear_to_db(np.concatenate([total, gains], axis=-1))

@@ -9,10 +9,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cfenvs.core.config import Part, require_choice, require_count, require_number, require_positive, require_switch
+from cfenvs.core.config import (
+    Part,
+    require,
+    require_choice,
+    require_count,
+    require_number,
+    require_positive,
+    require_switch,
+)
 from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
 from cfenvs.power.given import check_network
-from cfenvs.power.objectives import load_objective
+from cfenvs.power.objectives import NEEDED, load_objective, parts_of
+from cfenvs.power.reports import ReportConfig
+
+MAX_BITS = 32
+"""Of a report."""
+SPEED_OF_LIGHT = 299_792_458.0
+"""In metres per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +112,70 @@ class Propagation(Part):
         require_positive(self, "carrier_ghz")
         require_number(self, shadowing_std_db=(0, np.inf), shadowing_decorrelation=(0, np.inf))
 
+    @property
+    def wavelength(self) -> float:
+        """In metres."""
+        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Control(Part):
+class Mobility(Part):
+    """Whether users walk.
+
+    Parameters
+    ----------
+    mobility : {"static", "random-waypoint"}
+        Users stand still; or walk to one uniformly drawn point after another, their shadowing evolving along the way.
+        They walk on from given positions; given gains are refused for them, as nothing says what they are elsewhere.
+    speed, step_duration : float
+        Of walking users, in m/s; and the time between two steps, in s (0.001 is a millisecond). By default a step is a
+        time of large-scale fading, within which channels are estimated anew many times.
+    """
+
+    mobility: str = "static"
+    speed: float = 10.0
+    step_duration: float = 1.0
+
+    def check(self) -> None:
+        require_positive(self, "step_duration")
+        require_number(self, speed=(0, np.inf))
+        require_choice(self, mobility=("static", "random-waypoint"))
+
+    @property
+    def stride(self) -> float:
+        """Metres that a user walks in a step."""
+        return self.speed * self.step_duration
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Parts that `network` may not give with these parameters, and why."""
+        if self.mobility == "static":
+            return super().refused_parts
+        why = (
+            f"cannot be given with mobility={self.mobility!r}: {{}} at one place do not say what they are where users "
+            'walk to; give positions alone, or choose mobility="static"'
+        )
+        walking = {"gain_db": why.format("gains"), "correlation": why.format("correlations")}
+        return {**super().refused_parts, **walking}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control(Network):
     """What is sent at most, and what for.
 
     Parameters
     ----------
     max_power : float
         Largest power of a user in mW.
-    objective : str or Objective
-        "min", "sum", "proportional-fair", "energy-efficiency", `"module:Name"`, or a callable
-        (`cfenvs.power.objectives`).
+    objective : str, mapping or Objective
+        "min", "sum", "proportional-fair", "energy-efficiency", "fifth-percentile", "target-rate", "weighted-sum",
+        `"module:Name"`, or a callable (`cfenvs.power.objectives`); or a weighted sum of these as a mapping, such as
+        {"min": 1.0, "sum": 0.1}.
+    target_rate : float, optional
+        In bit/s/Hz, of "target-rate". Where it is given, infos have the `outage` too: the share of the active users
+        whose rate was below it.
+    user_weights : sequence of float, optional
+        Of "weighted-sum", one for each user.
     circuit_power : float
         Of "energy-efficiency", in mW: what the network spends whatever is sent. The default is a round number, not
         that of a product.
@@ -118,14 +184,88 @@ class Control(Part):
     """
 
     max_power: float = 100.0
-    objective: str | Callable[..., Any] = "min"
+    objective: str | Mapping[str, float] | Callable[..., Any] = "min"
+    target_rate: float | None = None
+    user_weights: Sequence[float] | None = None
     circuit_power: float = 1000.0
     amplifier_efficiency: float = 1.0
 
     def check(self) -> None:
         require_positive(self, "max_power", "circuit_power", "amplifier_efficiency")
         require_number(self, amplifier_efficiency=(0, 1))
+        if self.target_rate is not None:
+            require_positive(self, "target_rate")
         load_objective(self.objective)
+        for name, needed in NEEDED.items():
+            lacks = name in parts_of(self.objective) and getattr(self, needed) is None
+            require(not lacks, needed, None, f'must be given with the objective "{name}"')
+
+    def check_together(self) -> None:
+        if self.user_weights is None:
+            return
+        try:
+            weights = np.asarray(self.user_weights, float)
+        except (TypeError, ValueError):
+            weights = np.zeros(0)
+        fits = weights.shape == (self.users,) and bool((np.isfinite(weights) & (weights >= 0)).all() and weights.any())
+        allowed = f"must be {self.users} numbers, one for each user, none below 0 and one above"
+        require(fits, "user_weights", self.user_weights, allowed)
+        object.__setattr__(self, "user_weights", tuple(weights.tolist()))
+
+    @property
+    def outage_rate(self) -> float | None:
+        """Rate in bit/s/Hz below which a user counts as out; None where nobody counts."""
+        return self.target_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting(Part):
+    """What is observed of rates. What is earned is the same whatever these are (`cfenvs.power.reports`).
+
+    Parameters
+    ----------
+    report_bits : None, int or "cqi"
+        Bits of a report: 2^bits steps of equal width in dB of SINR over `report_range_db`, each reported as its centre,
+        what is outside as the first or the last one; or the highest CQI that the SINR supports, reported as its
+        efficiency. None rounds nothing.
+    report_range_db : (float, float)
+        Lowest and highest SINR in dB of these steps.
+    report_noise_db : float
+        Standard deviation in dB of a Gaussian error of each report, before it is rounded.
+    report_delay : int
+        Steps by which reports arrive later than right after the step that they tell of.
+    report_period : int
+        Steps from a report to the next; the first step of an episode has one.
+    report_loss : float
+        Share of the reports that are lost, each by itself; below 1. The last one that arrived stands.
+    """
+
+    report_bits: int | str | None = None
+    report_range_db: Sequence[float] = (-3.0, 17.0)
+    report_noise_db: float = 0.0
+    report_delay: int = 0
+    report_period: int = 1
+    report_loss: float = 0.0
+
+    def check(self) -> None:
+        bits = self.report_bits
+        whole = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool) and 1 <= bits <= MAX_BITS
+        require(
+            bits is None or whole or (isinstance(bits, str) and bits == "cqi"),
+            "report_bits",
+            bits,
+            f"must be None, an integer from 1 to {MAX_BITS}, or 'cqi'",
+        )
+        require_count(self, report_delay=0, report_period=1)
+        require_number(self, report_noise_db=(0, np.inf), report_loss=(0, 1))
+        require(self.report_loss < 1, "report_loss", self.report_loss, "must be below 1, or none would ever arrive")
+        ends = self.report_range_db
+        pair = isinstance(ends, Sequence | np.ndarray) and len(ends) == 2
+        number = pair and all(isinstance(end, (int, float, np.number)) and np.isfinite(end) for end in ends)
+        require(
+            bool(number) and ends[0] < ends[1], "report_range_db", ends, "must be two numbers in dB, the lower first"
+        )
+        object.__setattr__(self, "report_range_db", tuple(float(end) for end in ends))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +312,7 @@ class HasNetwork(Protocol):
     def refused_parts(self) -> Mapping[str, str]: ...
 
 
-class PowerConfig(HasNetwork, Protocol):
+class PowerConfig(HasNetwork, ReportConfig, Protocol):
     """The same of a whole system."""
 
     @property
@@ -183,6 +323,12 @@ class PowerConfig(HasNetwork, Protocol):
     def action_type(self) -> str: ...
     @property
     def objective(self) -> Any: ...
+    @property
+    def target_rate(self) -> float | None: ...
+    @property
+    def user_weights(self) -> Sequence[float] | None: ...
+    @property
+    def outage_rate(self) -> float | None: ...
     @property
     def fixed_power(self) -> float: ...
     @property

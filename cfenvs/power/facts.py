@@ -66,9 +66,16 @@ def action_facts(config: Any) -> dict[str, Any]:
 def reward_facts(config: Any, view: View[Any], unit: str = "") -> dict[str, Any]:
     """What is earned, and by whom."""
     many = isinstance(view, AgentsView)
-    facts: dict[str, Any] = {"objective": sentence(OBJECTIVES, config.objective)}
-    named = OBJECTIVES.get(config.objective) if isinstance(config.objective, str) else None
-    facts["unit"] = getattr(named or config.objective, "unit", "that of your objective")
+    chosen = config.objective
+    mixed = isinstance(chosen, Mapping)
+    words = " + ".join(f"{weight:g} x {name}" for name, weight in chosen.items()) if mixed else ""
+    named = OBJECTIVES.get(chosen) if isinstance(chosen, str) else None
+    facts: dict[str, Any] = {
+        "objective": words or sentence(OBJECTIVES, chosen),
+        "unit": "mixed" if mixed else getattr(named or chosen, "unit", "that of your objective"),
+    }
+    if config.target_rate is not None:
+        facts["target_rate"] = f"{config.target_rate:g} bit/s/Hz, below which a user is in outage"
     if many:
         facts["each_agent_earns"] = {
             "global": "the objective over all active users",

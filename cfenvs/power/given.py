@@ -224,9 +224,14 @@ def heights_above_users(
     if not any(given):
         return [height] * len(given), height
     each = [_height(parts, stations, height) for parts in given]
+    return each, heights_of(each, links)
+
+
+def heights_of(each: Sequence[float | Float], links: tuple[int, ...]) -> float | Float:
+    """Heights of n networks for computing with: one number where none has any given, else (n, L, K)."""
     if not any(isinstance(one, np.ndarray) for one in each):
-        return each, height
-    return each, np.array([np.broadcast_to(one, links) for one in each])
+        return each[0]
+    return np.array([np.broadcast_to(one, links) for one in each])
 
 
 def heights_of_users(given: Sequence[Given], num_users: int) -> Float | None:

@@ -12,7 +12,7 @@ is not finite there counts as 0. Your own is a function or a short class; pass i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
@@ -233,13 +233,23 @@ OBJECTIVES: dict[str, type[Objective]] = {
 
 
 def load_objective(objective: Any) -> Objective:
-    """An objective from its name, from `"module:Name"`, or as it is.
+    """An objective from its name, from `"module:Name"`, as a weighted sum of such, or as it is.
 
     Raises
     ------
     ValueError
         If there is no such objective, or what is named cannot be called.
     """
+    if isinstance(objective, Mapping):
+        weights = [
+            isinstance(w, int | float) and not isinstance(w, bool) and np.isfinite(w) for w in objective.values()
+        ]
+        if not weights or not all(weights):
+            raise ValueError(
+                f"objective={shown(dict(objective))}: a weighted sum must map objectives to finite weights, such as "
+                '{"min": 1.0, "sum": 0.1}'
+            )
+        return Mixture([(load_objective(name), float(weight)) for name, weight in objective.items()])
     if isinstance(objective, str) and ":" not in objective:
         if objective not in OBJECTIVES:
             raise ValueError(f"objective={objective!r}: {closest(objective, OBJECTIVES)} (or 'module:Name')")
@@ -250,11 +260,31 @@ def load_objective(objective: Any) -> Objective:
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
 
 
+NEEDED = {"target-rate": "target_rate", "weighted-sum": "user_weights"}
+"""Objectives that need a field of the configuration."""
+
+
+def parts_of(objective: Any) -> Mapping[Any, float]:
+    """Of what an objective is made, with weights: itself, if it is no weighted sum."""
+    return objective if isinstance(objective, Mapping) else {objective: 1.0} if isinstance(objective, str) else {}
+
+
 def objective_of(config: PowerConfig) -> Objective:
-    """The objective of a configuration, with the powers that it says an energy efficiency counts."""
-    if config.objective == "energy-efficiency":
+    """The objective of a configuration, with what it says of powers, targets and weights."""
+    if isinstance(config.objective, Mapping):
+        return Mixture([(_of(name, config), weight) for name, weight in config.objective.items()])
+    return _of(config.objective, config)
+
+
+def _of(objective: Any, config: PowerConfig) -> Objective:
+    if objective == "energy-efficiency":
         return EnergyEfficiency(config.fixed_power, config.amplifier_efficiency)
-    return load_objective(config.objective)
+    if objective == "target-rate":
+        assert config.target_rate is not None
+        return TargetRate(config.target_rate)
+    if objective == "weighted-sum":
+        return WeightedSum(config.user_weights)
+    return load_objective(objective)
 
 
 class _Checked:

@@ -15,7 +15,8 @@ from cfenvs.core.simulator import Scenario, Simulator, zeroed
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.config import PowerConfig
 from cfenvs.power.given import GivenParts
-from cfenvs.power.objectives import Objective, objective_of
+from cfenvs.power.objectives import Objective, objective_of, outage
+from cfenvs.power.reports import Reports, are_true
 
 
 class Receiving(Protocol):
@@ -37,6 +38,14 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     A system says in `reset` what is drawn, in `step` what rates powers bring, in `find_optimum` what is best.
 
+    Parameters
+    ----------
+    config : Config
+    num_worlds : int
+    actions : PowerActions
+    scale : float
+        Rate of a SINR of 1 in bit/s/Hz, for reports in dB.
+
     Attributes
     ----------
     objective : Objective
@@ -46,20 +55,23 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Users that take part in the current situation; replaced where it changes.
     powers, rates : (E, K) arrays
         Of the last step, in mW and bit/s/Hz; zero after a reset.
-    objective_values, optimum_values, optimum_certified : (E,) arrays
-        Of the last step; the second and whether it is proven with `info_optimum` only.
+    objective_values, outages, optimum_values, optimum_certified : (E,) arrays
+        Of the last step; the share of active users below `outage_rate` where the configuration has one, what could be
+        and whether it is proven with `info_optimum` only.
     steps : (E,) int array
         Steps since the reset.
     given : GivenParts
         What of networks is not drawn.
+    reports : Reports or None
+        What is reported of the rates; None where they are.
     moves : int
         Steps and resets so far, of any world: situations of different numbers are different ones.
     """
 
-    of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "optimum_values")
+    of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values")
     """Arrays that tell of the last step, and are zero after a reset."""
 
-    def __init__(self, config: Config, num_worlds: int, actions: PowerActions) -> None:
+    def __init__(self, config: Config, num_worlds: int, actions: PowerActions, scale: float) -> None:
         self.config, self.num_worlds, self.actions = config, num_worlds, actions
         shape = (num_worlds, config.users)
         self.objective: Objective = objective_of(config)
@@ -67,8 +79,10 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.active: Bool = np.ones(shape, bool)
         self.powers, self.rates = np.zeros(shape), np.zeros(shape)
         self.objective_values, self.optimum_values = np.zeros(num_worlds), np.zeros(num_worlds)
-        self.optimum_certified = np.zeros(num_worlds, bool)
+        self.optimum_certified, self.outages = np.zeros(num_worlds, bool), np.zeros(num_worlds)
         self.steps = np.zeros(num_worlds, np.int64)
+        self.reports = None if are_true(config) else Reports(config, num_worlds, config.users, scale)
+        self._no_ages = np.zeros(shape, np.int64)
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
         self.given = GivenParts(config)
@@ -107,11 +121,25 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
     def judge(self, spent: Float) -> None:
         """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be."""
         self.moves += 1
+        if self.reports is not None:
+            self.reports.take(self.rates, self.active, self.steps)
         self.objective_values = self.objective(self.rates, self.active, spent)
+        if self.config.outage_rate is not None:
+            self.outages = outage(self.rates, self.active, self.config.outage_rate)
         if self.config.info_optimum:
             best = [self.optimum(world) for world in range(self.num_worlds)]
             self.optimum_values = np.array([optimum.value for optimum in best])
             self.optimum_certified = np.array([optimum.certified for optimum in best])
+
+    @property
+    def reported(self) -> Float:
+        """What is reported of the rates, (E, K) in bit/s/Hz: what is observed in their place."""
+        return self.rates if self.reports is None else self.reports.rates
+
+    @property
+    def report_ages(self) -> Int:
+        """How many steps before the last one the step was that `reported` tells of, (E, K)."""
+        return self._no_ages if self.reports is None else self.reports.ages
 
     def optimum(self, world: int) -> Optimum:
         """The best in a world's current situation, exact or saying that it is not; kept until `forget`."""

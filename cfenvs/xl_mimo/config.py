@@ -20,11 +20,9 @@ from cfenvs.core.config import (
 from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import require_levels
+from cfenvs.power.pieces import check_observation
 from cfenvs.radio.plane_wave import Correlation
 from cfenvs.xl_mimo.receivers import RECEIVER
-
-SPEED_OF_LIGHT = 299_792_458.0
-"""In metres per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +106,6 @@ class Propagation(power.Propagation, Network):
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
 
-    @property
-    def wavelength(self) -> float:
-        """In metres."""
-        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reception(Choices):
@@ -151,8 +144,12 @@ class Control(power.Control, Network):
         Power levels in mW for "discrete", rising, in the meaning of `power_constraint`.
     base_station_power : float
         Of "energy-efficiency", in mW: what each base station adds to `circuit_power`.
+    observation : str, or sequence of str
+        What is observed: any of the pieces "gains", "rates", "powers" and "age" (`cfenvs.xl_mimo.views`), joined by "+"
+        or in a sequence; in this order.
     flat_observation : bool
-        Of the central agent: (M K,) in place of (M, K), for libraries that take no observations of two axes.
+        Of the central agent that observes "gains" alone: (M K,) in place of (M, K), for libraries that take no
+        observations of two axes.
     reward_scope : {"global", "own"}
         Of single users: the objective, or own spectral efficiency.
     """
@@ -166,6 +163,7 @@ class Control(power.Control, Network):
     power_range_db: float = 40.0
     levels: Sequence[float] | None = None
     base_station_power: float = 0.0
+    observation: str | Sequence[str] = "gains"
     flat_observation: bool = False
     reward_scope: str = "global"
 
@@ -180,6 +178,7 @@ class Control(power.Control, Network):
             reward_scope=("global", "own"),
         )
         require_switch(self, "flat_observation")
+        check_observation(self, ("gains", "rates", "powers", "age"))
         require(
             (self.levels is None) == (self.action_type == "continuous"),
             "levels",
@@ -212,28 +211,10 @@ class Control(power.Control, Network):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mobility(Propagation):
-    """Whether users walk.
-
-    Parameters
-    ----------
-    mobility : {"static", "random-waypoint"}
-        Users stand still, so that the task is a contextual bandit; or walk to one uniformly drawn point after another,
-        their shadowing evolving along the way, so that the observation is that of a true decision process. They walk on
-        from given positions; given gains are refused for them, as nothing says what they are elsewhere.
-    speed, step_duration : float
-        Of walking users, in m/s; and the time between two steps, in s. Channels are estimated anew within a step, many
-        times: a step is a time of large-scale fading, not of small-scale fading.
-    """
-
-    mobility: str = "static"
-    speed: float = 10.0
-    step_duration: float = 1.0
+class Mobility(power.Mobility, Propagation):
+    """Users stand still, and the task is a contextual bandit; or they walk."""
 
     def check(self) -> None:
-        require_positive(self, "step_duration")
-        require_number(self, speed=(0, np.inf))
-        require_choice(self, mobility=("static", "random-waypoint"))
         require(
             self.mobility == "static" or not self.near_field,
             "mobility",
@@ -241,20 +222,10 @@ class Mobility(Propagation):
             'must be "static" with a line of sight or visibility windows, whose moments are too costly to follow',
         )
 
-    @property
-    def refused_parts(self) -> dict[str, str]:
-        """Parts that `network` may not give with these parameters, and why."""
-        if self.mobility == "static":
-            return {}
-        return {
-            "gain_db": f"cannot be given with mobility={self.mobility!r}: gains at one place do not say what they are "
-            'where users walk to; give positions alone, or choose mobility="static"'
-        }
-
 
 @paged
 @dataclass(frozen=True, kw_only=True)
-class XLMIMOConfig(power.Episodes, Mobility, Control, Reception, Propagation, Network):
+class XLMIMOConfig(power.Episodes, power.Reporting, Mobility, Control, Reception, Propagation, Network):
     """Parameters of cell-free XL-MIMO. The defaults are the preset `default`.
 
     The set-up of the paper (Liu et al., arXiv 2302.09290) is not recoverable: its propagation, receivers and rate
@@ -263,6 +234,7 @@ class XLMIMOConfig(power.Episodes, Mobility, Control, Reception, Propagation, Ne
     """
 
     users: int = 6
+    report_range_db: Sequence[float] = (-15.0, 10.0)
 
 
 def require_pair(config: Any, name: str) -> None:

@@ -14,6 +14,7 @@ from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground
 from cfenvs.radio import geometry, path_loss, shadowing
+from cfenvs.radio.draws import Source
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
 
@@ -58,13 +59,7 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     base_stations = on_the_ground(given, "base_stations", base_stations)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "base_stations", config.height, links)
-    shadow = shadowing.user_correlated_shadowing_db(
-        geometry.pairwise_distance(users, config.period),
-        config.base_stations,
-        config.shadowing_std_db,
-        config.shadowing_decorrelation,
-        rngs,
-    )
+    shadow = _shadowing_db(config, users, rngs)
     gain_db = _path_gain_db(config, base_stations, users, height)
     for i, parts in enumerate(given):
         if "gain_db" in parts:
@@ -79,11 +74,34 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     return Scenario(base_stations, users, heights, shadow, _over_noise(config, gain_db + shadow), visible)
 
 
-def gains_at(
-    config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float, shadowing_db: Float
-) -> Float:
-    """Large-scale gains over the noise power, per mW: positions (..., K, 2), shadowing (..., M, K) -> (..., M, K)."""
-    return _over_noise(config, _path_gain_db(config, base_stations, users, height) + shadowing_db)
+class Ground:
+    """A drop that users walk through, a `cfenvs.power.walks.Ground`."""
+
+    still_db = None
+
+    def __init__(self, config: XLMIMOConfig, scenario: Scenario) -> None:
+        self._config, self._scenario = config, scenario
+        self.users, self.shadowing_db, self.columns = scenario.users, scenario.shadowing_db, config.base_stations
+
+    def fresh_shadowing_db(self, positions: Float, rng: np.random.Generator) -> Float:
+        """What a new drop would have at positions (T, K, 2), (T, M, K)."""
+        return _shadowing_db(self._config, positions, rng)
+
+    def gains(self, positions: Float, shadowing_db: Float) -> Float:
+        """Large-scale gains over the noise power, per mW: positions (T, K, 2), shadowing (T, M, K) -> (T, M, K)."""
+        config, scenario = self._config, self._scenario
+        gain_db = _path_gain_db(config, scenario.base_stations, positions, scenario.height)
+        return _over_noise(config, gain_db + shadowing_db)
+
+
+def _shadowing_db(config: XLMIMOConfig, users: Float, rng: Source) -> Float:
+    return shadowing.user_correlated_shadowing_db(
+        geometry.pairwise_distance(users, config.period),
+        config.base_stations,
+        config.shadowing_std_db,
+        config.shadowing_decorrelation,
+        rng,
+    )
 
 
 def _over_noise(config: XLMIMOConfig, gain_db: Float) -> Float:

@@ -14,11 +14,11 @@ from cfenvs.core.simulator import blocks
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.simulator import PowerSimulator
+from cfenvs.power.walks import Walks
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver
-from cfenvs.xl_mimo.scenario import Scenario, draw_scenarios
-from cfenvs.xl_mimo.walks import Walks
+from cfenvs.xl_mimo.scenario import Ground, Scenario, draw_scenarios
 
 
 class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
@@ -39,14 +39,14 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         actions = PowerActions(
             config.action_type, config.max_power, config.action_levels, min_share=config.min_share, range_db=db
         )
-        super().__init__(config, num_worlds, actions)
+        super().__init__(config, num_worlds, actions, float(config.ue_antennas))
         self.receiver = make_receiver(config, num_worlds)
         self.gains = np.ones((num_worlds, config.base_stations, config.users))
         self.positions = np.zeros((num_worlds, config.users, 2))
         self._all = np.arange(num_worlds)
         self._moving = config.mobility != "static"
         if self._moving:
-            self.walks = Walks(config, num_worlds)
+            self.walks = Walks(config, num_worlds, config.base_stations)
 
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
@@ -55,11 +55,11 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
             beginnings = self.drops.begin(worlds, generators, seeded)
             self.gains, self.positions = self.gains.copy(), self.positions.copy()
             for block in blocks(len(worlds), self.config.base_stations * self.config.users):
-                self._begin(worlds[block], beginnings[block])
+                self._begin(worlds[block], beginnings[block], seeded[block])
             self.receiver.follow(self.gains, worlds)
         self.clear(worlds)
 
-    def _begin(self, worlds: Int, beginnings: Sequence[Beginning]) -> None:
+    def _begin(self, worlds: Int, beginnings: Sequence[Beginning], seeded: Bool) -> None:
         """Networks and walks of some worlds, through each stage together."""
         new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
         if new:
@@ -69,11 +69,14 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
             self.receiver.prepare_all(worlds[new], drawn)
         for world in (worlds if self._moving else worlds[new]).tolist():
             self.forget(world)
+        if self.reports is not None:
+            # Before users walk, which moves the generators.
+            self.reports.start(worlds, [beginning.rng for beginning in beginnings], seeded)
         self.gains[worlds] = self.scenarios.rows("gains")[worlds]
         self.positions[worlds] = self.scenarios.rows("users")[worlds]
         if self._moving:
             for world, beginning in zip(worlds.tolist(), beginnings, strict=True):
-                self.walks.start(world, self.scenario(world), beginning.rng)
+                self.walks.start(world, Ground(self.config, self.scenario(world)), beginning.rng)
 
     def step(self, command: Float) -> bool:
         config = self.config

@@ -532,3 +532,17 @@ def test_who_walks_on_a_square_that_ends_stays_on_it():
     assert (met <= 1000.0).all()
     assert np.hypot(*np.diff(met, axis=0).transpose(2, 0, 1)).max() <= 60.0 + 1e-9  # nobody jumps across
     assert walks.number[0] == 1
+
+
+def test_arrays_stay_turned_while_their_users_walk():
+    """Standing users of a walking system: the situation is the network, with the orientation that was given."""
+    turned = {"orientation": np.linspace(-1.0, 1.0, 16)}
+    env = gym.make(CELL_FREE, network=turned, mobility="random-waypoint", speed=0.0, **ARRAYS)
+    env.reset(seed=2)
+    env.step(env.action_space.sample())
+    simulator = env.unwrapped.simulator
+    now = simulator.situations(np.array([0]))
+    np.testing.assert_allclose(now.scattering[0], env.unwrapped.scenario.correlation, rtol=1e-9)
+    np.testing.assert_array_equal(now.orientation[0], turned["orientation"])
+    with pytest.raises(ValueError, match="correlations at one place do not say"):
+        gym.make(CELL_FREE, network={"correlation": np.ones((16, 5, 2, 2))}, mobility="random-waypoint", **ARRAYS)

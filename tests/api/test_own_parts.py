@@ -159,7 +159,9 @@ def test_what_is_no_part_is_refused_when_it_is_given(kwargs, message):
 def test_a_receiver_of_xl_mimo_says_whether_it_is_for_the_near_field():
     with pytest.raises(ValueError, match="MatchedStations does not say that it heeds them"):
         gym.make(XL_MIMO, preset="near-field", receiver=own.MatchedStations)
-    with pytest.raises(ValueError, match="receiver=3: must be one of 'mr', 'l-mmse', or a class of your own"):
+    with pytest.raises(
+        ValueError, match="receiver=3: must be one of 'mr', 'mr-lsfd', 'l-mmse', or a class of your own"
+    ):
         gym.make(XL_MIMO, receiver=3)
 
 
