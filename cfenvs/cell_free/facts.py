@@ -8,6 +8,7 @@ import numpy as np
 
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
+from cfenvs.cell_free.views import central_layout, users_layout
 from cfenvs.core.description import LATER
 from cfenvs.core.simulator import AgentsView, View
 from cfenvs.power import facts as of_power
@@ -55,6 +56,7 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "rate": _rate(simulator),
         },
         "users": {
+            **of_power.users_facts(c),
             "activity": called(c.activity),
             "active_now": LATER if scenario is None else np.flatnonzero(simulator.active[world]),
         },
@@ -82,27 +84,34 @@ def _rate(simulator: CellFreeSimulator) -> str:
         return "as your receiver says"
     if c.receiver != "mmse":
         return f"{of}, from statistics of the channels"
-    if c.fading == "block":
-        return f"{of} of a fresh channel realisation at every step"
+    if c.fading != "average":
+        how = {"block": "a fresh channel realisation at every step", "clarke": "channels that fade as users walk"}
+        return f"{of} of {how[c.fading]}"
     return f"mean of {of} over {c.realizations} channel estimates, held for the episode"
 
 
 def _observed(simulator: CellFreeSimulator, view: View[Any]) -> dict[str, str]:
-    """The entries of an observation, in order."""
-    c = simulator.config
-    rates = f"of the last step / ({RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}"
+    """The pieces of an observation, in order."""
+    config = simulator.config
+    rates = f"as last reported / ({RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}"
     if isinstance(view, AgentsView):
-        entries = {"rates": f"1 own, {c.num_neighbors} of the nearest others, {rates}"}
-        gains, count = "own gains, their sum first", 1 + c.access_points
-    else:
-        entries = {
-            "who_is_active": f"{c.users}, 0 or 1",
-            "sent_while_inactive": f"{c.users}, 0 or 1, of the last step",
-            "rates": f"{c.users}, {rates}",
+        near = "own, then those of its neighbours"
+        words = {
+            "rates": f"{near}: {rates}",
+            "gains": f"own, their sum first: {of_power.GAIN}",
+            "pilots": "whether it shares its pilot with each neighbour",
+            "powers": of_power.SHARE_SENT,
+            "age": f"{near}: {of_power.AGE}",
+            "active": f"{near}: who is active now",
+            "identity": "own index, one-hot",
         }
-        gains, count = "gains of each user, their sum first", c.users * (1 + c.access_points)
-    if c.observation == "rates+gains":
-        entries["gains"] = f"{count}, {gains}: {of_power.GAIN}"
-    if isinstance(view, AgentsView) and c.identity:
-        entries["identity"] = f"{c.users}, the own index one-hot"
-    return entries
+        return of_power.pieces(users_layout(config), words)
+    words = {
+        "rates": f"who is active now; who sent while inactive; rates {rates}",
+        "gains": f"of each user, their sum first: {of_power.GAIN}",
+        "pilots": "whether two users share a pilot",
+        "powers": of_power.SHARE_SENT,
+        "age": of_power.AGE,
+        "active": "who is active now",
+    }
+    return of_power.pieces(central_layout(config), words)

@@ -15,7 +15,9 @@ from cfenvs.power.objectives import OBJECTIVES
 from cfenvs.radio.path_loss import linear_to_db
 
 GAIN = "(dB over the noise at 1 mW + 20) / 20"
-"""What a gain is in observations."""
+SHARE_SENT = "what was sent in the last step, as a share of max_power"
+AGE = "steps since that report was new / 10"
+"""What pieces of observations are."""
 
 
 def sentence(named: Mapping[str, Any], choice: Any) -> str:
@@ -35,6 +37,25 @@ def given_facts(simulator: Any) -> dict[str, Any]:
 def positions(simulator: Any, name: str, drawn: str) -> str:
     """How somebody is placed."""
     return "given" if name in simulator.given.names else drawn
+
+
+def pieces(layout: Mapping[str, slice], words: Mapping[str, str]) -> dict[str, str]:
+    """How many numbers each piece of an observation has, and what they are."""
+    return {name: f"{part.stop - part.start}, {words[name]}" for name, part in layout.items()}
+
+
+def users_facts(config: Any) -> dict[str, Any]:
+    """Whether users walk, and what of their rates is reported."""
+    walk = f"walk, {config.stride:g} m in a step of {config.step_duration:g} s"
+    bits = config.report_bits
+    said = [
+        *([] if bits is None else [f"rounded to {'CQIs' if bits == 'cqi' else f'{bits} bits'}"]),
+        *([f"{config.report_noise_db:g} dB of noise"] if config.report_noise_db else []),
+        *([f"every {config.report_period} steps"] if config.report_period > 1 else []),
+        *([f"{config.report_delay} steps late"] if config.report_delay else []),
+        *([f"{config.report_loss:.0%} lost"] if config.report_loss else []),
+    ]
+    return {"they": "stand still" if config.mobility == "static" else walk, "reports": said or "exact, in every step"}
 
 
 def height(config: Any, scenario: Any) -> Any:

@@ -48,17 +48,15 @@ def test_every_face_says_what_it_is_before_and_after_a_reset(case):
 
 
 def test_pieces_of_an_observation_have_the_sizes_that_are_said():
-    for options in ({}, {"observation": "rates+gains"}, {"identity": True, "neighborhood": 2}):
-        for make in (gym.make, None):
-            kwargs = {"preset": "small", **options}
-            face = (
-                make("CellFreeUplinkPower-v0", **kwargs).unwrapped if make else cfenvs.cell_free.parallel_env(**kwargs)
-            )
-            said = face.describe()["observation"]
+    every = "rates+gains+pilots+powers+age+active"
+    for options in ({}, {"observation": every}, {"identity": True, "neighborhood": 2}):
+        central = gym.make("CellFreeUplinkPower-v0", preset="small", **options).unwrapped
+        for face in (central, cfenvs.cell_free.parallel_env(preset="small", **options)):
+            said = face.describe(optimum=False)["observation"]
             pieces = [text for name, text in said.items() if name not in ("shape", "shape_of_each", "range")]
-            counts = [int(word) for text in pieces for word in text.split(", ")[0].split()[:1]]
-            counts += [face.config.num_neighbors] if make is None else []  # "1 own, 4 of the nearest others"
-            assert [sum(counts)] == said.get("shape", said.get("shape_of_each"))
+            assert [sum(int(text.split(",")[0]) for text in pieces)] == said.get("shape", said.get("shape_of_each"))
+    reported = gym.make("XLMIMOPower-v0", observation="gains+rates", report_bits=3, report_delay=2).unwrapped
+    assert reported.describe()["users"]["reports"] == ["rounded to 3 bits", "2 steps late"]
 
 
 def test_radio_and_pilots_are_those_of_the_network():
