@@ -1,6 +1,7 @@
 r"""One policy for every cell-free network: rate feedback that a graph network corrects where users come or go.
 
     python -m baselines.graph_feedback --episodes 120 --folder runs/graph
+    python -m baselines.graph_feedback --train model-free --episodes 40
     python -m cfenvs play CellFreeUplinkPower-v0 --policy runs/graph/checkpoint.pt --library \
         baselines.graph_feedback:GraphFeedback
 
@@ -9,14 +10,14 @@ the one step after a change, about which no report tells yet. There a graph over
 corrects it: nodes know their gains, last reports and prices (the power that one unit of SINR has cost, kept while a
 user is away), edges how much two users' gains overlap and whether they share a pilot.
 
-It is trained through the physics: `cfenvs.adapters.torch.rates` gives the rates that powers would bring in the
-situation at hand, with their derivatives, and a soft minimum of them is climbed. Reports are what the environment
-measures.
+What is climbed is a soft minimum of the rates, in one of three ways (`baselines.common.ways`): through the physics,
+where `cfenvs.adapters.torch.rates` gives the rates that powers would bring in the situation at hand, with their
+derivatives; by regression on optimal powers; or model-free, through a critic that has learned from reports alone what
+powers bring. Reports are what the environment measures.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -24,17 +25,18 @@ from typing import Any, Self
 import gymnasium as gym
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.common.arguments import KeptArgs, WorldsArgs, command_line
-from baselines.common.graphs import Layer, decibels
+from baselines.common.few_worlds import FEW, Compiled
+from baselines.common.graphs import GraphNet, Network, decibels
 from baselines.common.runs import FromCheckpoint, Run
+from baselines.common.ways import Situation, Tensors, WayArgs, tensors, way_of
 from baselines.common.xl_mimo import NewNetworks
-from cfenvs.adapters.torch import rates
-from cfenvs.arrays import Array, Bool, Float
+from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.evaluation import Protocol, evaluate
 from cfenvs.evaluation.protocol import VALIDATION
-from cfenvs.policies.classical import PowerPolicy
+from cfenvs.policies import Listener, PowerPolicy
 from cfenvs.radio import prelog
 
 ENV_ID = "CellFreeUplinkPower-v0"
@@ -45,7 +47,7 @@ NODE, EDGE = STRONGEST + 12, 5
 
 
 @dataclass
-class Args(KeptArgs, WorldsArgs):
+class Args(WayArgs, KeptArgs, WorldsArgs):
     """Parameters of a run."""
 
     episodes: int = 120
@@ -57,6 +59,8 @@ class Args(KeptArgs, WorldsArgs):
     """Of Adam, falling to zero along half a cosine."""
     sharpness: float = 50.0
     """Of the soft minimum, per bit/s/Hz."""
+    longest: float = 1.0
+    """Length that gradients are cut to."""
     validation_networks: int = 32
     """Networks that the learning curve is measured on."""
     validate_every: int = 10
@@ -66,11 +70,12 @@ class Args(KeptArgs, WorldsArgs):
 
 
 class Memory:
-    """What a CPU keeps of E worlds of K users: who was active, and what each user's SINR last cost.
+    """What a CPU keeps of E worlds of K users: who is active, and what each user's SINR last cost.
 
     Attributes
     ----------
-    before : (E, K) bool array
+    active, before : (E, K) bool arrays
+        Now, and in the step before.
     prices : (E, K) array
         Share of full power for one unit of SINR; NaN before the first report.
     shares, sinr : (E, K) arrays
@@ -81,22 +86,27 @@ class Memory:
 
     def __init__(self, worlds: int, users: int) -> None:
         shape = (worlds, users)
-        self.before = np.zeros(shape, bool)
+        self.active, self.before = np.zeros(shape, bool), np.zeros(shape, bool)
         self.prices = np.full(shape, np.nan)
         self.shares, self.sinr, self.age = np.ones(shape), np.ones(shape), np.zeros(shape)
 
     def forget(self, worlds: Bool) -> None:
         """New networks: nothing that was known holds."""
-        self.before[worlds], self.prices[worlds], self.age[worlds] = False, np.nan, 0.0
+        self.active[worlds], self.prices[worlds], self.age[worlds] = False, np.nan, 0.0
         self.shares[worlds], self.sinr[worlds] = 1.0, 1.0
 
     def report(self, shares: Float, sinr: Float) -> None:
         """What users sent and what it gave them, (E, K)."""
-        heard = self.before & (sinr > 0) & (shares > 0)
+        heard = self.active & (sinr > 0) & (shares > 0)
         self.age += 1.0
         self.age[heard] = 0.0
         self.shares[heard], self.sinr[heard] = shares[heard], sinr[heard]
         self.prices[heard] = shares[heard] / sinr[heard]
+
+    def meet(self, active: Bool) -> Int:
+        """Who is active now (E, K); the worlds in which users have come or gone."""
+        self.before, self.active = self.active, active
+        return np.flatnonzero((active != self.before).any(axis=1))
 
 
 class Networks:
@@ -119,40 +129,6 @@ class Networks:
         self.pairs = np.stack([decibels(caused), decibels(caused).swapaxes(1, 2), cosine, shared, shared * cosine], -1)
 
 
-class Corrector(nn.Module):
-    """Corrections of the logarithms of powers, (B, K), from nodes and edges; zero before it is trained."""
-
-    def __init__(self, args: Args) -> None:
-        super().__init__()
-        self.first = nn.Linear(NODE, args.hidden)
-        self.layers = nn.ModuleList(Layer(args.hidden, EDGE) for _ in range(args.layers))
-        self.last = nn.Linear(args.hidden, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, nodes: Tensor, edges: Tensor, heard: Tensor) -> Tensor:
-        """Messages come from those who are, or just were, active."""
-        x = self.first(nodes)
-        for layer in self.layers:
-            x = layer(x, edges, heard)
-        return self.last(x)[..., 0]
-
-
-def powers_of(corrector: Corrector, memory: Memory, networks: Networks, active: Bool) -> Tensor:
-    """Shares of full power (E, K), the largest of each world 1: prices, corrected in worlds where users come or go."""
-    guess = guessed(memory, networks)
-    guess -= _over(guess * active, active)
-    logarithms = torch.from_numpy(guess.astype(np.float32))
-    changed = np.flatnonzero((active != memory.before).any(axis=1))
-    if changed.size:
-        nodes = nodes_of(memory, networks, active, guess)[changed]
-        edges, heard = networks.pairs[changed], (active | memory.before)[changed]
-        correction = corrector(*map(torch.from_numpy, (nodes.astype(np.float32), edges.astype(np.float32), heard)))
-        logarithms = logarithms.index_add(0, torch.from_numpy(changed), correction)
-    logarithms = logarithms.masked_fill(~torch.from_numpy(active), -torch.inf)
-    return torch.exp(logarithms - logarithms.amax(dim=1, keepdim=True))
-
-
 def guessed(memory: Memory, networks: Networks) -> Float:
     """Logarithms of prices (E, K); of who has none, what its gain would cost if it were like those that have one."""
     known = np.isfinite(memory.prices)
@@ -165,63 +141,96 @@ def _over(terms: Float, counted: Bool) -> Float:
     return terms.sum(axis=1, keepdims=True) / np.maximum(counted.sum(axis=1, keepdims=True), 1)
 
 
-def nodes_of(memory: Memory, networks: Networks, active: Bool, guess: Float) -> Float:
-    """What the CPU knows of each user, (E, K, NODE)."""
-    joined, left = active & ~memory.before, ~active & memory.before
-    among = ((networks.same_pilot & who[:, None]).sum(axis=2) for who in (active, joined))
-    logarithms = (np.log(np.maximum(report, 1e-9)) for report in (memory.shares, memory.sinr))
-    told = [active, memory.before, joined, left, np.isfinite(memory.prices), 0.2 * guess]
-    told += [0.2 * report for report in logarithms] + [0.5 * np.log1p(memory.age)] + [0.5 * count for count in among]
-    return np.concatenate([networks.gains, np.stack(told, axis=-1)], axis=2)
+def situation(memory: Memory, networks: Networks, prices: Float, worlds: Int) -> Situation:
+    """What the CPU knows in W worlds of users and pairs; `prices` (E, K) are logarithms."""
+    active, before, prices = memory.active[worlds], memory.before[worlds], prices[worlds]
+    joined, left = active & ~before, ~active & before
+    guess = prices - _over(prices * active, active)
+    among = ((networks.same_pilot[worlds] & who[:, None]).sum(axis=2) for who in (active, joined))
+    logarithms = (np.log(np.maximum(report[worlds], 1e-9)) for report in (memory.shares, memory.sinr))
+    told = [active, before, joined, left, np.isfinite(memory.prices[worlds]), 0.2 * guess]
+    told += [0.2 * report for report in logarithms]
+    told += [0.5 * np.log1p(memory.age[worlds])] + [0.5 * count for count in among]
+    nodes = np.concatenate([networks.gains[worlds], np.stack(told, axis=-1)], axis=2).astype(np.float32)
+    edges = networks.pairs[worlds].astype(np.float32)
+    return Situation(nodes, edges, active, active | before, guess.astype(np.float32), prices.astype(np.float32))
+
+
+class Corrector:
+    """Corrections of the logarithms of powers: a `Task` of `baselines.common.ways`."""
+
+    def __init__(self, args: Args, ratio: float = 1.0) -> None:
+        torch.manual_seed(args.seed)
+        self.network = GraphNet(NODE, EDGE, args.hidden, args.layers)
+        self.prelog, self._sharpness = ratio, args.sharpness
+
+    def logarithms(self, seen: Tensors, network: Network | None = None) -> Tensor:
+        """Of shares of full power (W, K), the largest of each world 1; messages come from who is or just was active."""
+        corrected = seen.guess + (network or self.network)(seen.nodes, seen.edges, seen.heard)
+        corrected = corrected.masked_fill(~seen.active, -torch.inf)
+        return corrected - corrected.amax(dim=1, keepdim=True)
+
+    def legal(self, logarithms: Float, active: Bool) -> Float:
+        """Somebody is at full power."""
+        logarithms = np.where(active, logarithms, -np.inf)
+        return logarithms - logarithms.max(axis=1, keepdims=True)
+
+    def earned(self, reached: Tensor, active: Tensor) -> Tensor:
+        """The soft minimum (W,) of the rates of the active."""
+        return -(-self._sharpness * reached.masked_fill(~active, torch.inf)).logsumexp(dim=1) / self._sharpness
 
 
 class GraphFeedback(FromCheckpoint, PowerPolicy):
     """Rate feedback with memory, corrected where users come or go."""
 
-    name = "graph policy, by gradient"
     information = "central"
     training_time, training_steps = 0.0, 0
     curve: list[dict[str, Any]]
 
-    def __init__(self, corrector: Corrector) -> None:
+    def __init__(self, corrector: Corrector, args: Args) -> None:
         self.corrector = corrector
+        self.name = f"graph policy, {args.called}"
 
     @classmethod
     def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
         """From the arguments of a training and the state that it has saved."""
-        corrector = new_corrector(Args(**config))
-        corrector.load_state_dict(state["corrector"])
-        return cls(corrector)
+        args = Args(**config)
+        corrector = Corrector(args)
+        corrector.network.load_state_dict(state["corrector"])
+        return cls(corrector, args)
 
     def begin(self, env: Any) -> None:
         """Nothing is known of any network."""
         super().begin(env)
         self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
         self._memory = Memory(env.num_envs, self._config.users)
+        self._few = Compiled(self.corrector.network)
+        self._listener = Listener(self._config, env.num_envs)
 
-    def shares(self, observations: Array, infos: dict[str, Any]) -> Tensor:
-        """What `act` plays, as a tensor that knows how it depends on the network."""
-        active = self.active(observations)
-        sinr = np.expm1(np.log(2.0) * infos["rates"] / self._prelog)
-        new = self.new_networks()
+    def see(self, observations: Array, infos: dict[str, Any]) -> tuple[Float32, Int]:
+        """Shares (E, K) that prices alone ask for, and the worlds in which users come or go."""
+        active, new = self.active(observations), self.new_networks()
+        heard = self._listener.hear(infos, infos["powers"])
         self._memory.forget(new)
-        self._memory.report(infos["powers"] / self._config.max_power, sinr)
+        sinr = np.where(heard.new, np.expm1(np.log(2.0) * heard.rates / self._prelog), 0.0)
+        self._memory.report(heard.shares / self._config.max_power, sinr)
         if new.any():
             self._features = Networks(self._env.scenarios, self._config)
-        found = powers_of(self.corrector, self._memory, self._features, active)
-        self._memory.before = active
-        return found
+        self._prices = guessed(self._memory, self._features)
+        return np.exp(self.corrector.legal(self._prices, active)).astype(np.float32), self._memory.meet(active)
+
+    def situation(self, worlds: Int) -> Situation:
+        """What is known in some of them."""
+        return situation(self._memory, self._features, self._prices, worlds)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power."""
-        with torch.no_grad():
-            return self.shares(observations, infos).numpy()  # type: ignore[no-any-return]
-
-
-def new_corrector(args: Args) -> Corrector:
-    """An untrained one, the same for the same seed."""
-    torch.manual_seed(args.seed)
-    return Corrector(args)
+        shares, changed = self.see(observations, infos)
+        if changed.size:
+            with torch.no_grad():
+                seen, network = tensors(self.situation(changed)), self._few if changed.size <= FEW else None
+                shares[changed] = torch.exp(self.corrector.logarithms(seen, network)).numpy()
+        return shares
 
 
 def train(args: Args, progress: bool = True) -> GraphFeedback:
@@ -231,9 +240,10 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
     config = env.config
     if config.objective != "min":
         raise ValueError(f"objective={config.objective!r}: what is climbed is the minimum rate, objective='min'")
-    corrector = new_corrector(args)
-    policy = GraphFeedback(corrector)
-    optimiser = torch.optim.Adam(corrector.parameters(), args.learning_rate)
+    corrector = Corrector(args, prelog(config.pilot_length, config.coherence_length))
+    policy = GraphFeedback(corrector, args)
+    shapes = {"nodes": (config.users, NODE), "edges": (config.users, config.users, EDGE)}
+    way = way_of(args, corrector, env, shapes)
     networks, steps = NewNetworks(args.seed, args.num_envs), config.episode_length
     judged = Protocol(
         env_id=ENV_ID,
@@ -244,8 +254,9 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
     )
 
     def restore(state: Mapping[str, Any]) -> None:
-        corrector.load_state_dict(state["corrector"])
-        optimiser.load_state_dict(state["optimiser"])
+        corrector.network.load_state_dict(state["corrector"])
+        if not run.fine_tunes:  # another way may go on from there
+            way.load_state_dict(state["way"])
 
     with Run(policy.name, config=args, env_id=ENV_ID, total=args.episodes, folder=args.folder, resume=args.resume,
              progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
@@ -253,26 +264,27 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
         for episode in range(run.position, args.episodes):
             observations, infos = env.reset(seed=networks.of(episode))
             policy.begin(env)
+            way.begin()
             for step in range(steps):
-                remaining = 0.5 * (1.0 + math.cos(math.pi * (episode * steps + step) / (args.episodes * steps)))
-                optimiser.param_groups[0]["lr"] = args.learning_rate * remaining
-                active = torch.from_numpy(policy.active(observations))
-                shares = policy.shares(observations, infos)
-                if shares.requires_grad:
-                    reached = rates(env, shares).masked_fill(~active, torch.inf)
-                    soft = -(-args.sharpness * reached).logsumexp(dim=1) / args.sharpness
-                    optimiser.zero_grad(set_to_none=True)
-                    (-soft.mean()).backward()  # type: ignore[no-untyped-call]
-                    nn.utils.clip_grad_norm_(corrector.parameters(), 1.0)
-                    optimiser.step()
-                observations, _, _, _, infos = env.step(shares.detach().numpy())
-            if (episode + 1) % args.validate_every == 0 or episode + 1 == args.episodes:
-                mean = float(evaluate(GraphFeedback(corrector), judged).metrics["objective"].mean())
+                position = (episode + step / steps) / args.episodes
+                shares, changed = policy.see(observations, infos)
+                if changed.size:
+                    shares[changed] = np.exp(way.play(policy.situation(changed), changed, shares, position))
+                observations, _, _, _, infos = env.step(shares)
+                way.hear(infos["rates"], position)
+            done = episode + 1 == args.episodes
+            if (episode + 1) % args.validate_every == 0 or done:
+                mean = float(evaluate(GraphFeedback(corrector, args), judged).metrics["objective"].mean())
                 run.log((episode + 1) * steps * args.num_envs, objective=mean)
                 run.advance(objective=mean)
             else:
                 run.advance()
-            run.checkpoint(lambda: {"corrector": corrector.state_dict(), "optimiser": optimiser.state_dict()})
+            run.checkpoint(
+                lambda done=done: {  # type: ignore[misc]
+                    "corrector": corrector.network.state_dict(),
+                    "way": way.state_dict(done),
+                }
+            )
     policy.training_time, policy.curve = run.seconds, run.curve
     policy.training_steps = args.episodes * steps * args.num_envs
     return policy

@@ -1,6 +1,7 @@
-"""One policy for every network of XL-MIMO: a graph network over its users, trained through the physics.
+"""One policy for every network of XL-MIMO: a graph network over its users, trained through the physics or without it.
 
     python -m baselines.graph_policy --rounds 1500 --folder runs/graph
+    python -m baselines.graph_policy --train model-free --rounds 3125
     python -m cfenvs play XLMIMOPower-v0 --policy runs/graph/checkpoint.pt --library baselines.graph_policy:GraphPolicy
 
 A central unit knows all large-scale gains. Users are nodes, and what two users do to each other an edge: the
@@ -11,13 +12,13 @@ climbed are those of the environment.
 With `--own-gains` every user sees its own gains only, in falling order, and one small network serves all: what is
 possible without a central unit.
 
-It needs no rewards: `cfenvs.adapters.torch.rates` gives the rates of whole batches of networks and their derivatives,
-and the mean sum rate is climbed directly. A policy gradient or a critic estimates from samples what this computes.
+What is climbed is the mean sum rate, in one of three ways (`baselines.common.ways`): `cfenvs.adapters.torch.rates`
+gives the rates of whole batches of networks and their derivatives, so that no rewards are needed; by regression on the
+best powers that the environment finds; or model-free, where a critic learns from the rates that powers have brought.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,16 +30,20 @@ import torch
 from torch import Tensor, nn
 
 from baselines.common.arguments import command_line
-from baselines.common.graphs import Layer, decibels
+from baselines.common.few_worlds import FEW, Compiled
+from baselines.common.graphs import GraphNet, Network, decibels, flat
 from baselines.common.runs import FromCheckpoint, Run
-from baselines.common.xl_mimo import ENV_ID, NewNetworks, RunArgs, Validation, announce
-from cfenvs.adapters.torch import rates
-from cfenvs.arrays import Array, Float, Float32
+from baselines.common.ways import Situation, Tensors, WayArgs, tensors, way_of
+from baselines.common.xl_mimo import ENV_ID, NewNetworks, RunArgs, Validation, announce, without_scale
+from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.policies.classical import PowerPolicy, gains_now
+
+NODE, EDGE = 3, 2
+"""Features of a user, and of a pair."""
 
 
 @dataclass
-class Args(RunArgs):
+class Args(WayArgs, RunArgs):
     """Parameters of a run. The objective must be the sum of the rates."""
 
     rounds: int = 1500
@@ -52,63 +57,72 @@ class Args(RunArgs):
     hidden: int = 32
     """Features of a user, and of a message; with own gains twice as many units in a layer."""
     layers: int = 3
+    longest: float = 10.0
+    """Length that gradients are cut to."""
     learning_rate: float = 4e-3
     """Of Adam, falling to zero along half a cosine."""
     validate_every: int = 100
     checkpoint_every: int = 250
 
 
-class Graph(nn.Module):
-    """Shares of full power (B, K) from what users know of all gains."""
-
-    def __init__(self, args: Args) -> None:
-        super().__init__()
-        self.range_db = args.range_db
-        self.first = nn.Linear(NODE, args.hidden)
-        self.layers = nn.ModuleList(Layer(args.hidden, EDGE) for _ in range(args.layers))
-        self.last = _last(args.hidden)
-
-    def forward(self, gains: Float, config: Any) -> Tensor:
-        """Gains (B, M, K) over the noise power."""
-        nodes, edges = map(torch.from_numpy, features(gains, config))
-        x = self.first(nodes)
-        for layer in self.layers:
-            x = layer(x, edges)
-        return _shares(self.last(x), self.range_db)
-
-
 class OwnGains(nn.Module):
-    """The same from what a user knows of its own gains: their sum, and each, in falling order."""
+    """A number for each user from its own gains alone: what `nodes` has beyond the first `NODE` features."""
+
+    def __init__(self, inputs: int, hidden: int, layers: int, constant: float) -> None:
+        super().__init__()
+        sizes = [inputs, *[hidden] * layers]
+        inner = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.SiLU())]
+        self.users = nn.Sequential(*inner, flat(hidden, constant))
+
+    def forward(self, nodes: Tensor, edges: Tensor, heard: Tensor | None = None) -> Tensor:
+        """(B, K), whatever others are and do."""
+        return self.users(nodes[..., NODE:])[..., 0]  # type: ignore[no-any-return]
+
+
+class Powers:
+    """Shares of full power from what is known of all gains: a `Task` of `baselines.common.ways`.
+
+    Parameters
+    ----------
+    args : Args
+    stations : int
+        M, which a policy on own gains is bound to.
+    """
+
+    prelog = 1.0
 
     def __init__(self, args: Args, stations: int) -> None:
-        super().__init__()
-        self.range_db = args.range_db
-        sizes = [stations + 1, *[2 * args.hidden] * args.layers]
-        inner = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.SiLU())]
-        self.users = nn.Sequential(*inner, _last(sizes[-1]))
+        self.own_gains, self.stations = args.own_gains, stations
+        self._range = args.range_db / 10.0 * np.log(10.0)
+        torch.manual_seed(args.seed)
+        constant = 2.0  # nearly full power for all
+        self.network: GraphNet | OwnGains = (
+            OwnGains(stations + 1, 2 * args.hidden, args.layers, constant)
+            if args.own_gains
+            else GraphNet(NODE, EDGE, args.hidden, args.layers, constant)
+        )
 
-    def forward(self, gains: Float, config: Any) -> Tensor:
-        """Gains (B, M, K) over the noise power."""
-        own = gains.swapaxes(1, 2)
-        seen = np.concatenate([own.sum(axis=2, keepdims=True), -np.sort(-own, axis=2)], axis=2)
-        seen = decibels(config.max_power * config.antenna_share * config.bs_antennas * seen)
-        return _shares(self.users(torch.from_numpy(seen.astype(np.float32))), self.range_db)
+    def see(self, gains: Float, config: Any) -> Situation:
+        """From gains (B, M, K) over the noise power."""
+        nodes, edges = features(gains, config)
+        received = config.max_power * config.antenna_share * config.bs_antennas * gains
+        if self.own_gains:
+            nodes = np.concatenate([nodes, falling(received)], axis=2)
+        prices = -np.log(np.maximum(received.sum(axis=1), 1e-9)).astype(np.float32)
+        everybody = np.ones(prices.shape, bool)
+        return Situation(nodes, edges, everybody, everybody, np.zeros_like(prices), prices)
 
+    def logarithms(self, seen: Tensors, network: Network | None = None) -> Tensor:
+        """Of shares of full power (B, K)."""
+        return self._range * (torch.sigmoid((network or self.network)(seen.nodes, seen.edges, None)) - 1.0)
 
-def _last(inputs: int) -> nn.Linear:
-    """The layer of logits, nearly full power for all to begin with."""
-    layer = nn.Linear(inputs, 1)
-    nn.init.zeros_(layer.weight)
-    nn.init.constant_(layer.bias, 2.0)
-    return layer
+    def legal(self, logarithms: Float, active: Bool) -> Float:
+        """Within the range."""
+        return np.clip(logarithms, -self._range, 0.0)
 
-
-def _shares(logits: Tensor, range_db: float) -> Tensor:
-    return torch.pow(10.0, range_db / 10.0 * (torch.sigmoid(logits[..., 0]) - 1.0))
-
-
-NODE, EDGE = 3, 2
-"""Features of a user, and of a pair."""
+    def earned(self, reached: Tensor, active: Tensor) -> Tensor:
+        """The sum of the rates, (B,)."""
+        return reached.sum(dim=1)
 
 
 def features(gains: Float, config: Any) -> tuple[Float32, Float32]:
@@ -130,78 +144,88 @@ def features(gains: Float, config: Any) -> tuple[Float32, Float32]:
     return nodes.astype(np.float32), edges.astype(np.float32)
 
 
+def falling(received: Float) -> Float32:
+    """What each user knows of its own gains (B, M, K): their sum, and each in falling order, (B, K, M + 1)."""
+    own = received.swapaxes(1, 2)
+    return decibels(np.concatenate([own.sum(axis=2, keepdims=True), -np.sort(-own, axis=2)], axis=2)).astype(np.float32)
+
+
 class GraphPolicy(FromCheckpoint, PowerPolicy):
     """The powers of a trained graph, for any number of users and base stations."""
 
     training_time, training_steps = 0.0, 0
     curve: list[dict[str, Any]]
 
-    def __init__(self, network: Graph | OwnGains) -> None:
-        self.network = network
-        central = isinstance(network, Graph)
-        self.name = "graph policy, by gradient" if central else "own gains, by gradient"
-        self.information = "central" if central else "decentralised"
+    def __init__(self, powers: Powers, args: Args) -> None:
+        self.powers, self.network = powers, powers.network
+        self.name = f"{'own gains' if args.own_gains else 'graph policy'}, {args.called}"
+        self.information = "decentralised" if args.own_gains else "central"
 
     @classmethod
     def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
         """From the arguments of a training and the state that it has saved."""
-        network = new_network(Args(**config), state["stations"])
-        network.load_state_dict(state["network"])
-        return cls(network)
+        args = Args(**config)
+        powers = Powers(args, state["stations"])
+        powers.network.load_state_dict(state["network"])
+        return cls(powers, args)
+
+    def begin(self, env: Any) -> None:
+        """Few worlds have a way of their own; who sees own gains only has a small network in any case."""
+        super().begin(env)
+        few = env.num_envs <= FEW
+        self._few = Compiled(self.network) if few and isinstance(self.network, GraphNet) else None
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power, for the gains of the moment."""
+        seen = self.powers.see(np.asarray(gains_now(self._env)), self._config)
         with torch.no_grad():
-            shares: Float32 = self.network(np.asarray(gains_now(self._env)), self._config).numpy()
+            shares: Float32 = torch.exp(self.powers.logarithms(tensors(seen), self._few)).numpy()
         return shares
-
-
-def new_network(args: Args, stations: int) -> Graph | OwnGains:
-    """An untrained one, the same for the same seed."""
-    torch.manual_seed(args.seed)
-    return OwnGains(args, stations) if args.own_gains else Graph(args)
 
 
 def train(args: Args, progress: bool = True) -> GraphPolicy:
     """Climb the mean sum rate; two runs with the same arguments give the same bits."""
     torch.set_num_threads(1)
-    kwargs: Mapping[str, Any] = {"episode_length": 1, **args.env_kwargs}
+    kwargs: Mapping[str, Any] = {"episode_length": 1, **without_scale(args.env_kwargs)}
     env: Any = gym.make_vec(ENV_ID, args.num_envs, **kwargs)
     config = env.config
     if config.objective != "sum":
         raise ValueError(f"objective={config.objective!r}: what is climbed is the sum of the rates, objective='sum'")
-    network = new_network(args, config.base_stations)
-    policy = GraphPolicy(network)
-    optimiser = torch.optim.Adam(network.parameters(), args.learning_rate)
+    powers = Powers(args, config.base_stations)
+    policy = GraphPolicy(powers, args)
     networks, validation = NewNetworks(args.seed, args.num_envs), Validation(args)
+    worlds, full_power = np.arange(args.num_envs), np.ones((args.num_envs, config.users), np.float32)
+    inputs = NODE + (config.base_stations + 1 if args.own_gains else 0)
+    shapes = {"nodes": (config.users, inputs), "edges": (config.users, config.users, EDGE)}
+    way = way_of(args, powers, env, shapes)
 
     def restore(state: Mapping[str, Any]) -> None:
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
+        powers.network.load_state_dict(state["network"])
+        if not run.fine_tunes:  # another way may go on from there
+            way.load_state_dict(state["way"])
 
     with Run(policy.name, config=args, env_id=ENV_ID, total=args.rounds, unit="round", folder=args.folder,
              resume=args.resume, progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
         run.restore(restore)
         for round_ in range(run.position, args.rounds):
             env.reset(seed=networks.of(round_))
-            total = rates(env, network(np.asarray(gains_now(env)), config)).sum(dim=1).mean()
-            optimiser.param_groups[0]["lr"] = (
-                args.learning_rate * 0.5 * (1.0 + math.cos(math.pi * round_ / args.rounds))
-            )
-            optimiser.zero_grad(set_to_none=True)
-            (-total).backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimiser.step()
-            if (round_ + 1) % args.validate_every == 0 or round_ + 1 == args.rounds:
+            way.begin()
+            position = round_ / args.rounds
+            seen = powers.see(np.asarray(gains_now(env)), config)
+            sent = way.play(seen, worlds, full_power, position)
+            _, _, _, _, infos = env.step(np.exp(sent))
+            way.hear(infos["rates"], position)
+            done = round_ + 1 == args.rounds
+            if (round_ + 1) % args.validate_every == 0 or done:
                 scores = validation(policy)
                 run.log((round_ + 1) * args.num_envs, **scores)
                 run.advance(sum_se=scores["sum_se"], power=scores["power"])
             else:
                 run.advance()
             run.checkpoint(
-                lambda: {
-                    "network": network.state_dict(),
-                    "optimiser": optimiser.state_dict(),
+                lambda done=done: {  # type: ignore[misc]
+                    "network": powers.network.state_dict(),
+                    "way": way.state_dict(done),
                     "stations": config.base_stations,
                 }
             )

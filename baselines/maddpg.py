@@ -147,6 +147,9 @@ class MADDPG:
         """What all critics see, (G, B, G (D + U))."""
         return torch.cat([observation.flatten(1), joint_action], dim=1).expand(self.num_agents, -1, -1)
 
+    def begin_anew(self) -> None:
+        """Nothing is remembered but weights, which may stay."""
+
     def state_dict(self) -> dict[str, Any]:
         """Networks, targets and optimisers: for checkpoints."""
         return {name: getattr(self, name).state_dict() for name in _PARTS}

@@ -213,6 +213,10 @@ class MATD3:
         if score > self.best_score:
             self.best_score, self.best = score, copy.deepcopy(self.actor.state_dict())
 
+    def begin_anew(self) -> None:
+        """What was the best elsewhere need not be so here."""
+        self.best_score = -np.inf
+
     @torch.no_grad()
     def _following(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The smaller of the twins at the target actor's smoothed actions."""

@@ -48,6 +48,8 @@ class Args(ProximalArgs):
     deviation: float = 0.2
     """Of actions from their mean to begin with, in shares of their range, where they are powers in any amount. The
     mean begins in the middle of the range."""
+    start: Path | None = None
+    """A saved model whose weights the training begins with."""
     log_dir: str | None = None
     """Where TensorBoard logs go; none by default."""
 
@@ -57,6 +59,8 @@ class TrainedPolicy:
 
     name = "PPO"
     information = "central"
+    library = "stable_baselines3:PPO"
+    """What loads it."""
 
     def __init__(
         self, model: PPO, training_time: float, training_steps: int, curve: list[tuple[int, float]] | None = None
@@ -65,6 +69,10 @@ class TrainedPolicy:
         self.curve = curve or []
         self.training_time = training_time
         self.training_steps = training_steps
+
+    def save(self, path: Path) -> None:
+        """Write the model as its library does, without the trace of a `VecNormalize`: it has scaled rewards alone."""
+        self.model.save(path, exclude=["_last_original_obs"])
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """The most probable action in every world."""
@@ -89,7 +97,9 @@ def train(args: Args, progress: bool = True) -> TrainedPolicy:
         device="cpu",
     )
     env.seed(training_seed(args.seed, args.num_envs))
-    if isinstance(env.action_space, Box):
+    if args.start is not None:
+        model.set_parameters(str(args.start), device="cpu")
+    elif isinstance(env.action_space, Box):
         _start_in_the_middle(model.policy, env.action_space, args.deviation)
     start = time.perf_counter()
     with tqdm(total=args.steps, desc=f"PPO, seed {args.seed}", unit=" steps", disable=not progress) as bar:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from benchmarks.learners import LEARNERS
+from benchmarks.systems import learners_of
+from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
-from cfenvs.evaluation import Algorithm, Protocol, load_algorithm, offered_algorithms
+from cfenvs.evaluation import Algorithm, Protocol, kept, load_algorithm, offered_algorithms
+from cfenvs.evaluation.loading import called_with
 from cfenvs.policies import CONTROLLERS
 from cfenvs.policies.auction import Efficient
 from cfenvs.registration import IDS, system_of
@@ -62,13 +65,13 @@ def ours(env_id: str) -> dict[str, Algorithm]:
         found[name] = Algorithm.untrained(name, make)
     if contest:
         found |= {name: Algorithm.untrained(name, make) for name, make in ALLOCATIONS.items()}
-    return found | {
-        name: Algorithm(name=name, make=train, trained=True) for name, train in LEARNERS.get(env_id, {}).items()
-    }
+    return found | {name: Algorithm(name=name, make=train, trained=True) for name, train in learners_of(env_id).items()}
 
 
 def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
     """One of ours by its name, or someone else's: see `cfenvs.evaluation.load_algorithm`.
+
+    A learner of ours takes arguments of its module's `Args`: "matd3(actor_hidden=32)".
 
     Raises
     ------
@@ -76,17 +79,26 @@ def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
         If there is none of that name; the message says what there is.
     """
     own = ours(env_id)
-    if library is None and reference in own:
-        return own[reference]
-    if library is None and ":" not in reference:
-        check_keys([reference], [*own, *offered_algorithms()], f"algorithm for {env_id}:")
-    return load_algorithm(reference, library)
+    if library is not None or kept.is_kept(reference):
+        return load_algorithm(reference, library)
+    named, arguments = called_with(reference)
+    if named in own:
+        found = own[named]
+        if arguments:
+            require(found.trained, "algorithm", reference, f"{named} is no learner: it takes no arguments")
+            fixed = ", ".join(sorted({"protocol", "seed", "folder", "progress"} & arguments.keys()))
+            require(not fixed, "algorithm", reference, f"must not set {fixed}, which the benchmark does")
+            found = replace(found, name=reference, make=partial(found.make, **arguments))
+        return found
+    if ":" not in named:
+        check_keys([named], [*own, *offered_algorithms()], f"algorithm for {env_id}:")
+    return load_algorithm(reference)
 
 
 def of_protocol(protocol: Protocol) -> dict[str, Algorithm]:
     """What is run where nothing is named: all of ours, or one learner where training has a single seed."""
     own = ours(protocol.env_id)
     if protocol.seeds == 1:
-        skipped = LEARNERS.get(protocol.env_id, {}).keys() - {system_of(protocol.env_id).learner}
+        skipped = learners_of(protocol.env_id).keys() - {system_of(protocol.env_id).learner}
         own = {name: algorithm for name, algorithm in own.items() if name not in skipped}
     return own

@@ -23,15 +23,16 @@ from benchmarks import algorithms
 from benchmarks.names import slug
 from cfenvs.core.config import require
 from cfenvs.core.files import write_atomically
-from cfenvs.evaluation import Protocol, Result, evaluate, offered_algorithms, provenance
-from cfenvs.evaluation.loading import saved_files
+from cfenvs.evaluation import Protocol, Result, evaluate, kept, offered_algorithms, provenance
+from cfenvs.evaluation.loading import called_with, saved_files
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
 SCRATCH = Path("runs") / "cells"
 """Checkpoints and TensorBoard events of trainings."""
-PARTS, LOCK = "parts.json", "lock"
-"""There: which code the training is of, and how long its parts have taken; and what the run holds that is at it."""
+PARTS, LOCK, POLICY = "parts.json", "lock", "policy"
+"""There: which code the training is of, and how long its parts have taken; what the run holds that is at it; what was
+learned, until the result is kept."""
 CODE = ("cfenvs", "commit", "python", "libraries")
 """Of a provenance: what all parts of a training must share."""
 
@@ -64,7 +65,7 @@ class Cell:
     @property
     def key(self) -> str:
         """In names of files; that of a saved model tells apart what has the same file name."""
-        if self.library is None:
+        if self.library is None and not kept.is_kept(self.algorithm):
             return slug(self.algorithm, keep=".-_")
         path = Path(self.algorithm)
         content = b"".join(file.read_bytes() for file in saved_files(path))
@@ -112,12 +113,24 @@ class Cell:
             finally:
                 spent += time.process_time() - start
                 self._note(before, spent)
-            return self._judged(policy, before, spent)
+            return self._keep(policy, self._judged(policy, before, spent))
 
     def _judged(self, policy: Any, before: Mapping[str, Any], spent: float) -> Result:
         result = evaluate(policy, self.protocol, seed=self.seed)
         dirty = before["dirty"] or result.provenance["dirty"] or not _same_code(before, result.provenance)
         return replace(result, algorithm=self.key, training_time=spent, provenance={**before, "dirty": dirty})
+
+    def _keep(self, policy: Any, result: Result) -> Result:
+        """Save a policy that can be loaded again, for `finish`; what goes wrong there costs no training."""
+        library = kept.library_for(policy)
+        if library is None:
+            return result
+        try:
+            kept.keep(policy, self.scratch / POLICY)
+        except Exception as error:  # a stranger's
+            warnings.warn(f"the policy of {self} is not kept: {type(error).__name__}: {error}", stacklevel=2)
+            return result
+        return replace(result, provenance={**result.provenance, kept.LIBRARY: library})
 
     def _earlier(self, now: Mapping[str, Any]) -> tuple[float, bool]:
         """Processor seconds of earlier parts of this training, and whether one was made with uncommitted changes.
@@ -144,10 +157,12 @@ class Cell:
         write_atomically(self.scratch / PARTS, json.dumps({"provenance": made, "spent": spent}))
 
     def finish(self) -> None:
-        """Remove the checkpoints of a training whose result is kept: it is not resumed."""
+        """Put the policy beside the result that is kept, and remove the checkpoints: the training is not resumed."""
         if self.scratch.exists():
             with locked(self.scratch) as mine:
                 if mine:
+                    if (self.scratch / POLICY).exists():
+                        shutil.move(self.scratch / POLICY, self.path.with_suffix(kept.SUFFIX))
                     for left in (*self.scratch.glob("checkpoint*"), *self.scratch.glob(f"{PARTS}*")):
                         left.unlink()
 
@@ -251,7 +266,9 @@ def cells(
 
 def _loader(reference: str, env_id: str, library: str | None) -> str | None:
     """What loads an algorithm: the library if it is a file, nothing if it has a name."""
-    named = ":" in reference or reference in {*algorithms.ours(env_id), *offered_algorithms()}
+    named = ":" in reference or called_with(reference)[0] in {*algorithms.ours(env_id), *offered_algorithms()}
+    if kept.is_kept(reference):
+        return library
     if Path(reference).is_file():
         allowed = "is a file: --library says what loads it, such as stable_baselines3:PPO"
         require(named or library is not None, "algorithm", reference, allowed)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from benchmarks.cells import Cell
+from cfenvs.core.crew import available_cpus
 from cfenvs.evaluation import Result
 
 Found = Result | str | None
@@ -68,10 +69,7 @@ def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcom
 
 def _processors() -> int:
     """That this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    most = 61 if sys.platform == "win32" else None  # more processes Windows cannot wait for
-    return min(count for count in (os.cpu_count() or 1, most) if count)
+    return min(available_cpus(), 61) if sys.platform == "win32" else available_cpus()  # more Windows cannot wait for
 
 
 _SIGNALLED = hasattr(os, "setpgid")

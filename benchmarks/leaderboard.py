@@ -87,6 +87,7 @@ WORDS = {
     "difference": "mean difference of scores to the row compared with, on the same networks",
     "share of reference": "the objective over that of the reference, in the mean",
     "violations": "inactive users that transmitted, in a step",
+    "outage": "share of the active users whose rate is below the target, or who get none of the CQI steps",
     "information": "what an algorithm has to know when it acts: nothing (none), what an agent measures itself "
     "(decentralised), that, trained on what all saw (CTDE) or with averaged layers (federated), what all measure "
     "(central), or the simulator itself (oracle)",

@@ -1,5 +1,7 @@
 """The learners of `baselines` as training functions of the benchmark: `train(protocol, seed, folder, progress)`.
 
+Any further argument is one of the learner's `Args`, and is said in the name of the row.
+
 Two kinds. Those of one policy for all networks train on networks of scenario seeds below `HELD_OUT`. Those that learn
 on the spot train in each held-out network anew, on other episodes than the one that counts, as what runs in a real
 network would; all networks at once. Each is imported when it is trained.
@@ -7,8 +9,10 @@ network would; all networks at once. Each is imported when it is trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array, Float32, Int
+from cfenvs.core.errors import check_keys
 from cfenvs.evaluation import Policy, Protocol
 
 Train = Callable[..., Policy]
@@ -41,6 +46,9 @@ POWERS: dict[str, Any] = {
 }
 """Of PPO for powers in any amount: many networks in each update, since all steps of an episode are alike. Chosen on
 validation networks with training seeds 100 to 102."""
+
+MODEL_FREE: dict[str, Any] = {"train": "model-free", "episodes": 16, "batch_size": 32, "validate_every": 4}
+"""Of the graph policy of cell-free networks: a tenth of the budget, and less than a minute."""
 
 
 class OnTheSpot:
@@ -68,6 +76,28 @@ class OnTheSpot:
     def act(self, observations: Float32, infos: dict[str, Any]) -> Array:
         """Greedy levels."""
         return self._act(observations)
+
+
+SET_HERE = {"drops", "seeds", "seed", "preset", "env_id", "env_kwargs", "steps", "episodes", "folder", "resume"}
+"""Arguments of learners that follow from protocol, seed and folder."""
+
+
+def checked(own: Mapping[str, Any], baseline: Any) -> Mapping[str, Any]:
+    """Arguments of a learner, refused unless its `Args` have them and the benchmark leaves them open."""
+    check_keys(own, sorted({field.name for field in fields(baseline.Args)} - SET_HERE), "argument of this learner:")
+    return own
+
+
+def told(policy: Any, own: Mapping[str, Any], folder: Path | None = None, library: str | None = None) -> Any:
+    """A policy that says what was changed of the learner, and can be kept where its training left a checkpoint."""
+    if own:
+        policy.name = f"{policy.name} ({', '.join(f'{name}={value}' for name, value in own.items())})"
+    if folder is not None:
+        from baselines.common.runs import CHECKPOINT
+
+        policy.library = library or f"{type(policy).__module__}:{type(policy).__qualname__}"
+        policy.save = partial(shutil.copyfile, folder / CHECKPOINT)
+    return policy
 
 
 def curve(metric: str, points: Sequence[tuple[float, Any]], steps: float) -> dict[str, Any]:
@@ -108,6 +138,11 @@ class Spot:
         """The module, imported."""
         return import_module(f"baselines.{self.module}")
 
+    @property
+    def library(self) -> str:
+        """What loads what it has learned."""
+        return f"baselines.{self.module}:{self.name.partition(',')[0]}"
+
 
 SPOTS: dict[str, Spot] = {
     "sarl": Spot("ddqn_per", "SARL", "central", SILENT, agents=False, settings={"decompose": True}),
@@ -120,10 +155,11 @@ SPOTS: dict[str, Spot] = {
 def on_the_spot(spot: Spot) -> Train:
     """A training function from a learner on the spot."""
 
-    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
         config = protocol.make(spot.choices, spot.agents, worlds=1).config
         count, steps = protocol.num_scenarios, protocol.steps_per_network
         shared = dict(protocol.env_kwargs)
+        given = {**SPOT, **spot.settings, **checked(own, spot.baseline)}
         args = spot.baseline.Args(
             drops=tuple(protocol.first_scenario + i for i in range(count)),
             seeds=(seed,),
@@ -132,12 +168,12 @@ def on_the_spot(spot: Spot) -> Train:
             episodes=max(steps // config.episode_length, 1),
             folder=folder,
             resume=folder is not None,
-            **SPOT,
-            **spot.settings,
+            **given,
         )
         trained = spot.baseline.train(args, progress)
         spent = count * args.episodes * config.episode_length
-        return OnTheSpot(args.named(spot.name), spot, trained, spent)
+        policy = OnTheSpot(args.named(spot.name), spot, trained, spent)
+        return told(policy, own, folder, spot.library)
 
     return train
 
@@ -145,42 +181,43 @@ def on_the_spot(spot: Spot) -> Train:
 def actor_critic(module: str, sharp: bool = False) -> Train:
     """An actor-critic of XL-MIMO, with the fuzzy layer that lets through most where it has one."""
 
-    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
         from baselines.fuzzy_users import SHARP
 
         baseline: Any = import_module(f"baselines.{module}")
-        options = {"fuzzy": SHARP} if sharp else {}
+        options: dict[str, Any] = {**({"fuzzy": SHARP} if sharp else {}), **checked(own, baseline)}
         args = baseline.Args(
             env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **options
         )
         episode = args.num_envs * protocol.make(worlds=1).config.episode_length
-        args.rounds = max(protocol.training_steps // episode, 1)
+        args.rounds = own.get("rounds", max(protocol.training_steps // episode, 1))
         policy = baseline.train(args, progress)
         points = [(point["at"], point["sum_se"]) for point in policy.curve]
         policy.learning_curve = curve("sum SE, greedy, validation networks", points, policy.training_steps)
-        return policy  # type: ignore[no-any-return]
+        return told(policy, own, folder)
 
     return train
 
 
-def by_gradient(module: str, length: str, metric: str, **options: Any) -> Train:
-    """A policy that climbs the rates themselves.
+def graph(module: str, length: str, metric: str, **options: Any) -> Train:
+    """A graph policy, in one of the ways of `baselines.common.ways`.
 
     `length` is the argument that says how long it trains, in episodes of all worlds or in rounds of a step each;
     `metric` what its curve shows.
     """
 
-    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
         baseline: Any = import_module(f"baselines.{module}")
+        given = {**options, **checked(own, baseline)}
         args = baseline.Args(
-            env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **options
+            env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **given
         )
         steps = args.num_envs * (protocol.make(worlds=1).config.episode_length if length == "episodes" else 1)
         setattr(args, length, min(max(protocol.training_steps // steps, 1), getattr(args, length)))
         policy: Any = baseline.train(args, progress)
         points = [(point["at"], point[metric]) for point in policy.curve]
         policy.learning_curve = curve(f"{metric}, validation networks", points, policy.training_steps)
-        return policy
+        return told(policy, own, folder)
 
     return train
 
@@ -188,16 +225,17 @@ def by_gradient(module: str, length: str, metric: str, **options: Any) -> Train:
 def proximal(choices: dict[str, Any], **settings: Any) -> Train:
     """PPO of Stable-Baselines3 for the central agent, with its choices in the protocol; it keeps no checkpoints."""
 
-    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
         from baselines import ppo
 
         protocol.make(choices, worlds=1)  # refused before it is trained
-        args = ppo.Args(env_id=protocol.env_id, env_kwargs={**protocol.env_kwargs, **choices}, **settings)
+        given = {**settings, **checked(own, ppo)}
+        args = ppo.Args(env_id=protocol.env_id, env_kwargs={**protocol.env_kwargs, **choices}, **given)
         args.steps, args.seed = protocol.training_steps, seed
         policy: Any = ppo.train(args, progress)
         policy.choices = choices
         policy.learning_curve = curve("reward, exploring", policy.curve, policy.training_steps)
-        return policy
+        return told(policy, own)
 
     return train
 
@@ -205,7 +243,7 @@ def proximal(choices: dict[str, Any], **settings: Any) -> Train:
 def bidder(name: str, **options: Any) -> Train:
     """PPO in self-play."""
 
-    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Policy:
+    def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
         from baselines import ppo_bidder
 
         shared = dict(protocol.env_kwargs)
@@ -217,34 +255,12 @@ def bidder(name: str, **options: Any) -> Train:
             folder=folder,
             resume=folder is not None,
             **options,
+            **checked(own, ppo_bidder),
         )
         policy: Any = ppo_bidder.train(args, progress)[0]
         policy.name = name
         points = [(point["at"], point["reward"]) for point in policy.curve]
         policy.learning_curve = curve("reward over budget, exploring", points, policy.training_steps)
-        return policy
+        return told(policy, own, folder)
 
     return train
-
-
-LEARNERS: dict[str, dict[str, Train]] = {
-    "CellFreeUplinkPower-v0": {
-        "ppo": proximal(SILENT),  # defaults of `baselines.ppo`; what else was tried: docs/leaderboard.rst
-        "graph": by_gradient("graph_feedback", "episodes", "objective"),
-        **{name: on_the_spot(spot) for name, spot in SPOTS.items()},
-    },
-    "XLMIMOPower-v0": {
-        "ppo": proximal({"power_scale": "db", "power_range_db": 30.0}, **POWERS),
-        "maddpg": actor_critic("maddpg"),
-        "fl-ctce": actor_critic("fl_ctce", sharp=True),
-        "fl-ctde": actor_critic("fl_ctde", sharp=True),
-        "matd3": actor_critic("matd3"),
-        "graph": by_gradient("graph_policy", "rounds", "sum_se", rounds=3125),
-        "own-gains": by_gradient("graph_policy", "rounds", "sum_se", rounds=3125, own_gains=True),
-    },
-    "RISAuction-v0": {
-        "ppo": bidder("PPO, self-play"),
-        "ppo-published-network": bidder("PPO, self-play, architecture as published", network="mlp"),
-    },
-}
-"""By environment and name."""

@@ -19,22 +19,27 @@ from cfenvs.evaluation import Comparison, Protocol, Result, compare, evaluate, p
 from cfenvs.evaluation.verify import FLOOR, RELATIVE, code_named_by
 
 
-def main(results: Path = RESULTS, beside: UseAppendAction[tuple[Path, ...]] = ()) -> None:
+def main(
+    results: Path = RESULTS,
+    beside: UseAppendAction[tuple[Path, ...]] = (),
+    allow: UseAppendAction[tuple[str, ...]] = (),
+) -> None:
     """Compare results with what their actions earn now, and tables with what the results say.
 
     Numbers are the same if they differ by no more than CPUs do; how many networks have the same bits is said besides.
-    Code that a results file names is not run, unless our protocol of that name names it too.
+    Code that a results file names is not run, unless our protocol of that name names it too, or its module is allowed.
 
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json and the tables.
         beside: As given to `leaderboard` when the tables were made; what is there is not played.
+        allow: Modules of yours, or packages, whose code the results may name: objectives, receivers, rivals.
     """
-    wrong = check(results, beside=beside)
+    wrong = check(results, beside=beside, allowed=allow)
     if wrong:
         raise SystemExit(f"{len(wrong)} findings in {results}:\n" + "\n".join(f"  {line}" for line in wrong))
 
 
-def check(results: Path, progress: bool = True, beside: Sequence[Path] = ()) -> list[str]:
+def check(results: Path, progress: bool = True, beside: Sequence[Path] = (), allowed: Sequence[str] = ()) -> list[str]:
     """What does not hold; empty if all does."""
     wrong: list[str] = []
     edges: list[str] = []
@@ -45,7 +50,7 @@ def check(results: Path, progress: bool = True, beside: Sequence[Path] = ()) -> 
         count = covered.setdefault(shown.parts[0], [])
         try:
             result = read_result(path)
-            found = _again(result, path, _trusted(shown.parts[0]))
+            found = _again(result, path, _trusted(shown.parts[0]), allowed)
             count.append((found.right, found.same_bits, result.protocol.num_scenarios))
         except Exception as error:  # a stranger's file ends nothing
             kind = "" if isinstance(error, (ValueError, TypeError, OSError)) else f"{type(error).__name__}: "
@@ -126,15 +131,15 @@ def _same_number(stored: str, now: str, floor: float) -> bool:
     return abs(one - other) <= max(1.001 * unit, floor, RELATIVE * abs(other))
 
 
-def _again(result: Result, path: Path, trusted: Protocol | None) -> Comparison:
+def _again(result: Result, path: Path, trusted: Protocol | None, allowed: Sequence[str]) -> Comparison:
     """A result beside the same, played again."""
     if result.protocol.rivals and result.algorithm in ALLOCATIONS:  # no actions: our own code computes an allocation
-        named = code_named_by(result, trusted)
+        named = code_named_by(result, trusted, allowed)
         if named:
             return Comparison(findings=(f"names code, which is not run: {', '.join(named)}",))
         again = evaluate(ALLOCATIONS[result.algorithm](), result.protocol)
         return compare(result, again, result.protocol.num_scenarios)
-    return play_again(result, read_traces(path), trusted)
+    return play_again(result, read_traces(path), trusted, allowed)
 
 
 def _trusted(name: str) -> Protocol | None:

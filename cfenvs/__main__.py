@@ -1,8 +1,12 @@
-"""`python -m cfenvs`: the environments, their presets, receivers, bidders and controllers; `play` shows one of them."""
+"""`python -m cfenvs`: the environments, their presets, receivers, bidders and controllers.
+
+`play` shows one of them, `describe` says what one is with given arguments.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Sequence
@@ -13,28 +17,50 @@ import gymnasium as gym
 
 import cfenvs
 from cfenvs.core.actions import InvalidAction
+from cfenvs.core.errors import check_keys
 from cfenvs.core.simulator import System
+from cfenvs.evaluation import find_kept, offered_algorithms
 from cfenvs.play import FIRST_LOOK, FPS, DisplayError, Performance, check_output, perform
 from cfenvs.policies import CONTROLLERS
 from cfenvs.registration import IDS, EachSystem, system_of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the list, or show a system."""
+    """Print the list, or show or describe a system."""
     parser = argparse.ArgumentParser(
         prog="python -m cfenvs", description="Without a command: list environments, presets, receivers and controllers."
     )
-    command = _play_parser(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    play, describe = _play_parser(commands), _describe_parser(commands)
     args = parser.parse_args(arguments)
     if args.command is None:
         _list()
-        return
+    elif args.command == "describe":
+        _describe(describe, args)
+    else:
+        _play(play, args)
+
+
+def _describe(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    try:
+        check_keys([args.id], IDS, "environment")
+        package, prefix = IDS[args.id]
+        face = getattr(importlib.import_module(package), "parallel_env" if args.agents else f"{prefix}Env")
+        env = face(preset=args.preset, **dict(args.set))
+        env.reset(seed=args.seed)
+    except (ValueError, ImportError) as error:
+        command.error(str(error))
+    facts = env.describe()
+    print(json.dumps(facts, indent=1) if args.json else facts)
+
+
+def _play(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     try:
         check_output(args.out, args.fps)
         performance = Performance(
             args.id,
             controller=args.controller,
-            policy=args.policy,
+            policy=_found(args),
             library=args.library,
             opponents=args.opponents,
             seed=args.seed,
@@ -54,10 +80,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.error(str(error))
 
 
-def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _found(args: argparse.Namespace) -> str | None:
+    """The policy, that of a name among those that a benchmark has kept being the file of it."""
+    policy: str | None = args.policy
+    named = policy is not None and ":" not in policy and args.library is None
+    if policy is None or not named or Path(policy).is_file() or policy in offered_algorithms():
+        return policy
+    return str(find_kept(policy, args.training_seed, args.results))
+
+
+def _describe_parser(commands: Any) -> argparse.ArgumentParser:
+    describe: argparse.ArgumentParser = commands.add_parser(
+        "describe",
+        help="say what an environment is with given arguments: sizes, radio, pilots, what is observed, done and earned",
+        description="Say what an environment is with given arguments: sizes, radio, pilots, what is observed, done and "
+        "earned, and the optimum, in a network of its own.",
+    )
+    _add_environment(describe)
+    describe.add_argument("--seed", metavar="N", type=int, default=0, help="of the network (%(default)s)")
+    describe.add_argument("--agents", action="store_true", help="as many agents see it, not a central one")
+    describe.add_argument("--json", action="store_true", help="as JSON")
+    return describe
+
+
+def _add_environment(command: argparse.ArgumentParser) -> None:
+    command.add_argument("id", metavar="ID", help=f"one of {', '.join(CONTROLLERS)}")
+    command.add_argument("--preset", metavar="NAME", default="default", help="of the environment (%(default)s)")
+    command.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        type=_setting,
+        default=[],
+        help="arguments of the environment, values as JSON: users=5 receiver=mr levels=[0,50,200]",
+    )
+
+
+def _play_parser(commands: Any) -> argparse.ArgumentParser:
     each = EachSystem("examples").items()
     examples = [f"python -m cfenvs play {env_id} {text}" for env_id, texts in each for text in texts]
-    play = parser.add_subparsers(dest="command", metavar="play").add_parser(
+    play: argparse.ArgumentParser = commands.add_parser(
         "play",
         help="show a system with a controller or a policy of yours, in a window or as a file",
         description="Show a system with a controller or a policy of yours. Press Escape to close the window.",
@@ -66,15 +129,25 @@ def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     )
     first = ", ".join(f"{name} for {env_id}" for env_id, name in FIRST_LOOK.items())
     fps = "; ".join(f"{fps} for {env_id}" for env_id, fps in FPS.items())
-    play.add_argument("id", metavar="ID", help=f"one of {', '.join(CONTROLLERS)}")
+    _add_environment(play)
     who = play.add_mutually_exclusive_group()
     who.add_argument("--controller", metavar="NAME", help=f"who decides, from the list of python -m cfenvs ({first})")
     who.add_argument(
         "--policy",
         metavar="REF",
         help="my_module:MyPolicy, a class or factory made without arguments, with act(observations, infos); in an "
-        "auction also a bidder; or with --library a file. This runs code that others wrote, also code in such a file: "
-        "name only what you trust",
+        "auction also a bidder; or with --library a file; or the name of a learner of which a benchmark has kept "
+        "policies. This runs code that others wrote, also code in such a file: name only what you trust",
+    )
+    play.add_argument(
+        "--training-seed", metavar="N", type=int, default=0, help="of a policy that was kept (%(default)s)"
+    )
+    play.add_argument(
+        "--results",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("runs") / "leaderboard",
+        help="with PROTOCOL/ALGORITHM/SEED.model, what was kept (%(default)s)",
     )
     play.add_argument(
         "--library", metavar="REF", help="what loads the file: stable_baselines3:PPO or the like, or tianshou"
@@ -85,16 +158,6 @@ def _play_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         help="in auctions: controllers in the other seats, one for all or one for each (like the first)",
-    )
-    play.add_argument("--preset", metavar="NAME", default="default", help="of the environment (%(default)s)")
-    play.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        type=_setting,
-        default=[],
-        help="arguments of the environment, values as JSON: users=5 receiver=mr levels=[0,50,200]",
     )
     play.add_argument("--seed", metavar="N", type=int, default=0, help="of the first episode (%(default)s)")
     play.add_argument("--episodes", metavar="N", type=int, default=1, help="each in a new network (%(default)s)")

@@ -1,4 +1,4 @@
-"""How kernels are compiled: serially, without fastmath, and kept on disk where there is a place for it."""
+"""How kernels are compiled: serially, without fastmath or Python's lock, and kept on disk where there is a place."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
         return functools.partial(kernel, **options)
     if _config.DISABLE_JIT:
         return _refused(function)
-    return _kept(lambda cache: numba.njit(cache=cache, error_model="numpy", **options)(function))
+    return _kept(lambda cache: numba.njit(cache=cache, error_model="numpy", nogil=True, **options)(function))
 
 
 class _Patience(event.Listener):  # type: ignore[misc]

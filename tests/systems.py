@@ -35,6 +35,8 @@ _OWN = {
     "pilot_assignment": "tests.own:in_turn",
     "activity": "tests.own:Rota",
 }
+_REPORTS = {"report_bits": 3, "report_noise_db": 0.5, "report_delay": 1, "report_period": 2, "report_loss": 0.2}
+_WALKS = {"mobility": "random-waypoint", "speed": 30.0}
 _LEVELS = [0.0, 2.0, 20.0, 200.0]
 
 CASES = [
@@ -48,16 +50,27 @@ CASES = [
     _cell_free("mmse-active", preset="small", antennas=2, pilots_from="active", mean_on_steps=4, neighborhood=0.5),
     _cell_free("toggle-join", receiver="mr", activity="toggle", toggle_step=3, active_users=6, toggle_users="join"),
     _cell_free("fixed", receiver="mr", scenario_seed=7, utility="cqi", objective="proportional-fair"),
+    _cell_free(
+        "reports", preset="small", receiver="mr", observation=["rates", "pilots", "powers", "age", "active"], **_REPORTS
+    ),
+    _cell_free(
+        "walking", preset="small", realizations=4, pilot_period=3, observation="gains+pilots", neighborhood=2, **_WALKS
+    ),
+    _cell_free("clarke", preset="small", fading="clarke", pilots_from="active", mean_on_steps=4, **_WALKS),
     _cell_free("own", preset="small", pilots_from="active", observation="rates+gains", **_OWN),
     _xl_mimo("default"),
     _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),
     _xl_mimo("l-mmse-levels", receiver="l-mmse", levels=_LEVELS, action_type="discrete", min_share=0.001),
+    _xl_mimo("mr-lsfd-levels", receiver="mr-lsfd", levels=_LEVELS, action_type="discrete", users=3, info_optimum=True),
     _xl_mimo("walking", mobility="random-waypoint", correlation="sinc", power_constraint="per-antenna"),
     _xl_mimo("walking-l-mmse", mobility="random-waypoint", receiver="l-mmse", users=3, objective="energy-efficiency"),
     _xl_mimo("near", preset="near-field", bs_array=[6, 6], visibility_window=[3, 3], users=3, scenario_seed=2),
     _xl_mimo("best-found", info_optimum=True, users=3, objective="proportional-fair"),
+    _xl_mimo("reports", base_stations=2, users=3, observation="rates+gains+age+powers", **_REPORTS),
     _xl_mimo("flat", flat_observation=True, base_stations=3, users=4),
-    _xl_mimo("own", receiver="tests.own:MatchedStations", mobility="random-waypoint", users=3),
+    _xl_mimo(
+        "own", receiver="tests.own:MatchedStations", path_loss="tests.own:Street", mobility="random-waypoint", users=3
+    ),
     _ris_auction("default", surfaces=6, increment=0.01),
     _ris_auction("published", preset="gambling2024", surfaces=7, opponents="straightforward", resample="never"),
     _ris_auction("cellfree-market", preset="cellfree", surfaces=5, auctions_per_episode=3, opponents="random"),

@@ -41,7 +41,8 @@ def test_an_environment(tmp_path):
     if find_spec("hatchling") is None:
         pytest.skip("needs the extra dev")
     walk.write("environment", tmp_path)
-    _, played, _, table = (walk.run(command, tmp_path) for command in walk.commands("environment"))
+    _, said, played, _, table = (walk.run(command, tmp_path) for command in walk.commands("environment"))
+    assert "channel      loudest" in said
     assert "Talk-v0: loudest" in played
     assert (tmp_path / "talk.gif").stat().st_size > 0
     assert re.search(r"1 .* loudest .* 1\.000", table)
@@ -93,5 +94,6 @@ def test_a_receiver_and_other_parts(tmp_path):
     assert (proven, found) == ("True", "False")
     assert "receiver=zf:ZeroForcing" in played
     assert re.search(r"optimum \(continuous\) .* 1\.000", table)
-    assert [re.search(r"written: (\S+)", said)[1] for said in others] == ["strongest.gif", "street.gif"]
-    assert all((tmp_path / name).stat().st_size > 0 for name in ("zf.gif", "strongest.gif", "street.gif"))
+    pictures = ["strongest.gif", "trucks.gif", "walk.gif", "street.gif"]
+    assert [re.search(r"written: (\S+)", said)[1] for said in others] == pictures
+    assert all((tmp_path / name).stat().st_size > 0 for name in ("zf.gif", *pictures))

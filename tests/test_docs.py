@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,10 +52,30 @@ def test_the_protocol_of_the_leaderboard_s_page_runs(tmp_path):
     named = re.findall(r"--algo (\S+)", command)
     assert named == ["random", "optimum", "fper"]
     for name in named:
-        result = Cell(name="crowded", protocol=short, algorithm=name).run()
+        result = Cell(name="crowded", protocol=short, algorithm=name, out=tmp_path / "out").run()
         assert (result.reward > 0).all() or name == "random"
         if name in ("random", "optimum"):
             assert set(protocol.metrics) <= result.metrics.keys()
+
+
+def test_what_is_to_be_cited_can_be():
+    """Every environment and every learner has a row; its keys are in the file, which holds no other; one version."""
+    page, bib = (DOCS / name for name in ("citing.rst", "references.bib"))
+    page, bib = page.read_text(encoding="utf-8"), bib.read_text(encoding="utf-8")
+    entries = re.findall(r"^@\w+\{(\w+),\n((?:  .*\n)+)\}$", bib, re.MULTILINE)
+    keys = [key for key, _ in entries]
+    assert len(keys) == len(set(keys)) == bib.count("\n@") + 1
+    for key, said in entries:
+        assert re.search(r"^  year +=", said, re.MULTILINE), key
+        assert re.search(r"^  (author|title) +=", said, re.MULTILINE), key
+        assert said.count("{") == said.count("}"), key
+    named = set(re.findall(r"``([\w-]+)``", page)) - {"baselines"}
+    learners = {path.stem for path in (ROOT / "baselines").glob("*.py")} - {"__init__"}
+    assert named == set(keys) | learners | set(IDS)
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    for word, field in {"version": "version", "date-released": "date"}.items():
+        value = re.search(rf"^{word}: (.*)$", cited, re.MULTILINE)[1]
+        assert f"{field:8}= {{{value}}}," in dict(entries)["cfenvs"]
 
 
 class Page(HTMLParser):
@@ -118,7 +138,7 @@ def what_there_is_has_its_page(out, site):
         text = site[made / "environments" / f"{name}.html"].text
         module = importlib.import_module(package)
         config = next(value for key, value in vars(module).items() if key.endswith("Config"))
-        for word in (*module.PRESETS, *config.__dataclass_fields__, "Reference values", "Episode End"):
+        for word in (*module.PRESETS, *(field.name for field in fields(config)), "Reference values", "Episode End"):
             assert word in text, f"{word} is not on the page of {name}"
         for receiver in getattr(module, "RECEIVERS", ()):
             page = made / "receivers" / f"{package.rpartition('.')[2]}-{receiver}.html"

@@ -87,6 +87,21 @@ def test_it_is_listed_and_played(capsys, tmp_path):
     assert "only RISAuction-v0 has them" in capsys.readouterr().err
 
 
+def test_it_is_described_with_what_its_system_says(talk, capsys):
+    scalar, batched = gym.make(ID, preset="crowd").unwrapped, talk.parallel_vec_env(3, preset="crowd")
+    assert scalar.describe()["channel"] == {"loudest": "after reset()"}
+    scalar.reset(seed=5)
+    batched.reset(seed=3)
+    facts = scalar.describe()
+    assert facts["channel"] == {"loudest": int(scalar.scenario.argmax())} == batched.describe(2)["channel"]
+    assert facts["environment"]["other_than_default"] == "users=4"
+    assert facts["environment"]["id"] == ID
+    assert facts["optimum"]["value"] == scalar.optimum().value
+    assert facts["optimum"]["found_by"] == "the loudest alone"
+    main(["describe", ID, "--preset", "crowd", "--seed", "5"])
+    assert capsys.readouterr().out == f"{facts}\n"
+
+
 def test_it_is_evaluated_ranked_and_verified():
     protocol = Protocol(env_id=ID, num_scenarios=4, traced=4, metrics=("reward", "collided"), choices=())
     policies = {name: make_controller(ID, name) for name in CONTROLLERS[ID]}
@@ -117,3 +132,16 @@ def test_its_controllers_are_rows_of_a_benchmark():
     from benchmarks.algorithms import of_protocol
 
     assert of_protocol(Protocol(env_id=ID, choices=())).keys() == {"random", "optimum"}
+
+
+def test_it_is_timed_like_ours_and_the_memory_of_a_world_is_known():
+    pytest.importorskip("rich")
+    from benchmarks.speed import memory, rows
+
+    mine = [row for row in rows() if ID in row.name]
+    assert {row.name.partition(",")[0] for row in mine} == {ID, "agents as arrays", "gym.make", "reset", "pictures"}
+    for row in mine:
+        work = row.make()
+        work.run()
+        assert work.amount > 0
+    assert memory(ID, "crowd") > memory(ID, "default") > 0

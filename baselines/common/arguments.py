@@ -34,6 +34,9 @@ class KeptArgs:
     """Where record, checkpoints and TensorBoard events go; nowhere by default."""
     resume: bool = False
     """Go on from the last checkpoint in `folder`."""
+    start: Path | None = None
+    """What an earlier training has left, its `checkpoint.pt` or the `.model` that a benchmark has kept: this one begins
+    with what it has learned, and counts from the start."""
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,9 @@ OFFSET_DB, SCALE_DB = 20.0, 20.0
 """Features are (decibels - 20) / 20, order one."""
 FAINT_DB = -80.0
 """What is weaker, as a user that a base station does not hear, counts as this."""
+
+Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""A number for each user, (B, K), from features of users (B, K, N), of pairs (B, K, K, P), and who is heard (B, K)."""
 
 
 def decibels(ratios: Float) -> Float:
@@ -45,3 +50,41 @@ class Layer(nn.Module):
         mean = (messages * others).sum(2) / counts
         largest = (messages * others).amax(2)
         return x + self.update(torch.cat([x, mean, largest], -1))
+
+
+class GraphNet(nn.Module):
+    """A number for each user, (B, K), from features of users (B, K, N) and of pairs (B, K, K, P).
+
+    Before it is trained it is the same for all.
+
+    Parameters
+    ----------
+    node, edge : int
+        N and P.
+    hidden : int
+        Features of a user, and of a message.
+    layers : int
+    constant : float
+        What it says before it is trained.
+    """
+
+    def __init__(self, node: int, edge: int, hidden: int, layers: int, constant: float = 0.0) -> None:
+        super().__init__()
+        self.first = nn.Linear(node, hidden)
+        self.layers = nn.ModuleList(Layer(hidden, edge) for _ in range(layers))
+        self.last = flat(hidden, constant)
+
+    def forward(self, nodes: Tensor, edges: Tensor, heard: Tensor | None = None) -> Tensor:
+        """Messages come from all, or from those of `heard` (B, K)."""
+        x = self.first(nodes)
+        for layer in self.layers:
+            x = layer(x, edges, heard)
+        return self.last(x)[..., 0]  # type: ignore[no-any-return]
+
+
+def flat(inputs: int, constant: float) -> nn.Linear:
+    """A last layer of one output that is constant to begin with."""
+    layer = nn.Linear(inputs, 1)
+    nn.init.zeros_(layer.weight)
+    nn.init.constant_(layer.bias, constant)
+    return layer

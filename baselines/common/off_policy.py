@@ -91,6 +91,8 @@ class Learner(Protocol):
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+    def begin_anew(self) -> None:
+        """Forget what held where the weights were trained, as the training goes on elsewhere."""
 
 
 class Exploration:
@@ -155,6 +157,8 @@ def train_off_policy(
     with Run(name, config=args, env_id=ENV_ID, total=args.rounds, unit="round", folder=args.folder, resume=args.resume,
              progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
         run.restore(restore)
+        if run.fine_tunes:
+            learner.begin_anew()
         for round_ in range(run.position, args.rounds):
             observations, _ = env.reset(seed=networks.of(round_))
             before, losses = learner.see(env, observations), {}

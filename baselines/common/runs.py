@@ -50,7 +50,8 @@ class Run:
         Where record, checkpoint and TensorBoard events go. Without one, nothing is written.
     resume : bool
         Whether `restore` gives the checkpoint in `folder`. One made with other arguments, or by a version that kept
-        other things, is refused; one that is damaged is told and counts for none.
+        other things, is refused; one that is damaged is told and counts for none. Where none is resumed, `restore`
+        gives what `config.start` names, if it names anything.
     unit : str
     progress : bool
         Whether to show the bar.
@@ -63,6 +64,8 @@ class Run:
         What was logged: {"at": position, name: value or list, ...}.
     seconds : float
         Training time so far, earlier parts of a resumed run included.
+    fine_tunes : bool
+        Whether it begins with what another training has learned.
 
     Examples
     --------
@@ -100,6 +103,7 @@ class Run:
         self.checkpoint_every = checkpoint_every
         self._progress, self._interrupted = progress, False
         self._restored = self._read() if resume else None
+        self.fine_tunes = self._restored is None and self.config.get("start") is not None
         if self._restored is not None:
             self.curve = json.loads(self._restored["curve"])
             self.position, self.seconds = self._restored["position"], self._restored["seconds"]
@@ -145,16 +149,19 @@ class Run:
             signal.signal(signal.SIGINT, self._handler)
 
     def restore(self, load: Callable[[dict[str, Any]], object]) -> None:
-        """Give `load` the state of the last `checkpoint` of the run that is resumed; at a fresh start do nothing.
+        """Give `load` the state of the last `checkpoint` of the run that is resumed, or else of the one to start from.
 
         Raises
         ------
         ValueError
             If `load` does not find there what it looks for.
         """
-        saved = self._restored
-        if saved is not None and self.folder is not None:
-            _understood(self.folder / CHECKPOINT, saved, lambda: load(saved["state"]))
+        saved, path = self._restored, Path() if self.folder is None else self.folder / CHECKPOINT
+        if saved is None and self.fine_tunes:
+            path = Path(self.config["start"])
+            saved = _load(path)
+        if saved is not None:
+            _understood(path, saved, lambda: load(saved["state"]))
 
     def advance(self, units: int = 1, **postfix: float) -> None:
         """Move on, and show numbers beside the bar."""

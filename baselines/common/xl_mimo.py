@@ -81,7 +81,7 @@ class Validation:
     """Steps of an episode: through a fuzzy layer the first ones differ, without one all are alike."""
 
     def __init__(self, args: RunArgs) -> None:
-        kwargs = {**_without_scale(args.env_kwargs), "episode_length": self.STEPS}
+        kwargs = {**without_scale(args.env_kwargs), "episode_length": self.STEPS}
         assert VALIDATION + args.validation_networks <= HELD_OUT
         self._env: Any = Networks(
             env_id=ENV_ID, env_kwargs=kwargs, num_scenarios=args.validation_networks, first_scenario=VALIDATION
@@ -99,7 +99,7 @@ class Validation:
         return {"sum_se": earned, "power": shares}
 
 
-def _without_scale(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def without_scale(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Policies are judged in shares of the maximum power, whatever scale they learn in, and by the sum."""
     return {k: v for k, v in kwargs.items() if k not in ("power_scale", "power_range_db", "reward_scope")}
 

@@ -20,6 +20,7 @@ from benchmarks.figures import (
     auction_rules,
     auction_sharing,
     auction_sinr,
+    auction_vcg,
     cell_free_cqi,
     cell_free_levels,
     cell_free_replay,
@@ -47,6 +48,7 @@ FIGURES: dict[str, Callable[..., None]] = {
     "auction-rules": auction_rules.make,
     "auction-sharing": auction_sharing.make,
     "auction-sinr": auction_sinr.make,
+    "auction-vcg": auction_vcg.make,
     "cell-free-cqi": cell_free_cqi.make,
     "cell-free-levels": cell_free_levels.make,
     "cell-free-replay": cell_free_replay.make,
@@ -62,6 +64,10 @@ FIGURES: dict[str, Callable[..., None]] = {
     "xl-mimo-receivers": xl_mimo_receivers.make,
     "xl-mimo-times": xl_mimo_times.make,
 }
+
+
+QUICK = "A quick look: few networks and seeds, and learners have not converged. It says that the code runs, no more."
+"""Below the table of one."""
 
 
 def main(name: tyro.conf.Positional[str], out: Path = Path("runs/figures"), quick: bool = False) -> None:
@@ -81,4 +87,7 @@ def main(name: tyro.conf.Positional[str], out: Path = Path("runs/figures"), quic
             raise SystemExit(f"{name} has no quick form: leave --quick out")
         make, stem = partial(make, quick=True), out / f"{name}-quick"
     make(stem)
+    if quick:
+        with stem.with_suffix(".md").open("a", encoding="utf-8") as file:
+            file.write(f"\n{QUICK}\n")
     print(f"{stem}.png, .csv, .md")

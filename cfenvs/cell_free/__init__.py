@@ -6,8 +6,8 @@ The way of an action, file by file (`cfenvs.core` and `cfenvs.power` hold what i
 * `power/views.py`, `power/actions.py`: it is checked, and becomes powers in mW.
 * `simulator.py`, over `power/simulator.py`: `step` has the rates from `receivers.py`, which has them from the kernels
   of `cfenvs.radio`, settles in `kernels.py` who was not to send, has the objective judged by `power/objectives.py`, and
-  goes on along the path that `activity.py` drew.
-* `views.py` on top of `power/views.py`: reward, outcome, next situation and observation.
+  goes on along the path that `activity.py` drew, and moves users that walk by `power/walks.py`.
+* `views.py` on top of `power/views.py` and `power/pieces.py`: reward, outcome, next situation and observation.
 
 A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.py` knows what would have been best,
 `render.py` what it looks like, `env.py` has the `System` and its page.
@@ -25,12 +25,13 @@ from cfenvs.cell_free.env import (
     parallel_vec_env,
     warmup,
 )
+from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
 from cfenvs.cell_free.presets import PRESETS
-from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.control import Optimum
 from cfenvs.power.levels import db_levels, linear_levels
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 
 __all__ = [
     "ACTIVITY",

@@ -16,7 +16,7 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.core.config import require, require_count
 from cfenvs.core.simulator import blocks
 from cfenvs.kernels import kernel
-from cfenvs.power.choices import Chosen, choose_class, is_own, numbers, refuse
+from cfenvs.power.choices import Chosen, Classes, numbers, refuse
 from cfenvs.radio.draws import uniforms
 
 if TYPE_CHECKING:
@@ -231,12 +231,13 @@ class OwnActivity:
 
 
 ACTIVITY: Mapping[str, type[Activity]] = {"markov": Markov, "static": Static, "toggle": Toggle}
+ACTIVITIES = Classes(ACTIVITY, Activity, OwnActivity)
 
 
 def make_activity(config: CellFreeConfig, num_worlds: int) -> Together | OwnActivity:
     """The activity that the configuration names."""
-    made: Any = choose_class(config, "activity", ACTIVITY, Activity)(config, num_worlds)
-    return OwnActivity(made) if is_own(config.activity, ACTIVITY) else made
+    made: Together | OwnActivity = ACTIVITIES.make(config, "activity", num_worlds)
+    return made
 
 
 @kernel

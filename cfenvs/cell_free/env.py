@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.facts import facts
+from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
-from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
@@ -17,12 +19,18 @@ from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 
 
 def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:
     from cfenvs.cell_free.render import CellFreeRenderer  # needs pygame
 
     return CellFreeRenderer(simulator)
+
+
+def _served(simulator: CellFreeSimulator) -> tuple[str, Float]:
+    mbps = simulator.config.bandwidth / 1e6
+    return "rate of an active user, Mbit/s", mbps * simulator.rates[simulator.acted_active]
 
 
 SYSTEM = System(
@@ -34,9 +42,11 @@ SYSTEM = System(
     agents=UsersView,
     renderer=_make_renderer,
     presets=PRESETS,
-    metrics={"reward": "mean", "objective": "mean", "violations": "mean"},
+    metrics={"reward": "mean", "objective": "mean", "violations": "mean", "outage": "mean"},
     louder=louder,
     describe=describe,
+    facts=facts,
+    served=_served,
     catalogue={
         "receiver": RECEIVERS,
         "path_loss": PATH_LOSS,
@@ -70,6 +80,10 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     situation (activity and channels go their own way), so that the task is a contextual bandit with observations of
     past rates.
 
+    With `mobility="random-waypoint"` users walk, `speed` m/s times `step_duration` s in a step, and gains, shadowing,
+    estimates and every `pilot_period` steps pilots follow. Options of reports say how late and how coarsely a network
+    is told its rates; what is earned stays the same.
+
     Action Space
     ------------
     =====================  ==============================  ==========================================================
@@ -86,37 +100,49 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
 
     Observation Space
     -----------------
-    A `Box` of float32:
+    A `Box` of float32: the pieces that `observation` names, one after the other, such as "rates" (default),
+    "rates+gains" or `["rates", "age", "powers"]`. K users, L access points, J neighbours:
 
-    ==========================  ==================  ==================================================================
-    entries                     range               meaning
-    ==========================  ==================  ==================================================================
-    K                           0, 1                d(t): who is active
-    K                           0, 1                v(t-1): which inactive users transmitted (with continuous actions,
-                                                    above 0.001 of `max_power`); 0 after a reset
-    K                           0 to 4              u(t-1): rates / (5 bit/s/Hz), clipped; 0 for inactive users and
-                                                    after a reset
-    K (1 + L), only with        -4 to 4             for each user the sum of its large-scale gains over access points,
-    "rates+gains"                                   then each gain: (dB over the noise at 1 mW + 20) / 20, clipped
-    ==========================  ==================  ==================================================================
+    ==========  ============  ==========  ========  ==================================================================
+    piece       central       user        range     meaning
+    ==========  ============  ==========  ========  ==================================================================
+    "rates"     3 K           1 + J       0 to 4    central: d(t), who is active; v(t-1), which inactive users sent
+                                                    (with continuous actions, above 0.001 of `max_power`), 0 after a
+                                                    reset; u(t-1), rates / (5 bit/s/Hz), as last reported, clipped, 0
+                                                    for inactive users and after a reset. User: u(t-1)
+    "gains"     K (1 + L)     1 + L       -4 to 4   for each user the sum of its large-scale gains over access points,
+                                                    then each gain: (dB over the noise at 1 mW + 20) / 20, clipped
+    "pilots"    K K           J           0, 1      which two users share a pilot: row k for user k
+    "powers"    K             1           0 to 1    shares of `max_power` in the last step; 0 after a reset
+    "age"       K             1 + J       0 to 4    how many steps before the last one the step was that a rate was
+                                                    reported of, / 10, clipped; 0 if at once
+    "active"    K             1 + J       0, 1      d(t)
+    ==========  ============  ==========  ========  ==================================================================
 
-    Each user's agent (`cfenvs.cell_free.parallel_env`) sees its own rate, then those of its neighbours by rising
-    distance; with "rates+gains" its own 1 + L gains; with `identity=True` its index, one-hot. Its `info["active"]` and
-    `info["action_mask"]` say whether it may act; `state()` is the observation above.
+    Each user's agent (`cfenvs.cell_free.parallel_env`) sees its own number of "rates", "age", "active", then those of
+    its neighbours by rising distance; which of these share its pilot; its own gains and power; with `identity=True` at
+    the end its index, one-hot. Its `info["active"]` and `info["action_mask"]` say whether it may act; `state()` is the
+    observation above. `cfenvs.cell_free.views.central_layout(config)` and `users_layout(config)` say where each piece
+    is.
 
     Rewards
     -------
     min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
     objectives: "sum", "proportional-fair" (the geometric mean), "energy-efficiency" (with `circuit_power`,
-    `access_point_power` and `amplifier_efficiency`), or your own (`cfenvs.power.objectives`). Agents get the
+    `access_point_power` and `amplifier_efficiency`), "fifth-percentile", "target-rate" (the share of users that reach
+    `target_rate`), "weighted-sum" (with `user_weights`), weighted sums of these ({"min": 1.0, "sum": 0.1}), or your
+    own (`cfenvs.power.objectives`). What is proven of the minimum is the best found for the others. Agents get the
     objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
     neighbours ("neighborhood").
 
     A power of 0 for one active user makes the reward 0: of random joint actions over 5 levels with 10 active users,
     89 % earn nothing.
 
-    `info` holds `rates` and `powers` (mW) of the users, the `objective`, the number of `violations`, and with
-    `info_optimum=True` the `optimum` for the action type in use and the `regret`.
+    `info` holds `rates` and `powers` (mW) of the users, the `objective`, the number of `violations`, with `target_rate`
+    or CQI steps the `outage` (the share of active users below that rate, or below all steps), and with
+    `info_optimum=True` the `optimum` for the action type in use and the `regret`. `rates` are the truth; with any of
+    `report_bits`, `report_delay`, `report_noise_db`, `report_period`, `report_loss` there are also `reports`, what was
+    last reported of them, and `report_ages` in steps (of a user's agent: `report`, `report_age`).
 
     Starting State
     --------------

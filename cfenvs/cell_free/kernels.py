@@ -71,26 +71,30 @@ def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> bool:
 
 
 @kernel
-def observe_users(active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32) -> None:
-    """Write [d, v, u] of every world to the first 3 K columns of `out` (E, S), rates over `scale` and clipped."""
+def observe_users(
+    active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32, start: int
+) -> None:
+    """Write [d, v, u] of every world to 3 K columns of `out` (E, S), rates over `scale` and clipped."""
     num_worlds, num_users = rates.shape
     inverse = 1.0 / scale
-    for e in range(num_worlds):  # one loop for each part: each of them vectorises
+    for e in range(num_worlds):
+        row = out[e, start:]
+        for k in range(num_users):  # one loop for each part: each of them vectorises
+            row[k] = active[e, k]
         for k in range(num_users):
-            out[e, k] = active[e, k]
+            row[num_users + k] = violations[e, k]
         for k in range(num_users):
-            out[e, num_users + k] = violations[e, k]
-        for k in range(num_users):
-            out[e, 2 * num_users + k] = min(rates[e, k] * inverse, clip)
+            row[2 * num_users + k] = min(rates[e, k] * inverse, clip)
 
 
 @kernel
-def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: float, out: Float32) -> None:
-    """Write own rate and those of the neighbours (E, K, J) to the first 1 + J columns of `out` (E, K, D)."""
+def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: float, out: Float32, start: int) -> None:
+    """Write own rate and those of the neighbours (E, K, J) to 1 + J columns of `out` (E, K, D)."""
     num_worlds, num_users, num_neighbors = neighbors.shape
     inverse = 1.0 / scale
     for e in range(num_worlds):
         for k in range(num_users):
-            out[e, k, 0] = min(rates[e, k] * inverse, clip)
+            row = out[e, k, start:]
+            row[0] = min(rates[e, k] * inverse, clip)
             for j in range(num_neighbors):
-                out[e, k, 1 + j] = min(rates[e, neighbors[e, k, j]] * inverse, clip)
+                row[1 + j] = min(rates[e, neighbors[e, k, j]] * inverse, clip)

@@ -15,18 +15,22 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
-from cfenvs.core.kept import entry
-from cfenvs.power.choices import Chosen, choose_class, is_own
+from cfenvs.core.kept import alone, entry
+from cfenvs.power.choices import Chosen, Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
+from cfenvs.radio.draws import twin
 from cfenvs.radio.estimation import (
     estimates_from_pilots,
     filtered_covariances,
     pilot_filter,
     received_pilots,
 )
+from cfenvs.radio.held_fading import held_estimates
+from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse import MmseBatch
+from cfenvs.radio.mmse_kernel import pack_realizations
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.spectral_efficiency import cqi, cqi_of_rate
 from cfenvs.radio.uatf import (
@@ -63,6 +67,7 @@ class Receiver(Chosen, ABC):
         "fading": "average",
         "pilots_from": "all",
         "utility": "shannon",
+        "mobility": "static",
     }
     usual_decoding: ClassVar[Lsfd] = "none"
     """What `lsfd=None` means for it."""
@@ -88,9 +93,28 @@ class Receiver(Chosen, ABC):
         """Estimate anew from what is held, with these users sending pilots: for `pilots_from="active"`."""
         raise NotImplementedError(f"{type(self).__name__} does not offer pilots_from")
 
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        """Go on with other gains, scattering and pilots in the same episode, and with these users sending pilots.
+
+        For `mobility`: `scenario` is the network as it is now.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not offer mobility")
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        """The same in several worlds (n,), with a leading axis n; `sending` is (n, K)."""
+        for i, world in enumerate(worlds.tolist()):
+            self.walk_on(world, entry(now, i), sending[i])
+
     def efficiencies(self, powers: Float) -> Float:
         """Spectral efficiencies of all worlds; powers (E, K) in mW -> (E, K)."""
         return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
+
+    grain: int | None = None
+    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
 
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
@@ -130,15 +154,20 @@ class Receiver(Chosen, ABC):
 class _StatisticalReceiver(Receiver):
     """One that reduces to the use-and-then-forget form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility")
     reasons: ClassVar[Mapping[str, str]] = {"fading": 'is for receiver "mmse"; "l-mmse" and "mr" know statistics only'}
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = UatfBatch(num_worlds, config.users)
+        self.grain = self._batch.lanes
 
     def efficiencies(self, powers: Float) -> Float:
         rates = self._batch.spectral_efficiencies(powers)
+        return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        rates = self._batch.spectral_efficiencies(powers, rows)
         return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
@@ -168,7 +197,7 @@ class _StatisticalReceiver(Receiver):
 class MaximumRatioReceiver(_StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility")
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -188,6 +217,15 @@ class MaximumRatioReceiver(_StatisticalReceiver):
             R = scenario.correlation
             batch.set(world, mr_uatf_coefficients(R, scenario.pilots, power, length, lsfd=lsfd, sending=sending))
 
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        self.set_pilots(world, scenario, sending)
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        if self._in_kernel:
+            self._set_all(worlds, now.gains, now.pilots, sending)
+        else:
+            super().walk_on_all(worlds, now, sending)
+
     @property
     def _in_kernel(self) -> bool:
         return self.config.antennas == 1 and self.decoding == "none"
@@ -206,7 +244,21 @@ class LocalMmseReceiver(_StatisticalReceiver):
     }
     usual_decoding: ClassVar[Lsfd] = "optimal"
 
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        rng = self._rngs[world]
+        assert rng is not None
+        self._take_statistics(world, scenario, twin(rng), sending)  # the same draws, through other gains
+
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        if self.config.mobility != "static":
+            self._rngs[world] = twin(rng)
+        self._take_statistics(world, scenario, rng, sending)
+
+    def _take_statistics(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config = self.config
         h_hat, C = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
         powers = np.full(config.users, config.max_power)
@@ -218,27 +270,44 @@ class LocalMmseReceiver(_StatisticalReceiver):
 class CentralMmseReceiver(Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility")
+    grain = 1
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility")
     reasons: ClassVar[Mapping[str, str]] = {
         "lsfd": 'is for receivers "l-mmse" and "mr"; the centralised "mmse" has no decoding step to weight'
     }
 
+    variant: ClassVar[Mapping[str, Any]] = {"fading": "block"}
+
     @classmethod
     def suited(cls, config: CellFreeConfig) -> type[Receiver]:
-        return BlockMmseReceiver if cls is CentralMmseReceiver and config.fading == "block" else cls
+        return BlockMmseReceiver if cls is CentralMmseReceiver and config.fading != "average" else cls
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = MmseBatch(num_worlds, self._realizations, config.access_points, config.antennas, config.users)
         self._all = np.arange(num_worlds)
         self._phases: list[_PilotPhase | None] = [None] * num_worlds
+        self._held = _HeldDraws(config, num_worlds) if self._holds_draws else None
 
     @property
     def _realizations(self) -> int:
         return self.config.realizations
 
+    @property
+    def _holds_draws(self) -> bool:
+        return self.config.mobility != "static"
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        self.walk_on_all(np.array([world]), alone(scenario), sending[None])
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        assert self._held is not None
+        self._held.estimate(worlds, now, sending, self._batch)
+
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+        if self._held is not None:
+            self._held.hold(world, phase)
         # Channels and pilot noise are kept only where estimates will be made from them again.
         self._phases[world] = phase if self.config.pilots_from == "active" else None
         self._batch.set(world, *phase.estimate(scenario, sending))
@@ -250,6 +319,9 @@ class CentralMmseReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
@@ -278,9 +350,9 @@ class CentralMmseReceiver(Receiver):
 
 
 class BlockMmseReceiver(CentralMmseReceiver):
-    """Centralised MMSE combining; the rate is that of a fresh realisation at every step."""
+    """Centralised MMSE combining; the rate is that of one realisation at every step, fresh or evolved from the last."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "mobility")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -290,10 +362,16 @@ class BlockMmseReceiver(CentralMmseReceiver):
         self._pilots = np.zeros((num_worlds, config.users), np.int64)
         self._sending = np.ones((num_worlds, config.users), bool)
         self._keys = np.zeros(num_worlds, np.uint64)
+        self._evolving = config.fading == "clarke"
+        self._stride = config.stride / config.wavelength if self._evolving else 0.0
 
     @property
     def _realizations(self) -> int:
         return 1
+
+    @property
+    def _holds_draws(self) -> bool:
+        return False
 
     @property
     def max_min_is_exact(self) -> bool:
@@ -303,6 +381,11 @@ class BlockMmseReceiver(CentralMmseReceiver):
         self._roots[world] = fading.matrix_root(scenario.correlation)
         self._pilots[world] = scenario.pilots
         self.set_pilots(world, scenario, sending)
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        roots, filters, errors = _filtering(self.config, now, sending)
+        self._roots[worlds], self._filters[worlds], self._batch.errors[worlds] = roots, filters, errors
+        self._pilots[worlds], self._sending[worlds] = now.pilots, sending
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
         config = self.config
@@ -319,6 +402,8 @@ class BlockMmseReceiver(CentralMmseReceiver):
         block_estimates(
             self._keys,
             steps,
+            steps * self._stride,
+            self._evolving,
             self._roots,
             self._filters,
             self._pilots,
@@ -332,23 +417,71 @@ class BlockMmseReceiver(CentralMmseReceiver):
 class _PilotPhase:
     """Channels and pilot noise of several realisations, from which estimates are made."""
 
-    def __init__(self, config: CellFreeConfig, channels: Complex, noise: Complex) -> None:
-        self._config, self._channels, self._noise = config, channels, noise
+    def __init__(self, config: CellFreeConfig, normals: Complex, channels: Complex, noise: Complex) -> None:
+        self._config, self.normals, self._channels, self.noise = config, normals, channels, noise
 
     @classmethod
     def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> _PilotPhase:
         shape = (count, config.access_points, config.antennas)
         normals = fading.complex_normals((*shape, config.users), rng)
         channels = fading.correlate(normals, fading.matrix_root(scenario.correlation))
-        return cls(config, channels, fading.complex_normals((*shape, config.pilot_length), rng))
+        return cls(config, normals, channels, fading.complex_normals((*shape, config.pilot_length), rng))
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
         """Estimates (R, L, N, K) and the covariance of their errors (L, K, N, N)."""
         power, length = self._config.max_power, self._config.pilot_length
-        received = received_pilots(self._channels, self._noise, scenario.pilots, power, length, sending)
+        received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
         filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
         h_hat = estimates_from_pilots(received, filters, scenario.pilots, power)
         return h_hat, filtered_covariances(scenario.correlation, filters, power, length)[1]
+
+
+class _HeldDraws:
+    """Normals and pilot noise of E worlds that are held while gains and pilots change, in lanes."""
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        self._config = config
+        groups, L, N = -(-config.realizations // LANES), config.access_points, config.antennas
+        self._normals = np.zeros((num_worlds, groups, config.users, L, N, 2, LANES))
+        self._noise = np.zeros((num_worlds, groups, config.pilot_length, L, N, 2, LANES))
+
+    def hold(self, world: int, phase: _PilotPhase) -> None:
+        """Keep what a new drop was estimated from."""
+        self._normals[world], self._noise[world] = pack_realizations(phase.normals), pack_realizations(phase.noise)
+
+    def estimate(self, worlds: Int, now: Scenario, sending: Bool, batch: MmseBatch) -> None:
+        """Estimate through the gains and pilots of now, (n, ...)."""
+        config = self._config
+        roots, filters, batch.errors[worlds] = _filtering(config, now, sending)
+        held_estimates(
+            worlds,
+            self._normals,
+            self._noise,
+            roots,
+            filters,
+            now.pilots,
+            sending,
+            float(config.max_power),
+            config.pilot_length,
+            batch.estimates,
+        )
+
+
+def _filtering(config: CellFreeConfig, now: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
+    """Roots of the correlation, pilot filters and error covariances of n networks, each (n, L, K, N, N)."""
+    power, length = config.max_power, config.pilot_length
+    if now.scattering is not None:
+        each = [
+            (R, pilot_filter(R, pilots, power, length, heard))
+            for R, pilots, heard in zip(now.scattering, now.pilots, sending, strict=True)
+        ]
+        R, filters = (np.array(part) for part in zip(*each, strict=True))
+        return fading.matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
+    shared = (now.pilots[:, :, None] == now.pilots[:, None, :]) & sending[:, :, None]
+    psi = 1.0 + power * length * (now.gains @ shared.astype(float))
+    R = now.correlation
+    filters = (now.gains / psi * sending[:, None, :])[..., None, None].astype(complex)
+    return np.sqrt(R), filters, filtered_covariances(R, filters, power, length)[1]
 
 
 RECEIVERS: Mapping[str, type[Receiver]] = {
@@ -356,9 +489,9 @@ RECEIVERS: Mapping[str, type[Receiver]] = {
     "l-mmse": LocalMmseReceiver,
     "mr": MaximumRatioReceiver,
 }
+RECEIVER = Classes(RECEIVERS, Receiver, OwnReceiver)
 
 
 def make_receiver(config: CellFreeConfig, num_worlds: int) -> Receiver:
     """The receiver that the configuration names."""
-    made = choose_class(config, "receiver", RECEIVERS, Receiver)(config, num_worlds)
-    return cast(Receiver, OwnReceiver(made) if is_own(config.receiver, RECEIVERS) else made)
+    return cast(Receiver, RECEIVER.make(config, "receiver", num_worlds))

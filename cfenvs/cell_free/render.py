@@ -26,6 +26,7 @@ from cfenvs.draw.figure import (
     wrapped_lines,
 )
 from cfenvs.draw.pen import LINK, PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, place_labels
+from cfenvs.power.walks import HISTORY
 
 MAX_LINKED = 12
 """Users above which lines between users of a pilot would hide the map."""
@@ -36,6 +37,7 @@ class Drop:
     """What stays as long as a world keeps its drop, in pixels, and the optimum found last."""
 
     scenario: Scenario
+    walk: int
     access_points: Float
     users: Float
     labels: Float
@@ -50,8 +52,8 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
 
     After a step, everything shown belongs to the situation in which that step acted: active users, powers, rates and
     optimum. After a reset it is the situation that the first step will meet. The optimum is left out where it can no
-    longer be found: after a step with `fading="block"`, or after a change of the active set with
-    `pilots_from="active"`, unless `info_optimum` stored it.
+    longer be found: after a step where users walk or `fading` is not "average", or after a change of the active set
+    with `pilots_from="active"`, unless `info_optimum` stored it.
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
@@ -76,8 +78,18 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         figure.header(simulator.steps[world], config.episode_length, number, value, reference)
         figure.ground(drop.links)
         self._pen.triangles(drop.access_points, site_size(len(drop.access_points)), SITE)
-        figure.users(drop.users, drop.labels, shares if begun else None, colours, active, alarms)
-        figure.rates(f"Rate of each user ({UNIT})", rates, colours, axis, value if begun else None, reference)
+        users, labels = drop.users, drop.labels
+        if config.mobility != "static":
+            path = on_map(simulator.walks.trail(world, max(int(simulator.steps[world]) - 1, 0)), config.side)
+            users = path[-1]
+            labels = place_labels(users, drop.access_points, MAP) if len(users) <= MAX_LABELLED else users
+            figure.trail(path, HISTORY)
+        figure.users(users, labels, shares if begun else None, colours, active, alarms)
+        reported = simulator.reports is not None
+        title = f"Rate of each user ({UNIT}){', red: as reported' if reported else ''}"
+        figure.rates(title, rates, colours, axis, value if begun else None, reference)
+        if reported:
+            figure.reports(simulator.reported[world], axis)
         figure.powers("Power (mW)", ("0", f"{config.max_power:g}"), shares, active, alarms)
         figure.scale(config.side)
         self._draw_keys()
@@ -89,9 +101,11 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         drop, active, begun = self._drop(world), self._shown_active(world), simulator.steps[world] > 0
         if begun and config.info_optimum:
             return Reference(float(simulator.optimum_values[world]), bool(simulator.optimum_certified[world]))
+        if begun and config.mobility != "static":
+            return None
         if not begun or (config.fading == "average" and (active == simulator.active[world]).all()):
             optimum = simulator.optimum(world)
-        elif config.fading == "block" or config.pilots_from == "active":
+        elif config.fading != "average" or config.pilots_from == "active":
             return None
         elif drop.active == active.tobytes():
             return drop.reference
@@ -100,6 +114,11 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         value = optimum.of_actions(config.action_type).value
         drop.active, drop.reference = active.tobytes(), Reference(value, optimum.certified)
         return drop.reference
+
+    @property
+    def _linked(self) -> bool:
+        config = self.simulator.config
+        return config.users <= MAX_LINKED and config.mobility == "static"
 
     def _shown_active(self, world: int) -> Bool:
         simulator = self.simulator
@@ -110,15 +129,17 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         scenario = self.simulator.scenarios[world]
         assert scenario is not None
         drop = self._drops.get(world)
-        if drop is None or drop.scenario is not scenario:
-            config = self.simulator.config
+        config = self.simulator.config
+        # Users may set out from the same drop twice.
+        walk = 0 if config.mobility == "static" else int(self.simulator.walks.number[world])
+        if drop is None or drop.scenario is not scenario or drop.walk != walk:
             users, sites = (on_map(points, config.side) for points in (scenario.users, scenario.access_points))
             # Rates at full power set the axis, so that it keeps still while powers change.
             full = np.full((1, config.users), config.max_power)
             reach = float(self.simulator.receiver.efficiencies_in(world, full).max()) * self.simulator.prelog
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
-            links = _pilot_links(scenario, users) if config.users <= MAX_LINKED else []
-            drop = self._drops[world] = Drop(scenario, sites, users, labels, links, reach)
+            links = _pilot_links(scenario, users) if self._linked else []
+            drop = self._drops[world] = Drop(scenario, walk, sites, users, labels, links, reach)
         return drop
 
     def _draw_keys(self) -> None:
@@ -131,7 +152,9 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         x = pen.text("inactive", SMALL, QUIET, midleft=(x + 10, y)).right + 26
         self._figure.silent(x, y, 6, True)
         x = pen.text("inactive, but sends", SMALL, QUIET, midleft=(x + 10, y)).right + 18
-        if self.simulator.config.users <= MAX_LINKED:
+        if self.simulator.config.mobility != "static":
+            self._figure.trail_key(x + 8, y)
+        elif self._linked:
             pen.bar(x, y, 18, 1, LINK)
             pen.text("nearest with the same pilot", SMALL, QUIET, midleft=(x + 22, y))
 

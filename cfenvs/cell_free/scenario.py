@@ -12,8 +12,8 @@ import numpy as np
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground, replaced
-from cfenvs.radio import geometry, path_loss
+from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
+from cfenvs.radio import geometry
 from cfenvs.radio.correlation import local_scattering
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Scenario:
     ----------
     access_points : (L, 2) array
     users : (K, 2) array
-        Positions in metres.
+        Positions in metres; where users walk, those at the start, as are gains, pilots and all else.
     height : float or (L, K) array, or a list of these
         Of the access points above the users, in metres; an array where heights are given.
     gains : (L, K) array
@@ -39,6 +39,10 @@ class Scenario:
         Of the square, which wraps around, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels where it is more than `gains`.
+    shadowing_db : (L, K) array or None
+        Where users walk, in dB, also of links that have none.
+    still_db : (L, 1) array or None
+        The part of it that stays while users walk.
     """
 
     access_points: Float
@@ -48,6 +52,8 @@ class Scenario:
     pilots: Int
     side: float
     scattering: Complex | None
+    shadowing_db: Float | None = None
+    still_db: Float | None = None
 
     @property
     def correlation(self) -> Complex:
@@ -79,16 +85,21 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     access_points = on_the_ground(given, "access_points", placed)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "access_points", config.height, links)
-    between = geometry.link_geometry(access_points, users, side, height)
-    gain_db = config.propagation.gain_db(between, rngs)
-    noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
-    gain_db = np.minimum(replaced(given, "gain_db", gain_db), GIVEN_DB[1])
-    gains = path_loss.db_to_linear(gain_db - noise_dbm)
-    scattering = None
-    if config.antennas > 1:
-        spread = np.deg2rad(config.angular_std_deg)
-        scattering = gains[..., None, None] * local_scattering(
-            between.azimuth, between.elevation, config.antennas, spread, spread
-        )
-    pilots = config.propagation.pilots(gains, rngs)
-    return Scenario(access_points, users, heights, gains, pilots, side, scattering)
+    between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
+    between = config.large_scale.looked(between, rngs)
+    still = config.still_db(between, rngs)
+    shadow = config.large_scale.shadowing_db(between, rngs)
+    gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, shadow))
+    gains = config.large_scale.over_noise(gain_db)
+    pilots = config.assignment.pilots(gains, rngs)
+    scattering = scattered(config, between, gains)
+    kept = None if config.mobility == "static" else shadow
+    return Scenario(access_points, users, heights, gains, pilots, side, scattering, kept, still)
+
+
+def scattered(config: CellFreeConfig, links: geometry.Links, gains: Float) -> Complex | None:
+    """Spatial correlation (..., L, K, N, N) of links with these gains; None for single antennas."""
+    if config.antennas == 1:
+        return None
+    spread = np.deg2rad(config.angular_std_deg)
+    return gains[..., None, None] * local_scattering(links.azimuth, links.elevation, config.antennas, spread, spread)

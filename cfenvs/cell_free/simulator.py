@@ -13,16 +13,18 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
-from cfenvs.cell_free.scenario import Scenario, draw_scenarios
+from cfenvs.cell_free.scenario import Scenario, draw_scenarios, scattered
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
-from cfenvs.core.drops import Beginning
-from cfenvs.core.simulator import blocks
+from cfenvs.core.drops import Given
 from cfenvs.power.actions import PowerActions
-from cfenvs.power.choices import whole_or_not_at_all
+from cfenvs.power.given import heights_of
+from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
-from cfenvs.power.simulator import PowerSimulator
-from cfenvs.radio.geometry import nearest_first
+from cfenvs.power.simulator import PowerSimulator, Start
+from cfenvs.power.walks import Ground, Walks
+from cfenvs.radio.draws import words
+from cfenvs.radio.geometry import link_geometry, nearest_first
 from cfenvs.radio.path_loss import linear_to_db
 from cfenvs.radio.spectral_efficiency import prelog
 
@@ -48,10 +50,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     of_step: ClassVar = (*PowerSimulator.of_step, "violations", "violation_counts")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
-        super().__init__(config, num_worlds, PowerActions(config.action_type, config.max_power, config.action_levels))
+        self.prelog = prelog(config.pilot_length, config.coherence_length)
+        actions = PowerActions(config.action_type, config.max_power, config.action_levels)
+        super().__init__(config, num_worlds, actions, self.prelog)
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
-        self.prelog = prelog(config.pilot_length, config.coherence_length)
         self._unseen: set[int] = set()
         self._neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
         self._neighborhoods = np.zeros((*shape, config.users), bool)
@@ -63,6 +66,13 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._tolerance = VIOLATION_SHARE * config.max_power if config.action_type == "continuous" else 0.0
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = make_activity(config, num_worlds)
+        self._moving = config.mobility != "static"
+        if self._moving:
+            self.walks = Walks(config, num_worlds, config.access_points)
+            self._gains, self._positions = self.walks.at(self.steps)
+            self._pilots = np.zeros(shape, np.int64)
+            self._assignment_keys = np.zeros(num_worlds, np.uint64)
+            self._acted_neighborhoods = self._neighborhoods
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         super().check_options(options, worlds)
@@ -83,57 +93,112 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             raise ValueError("options['active'] has no active user: at least one must be active in every world")
         return chosen
 
-    def reset(
-        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
-    ) -> None:
-        initial = self._initial_active(options["active"], worlds) if "active" in options else None
-        with whole_or_not_at_all(self, generators):
-            beginnings = self.drops.begin(worlds, generators, seeded)
-            cut = list(blocks(len(worlds), self.config.access_points * self.config.users))
-            drawn = [self._draw(beginnings[block]) for block in cut]
-            for block, networks in zip(cut, drawn, strict=True):
-                chosen = None if initial is None else initial[block]
-                self._begin(worlds[block], beginnings[block], networks, seeded[block], chosen)
-            self.steps[worlds] = 0
-            self.receiver.fade(self.steps)
+    def draw(self, drops: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:
+        return draw_scenarios(self.config, drops, given)
+
+    def begin(self, worlds: Int, starts: Sequence[Start[Scenario]], options: Mapping[str, Any]) -> None:
+        for start in starts:
+            self._begin(start, self._initial_active(options["active"], start.worlds) if "active" in options else None)
+        self.steps[worlds] = 0
+        self.receiver.fade(self.steps)
         self.active = self.active.copy()
         self.active[worlds] = self._paths[worlds, 0]
-        self.clear(worlds)
 
-    def _draw(self, beginnings: Sequence[Beginning]) -> Scenario | None:
-        """The networks of those worlds that get a new one."""
-        new = [(beginning.drop, beginning.given) for beginning in beginnings if beginning.drop is not None]
-        return draw_scenarios(self.config, *zip(*new, strict=True)) if new else None
-
-    def _begin(
-        self,
-        worlds: Int,
-        beginnings: Sequence[Beginning],
-        drawn: Scenario | None,
-        seeded: Bool,
-        initial: Bool | None,
-    ) -> None:
-        """Networks, activity and receivers of some worlds, through each stage together."""
-        config, rngs = self.config, [beginning.rng for beginning in beginnings]
-        new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
-        drops: list[Any] = [beginnings[i].drop for i in new]
-        if drawn is not None:
-            self.scenarios.put(worlds[new], drawn)
-            self._unseen.update(worlds[new].tolist())
-            if config.observation == "rates+gains":
-                self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn))
-        self._activity.draw(worlds, rngs, seeded, initial, self._paths)
+    def _begin(self, start: Start[Scenario], initial: Bool | None) -> None:
+        """Activity, receivers, reports and walks of some worlds, through each stage together."""
+        config, worlds, rngs, new = self.config, start.worlds, start.rngs, start.worlds[start.new]
+        if start.drawn is not None:
+            self._unseen.update(new.tolist())
+            if "gains" in pieces_of(config):
+                self.scaled_gains[new] = scaled_gains(_gains_db(start.drawn.gains))
+        self._activity.draw(worlds, rngs, start.seeded, initial, self._paths)
         sending = self._sending(self._paths[worlds, 0])
-        if drawn is not None:
-            self.receiver.prepare_all(worlds[new], drawn, drops, sending[new])
-        old = set(range(len(worlds))).difference(new) if config.pilots_from == "active" else ()
-        for i in old:
-            self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
+        if start.drawn is not None:
+            self.receiver.prepare_all(new, start.drawn, start.drops, sending[start.new])
+        old = sorted(set(range(len(worlds))).difference(start.new.tolist()))
+        if self._moving:
+            self._return(worlds)
+            if old:
+                self.receiver.walk_on_all(worlds[old], self.situations(worlds[old]), sending[old])
+        elif config.pilots_from == "active":
+            for i in old:
+                self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             self.receiver.start_fading(world, rng)
-        anew = range(len(worlds)) if config.pilots_from == "active" or config.fading == "block" else new
-        for i in anew:
-            self.forget(int(worlds[i]))
+        if self.reports is not None:
+            self.reports.start(worlds, rngs, start.seeded)
+        if self._moving:
+            self._set_out(worlds, rngs)
+        changing = self._moving or config.pilots_from == "active" or config.fading != "average"
+        for world in (worlds if changing else new).tolist():
+            self.forget(world)
+
+    def _return(self, worlds: Int) -> None:
+        """Users are where they start, and have the gains and pilots of there."""
+        gains, positions, pilots = self._gains.copy(), self._positions.copy(), self._pilots.copy()
+        for part, name in ((gains, "gains"), (positions, "users"), (pilots, "pilots")):
+            part[worlds] = self.scenarios.rows(name)[worlds]
+        self._gains, self._positions, self._pilots = gains, positions, pilots
+        self._unseen.update(worlds.tolist())
+        if "gains" in pieces_of(self.config):
+            self.scaled_gains[worlds] = scaled_gains(_gains_db(gains[worlds]))
+
+    def _set_out(self, worlds: Int, rngs: Sequence[np.random.Generator]) -> None:
+        """Draw what pilots are assigned with on the way, then the walks."""
+        if self.config.pilot_period is not None:
+            self._assignment_keys[worlds] = words(rngs, 1)[:, 0]
+        for world, rng in zip(worlds.tolist(), rngs, strict=True):
+            scenario = self.scenario(world)
+            self.walks.start(world, Ground(self.config, scenario, scenario.access_points), rng)
+
+    def _walk_on(self, was_sending: Bool) -> None:
+        """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
+        config, pilots = self.config, self._pilots
+        gains, self._positions = self.walks.at(self.steps)
+        due = self.steps % config.pilot_period == 0 if config.pilot_period is not None else self.steps < 0
+        if due.any():
+            seeds = zip(self._assignment_keys[due].tolist(), self.steps[due].tolist(), strict=True)
+            pilots = pilots.copy()
+            pilots[due] = config.assignment.pilots(gains[due], [np.random.default_rng(seed) for seed in seeds])
+        sending = self._sending(self.active)
+        differs = (gains != self._gains).any(axis=(1, 2)) | (pilots != self._pilots).any(axis=1)
+        worlds = np.flatnonzero(differs | (sending != was_sending).any(axis=1))
+        self._gains, self._pilots = gains, pilots
+        if not worlds.size:
+            return
+        self.receiver.walk_on_all(worlds, self.situations(worlds), sending[worlds])
+        self._unseen.update(worlds.tolist())
+        if "gains" in pieces_of(config):
+            self.scaled_gains[worlds] = scaled_gains(_gains_db(gains[worlds]))
+        for world in worlds.tolist():
+            self.forget(world)
+
+    @property
+    def gains(self) -> Float:
+        """Large-scale gains over the noise power now, per mW, (E, L, K)."""
+        return self._gains if self._moving else self.scenarios.rows("gains")
+
+    @property
+    def positions(self) -> Float:
+        """Of the users now, in metres, (E, K, 2)."""
+        return self._positions if self._moving else self.scenarios.rows("users")
+
+    @property
+    def pilots(self) -> Int:
+        """Of the users now, (E, K)."""
+        return self._pilots if self._moving else self.scenarios.rows("pilots")
+
+    def situations(self, worlds: Int) -> Scenario:
+        """The networks of some worlds (n,) as they are now, with a leading axis n."""
+        rows, gains = self.scenarios.rows, self.gains[worlds]
+        access_points, users = rows("access_points")[worlds], self.positions[worlds]
+        heights = [rows("height")[world] for world in worlds.tolist()]
+        scattering = None
+        if self.config.antennas > 1:
+            height = heights_of(heights, gains.shape[1:])
+            links = link_geometry(access_points, users, self.config.side, height)
+            scattering = scattered(self.config, links, gains)
+        return Scenario(access_points, users, heights, gains, self.pilots[worlds], self.config.side, scattering)
 
     @property
     def neighbors(self) -> Int:
@@ -147,12 +212,17 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._look_around()
         return self._neighborhoods
 
+    @property
+    def acted_neighborhoods(self) -> Bool:
+        """Those in the situation that the last step acted in, (E, K, K)."""
+        return self._acted_neighborhoods if self._moving else self.neighborhoods
+
     def _look_around(self) -> None:
-        """Find who is near in new networks; not before a view of users asks, as a central one never does."""
+        """Find who is near where users are elsewhere; not before a view of users asks, as a central one never does."""
         if not self._unseen:
             return
         worlds = np.array(sorted(self._unseen))
-        near = nearest_first(self.scenarios.rows("users")[worlds], self.config.side)[..., : self.config.num_neighbors]
+        near = nearest_first(self.positions[worlds], self.config.side)[..., : self.config.num_neighbors]
         within = np.tile(np.eye(self.config.users, dtype=bool), (worlds.size, 1, 1))
         np.put_along_axis(within, near, True, axis=2)
         self._neighbors[worlds], self._neighborhoods[worlds] = near, within
@@ -163,8 +233,10 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def step(self, command: Float) -> bool:
         active = self.active
+        if self._moving and self.config.reward_scope == "neighborhood":
+            self._acted_neighborhoods = self.neighborhoods.copy()
         powers = command if self.config.include_zero else command * active
-        rates = self.receiver.efficiencies(powers)
+        rates = self.received(self.receiver, powers)
         self.powers, self.rates = powers, rates
         violations, counts = self.violations, self.violation_counts
         self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
@@ -172,12 +244,14 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.judge(powers)
         self.active = np.empty_like(active)
         some_end = advance(self._paths, self.steps, self.active, self.truncated)
-        if self.config.pilots_from == "active":
+        if self._moving:
+            self._walk_on(self._sending(active))
+        elif self.config.pilots_from == "active":
             for world in np.flatnonzero((self.active != active).any(axis=1)).tolist():
                 self.receiver.set_pilots(world, self.scenario(world), self.active[world])
                 self.forget(world)
         self.receiver.fade(self.steps)
-        if self.config.fading == "block":
+        if self.config.fading != "average":
             self.forget()
         return bool(some_end)
 
@@ -185,15 +259,15 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])
 
     def rates_at(self, powers: Float) -> Float:
-        return self.receiver.efficiencies(powers) * self.active * self.prelog
+        return self.received(self.receiver, powers) * self.active * self.prelog
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
         require(self.config.utility == "shannon", "utility", self.config.utility, "steps of CQI have no derivative")
         return self.receiver.gradient(powers, cotangents * self.active * self.prelog)
 
 
-def _gains_db(drawn: Scenario) -> Float:
-    """Large-scale gains in dB over the noise at 1 mW, (n, K, 1 + L): the sum over access points, then each."""
-    gains = drawn.gains.swapaxes(-1, -2)
+def _gains_db(gains: Float) -> Float:
+    """Gains (n, L, K) in dB over the noise at 1 mW, (n, K, 1 + L): the sum over access points, then each."""
+    gains = gains.swapaxes(-1, -2)
     total = np.ascontiguousarray(gains).sum(axis=-1, keepdims=True)
     return linear_to_db(np.concatenate([total, gains], axis=-1))

@@ -1,17 +1,70 @@
-"""From keyword arguments to a validated, immutable configuration: a preset, then overrides."""
+"""From keyword arguments to a validated, immutable configuration, put together from parts: a preset, then overrides."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from math import inf, isinf
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from cfenvs.core.errors import AGENTS, LENGTH, check_keys, check_keywords, shown
 
 Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What belongs together of a configuration: some fields, under "Parameters" what they mean, and their checks.
+
+    A configuration derives from its parts and has the fields of all of them as its own. A part that reads the fields of
+    another derives from it. Neither check calls `super()`: each part's own is called, that of a base before.
+
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Weather(Part):
+    ...     rain: float = 0.0  # in mm/h
+    ...
+    ...     def check(self):
+    ...         require_number(self, rain=(0, 100))
+    """
+
+    _checks: ClassVar[tuple[Callable[[Any], None], ...]] = ()
+    """All of all parts, then what they refuse together."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        parts = [vars(part) for part in reversed(cls.__mro__) if part is not Part]
+        cls._checks = tuple(part[name] for name in ("check", "check_together") for part in parts if name in part)
+
+    def __post_init__(self) -> None:
+        for check in self._checks:
+            check(self)
+
+    def check(self) -> None:
+        """Refuse values that these fields must not have, and bring others into their form."""
+
+    def check_together(self) -> None:
+        """Refuse what does not go with other fields, all of which have been checked."""
+
+
+def paged(config_class: type[Config]) -> type[Config]:
+    """Add to the docstring of a configuration what its parts say of their fields, under the name of each.
+
+    Parts come as their fields do: those of the last base first. Those of one name share a heading.
+    """
+    pages: dict[str, list[str]] = {}
+    for part in config_class.__mro__[:0:-1]:
+        _, heading, entries = inspect.cleandoc(vars(part).get("__doc__") or "").partition("Parameters\n----------\n")
+        if heading:
+            pages.setdefault(part.__name__, []).append(entries)
+    own = inspect.cleandoc(config_class.__doc__ or "")
+    config_class.__doc__ = "\n\n".join(
+        [own, *(f"{name}\n{'-' * len(name)}\n" + "\n".join(entries) for name, entries in pages.items())]
+    )
+    return config_class
 
 
 def configure(
@@ -70,9 +123,15 @@ def require_choice(config: Any, **choices: Collection[str]) -> None:
     """Each named field must hold one of its words."""
     for field, allowed in choices.items():
         value = getattr(config, field)
-        require(
-            isinstance(value, str) and value in allowed, field, value, f"must be one of {', '.join(map(repr, allowed))}"
-        )
+        if not (isinstance(value, str) and value in allowed):
+            require(False, field, value, f"must be one of {', '.join(map(repr, allowed))}")
+
+
+def require_switch(config: Any, *names: str) -> None:
+    """Each named field must hold True or False."""
+    for field in names:
+        value = getattr(config, field)
+        require(isinstance(value, bool), field, value, "must be True or False")
 
 
 def require_count(config: Any, **minimum: int) -> None:
@@ -80,21 +139,27 @@ def require_count(config: Any, **minimum: int) -> None:
     for field, least in minimum.items():
         value = getattr(config, field)
         whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        require(whole and value >= least, field, value, f"must be an integer, at least {least}")
+        if not (whole and value >= least):
+            require(False, field, value, f"must be an integer, at least {least}")
 
 
 def require_number(config: Any, **bounds: tuple[float, float]) -> None:
     """Each named field must hold a finite number within its bounds, ends included."""
     for field, (low, high) in bounds.items():
         value = getattr(config, field)
-        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        within = f"at least {low:g}" if np.isinf(high) else f"from {low:g} to {high:g}"
-        require(number and np.isfinite(value) and low <= value <= high, field, value, f"must be a number, {within}")
+        if not (is_number(value) and low <= value <= high):
+            within = f"at least {low:g}" if isinf(high) else f"from {low:g} to {high:g}"
+            require(False, field, value, f"must be a number, {within}")
 
 
 def require_positive(config: Any, *names: str) -> None:
     """Each named field must hold a finite number above zero."""
     for field in names:
         value = getattr(config, field)
-        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        require(number and np.isfinite(value) and value > 0, field, value, "must be a number above 0")
+        require(is_number(value) and value > 0, field, value, "must be a number above 0")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return number and -inf < value < inf

@@ -19,6 +19,12 @@ def entry(drops: Any, world: int) -> Any:
     return type(drops)(**{name: part[world] if _has_axis(part) else part for name, part in parts.items()})
 
 
+def alone(drop: Any) -> Any:
+    """One network as if several had been drawn, with a leading axis of 1: what `entry` takes apart."""
+    parts = {field.name: getattr(drop, field.name) for field in fields(drop)}
+    return type(drop)(**{name: part[None] if _has_axis(part) else part for name, part in parts.items()})
+
+
 class KeptDrops(Sequence[Scenario | None]):
     """The current network of each of E worlds, None before its first.
 

@@ -21,6 +21,7 @@ from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.core.account import Account
 from cfenvs.core.config import load_object, require
 from cfenvs.core.contest import Contest
+from cfenvs.core.crew import Crew
 from cfenvs.core.errors import check_options
 from cfenvs.core.threads import one_thread
 
@@ -83,12 +84,15 @@ class Simulator(ABC, Generic[Command, Scenario, Best]):
         The current network of each world; None before its first reset.
     terminated, truncated : (E,) bool arrays
         How the last step left each world.
+    crew : Crew
+        The threads that it may share its worlds out among.
     """
 
     num_worlds: int
     scenarios: Sequence[Scenario | None]
     terminated: Bool
     truncated: Bool
+    crew: Crew = Crew()
     reset_options: ClassVar[tuple[str, ...]] = ()
     """What `reset(options=...)` takes, beside `reset_mask` of many worlds."""
 
@@ -201,6 +205,10 @@ class AgentsView(View[Command]):
         """The central view of all worlds, (E, S)."""
 
 
+def _no_facts(simulator: Any, view: View[Any], world: int) -> Mapping[str, Mapping[str, Any]]:
+    return {}
+
+
 Config = TypeVar("Config")
 Sim = TypeVar("Sim", bound=Simulator[Any, Any, Any])
 
@@ -233,6 +241,12 @@ class System(Generic[Config, Sim]):
         finds out what hangs on the last bits.
     describe : callable
         A configuration to a line for `python -m cfenvs`.
+    facts : callable
+        (simulator, view, world) to what `describe()` of a face says beyond what is said of every system: plain values
+        by section and name (`cfenvs.core.description`).
+    served : callable, optional
+        A simulator to what is counted of each of those that are served, in words with its unit, and these numbers of
+        the last step in all worlds, flat: a report shows their distribution.
     catalogue : mapping
         Arguments that take names, each with what its names stand for: things whose docstrings begin with a sentence.
     controllers : mapping
@@ -265,6 +279,8 @@ class System(Generic[Config, Sim]):
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))
     louder: Callable[[Config, float], Mapping[str, Any]] | None = None
     describe: Callable[[Config], str] = str
+    facts: Callable[[Any, View[Any], int], Mapping[str, Mapping[str, Any]]] = _no_facts
+    served: Callable[[Any], tuple[str, Float]] | None = None
     catalogue: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
     first_look: str = "random"
@@ -289,7 +305,10 @@ class System(Generic[Config, Sim]):
         """What `reset(options=...)` takes, as the simulator says."""
         return getattr(self.simulator, "reset_options", ())
 
-    def build(self, config: Config, num_worlds: int) -> Sim:
-        """A simulator whose numbers do not depend on how many threads the machine has."""
+    def build(self, config: Config, num_worlds: int, threads: Any = 1) -> Sim:
+        """A simulator whose numbers do not depend on how many threads the machine has, or it may use."""
+        crew = Crew.of(threads)
         with one_thread():
-            return self.simulator(config, num_worlds)
+            simulator = self.simulator(config, num_worlds)
+        simulator.crew = crew
+        return simulator

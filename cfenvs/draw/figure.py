@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,16 @@ from cfenvs.draw.pen import (
     nice_axis,
     nice_length,
 )
-from cfenvs.power.objectives import EnergyEfficiency, MinimumRate, ProportionalFairness, SumRate
+from cfenvs.power.objectives import (
+    EnergyEfficiency,
+    FifthPercentile,
+    MinimumRate,
+    Mixture,
+    ProportionalFairness,
+    SumRate,
+    TargetRate,
+    WeightedSum,
+)
 
 SIZE = (1000, 560)
 MAP = (28, 96, 412)
@@ -48,6 +58,10 @@ NAMES: dict[type, tuple[str, str]] = {
     MinimumRate: ("Guaranteed {}", UNIT),
     SumRate: ("Sum {}", UNIT),
     ProportionalFairness: ("Geometric mean {}", UNIT),
+    FifthPercentile: ("5th percentile {}", UNIT),
+    WeightedSum: ("Weighted sum {}", UNIT),
+    TargetRate: ("Users at the target", ""),
+    Mixture: ("Weighted objectives", ""),
     EnergyEfficiency: ("Energy efficiency", "bit/J/Hz"),
 }
 """Objectives with what a user gets, such as a rate, and their units."""
@@ -136,7 +150,7 @@ class Figure(Layout):
         name, self._unit = NAMES.get(type(objective), (name, ""))
         self._name = name.format(noun)
         # The others have no place on the axis of one user's rate.
-        self._on_axis = type(objective) in (MinimumRate, ProportionalFairness)
+        self._on_axis = type(objective) in (MinimumRate, ProportionalFairness, FifthPercentile)
         height = RATES[1] - RATES[0]
         self._colour_key = pen.pygame.Surface((6, height))  # along the axis of the rates
         for y, shade in enumerate(_shades(1 - np.arange(height) / height)):
@@ -230,6 +244,30 @@ class Figure(Layout):
         if reference is not None:
             pen.dashes(LEFT, self.right, bottom - reference.value * scale, REFERENCE)
 
+    def reports(self, reports: Float, axis: tuple[float, float]) -> None:
+        """Over the bars of the rates a mark at what was last reported of each, the ends of the axis at most."""
+        top, bottom = RATES
+        lefts, width = self.columns(len(reports))
+        for x, report in zip(lefts, np.clip(reports / axis[0], 0.0, 1.0).tolist(), strict=True):
+            self.pen.bar(x - 2, bottom - report * (bottom - top) - 1, width + 4, 2, ALARM)
+
+    def trail(self, path: Float, longest: int) -> None:
+        """Dots at earlier positions (steps, K, 2) in pixels and lines from one to the next, the fainter the earlier."""
+        pen = self.pen
+        crossing = np.abs(np.diff(path, axis=0)).max(axis=2) > MAP[2] / 2  # over the edge of the map
+        for i, (starts, ends) in enumerate(pairwise(path.tolist())):
+            colour = _faded(1.0 - (len(path) - 1 - i) / (longest + 1))
+            for start, end, crosses in zip(starts, ends, crossing[i].tolist(), strict=True):
+                if not crosses:
+                    pen.pygame.draw.aaline(pen.surface, colour, start, end)
+                pen.disc(start[0], start[1], 2.0, colour)
+
+    def trail_key(self, x: float, y: float) -> None:
+        """What a trail is, said below the map."""
+        for i in range(5):
+            self.pen.disc(x + 5 * i, y, 2.0, _faded((i + 1) / 6))
+        self.pen.text("where it has come from", SMALL, QUIET, midleft=(x + 30, y))
+
     def powers(
         self,
         title: str,
@@ -291,3 +329,9 @@ def _radii(num_users: int) -> tuple[float, float]:
 
 def _shown(value: float, unit: str) -> tuple[str, str]:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}", unit
+
+
+def _faded(share: float) -> Colour:
+    """From the ground of the map to the colour of a trail."""
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(AREA, POWER, strict=True))
+    return red, green, blue

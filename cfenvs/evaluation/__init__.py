@@ -14,6 +14,7 @@ Everything that a leaderboard script needs, without a clone of the repository:
 """
 
 from cfenvs.evaluation.evaluate import Policy, evaluate
+from cfenvs.evaluation.kept import find_kept
 from cfenvs.evaluation.loading import Algorithm, load_algorithm, load_policy, offered_algorithms
 from cfenvs.evaluation.protocol import HELD_OUT, Protocol
 from cfenvs.evaluation.ranking import RANKED_SEEDS, Pair, Row, pairs, rank, same_conditions
@@ -42,6 +43,7 @@ __all__ = [
     "compare",
     "differences",
     "evaluate",
+    "find_kept",
     "improvement_interval",
     "interquartile_mean",
     "interval",

@@ -2,16 +2,19 @@
 
 Code of a stranger is run only when it is named: a "module:Name" reference, a file that is given together with the
 library that loads it, or the name of an entry point that an installed package has put into the group
-"cfenvs.algorithms".
+"cfenvs.algorithms". What a benchmark has kept of a training names its loader itself, and only ours is believed: see
+`cfenvs.evaluation.kept`.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ import numpy as np
 
 from cfenvs.arrays import Array
 from cfenvs.core.config import require
+from cfenvs.core.errors import check_keys
+from cfenvs.evaluation import kept
 from cfenvs.evaluation.protocol import Protocol
 
 ENTRY_POINTS = "cfenvs.algorithms"
@@ -65,7 +70,8 @@ def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
         * "module:name" of a training function `train(protocol, seed)` that returns a policy with its `training_steps`;
           it is also given `folder` and `progress` if it has arguments of these names;
         * the name of an entry point in the group "cfenvs.algorithms" that is one of these;
-        * a file with a saved model, together with `library`.
+        * any of these with arguments, as in "module:train(hidden=64, rates=[0.1, 1])": plain values by name;
+        * a file with a saved model, together with `library`; what a benchmark has kept needs none.
     library : str, optional
         What loads the file: "stable_baselines3:PPO" or another class with `load(path, device)`, whose outcome has
         `predict`, or is a policy with `act` or a bidder; or "tianshou" for a policy or an algorithm saved whole by
@@ -78,23 +84,51 @@ def load_algorithm(reference: str, library: str | None = None) -> Algorithm:
     ValueError
         If there is no such thing, or it is none of these.
     """
-    if library is not None:
+    if library is not None or kept.is_kept(reference):
         path = Path(reference)
         require(path.is_file(), "file", reference, "does not exist")
         return Algorithm(
             name=path.stem, make=lambda protocol, seed, **_: _saved(path, library, protocol), trained=False
         )
-    if ":" in reference:
-        module, _, name = reference.partition(":")
-        return _algorithm(reference, _attribute(module, name))
+    named, arguments = called_with(reference)
+    if ":" in named:
+        module, _, name = named.partition(":")
+        return _algorithm(reference, _attribute(module, name), arguments)
     offered = offered_algorithms()
     require(
-        reference in offered,
+        named in offered,
         "algorithm",
         reference,
         f'installed packages offer {sorted(offered)}; others are named as "module:Name", saved models with `library`',
     )
-    return _algorithm(reference, _attribute(offered[reference].module, offered[reference].attr))
+    return _algorithm(reference, _attribute(offered[named].module, offered[named].attr), arguments)
+
+
+def called_with(reference: str) -> tuple[str, dict[str, Any]]:
+    """What a reference names, and the arguments that it gives.
+
+    Examples
+    --------
+    >>> called_with("module:train(hidden=64, lr=1e-3)"), called_with("module:train")
+    (('module:train', {'hidden': 64, 'lr': 0.001}), ('module:train', {}))
+
+    Raises
+    ------
+    ValueError
+        If what is in the parentheses are no plain values by name.
+    """
+    if not reference.endswith(")"):
+        return reference, {}
+    named, _, inside = reference.partition("(")
+    try:
+        call = ast.parse(f"_({inside}", mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert not call.args
+        return named, {str(word.arg): ast.literal_eval(word.value) for word in call.keywords if word.arg or 1 / 0}
+    except (SyntaxError, ValueError, AssertionError, ZeroDivisionError):
+        raise ValueError(
+            f"algorithm={reference!r}: arguments must be plain values by name, as in {named}(hidden=64, lr=1e-3)"
+        ) from None
 
 
 def offered_algorithms() -> Mapping[str, EntryPoint]:
@@ -109,20 +143,33 @@ def load_policy(reference: str, library: str | None = None) -> Any:
     return algorithm.make(None, 0)
 
 
-def _algorithm(name: str, found: Any) -> Algorithm:
-    """An algorithm from what a reference names."""
-    if hasattr(found, "act"):
-        return Algorithm.untrained(name, found if isinstance(found, type) else lambda: found)
+def _algorithm(name: str, found: Any, arguments: Mapping[str, Any]) -> Algorithm:
+    """An algorithm from what a reference names: a class, a function, a `functools.partial` or a callable object."""
+    if hasattr(found, "act") and not isinstance(found, type):
+        require(not arguments, "algorithm", name, "is an object, which takes no arguments: name its class")
+        return Algorithm.untrained(name, lambda: found)
     require(callable(found), "algorithm", name, "must be a class with `act` or a training function")
+    _check_arguments(name, found, arguments)
+    # What `partial` is given by name stays a parameter that has a default.
     parameters = inspect.signature(found).parameters
-    if len(parameters) == 0:
-        return Algorithm.untrained(name, found)
-    fits = {"protocol", "seed"} <= parameters.keys()
-    require(fits, "algorithm", name, f"must be train(protocol, seed), not {found.__name__}{inspect.signature(found)}")
+    trains = {"protocol", "seed"} <= parameters.keys()
+    needed = [word for word, one in parameters.items() if one.default is one.empty and one.kind not in _MANY]
+    if not trains and not set(needed) - arguments.keys():
+        return Algorithm.untrained(name, partial(found, **arguments))
+    of_its_own = found.func if isinstance(found, partial) else found
+    called = getattr(of_its_own, "__name__", type(of_its_own).__name__)
+    acts = hasattr(found, "act")
+    allowed = f"must be train(protocol, seed), not {called}{inspect.signature(found)}"
+    require(trains or acts, "algorithm", name, allowed)
+    unfilled = sorted(
+        set(needed) - ({"protocol", "seed", "folder", "progress"} if trains else set()) - arguments.keys()
+    )
+    require(not unfilled, "algorithm", name, f"needs values of {', '.join(unfilled)}: give them in parentheses")
 
     def make(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Any:
         extra = {"folder": folder, "progress": progress}
-        policy = found(protocol=protocol, seed=seed, **{key: extra[key] for key in extra.keys() & parameters.keys()})
+        given = {key: extra[key] for key in extra.keys() & parameters.keys()} | dict(arguments)
+        policy = found(protocol=protocol, seed=seed, **given)
         acts = hasattr(policy, "act") or callable(policy)  # a bidder is a callable
         require(acts, "policy", policy, f"what {name} returns must have `act(observations, infos)`")
         steps = getattr(policy, "training_steps", 0)
@@ -134,6 +181,17 @@ def _algorithm(name: str, found: Any) -> Algorithm:
     return Algorithm(name=name, make=make, trained=True)
 
 
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _check_arguments(name: str, found: Any, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that it does not take, before anything is trained."""
+    parameters = inspect.signature(found).parameters
+    taken = [word for word, one in parameters.items() if one.kind not in _MANY and word not in ("protocol", "seed")]
+    if not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        check_keys(arguments, taken, f"argument of {name.partition('(')[0]}:")
+
+
 def _attribute(module: str, name: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
@@ -141,8 +199,15 @@ def _attribute(module: str, name: str) -> Any:
         raise ValueError(f"'{module}:{name}' cannot be loaded: {error}") from error
 
 
-def _saved(path: Path, library: str, protocol: Protocol | None) -> Any:
-    """What a file holds, as a policy."""
+def _saved(path: Path, library: str | None, protocol: Protocol | None) -> Any:
+    """What a file holds, as a policy; what a benchmark has kept knows what the result beside it says."""
+    if kept.is_kept(path):
+        return kept.told(path, _loaded(path, library or kept.library_of(path), None), protocol)
+    assert library is not None
+    return _loaded(path, library, protocol)
+
+
+def _loaded(path: Path, library: str, protocol: Protocol | None) -> Any:
     module, _, name = library.partition(":")
     loader = _attribute(module, name) if name else None
     known = library == "tianshou" or hasattr(loader, "load")

@@ -15,7 +15,7 @@ is not excused so: no such little change earns it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,7 +93,9 @@ class _Bids:
         return self._bids[self._round]
 
 
-def replay(result: Result, traces: Mapping[str, Array], trusted: Protocol | None = None) -> list[str]:
+def replay(
+    result: Result, traces: Mapping[str, Array], trusted: Protocol | None = None, allowed: Collection[str] = ()
+) -> list[str]:
     """What differs where a result's traced scenarios are simulated again; empty if nothing does.
 
     The findings of `play_again`, whose arguments these are.
@@ -107,10 +109,12 @@ def replay(result: Result, traces: Mapping[str, Array], trusted: Protocol | None
     >>> replay(result, result.traces)
     []
     """
-    return list(play_again(result, traces, trusted).findings)
+    return list(play_again(result, traces, trusted, allowed).findings)
 
 
-def play_again(result: Result, traces: Mapping[str, Array], trusted: Protocol | None = None) -> Comparison:
+def play_again(
+    result: Result, traces: Mapping[str, Array], trusted: Protocol | None = None, allowed: Collection[str] = ()
+) -> Comparison:
     """Simulate the traced scenarios of a result again.
 
     Parameters
@@ -121,6 +125,8 @@ def play_again(result: Result, traces: Mapping[str, Array], trusted: Protocol | 
     trusted : Protocol, optional
         Its protocol from a source of your own. What a result itself says may name code ("module:Name", such as an
         objective or a rival), which is not run unless this protocol names it too.
+    allowed : collection of str
+        Modules, or packages of such, whose code may be run besides.
 
     Examples
     --------
@@ -135,7 +141,7 @@ def play_again(result: Result, traces: Mapping[str, Array], trusted: Protocol | 
     """
     if not traces:
         return Comparison(findings=("no actions are kept",))
-    named = code_named_by(result, trusted)
+    named = code_named_by(result, trusted, allowed)
     if named:
         return Comparison(findings=(f"names code, which is not run: {', '.join(named)}",))
     expected = min(result.protocol.traced, result.protocol.num_scenarios)
@@ -242,12 +248,15 @@ def _both(stored: float, now: float) -> str:
     return f"stored {float(stored)!r}, now {float(now)!r}"
 
 
-def code_named_by(result: Result, trusted: Protocol | None = None) -> list[str]:
-    """The "module:Name" strings in what a result says about its environment, but for those of a trusted protocol."""
+def code_named_by(result: Result, trusted: Protocol | None = None, allowed: Collection[str] = ()) -> list[str]:
+    """The "module:Name" strings in what a result says about its environment that nobody vouches for.
+
+    Those of a trusted protocol are vouched for, and those of modules that are allowed, or lie in packages that are.
+    """
     given = result.protocol
-    allowed = set() if trusted is None else set(_references([dict(trusted.env_kwargs), list(trusted.rivals)]))
-    named = _references([dict(given.env_kwargs), list(given.rivals), result.choices])
-    return sorted(set(named) - allowed)
+    known = set() if trusted is None else set(_references([dict(trusted.env_kwargs), list(trusted.rivals)]))
+    named = set(_references([dict(given.env_kwargs), list(given.rivals), result.choices])) - known
+    return sorted(name for name in named if not any(f"{name.replace(':', '.')}".startswith(f"{m}.") for m in allowed))
 
 
 def _references(values: Any) -> Iterator[str]:

@@ -31,6 +31,7 @@ from cfenvs.policies.classical import (
     RateFeedbackWithMemory,
     RoundedOptimum,
 )
+from cfenvs.policies.heard import Heard, Listener
 from cfenvs.policies.own_draws import OwnDraws
 from cfenvs.policies.xl_mimo import fair, wmmse
 from cfenvs.registration import EachSystem
@@ -42,6 +43,8 @@ __all__ = [
     "DiscreteOptimum",
     "Fractional",
     "FullPower",
+    "Heard",
+    "Listener",
     "OwnDraws",
     "PowerPolicy",
     "RandomPolicy",

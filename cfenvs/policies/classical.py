@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
+from cfenvs.cell_free.views import central_layout
 from cfenvs.control import fractional, rate_feedback
+from cfenvs.core.config import require
+from cfenvs.policies.heard import Listener
 from cfenvs.radio import prelog
 
 
@@ -39,6 +42,14 @@ def gains_now(env: Any) -> Sequence[Float]:
     return list(env.simulator.gains)
 
 
+def _where_active(config: Any) -> slice:
+    """Where the central observation says who is active."""
+    parts, users = central_layout(config), config.users
+    told = "active" in parts or "rates" in parts
+    require(told, "observation", config.observation, 'must have "rates" or "active", by which policies know who is')
+    return parts["active"] if "active" in parts else slice(parts["rates"].start, parts["rates"].start + users)
+
+
 class PowerPolicy:
     """One that sets the share of full power of every active user."""
 
@@ -51,12 +62,13 @@ class PowerPolicy:
         self._env = env
         self._config = env.config
         self._networks: list[Any] = [None] * env.num_envs
+        self._activity_part = _where_active(env.config) if hasattr(env.config, "activity") else slice(0)
 
     def active(self, observations: Array) -> Bool:
-        """Who is active: d(t), the first K entries of the central observation, where the system has activity."""
+        """Who is active: d(t), which the central observation has, where the system has activity."""
         if not hasattr(self._config, "activity"):
             return np.ones((len(observations), self._config.users), bool)
-        return observations[:, : self._config.users] > 0.5
+        return observations[:, self._activity_part] > 0.5
 
     def new_networks(self) -> Bool:
         """In which worlds the network is another than at the last call, (E,)."""
@@ -115,6 +127,7 @@ class RateFeedback(PowerPolicy):
         self._before = np.zeros(shape, bool)
         self._shares = np.ones(shape)
         self._left = np.zeros(shape[0], np.int64)
+        self._listener = Listener(self._config, env.num_envs)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""
@@ -122,8 +135,10 @@ class RateFeedback(PowerPolicy):
         new = self.new_networks()
         self._before[new], self._left[new] = False, 0
         due = (self._left > 0)[:, None]
-        rates: Float = infos["rates"] / self._prelog
-        self._shares = np.where(due, rate_feedback(self._shares, rates, 1.0, self._before), self._shares)
+        heard = self._listener.hear(infos, self._shares)
+        self._shares = np.where(
+            due, rate_feedback(heard.shares, heard.rates / self._prelog, 1.0, self._before), self._shares
+        )
         self._left -= 1
         changed = (active != self._before).any(axis=1)
         self._left[changed] = self.rounds
@@ -152,9 +167,10 @@ class RateFeedbackWithMemory(RateFeedback):
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""
         active = self.active(observations)
-        sinr = np.expm1(np.log(2.0) * infos["rates"] / self._prelog)
-        heard = self._before & (sinr > 0)
-        self._prices[heard] = infos["powers"][heard] / sinr[heard]
+        heard = self._listener.hear(infos, infos["powers"])
+        sinr = np.expm1(np.log(2.0) * heard.rates / self._prelog)
+        told = self._before & (sinr > 0) & heard.new
+        self._prices[told] = heard.shares[told] / sinr[told]
         new = self.new_networks()
         self._before[new], self._prices[new] = False, 0.0
         self._left[(active != self._before).any(axis=1)] = self.rounds + 1

@@ -17,6 +17,7 @@ from cfenvs.arrays import Array, Bool, Float
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
+from cfenvs.policies.heard import Listener
 from cfenvs.radio import prelog
 
 LEAST_SINR = 1e-6
@@ -27,8 +28,9 @@ class OwnDraws(PowerPolicy):
     """Max-min powers of a simulated network, whose SINRs are corrected by each user's last report.
 
     A correction is kept while its user is away, and forgotten with the network. Where every step has channels of its
-    own, it is the mean of all that were reported, in dB, with one report of 0 dB before them. Receivers that know
-    statistics only need no draws: their model is exact but for Monte Carlo, and so is what this finds.
+    own, it is the mean of all that were reported, in dB, with one report of 0 dB before them. Where users walk, the
+    draws go through the gains and pilots of now. Receivers that know statistics only need no draws: their model is
+    exact but for Monte Carlo, and so is what this finds.
 
     Parameters
     ----------
@@ -51,17 +53,19 @@ class OwnDraws(PowerPolicy):
         self._prelog = prelog(config.pilot_length, config.coherence_length)
         own = replace(config, realizations=self.draws, fading="average", utility="shannon")
         self._model = make_receiver(own, env.num_envs)
-        self._rng = np.random.default_rng(0)
+        self._rng, self._walking = np.random.default_rng(0), config.mobility != "static"
         shape = (env.num_envs, config.users)
         self._before = np.zeros(shape, bool)
         self._powers = np.zeros(shape)
         self._correction = np.ones(shape)
         self._reports = np.zeros(shape, np.int64)
+        self._listener = Listener(config, env.num_envs)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Heed the reports, then find the powers for those who are active now."""
         active = self.active(observations)
-        self._correct(infos["rates"] / self._prelog, infos["powers"])
+        heard = self._listener.hear(infos, infos["powers"])
+        self._correct(heard.rates / self._prelog, heard.shares, heard.new)
         self._meet(active)
         full = self._config.max_power
         powers = np.where(active, np.where(self._powers > 0, self._powers, full), 0.0)
@@ -71,24 +75,28 @@ class OwnDraws(PowerPolicy):
         self._before, self._powers = active, powers
         return powers / full
 
-    def _correct(self, reported: Float, powers: Float) -> None:
-        """Scale the SINR of each user that has sent, none after a reset, to what it reports."""
-        sent = self._before & (powers > 0)
+    def _correct(self, reported: Float, powers: Float, new: Bool) -> None:
+        """Scale the SINR of each user that has sent, none after a reset, to what it newly reports."""
+        sent = self._before & (powers > 0) & new
         model = np.expm1(np.log(2.0) * self._model.efficiencies(powers))
         heard = np.maximum(np.expm1(np.log(2.0) * reported), LEAST_SINR)
         step = np.where(sent, heard / np.maximum(model * self._correction, LEAST_SINR), 1.0)
         self._reports += sent
-        weight = 1.0 / (1.0 + self._reports) if self._config.fading == "block" else 1.0
+        weight = 1.0 / (1.0 + self._reports) if self._config.fading != "average" else 1.0
         self._correction *= step**weight
 
     def _meet(self, active: Bool) -> None:
-        """Draw channels for new networks; where only active users send pilots, estimate anew when others are active."""
+        """Draw channels for new networks, and follow users that walk, or that alone send pilots when others do."""
         by_activity = self._config.pilots_from == "active"
         new = self.new_networks()
         self._correction[new], self._reports[new], self._powers[new], self._before[new] = 1.0, 0, 0.0, False
+        all_sending = active if by_activity else np.ones_like(active)
         for world, scenario in enumerate(self._env.scenarios):
-            sending = active[world] if by_activity else np.ones_like(active[world])
+            sending = all_sending[world]
             if new[world]:
                 self._model.prepare(world, scenario, self._rng, sending)
-            elif by_activity and (active[world] != self._before[world]).any():
+            elif by_activity and not self._walking and (active[world] != self._before[world]).any():
                 self._model.set_pilots(world, scenario, sending)
+        if self._walking and not new.all():
+            worlds = np.flatnonzero(~new)
+            self._model.walk_on_all(worlds, self._env.simulator.situations(worlds), all_sending[worlds])

@@ -9,15 +9,16 @@ changed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from cfenvs.arrays import Array
-from cfenvs.core.config import find_object, require
+from cfenvs.core.config import Part, find_object, require
 from cfenvs.core.drops import Drops, restored
 
 
@@ -49,10 +50,11 @@ def choose_function(config: Any, field: str, named: Mapping[str, Any], arguments
     ValueError
         If there is none, or the configuration is not for it.
     """
-    allowed = f"{_names(named)}, or a function {arguments} of your own, as it is or as 'module:Name'"
-    found = _found(config, field, named, allowed)
+    own = f"a function {arguments} of your own"
+    found = _found(config, field, named, own)
     found = found() if isinstance(found, type) else found
-    require(callable(found), field, getattr(config, field), allowed)
+    if not callable(found):
+        _refuse_choice(config, field, named, own)
     if hasattr(found, "check"):
         found.check(config)
     return found
@@ -68,10 +70,11 @@ def choose_class(config: Any, field: str, named: Mapping[str, type], base: type)
         configuration is not for it.
     """
     mine = f"{base.__module__}.{base.__name__}"
-    allowed = f"{_names(named)}, or a class of your own derived from {mine}, as it is or as 'module:Name'"
-    found = _found(config, field, named, allowed)
+    own = f"a class of your own derived from {mine}"
+    found = _found(config, field, named, own)
     kind: Any = found.func if isinstance(found, partial) else found
-    require(isinstance(kind, type) and issubclass(kind, base), field, getattr(config, field), allowed)
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        _refuse_choice(config, field, named, own)
     missing = ", ".join(sorted(kind.__abstractmethods__))
     require(not missing, field, getattr(config, field), f"lacks {missing}, which {mine} describes")
     kind = kind.suited(config)
@@ -79,16 +82,100 @@ def choose_class(config: Any, field: str, named: Mapping[str, type], base: type)
     return partial(kind, *found.args, **found.keywords) if isinstance(found, partial) else kind
 
 
-def _names(named: Mapping[str, Any]) -> str:
-    return f"must be one of {', '.join(map(repr, named))}"
-
-
-def _found(config: Any, field: str, named: Mapping[str, Any], allowed: str) -> Any:
+def _found(config: Any, field: str, named: Mapping[str, Any], own: str) -> Any:
     choice = getattr(config, field)
     if not isinstance(choice, str):
         return choice
-    require(choice in named or ":" in choice, field, choice, allowed)
-    return named[choice] if choice in named else find_object(choice)
+    if choice in named:
+        return named[choice]
+    return find_object(choice) if ":" in choice else _refuse_choice(config, field, named, own)
+
+
+def _refuse_choice(config: Any, field: str, named: Mapping[str, Any], own: str) -> Any:
+    allowed = f"must be one of {', '.join(map(repr, named))}, or {own}, as it is or as 'module:Name'"
+    require(False, field, getattr(config, field), allowed)
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What a field may stand for that names a function.
+
+    Attributes
+    ----------
+    named : mapping
+        Ours, by name.
+    arguments : str
+        What one is called with, such as "(links, config)".
+    guard : callable
+        From somebody's own to what checks it whenever it is called.
+    """
+
+    named: Mapping[str, Any]
+    arguments: str
+    guard: Callable[[Any], Any]
+
+    def of(self, config: Any, field: str) -> Any:
+        """The function that a field of a configuration stands for; as `choose_function`."""
+        found = choose_function(config, field, self.named, self.arguments)
+        return self.guard(found) if is_own(getattr(config, field), self.named) else found
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What a field may stand for that names a class.
+
+    Attributes
+    ----------
+    named : mapping
+        Ours, by name.
+    base : type
+        What all derive from.
+    guard : callable
+        From an instance of somebody's own to what checks it whenever it is asked.
+    """
+
+    named: Mapping[str, type]
+    base: type
+    guard: Callable[[Any], Any]
+
+    def of(self, config: Any, field: str) -> Any:
+        """The class that a field of a configuration stands for; as `choose_class`."""
+        return choose_class(config, field, self.named, self.base)
+
+    def make(self, config: Any, field: str, num_worlds: int) -> Any:
+        """One of that class."""
+        made = self.of(config, field)(config, num_worlds)
+        return self.guard(made) if is_own(getattr(config, field), self.named) else made
+
+
+class Choices(Part):
+    """A part with fields that stand for functions or classes."""
+
+    choices: ClassVar[Mapping[str, Functions | Classes]] = {}
+    """Which these are. Each part says its own; a configuration has those of all."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        every = (vars(part).get("choices", {}) for part in reversed(cls.__mro__))
+        cls.choices = {field: choice for choices in every for field, choice in choices.items()}
+
+    def check_together(self) -> None:
+        for field, choice in self.choices.items():
+            choice.of(self, field)
+
+    @property
+    def own_functions(self) -> bool:
+        """Whether somebody's own code draws parts of networks."""
+        return self._any_own(Functions)
+
+    @property
+    def own_classes(self) -> bool:
+        """Whether somebody's own code holds worlds."""
+        return self._any_own(Classes)
+
+    def _any_own(self, kind: type) -> bool:
+        chosen = self.choices.items()
+        return any(is_own(getattr(self, field), choice.named) for field, choice in chosen if isinstance(choice, kind))
 
 
 class Chosen:
@@ -100,6 +187,9 @@ class Chosen:
     """Which of these fields it takes at any value. None, unless the class says so."""
     reasons: ClassVar[Mapping[str, str]] = {}
     """What a refusal says instead of its usual words, by field."""
+
+    variant: ClassVar[Mapping[str, Any]] = {}
+    """Arguments under which another class of ours does it, where two share a name (`suited`)."""
 
     @classmethod
     def check(cls, config: Any) -> None:

@@ -1,20 +1,370 @@
-"""What the configuration of every system of power control has, whatever else it has."""
+"""Parts that the configuration of every system of power control has, as they are or with more of its own in each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
 
-from cfenvs.core.drops import ScenarioSeed
+import numpy as np
+
+from cfenvs.arrays import Float
+from cfenvs.core.config import (
+    Part,
+    require,
+    require_choice,
+    require_count,
+    require_number,
+    require_positive,
+    require_switch,
+)
+from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
+from cfenvs.power.choices import Choices
+from cfenvs.power.given import check_network
+from cfenvs.power.objectives import NEEDED, load_objective, parts_of
+from cfenvs.power.propagation import PATH_LOSSES, SHADOWINGS, WALKED, LargeScale, Walked
+from cfenvs.power.reports import ReportConfig
+from cfenvs.radio.geometry import Links
+
+MAX_BITS = 32
+"""Of a report."""
+SPEED_OF_LIGHT = 299_792_458.0
+"""In metres per second."""
 
 
-class PowerConfig(Protocol):
-    """Fields and properties by which what is shared here knows a system; the system's own class explains them."""
+@dataclass(frozen=True, kw_only=True)
+class Network(Part):
+    """Where users and stations are.
+
+    Parameters
+    ----------
+    users : int
+        K.
+    side : float
+        Side of the square area in metres; it wraps around.
+    height : float
+        Of access points or base stations above the users, in metres.
+    network : mapping, str or callable, optional
+        What of a network is given, not drawn: a mapping with any of "access_points" (L, 2), or in XL-MIMO
+        "base_stations" (M, 2), and "users" (K, 2), positions in metres on the square, and "gain_db" (L or M, K),
+        large-scale gains of the channels with shadowing, at most 0, or -inf where there is no link (a user without any
+        has rate 0 whatever is sent: one warning); a callable that returns one for each new network from (configuration,
+        generator); or the `"module:Name"` of either. A third coordinate is a height in metres: of stations in place of
+        `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around: with a `side`
+        of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
+    """
+
+    users: int = 10
+    side: float = 1000.0
+    height: float = 10.0
+    network: Mapping[str, Any] | str | Callable[..., Any] | None = None
+
+    def check(self) -> None:
+        require_count(self, users=1)
+        require_positive(self, "side")
+        require_number(self, height=(0, np.inf))
+
+    def check_together(self) -> None:
+        self.check_given(check_network(self))
+
+    def check_given(self, parts: Collection[str] | None) -> None:
+        """Refuse what does not go with the parts that `network` gives; None if a function may give any."""
+
+    @property
+    @abstractmethod
+    def given_shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes of the parts that `network` may give."""
+
+    @property
+    def stations(self) -> int:
+        """L access points, or M base stations."""
+        return self.given_shapes["gain_db"][0]
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Parts that `network` may not give with these parameters, and why."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Propagation(Choices, Network):
+    """What happens to a signal on its way.
+
+    Parameters
+    ----------
+    path_loss : {"urban-micro", "three-slope", "3gpp-umi", "3gpp-uma", "3gpp-rma", "3gpp-inh", ...}, or callable
+        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
+        shadowing within 50 m. Those of TR 38.901, also "3gpp-inh-open" and "3gpp-inf-sl", "-dl", "-sh", "-dh", "-hh",
+        draw a line of sight that users who stand together share (`cfenvs.radio.tr38901`); `height` is then above users
+        at 1.5 m (in offices 1 m). Or your own, a function (links, config) or its `"module:Name"`
+        (`cfenvs.power.propagation`).
+    carrier_ghz : float
+        In GHz.
+    shadowing : {"user-correlated", "two-component", "independent", "3gpp"}, or callable
+        `cfenvs.radio.shadowing`. The last one is that of TR 38.901 for its path losses, and takes nothing from
+        `shadowing_std_db` and `shadowing_decorrelation`. Or your own, a function (links, config, rng) or its
+        `"module:Name"`.
+    shadowing_std_db, shadowing_decorrelation : float
+        Standard deviation in dB; distance in metres over which the correlation between users halves, 0 for independent
+        draws.
+    """
+
+    path_loss: str | Callable[..., Any] = "urban-micro"
+    carrier_ghz: float = 2.0
+    shadowing: str | Callable[..., Any] = "user-correlated"
+    shadowing_std_db: float = 4.0
+    shadowing_decorrelation: float = 9.0
+
+    choices: ClassVar = {"path_loss": PATH_LOSSES, "shadowing": SHADOWINGS}
+
+    def check(self) -> None:
+        require_positive(self, "carrier_ghz")
+        require_number(self, shadowing_std_db=(0, np.inf), shadowing_decorrelation=(0, np.inf))
+
+    @cached_property
+    def large_scale(self) -> LargeScale:
+        """Gains of links, as `path_loss` and `shadowing` say."""
+        return LargeScale(self)
+
+    @property
+    def wavelength(self) -> float:
+        """In metres."""
+        return SPEED_OF_LIGHT / (1e9 * self.carrier_ghz)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mobility(Propagation):
+    """Whether users walk.
+
+    Parameters
+    ----------
+    mobility : {"static", "random-waypoint"}
+        Users stand still; or walk to one uniformly drawn point after another, their shadowing evolving along the way.
+        They walk on from given positions; given gains are refused for them, as nothing says what they are elsewhere.
+    speed, step_duration : float
+        Of walking users, in m/s; and the time between two steps, in s (0.001 is a millisecond). By default a step is a
+        time of large-scale fading, within which channels are estimated anew many times.
+    """
+
+    mobility: str = "static"
+    speed: float = 10.0
+    step_duration: float = 1.0
+
+    def check(self) -> None:
+        require_positive(self, "step_duration")
+        require_number(self, speed=(0, np.inf))
+        require_choice(self, mobility=("static", "random-waypoint"))
+
+    def check_together(self) -> None:
+        walking = self.mobility != "static"
+        require(
+            not walking or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
+            "shadowing",
+            self.shadowing,
+            f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
+            "changes along a walk",
+        )
+        require(
+            not walking or self.large_scale.path_loss.decorrelation is None,
+            "path_loss",
+            self.path_loss,
+            f"must be one without a line of sight that comes and goes with mobility={self.mobility!r}, such as "
+            "'urban-micro': what becomes of it along a walk is not modelled",
+        )
+
+    @property
+    def walked(self) -> Walked:
+        """How the shadowing changes along a walk."""
+        assert isinstance(self.shadowing, str)
+        return WALKED[self.shadowing]
+
+    def still_db(self, links: Links, rngs: Sequence[np.random.Generator]) -> Float | None:
+        """The part of the shadowing about to be drawn that stays while users walk, (n, L, 1); None if there is none."""
+        if self.mobility == "static" or self.walked.still is None:
+            return None
+        return self.walked.still(links, self, rngs)
+
+    @property
+    def own_classes(self) -> bool:
+        """Whether somebody's own code holds worlds, or is run while they change, as a path loss along a walk is."""
+        return super().own_classes or (self.mobility != "static" and self.own_functions)
+
+    @property
+    def stride(self) -> float:
+        """Metres that a user walks in a step."""
+        return self.speed * self.step_duration
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Parts that `network` may not give with these parameters, and why."""
+        if self.mobility == "static":
+            return {}
+        return {
+            "gain_db": f"cannot be given with mobility={self.mobility!r}: gains at one place do not say what they are "
+            'where users walk to; give positions alone, or choose mobility="static"'
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control(Network):
+    """What is sent at most, and what for.
+
+    Parameters
+    ----------
+    max_power : float
+        Largest power of a user in mW.
+    objective : str, mapping or Objective
+        "min", "sum", "proportional-fair", "energy-efficiency", "fifth-percentile", "target-rate", "weighted-sum",
+        `"module:Name"`, or a callable (`cfenvs.power.objectives`); or a weighted sum of these as a mapping, such as
+        {"min": 1.0, "sum": 0.1}.
+    target_rate : float, optional
+        In bit/s/Hz, of "target-rate". Where it is given, infos have the `outage` too: the share of the active users
+        whose rate was below it.
+    user_weights : sequence of float, optional
+        Of "weighted-sum", one for each user.
+    circuit_power : float
+        Of "energy-efficiency", in mW: what the network spends whatever is sent. The default is a round number, not
+        that of a product.
+    amplifier_efficiency : float
+        Of "energy-efficiency": share of the power that a user's amplifier takes that is sent.
+    """
+
+    max_power: float = 100.0
+    objective: str | Mapping[str, float] | Callable[..., Any] = "min"
+    target_rate: float | None = None
+    user_weights: Sequence[float] | None = None
+    circuit_power: float = 1000.0
+    amplifier_efficiency: float = 1.0
+
+    def check(self) -> None:
+        require_positive(self, "max_power", "circuit_power", "amplifier_efficiency")
+        require_number(self, amplifier_efficiency=(0, 1))
+        if self.target_rate is not None:
+            require_positive(self, "target_rate")
+        load_objective(self.objective)
+        for name, needed in NEEDED.items():
+            lacks = name in parts_of(self.objective) and getattr(self, needed) is None
+            require(not lacks, needed, None, f'must be given with the objective "{name}"')
+
+    def check_together(self) -> None:
+        if self.user_weights is None:
+            return
+        try:
+            weights = np.asarray(self.user_weights, float)
+        except (TypeError, ValueError):
+            weights = np.zeros(0)
+        fits = weights.shape == (self.users,) and bool((np.isfinite(weights) & (weights >= 0)).all() and weights.any())
+        allowed = f"must be {self.users} numbers, one for each user, none below 0 and one above"
+        require(fits, "user_weights", self.user_weights, allowed)
+        object.__setattr__(self, "user_weights", tuple(weights.tolist()))
+
+    @property
+    def outage_rate(self) -> float | None:
+        """Rate in bit/s/Hz below which a user counts as out; None where nobody counts."""
+        return self.target_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting(Part):
+    """What is observed of rates. What is earned is the same whatever these are (`cfenvs.power.reports`).
+
+    Parameters
+    ----------
+    report_bits : None, int or "cqi"
+        Bits of a report: 2^bits steps of equal width in dB of SINR over `report_range_db`, each reported as its centre,
+        what is outside as the first or the last one; or the highest CQI that the SINR supports, reported as its
+        efficiency. None rounds nothing.
+    report_range_db : (float, float)
+        Lowest and highest SINR in dB of these steps.
+    report_noise_db : float
+        Standard deviation in dB of a Gaussian error of each report, before it is rounded.
+    report_delay : int
+        Steps by which reports arrive later than right after the step that they tell of.
+    report_period : int
+        Steps from a report to the next; the first step of an episode has one.
+    report_loss : float
+        Share of the reports that are lost, each by itself; below 1. The last one that arrived stands.
+    """
+
+    report_bits: int | str | None = None
+    report_range_db: Sequence[float] = (-3.0, 17.0)
+    report_noise_db: float = 0.0
+    report_delay: int = 0
+    report_period: int = 1
+    report_loss: float = 0.0
+
+    def check(self) -> None:
+        bits = self.report_bits
+        whole = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool) and 1 <= bits <= MAX_BITS
+        require(
+            bits is None or whole or (isinstance(bits, str) and bits == "cqi"),
+            "report_bits",
+            bits,
+            f"must be None, an integer from 1 to {MAX_BITS}, or 'cqi'",
+        )
+        require_count(self, report_delay=0, report_period=1)
+        require_number(self, report_noise_db=(0, np.inf), report_loss=(0, 1))
+        require(self.report_loss < 1, "report_loss", self.report_loss, "must be below 1, or none would ever arrive")
+        ends = self.report_range_db
+        pair = isinstance(ends, Sequence | np.ndarray) and len(ends) == 2
+        number = pair and all(isinstance(end, (int, float, np.number)) and np.isfinite(end) for end in ends)
+        require(
+            bool(number) and ends[0] < ends[1], "report_range_db", ends, "must be two numbers in dB, the lower first"
+        )
+        object.__setattr__(self, "report_range_db", tuple(float(end) for end in ends))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episodes(Part):
+    """How long an episode is, when a network is new, and what is told.
+
+    Parameters
+    ----------
+    resample : {"episode", "never"}
+        Draw a new network at every reset, or only at the first one and at those with a seed.
+    scenario_seed : int or sequence of int, optional
+        Fixes the network: places, shadowing, pilots and held realisations, visibility; where users walk from. One for
+        all worlds, or one for each.
+    episode_length : int
+        Steps until truncation.
+    info_optimum : bool
+        Adds the optimum, or the best found, and the regret of every step to the infos.
+    """
+
+    resample: str = "episode"
+    scenario_seed: int | Sequence[int] | None = None
+    episode_length: int = 50
+    info_optimum: bool = False
+
+    def check(self) -> None:
+        require_count(self, episode_length=1)
+        require_choice(self, resample=RESAMPLE)
+        require_switch(self, "info_optimum")
+        check_scenario_seed(self)
+
+
+class HasNetwork(Protocol):
+    """Fields and properties by which what is shared here knows what is given of a network."""
 
     @property
     def users(self) -> int: ...
     @property
     def side(self) -> float: ...
+    @property
+    def network(self) -> Any: ...
+    @property
+    def given_shapes(self) -> Mapping[str, tuple[int, int]]: ...
+    @property
+    def stations(self) -> int: ...
+    @property
+    def refused_parts(self) -> Mapping[str, str]: ...
+
+
+class PowerConfig(HasNetwork, ReportConfig, Protocol):
+    """The same of a whole system."""
+
     @property
     def max_power(self) -> float: ...
     @property
@@ -24,15 +374,17 @@ class PowerConfig(Protocol):
     @property
     def objective(self) -> Any: ...
     @property
+    def target_rate(self) -> float | None: ...
+    @property
+    def user_weights(self) -> Sequence[float] | None: ...
+    @property
+    def outage_rate(self) -> float | None: ...
+    @property
     def fixed_power(self) -> float: ...
     @property
     def amplifier_efficiency(self) -> float: ...
     @property
     def reward_scope(self) -> str: ...
-    @property
-    def network(self) -> Any: ...
-    @property
-    def given_shapes(self) -> Mapping[str, tuple[int, int]]: ...
     @property
     def scenario_seed(self) -> ScenarioSeed: ...
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +13,11 @@ from cfenvs.arrays import Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
-from cfenvs.power.config import PowerConfig
+from cfenvs.maps.draw import Draw
+from cfenvs.maps.named import NAMED, is_map, open_map
+
+if TYPE_CHECKING:
+    from cfenvs.power.config import HasNetwork
 
 GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
@@ -23,6 +27,28 @@ GIVEN_HEIGHT = (-1e4, 1e4)
 """Least and largest height in metres."""
 CLOSE = 1.0
 """Metres; no network of sites is as small."""
+SEVERAL, SMALL = 3, 0.02
+"""So many stations on so small a share of the side are taken for latitudes and longitudes too."""
+
+
+def load_network(network: Any) -> Any:
+    """What the field `network` stands for: a map by its name or path, or what `load_object` finds.
+
+    Raises
+    ------
+    ValueError
+        If a word names nothing.
+    """
+    if is_map(network):
+        return Draw(open_map(network))
+    if isinstance(network, str) and ":" not in network:
+        check_keys([network], NAMED, "map")
+    return load_object(network)
+
+
+def from_map(network: Any) -> bool:
+    """Whether what a field `network` stands for draws users on a map, as the system would on its square."""
+    return isinstance(network, Draw)
 
 
 class GivenParts:
@@ -32,16 +58,22 @@ class GivenParts:
     ----------
     config : CellFreeConfig or XLMIMOConfig
         Its `given_shapes` names the parts that may be given, each with its shape.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The parts that are given, of a function those of the last network.
     """
 
-    def __init__(self, config: PowerConfig) -> None:
+    def __init__(self, config: HasNetwork) -> None:
         self._config = config
         self._warned = False
-        self._network = load_object(config.network)
+        self._network = load_network(config.network)
         self._looked_at = False
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
-            warn_of_degrees(self._network)
+            warn_of_degrees(self._network, config.side)
+        self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
 
     @property
     def foreign(self) -> bool:
@@ -52,9 +84,10 @@ class GivenParts:
         given = self._network
         if callable(given):
             given = checked_parts(self._config, given(self._config, rng))
+            self.names = tuple(given)
             if not self._looked_at:  # one network tells what numbers a function returns
                 self._looked_at = True
-                warn_of_degrees(given)
+                warn_of_degrees(given, self._config.side)
         if "gain_db" in given and not self._warned:
             self._warn_of_unheard(given["gain_db"])
         return given  # type: ignore[no-any-return]
@@ -69,7 +102,7 @@ class GivenParts:
             )
 
 
-def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
+def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
     """Copies of the given parts of a network as arrays.
 
     Raises
@@ -85,7 +118,7 @@ def checked_parts(config: PowerConfig, parts: Any) -> dict[str, Float]:
             f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
         )
     check_keys(parts, shapes, "part of network")
-    for name, why in getattr(config, "refused_parts", {}).items():
+    for name, why in config.refused_parts.items():
         if name in parts:
             raise ValueError(f"network[{name!r}] {why}")
     arrays = {}
@@ -118,17 +151,26 @@ def _check_range(name: str, array: Float, low: float, high: float, what: str) ->
         )
 
 
-def warn_of_degrees(parts: Given) -> None:
-    """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are."""
+def warn_of_degrees(parts: Given, side: float) -> None:
+    """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are.
+
+    Of several stations also where they take up a fiftieth of a square, as those of a country do: users may crowd.
+    """
     for name, array in parts.items():
         extent = 0.0 if name.endswith("_db") or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
-        if 0.0 < extent < CLOSE:
+        close = max(CLOSE, SMALL * side) if name != "users" and len(array) >= SEVERAL else CLOSE
+        if 0.0 < extent < close:
             low, high = (", ".join(f"{x:g}" for x in end(array[:, :2], axis=0)) for end in (np.min, np.max))
             warnings.warn(
-                f"network[{name!r}]: all {len(array)} stand within {100 * extent:.2g} cm of each other, from ({low}) "
-                f"to ({high}). Positions are metres on the square; latitudes and longitudes must be projected first",
+                f"network[{name!r}]: all {len(array)} stand within {_length(extent)} of each other, from ({low}) "
+                f"to ({high}), on a square of {side:g} m (side). Positions are metres on it; latitudes and longitudes "
+                "must be projected first",
                 stacklevel=4,
             )
+
+
+def _length(metres: float) -> str:
+    return f"{100 * metres:.2g} cm" if metres < CLOSE else f"{metres:.2g} m"
 
 
 def on_the_ground(given: Sequence[Given], name: str, drawn: Float) -> Float:
@@ -157,22 +199,37 @@ def heights_above_users(
     if not any(given):
         return [height] * len(given), height
     each = [_height(parts, stations, height) for parts in given]
+    return each, heights_of(each, links)
+
+
+def heights_of(each: Sequence[float | Float], links: tuple[int, ...]) -> float | Float:
+    """Heights of n networks for computing with: one number where none has any given, else (n, L, K)."""
     if not any(isinstance(one, np.ndarray) for one in each):
-        return each, height
-    return each, np.array([np.broadcast_to(one, links) for one in each])
+        return each[0]
+    return np.array([np.broadcast_to(one, links) for one in each])
+
+
+def heights_of_users(given: Sequence[Given], num_users: int) -> Float | None:
+    """Heights of users above the ground in metres, (n, K), nan where they are not given; None if nowhere."""
+    each = [given_to["users"][:, 2] if _has_heights(given_to, "users") else None for given_to in given]
+    if all(one is None for one in each):
+        return None
+    return np.array([np.full(num_users, np.nan) if one is None else one for one in each])
+
+
+def _has_heights(given: Given, name: str) -> bool:
+    return name in given and given[name].shape[1] == 3
 
 
 def _height(given: Given, stations: str, height: float) -> float | Float:
-    of_stations, of_users = (
-        given[name][:, 2] if name in given and given[name].shape[1] == 3 else None for name in (stations, "users")
-    )
+    of_stations, of_users = (given[name][:, 2] if _has_heights(given, name) else None for name in (stations, "users"))
     if of_stations is None and of_users is None:
         return height
     above = np.array([[height]]) if of_stations is None else of_stations[:, None]
     return above if of_users is None else np.asarray(above - of_users)
 
 
-def check_network(config: PowerConfig) -> Collection[str] | None:
+def check_network(config: HasNetwork) -> Collection[str] | None:
     """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
 
     Returns
@@ -181,7 +238,7 @@ def check_network(config: PowerConfig) -> Collection[str] | None:
         The parts that it gives; None if a function may give any.
     """
     network = config.network
-    found = load_object(network)
+    found = load_network(network)
     if isinstance(found, Mapping):
         checked = checked_parts(config, found)
         if found is network:
@@ -193,6 +250,7 @@ def check_network(config: PowerConfig) -> Collection[str] | None:
         found is None or callable(found),
         "network",
         network,
-        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, or 'module:Name' of such",
+        f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, 'module:Name' of such, the "
+        f"name of a map ({', '.join(map(repr, NAMED))}), or the path of one (.npz)",
     )
     return () if found is None else None

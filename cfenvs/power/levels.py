@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cfenvs.core.config import require
-from cfenvs.power.config import PowerConfig
+
+if TYPE_CHECKING:
+    from cfenvs.power.config import PowerConfig
 
 
 def linear_levels(count: int, max_power: float = 100.0) -> tuple[float, ...]:
@@ -32,7 +34,7 @@ def db_levels(count: int, step_db: float, max_power: float = 100.0) -> tuple[flo
     return (0.0, *(max_power * 10.0 ** (-step_db / 10.0 * np.arange(count - 1)))[::-1].tolist())
 
 
-def require_levels(config: PowerConfig) -> None:
+def require_levels(config: Any) -> None:
     """The field `levels` must rise from at least 0 to at most `max_power`; it becomes a tuple."""
     levels = np.asarray(config.levels, float)
     rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()

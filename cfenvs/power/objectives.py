@@ -12,15 +12,18 @@ is not finite there counts as 0. Your own is a function or a short class; pass i
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
-from cfenvs.core.config import load_object, require_number, require_positive
+from cfenvs.core.config import load_object
 from cfenvs.core.errors import closest, shown
 from cfenvs.kernels import kernel
-from cfenvs.power.config import PowerConfig
+
+if TYPE_CHECKING:
+    from cfenvs.power.config import PowerConfig
 
 _SIZE, _INFINITY = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
 """Of a float's bits those without the sign, and those of infinity; what is larger stands for no number."""
@@ -70,12 +73,16 @@ def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
 class MinimumRate:
     """The guaranteed rate: the smallest rate of an active user; 0 when none is active."""
 
+    unit = "bit/s/Hz"
+
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
         return minimum_active(rates, active)
 
 
 class SumRate:
     """The sum of the rates of the active users."""
+
+    unit = "bit/s/Hz"
 
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
         return np.asarray((rates * active).sum(axis=-1))
@@ -86,6 +93,8 @@ class ProportionalFairness:
 
     It has the maximiser of the sum of logarithms, is in bit/s/Hz, and stays finite when a rate is zero.
     """
+
+    unit = "bit/s/Hz"
 
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
         count = active.sum(axis=-1)
@@ -109,6 +118,8 @@ class EnergyEfficiency:
     The value is in bit/s/Hz per watt, that is bit/J/Hz.
     """
 
+    unit = "bit/J/Hz"
+
     def __init__(self, circuit_power: float = 1000.0, amplifier_efficiency: float = 1.0) -> None:
         self.circuit_power = circuit_power
         self.amplifier_efficiency = amplifier_efficiency
@@ -118,22 +129,127 @@ class EnergyEfficiency:
         return np.asarray((rates * active).sum(axis=-1) / spent)
 
 
+class FifthPercentile:
+    """The rate that 95 % of the active users reach: between two users' rates linearly; 0 when none is active.
+
+    Of up to 20 active users it lies between the smallest two rates.
+    """
+
+    unit = "bit/s/Hz"
+    share = 0.05
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        count = active.sum(axis=-1)
+        place = self.share * np.maximum(count - 1, 0)
+        below = place.astype(np.int64)
+        rising = np.sort(np.where(active, rates, np.inf), axis=-1)  # NaN comes last
+        low, high = (
+            np.take_along_axis(rising, at[..., None], axis=-1)[..., 0]
+            for at in (below, np.minimum(below + 1, np.maximum(count - 1, 0)))
+        )
+        part = np.where(high > low, place - below, 0.0)
+        with np.errstate(invalid="ignore"):  # of nobody: infinity less infinity
+            value = np.where(count > 0, low + part * (high - low), 0.0)
+        return np.where(_unknown(rates, active), np.nan, value)
+
+
+class TargetRate:
+    """The share of the active users that reach a target rate: one less the outage; 0 when none is active.
+
+    It is flat between its steps, where neither gradients nor random changes tell the way. In a weighted sum with
+    another objective they do.
+
+    Parameters
+    ----------
+    target_rate : float
+        In bit/s/Hz.
+    """
+
+    unit = "share of the active users"
+
+    def __init__(self, target_rate: float = 1.0) -> None:
+        self.target_rate = target_rate
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        value = 1.0 - outage(rates, active, self.target_rate)
+        return np.where(active.any(axis=-1), value, 0.0)
+
+
+def outage(rates: Float, active: Bool, target_rate: float) -> Float:
+    """Share of the active users whose rate is below a target, 0 where none is active; (..., K), (..., K) -> (...)."""
+    missed = (active & (rates < target_rate)).sum(axis=-1) / np.maximum(active.sum(axis=-1), 1)
+    return np.where(_unknown(rates, active), np.nan, missed)
+
+
+def _unknown(rates: Float, active: Bool) -> Bool:
+    return np.asarray((np.isnan(rates) & active).any(axis=-1))
+
+
+class WeightedSum:
+    """The sum of the rates of the active users, each times a weight of its own.
+
+    Parameters
+    ----------
+    weights : sequence of K floats, optional
+        By default 1 for each, the sum.
+    """
+
+    unit = "bit/s/Hz"
+
+    def __init__(self, weights: Sequence[float] | None = None) -> None:
+        self.weights = 1.0 if weights is None else np.array(weights, float)
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        return np.asarray((rates * active * self.weights).sum(axis=-1))
+
+
+class Mixture:
+    """A sum of objectives, each times a weight.
+
+    Parameters
+    ----------
+    parts : sequence of (objective, float)
+    """
+
+    unit = "mixed"
+
+    def __init__(self, parts: Sequence[tuple[Objective, float]]) -> None:
+        self.parts = tuple(parts)
+
+    def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
+        values = [weight * objective(rates, active, powers) for objective, weight in self.parts]
+        return np.asarray(sum(values))
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
     "min": MinimumRate,
     "sum": SumRate,
     "proportional-fair": ProportionalFairness,
     "energy-efficiency": EnergyEfficiency,
+    "fifth-percentile": FifthPercentile,
+    "target-rate": TargetRate,
+    "weighted-sum": WeightedSum,
 }
 
 
 def load_objective(objective: Any) -> Objective:
-    """An objective from its name, from `"module:Name"`, or as it is.
+    """An objective from its name, from `"module:Name"`, as a weighted sum of such, or as it is.
 
     Raises
     ------
     ValueError
         If there is no such objective, or what is named cannot be called.
     """
+    if isinstance(objective, Mapping):
+        weights = [
+            isinstance(w, int | float) and not isinstance(w, bool) and np.isfinite(w) for w in objective.values()
+        ]
+        if not weights or not all(weights):
+            raise ValueError(
+                f"objective={shown(dict(objective))}: a weighted sum must map objectives to finite weights, such as "
+                '{"min": 1.0, "sum": 0.1}'
+            )
+        return Mixture([(load_objective(name), float(weight)) for name, weight in objective.items()])
     if isinstance(objective, str) and ":" not in objective:
         if objective not in OBJECTIVES:
             raise ValueError(f"objective={objective!r}: {closest(objective, OBJECTIVES)} (or 'module:Name')")
@@ -144,18 +260,31 @@ def load_objective(objective: Any) -> Objective:
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
 
 
+NEEDED = {"target-rate": "target_rate", "weighted-sum": "user_weights"}
+"""Objectives that need a field of the configuration."""
+
+
+def parts_of(objective: Any) -> Mapping[Any, float]:
+    """Of what an objective is made, with weights: itself, if it is no weighted sum."""
+    return objective if isinstance(objective, Mapping) else {objective: 1.0} if isinstance(objective, str) else {}
+
+
 def objective_of(config: PowerConfig) -> Objective:
-    """The objective of a configuration, with the powers that it says an energy efficiency counts."""
-    if config.objective == "energy-efficiency":
+    """The objective of a configuration, with what it says of powers, targets and weights."""
+    if isinstance(config.objective, Mapping):
+        return Mixture([(_of(name, config), weight) for name, weight in config.objective.items()])
+    return _of(config.objective, config)
+
+
+def _of(objective: Any, config: PowerConfig) -> Objective:
+    if objective == "energy-efficiency":
         return EnergyEfficiency(config.fixed_power, config.amplifier_efficiency)
-    return load_objective(config.objective)
-
-
-def check_objective(config: PowerConfig) -> None:
-    """Check the field `objective` of a configuration, and those of energy efficiency, `objective_of` their use."""
-    load_objective(config.objective)
-    require_positive(config, "circuit_power", "amplifier_efficiency")
-    require_number(config, amplifier_efficiency=(0, 1))
+    if objective == "target-rate":
+        assert config.target_rate is not None
+        return TargetRate(config.target_rate)
+    if objective == "weighted-sum":
+        return WeightedSum(config.user_weights)
+    return load_objective(objective)
 
 
 class _Checked:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Float, Int
+from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import PowerSolution
 from cfenvs.core.kept import entry
 from cfenvs.power.choices import numbers, refuse
@@ -22,6 +22,9 @@ class OwnReceiver:
         All that is not below is asked of it.
     """
 
+    grain = None
+    """Nobody knows whether several threads may run somebody's own code."""
+
     def __init__(self, own: Any) -> None:
         self.own = own
         self._compared = False
@@ -35,6 +38,11 @@ class OwnReceiver:
         """Let it prepare world by world, each with a copy of its drop."""
         for i, world in enumerate(worlds.tolist()):
             self.own.prepare(world, copy.deepcopy(entry(drawn, i)), *(part[i] for part in more))
+
+    def walk_on_all(self, worlds: Int, now: Any, sending: Bool) -> None:
+        """Let it go on world by world, each with a copy of the network of now."""
+        for i, world in enumerate(worlds.tolist()):
+            self.own.walk_on(world, copy.deepcopy(entry(now, i)), sending[i].copy())
 
     def follow(self, gains: Float, worlds: Int) -> None:
         """Let it follow walking users, with a copy of the gains."""

@@ -30,13 +30,20 @@ class CentralPowerView(View[Float], Generic[Sim]):
         return self._simulator.objective_values.copy()
 
     def outcome(self) -> Arrays:
-        """`rates`, `powers` (E, K), `objective` (E,); with `info_optimum` the `optimum` and the `regret` too."""
+        """`rates`, `powers` (E, K), `objective` (E,); where asked for `outage`, `optimum` and `regret` (E,).
+
+        Where reports differ from the rates, also `reports` and `report_ages` (E, K).
+        """
         simulator = self._simulator
         infos: Arrays = {
             "rates": simulator.rates.copy(),
             "powers": simulator.powers.copy(),
             "objective": simulator.objective_values.copy(),
         }
+        if simulator.outage_rate is not None:
+            infos["outage"] = simulator.outages.copy()
+        if simulator.reports is not None:
+            infos["reports"], infos["report_ages"] = simulator.reported.copy(), simulator.report_ages.copy()
         if self._config.info_optimum:
             infos["optimum"] = simulator.optimum_values.copy()
             infos["regret"] = simulator.optimum_values - simulator.objective_values
@@ -76,9 +83,16 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
         return {"active": active.copy(), "action_mask": mask}
 
     def outcome(self) -> Arrays:
-        """Its own `rate` and `power`, with `info_optimum` the regret of all; each (E, K)."""
+        """Its own `rate` and `power`; the `outage` of all and with `info_optimum` their regret; each (E, K).
+
+        Where reports differ from the rates, also its own `report` and `report_age`.
+        """
         simulator = self._simulator
         infos: Arrays = {"rate": simulator.rates.copy(), "power": simulator.powers.copy()}
+        if simulator.reports is not None:
+            infos["report"], infos["report_age"] = simulator.reported.copy(), simulator.report_ages.copy()
+        if simulator.outage_rate is not None:
+            infos["outage"] = self._for_each(simulator.outages)
         if self._config.info_optimum:
             infos["regret"] = self._for_each(simulator.optimum_values - simulator.objective_values)
         return infos

@@ -1,4 +1,4 @@
-"""A fresh channel realisation for every step: drawn by counter, estimated from pilots, inside one kernel."""
+"""A channel realisation for every step, fresh or evolved: drawn by counter, estimated from pilots, in one kernel."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from numpy.typing import NDArray
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.kernels import kernel
+from cfenvs.radio.clarke import clarke_normals
 from cfenvs.radio.philox import complex_normals
+
+_OF_WAVES = np.uint64(0x9E3779B97F4A7C15)
+"""Tells the key of what evolves from that of what is fresh in every step."""
 
 
 @kernel
 def block_estimates(
     keys: NDArray[np.uint64],
     steps: Int,
+    cycles: Float,
+    evolving: bool,
     roots: Complex,
     filters: Complex,
     pilots: Int,
@@ -24,14 +30,18 @@ def block_estimates(
 ) -> None:
     """MMSE channel estimates of one realisation in each world.
 
-    The realisation depends on (key, step) only, not on the order or number of worlds. Channels are
-    h_kl = R_kl^(1/2) w_kl; pilots are received and filtered as in `cfenvs.radio.estimation`.
+    The realisation depends on (key, step, cycles) only, not on the order or number of worlds. Channels are
+    h_kl = R_kl^(1/2) w_kl, with w_kl fresh in every step, or as `cfenvs.radio.clarke` has them; pilots are received and
+    filtered as in `cfenvs.radio.estimation`.
 
     Parameters
     ----------
     keys : (E,) uint64 array
         One for each world and episode.
     steps : (E,) int array
+    cycles : (E,) array
+        Wavelengths walked, for channels that are `evolving`.
+    evolving : bool
     roots : (E, L, K, N, N) array
         Square roots of the spatial correlation.
     filters : (E, L, K, N, N) array
@@ -50,11 +60,16 @@ def block_estimates(
     columns = num_users + tau_p
     draws = np.empty(2 * num_access_points * columns * num_antennas)
     normals = draws.reshape((num_access_points, columns, num_antennas, 2))
+    evolved = np.empty(2 * num_access_points * num_users * num_antennas)
+    waves = evolved.reshape((num_access_points, num_users, num_antennas, 2))
     received = np.empty((tau_p, num_antennas), np.complex128)
     amplitude, noise = np.sqrt(pilot_power) * tau_p, np.sqrt(np.float64(tau_p))
     scale = np.sqrt(pilot_power)
     for e in range(num_worlds):
         complex_normals(keys[e], np.uint64(steps[e]), draws)
+        if evolving:
+            clarke_normals(keys[e] ^ _OF_WAVES, cycles[e], evolved)
+            normals[:, :num_users] = waves
         for ap in range(num_access_points):
             for t in range(tau_p):
                 for n in range(num_antennas):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -25,10 +26,26 @@ class Links:
         Positions in metres.
     side : float
         Of the square, in metres.
+    height : float or (..., L, K) array
+        Of the access points above the users, in metres.
+    user_height : (..., K) array, optional
+        Of the users above the ground, in metres, where they are given.
+    chance : (..., L, K) array, optional
+        Numbers in (0, 1) that say whether there is a line of sight, where the path loss asks for them.
     """
 
-    def __init__(self, access_points: Float, users: Float, side: float, height: float | Float) -> None:
-        self.access_points, self.users, self.side, self._height = access_points, users, side, height
+    chance: Float | None = None
+
+    def __init__(
+        self,
+        access_points: Float,
+        users: Float,
+        side: float,
+        height: float | Float,
+        user_height: Float | None = None,
+    ) -> None:
+        self.access_points, self.users, self.side, self.height = access_points, users, side, height
+        self.user_height = user_height
         # A user exactly below an access point of height 0 has no elevation; a millimetre is closer than any model
         # holds.
         self.distance: Float = np.maximum(np.sqrt(_squares(access_points, users, side) + height**2), 1e-3)
@@ -42,7 +59,7 @@ class Links:
     @cached_property
     def elevation(self) -> Float:
         """Angle between the link and the horizontal plane, in radians, (..., L, K)."""
-        return np.arcsin(np.minimum(self._height / self.distance, 1.0))
+        return np.arcsin(np.minimum(self.height / self.distance, 1.0))
 
     @property
     def horizontal(self) -> Float:
@@ -51,8 +68,16 @@ class Links:
 
     def of(self, world: int) -> Links:
         """Those of one of several networks, with arrays of their own."""
-        height = self._height[world].copy() if isinstance(self._height, np.ndarray) else self._height
-        return Links(self.access_points[world].copy(), self.users[world].copy(), self.side, height)
+        height = self.height[world].copy() if isinstance(self.height, np.ndarray) else self.height
+        user_height = None if self.user_height is None else self.user_height[world].copy()
+        links = Links(self.access_points[world].copy(), self.users[world].copy(), self.side, height, user_height)
+        return links if self.chance is None else links.seen_by(self.chance[world].copy())
+
+    def seen_by(self, chance: Float) -> Links:
+        """The same with numbers that say whether there is a line of sight."""
+        links = copy.copy(self)
+        links.chance = chance
+        return links
 
 
 @lru_cache
@@ -116,7 +141,9 @@ def nearest_first(positions: Float, side: float) -> Int:
     return np.argsort(np.where(itself, -1.0, distance), axis=-1, kind="stable")[..., 1:]
 
 
-def link_geometry(access_points: Float, users: Float, side: float, height: float | Float) -> Links:
+def link_geometry(
+    access_points: Float, users: Float, side: float, height: float | Float, user_height: Float | None = None
+) -> Links:
     """Distances and angles of all links, with wrap-around.
 
     Parameters
@@ -128,6 +155,8 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
         Side of the square area in metres.
     height : float or (..., L, K) array
         Height of the access points above the users in metres.
+    user_height : (..., K) array, optional
+        Of the users above the ground, where it is known.
 
     Returns
     -------
@@ -140,7 +169,7 @@ def link_geometry(access_points: Float, users: Float, side: float, height: float
     >>> round(float(links.distance[0, 0]), 9), round(float(links.azimuth[0, 0]), 6)
     (10.0, 3.141593)
     """
-    return Links(access_points, users, side, height)
+    return Links(access_points, users, side, height, user_height)
 
 
 def _squares(places: Float, others: Float, side: float) -> Float:

@@ -67,7 +67,7 @@ def _log(x):
 
 
 @inlined
-def _cos_sin(t):
+def cos_sin(t):
     """Cosine and sine of t quarter turns, 0 <= t < 4."""
     quarter = np.int32(t + 0.5)
     x = (t - quarter) * (0.5 * math.pi)
@@ -124,6 +124,23 @@ def complex_normals(key: np.uint64, counter: np.uint64, out: NDArray[np.float64]
         block = np.uint64(i)
         w0, w1, w2, w3 = _block(block & _WORD, block >> _WORD_BITS, c2, c3, k0, k1)
         radius = math.sqrt(-_log((_integer53(w0, w1) + 1.0) * 2.0**-53))
-        c, s = _cos_sin(_integer53(w2, w3) * 2.0**-51)
+        c, s = cos_sin(_integer53(w2, w3) * 2.0**-51)
         out[2 * i] = radius * c
         out[2 * i + 1] = radius * s
+
+
+@kernel
+def uniforms(key: np.uint64, counter: np.uint64, out: NDArray[np.float64]) -> None:
+    """Numbers in [0, 1): 2 i and 2 i + 1 are made of block i, of whose counter and key as `complex_normals`.
+
+    Parameters
+    ----------
+    key, counter : uint64
+    out : float64 array, shape (2 n,)
+    """
+    key, counter = np.uint64(key), np.uint64(counter)
+    k0, k1, c2, c3 = key & _WORD, key >> _WORD_BITS, counter & _WORD, counter >> _WORD_BITS
+    for i in range(out.size // 2):
+        block = np.uint64(i)
+        w0, w1, w2, w3 = _block(block & _WORD, block >> _WORD_BITS, c2, c3, k0, k1)
+        out[2 * i], out[2 * i + 1] = _integer53(w0, w1) * 2.0**-53, _integer53(w2, w3) * 2.0**-53

@@ -68,6 +68,21 @@ def two_component_shadowing_db(
     return std_db * (np.sqrt(user_share) * a + np.sqrt(1.0 - user_share) * b.swapaxes(-1, -2))
 
 
+def access_point_component_db(
+    access_point_distance: Float, std_db: float, decorrelation: float, rng: Source, user_share: float = 0.5
+) -> Float:
+    """F's part std sqrt(delta) a_l of `two_component_shadowing_db`, (..., L, 1); first in a draw."""
+    return std_db * np.sqrt(user_share) * correlated_normals(access_point_distance, decorrelation, 1, rng)
+
+
+def user_component_db(
+    user_distance: Float, std_db: float, decorrelation: float, rng: Source, user_share: float = 0.5
+) -> Float:
+    """F's part std sqrt(1 - delta) b_k of `two_component_shadowing_db`, (..., 1, K), drawn alone."""
+    b = correlated_normals(user_distance, decorrelation, 1, rng).swapaxes(-1, -2)
+    return std_db * np.sqrt(1.0 - user_share) * b
+
+
 def _factors(correlation: Float) -> Float:
     """F with F F^T = correlation, for each of the matrices (..., K, K)."""
     try:

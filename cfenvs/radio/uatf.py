@@ -13,10 +13,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cfenvs.arrays import Array, Complex, Float
+from cfenvs.arrays import Array, Bool, Complex, Float
+from cfenvs.radio.clusters import sharing_users
 from cfenvs.radio.estimation import filtered_covariances, pilot_filter
 
-Lsfd = Literal["none", "optimal"]
+Lsfd = Literal["none", "optimal", "nearly-optimal"]
 
 
 class UatfCoefficients(NamedTuple):
@@ -60,30 +61,49 @@ class CombinedMoments(NamedTuple):
     noise: Float
 
 
-def lsfd_weights(moments: CombinedMoments, powers: Float, lsfd: Lsfd) -> Complex:
+def served(moments: CombinedMoments, serving: Bool) -> CombinedMoments:
+    """The moments where access points combine for the users that they serve alone, serving D (L, K)."""
+    mask = np.asarray(serving, bool).T
+    return CombinedMoments(moments.mean * mask[:, None], moments.variance * mask[:, None], moments.noise * mask)
+
+
+def lsfd_weights(moments: CombinedMoments, powers: Float, lsfd: Lsfd, sharing: Bool | None = None) -> Complex:
     """Large-scale fading decoding weights a_k, (K, L): ones, or the SINR-maximising ones at the given powers.
+
+    Parameters
+    ----------
+    moments : CombinedMoments
+    powers : (K,) array
+        In mW.
+    lsfd : {"none", "optimal", "nearly-optimal"}
+        The last one counts among the disturbances only users that share an access point with the user.
+    sharing : (K, K) bool array, optional
+        S_k as rows (`cfenvs.radio.clusters.sharing_users`), for "nearly-optimal"; everybody by default.
 
     References
     ----------
-    Demir, Bjornson, Sanguinetti, 2021, equation (5.30).
+    Demir, Bjornson, Sanguinetti, 2021, equations (5.30) and (5.41).
     """
     num_users, num_access_points = moments.noise.shape
     if lsfd == "none":
         return np.ones((num_users, num_access_points), moments.mean.dtype)
-    if lsfd != "optimal":
-        raise ValueError(f"lsfd={lsfd!r}: must be 'none' or 'optimal'")
+    if lsfd not in ("optimal", "nearly-optimal"):
+        raise ValueError(f"lsfd={lsfd!r}: must be 'none', 'optimal' or 'nearly-optimal'")
+    counted = None if lsfd == "optimal" else sharing
     weights = np.zeros((num_users, num_access_points), moments.mean.dtype)
     for k in range(num_users):
-        if not moments.noise[k].any():
-            continue  # sent no pilot: there is nothing to weight
-        spread = moments.mean[k].T * np.sqrt(powers)  # (L, K)
-        own = spread[:, k : k + 1]
-        interference = spread @ spread.conj().T - own @ own.conj().T
-        local = moments.variance[k].T @ powers + moments.noise[k]
-        # Access points that do not hear the user have zero rows everywhere: they get weight zero.
         heard = moments.noise[k] > 0
-        matrix = (interference + np.diag(local))[np.ix_(heard, heard)]
-        weights[k, heard] = np.linalg.solve(matrix, moments.mean[k, k, heard])
+        if not heard.any():
+            continue  # sent no pilot, or is not served: there is nothing to weight
+        # Access points that do not hear the user have zero rows everywhere: they get weight zero.
+        among = slice(None) if heard.all() else np.flatnonzero(heard)
+        disturbing = powers if counted is None else powers * counted[k]
+        mean, variance = moments.mean[k][:, among], moments.variance[k][:, among]
+        spread = mean.T * np.sqrt(disturbing)  # (L, K)
+        own = mean[k][:, None] * np.sqrt(powers[k])
+        interference = spread @ spread.conj().T - own @ own.conj().T
+        local = variance.T @ disturbing + moments.noise[k, among]
+        weights[k, among] = np.linalg.solve(interference + np.diag(local), mean[k])
     return weights
 
 
@@ -145,6 +165,7 @@ def mr_uatf_coefficients(
     tau_p: int,
     lsfd: Lsfd = "none",
     sending: ArrayLike | None = None,
+    serving: Bool | None = None,
 ) -> UatfCoefficients:
     """Coefficients of maximum-ratio combining at every access point, in closed form.
 
@@ -154,10 +175,12 @@ def mr_uatf_coefficients(
         As for `cfenvs.radio.estimation.estimation_covariances`.
     pilot_power : float
         In mW; also the power at which optimal weights are frozen (all users at it).
-    lsfd : {"none", "optimal"}
-        Large-scale fading decoding between access points: equal weights, or the optimal ones.
+    lsfd : {"none", "optimal", "nearly-optimal"}
+        Large-scale fading decoding between access points: equal weights, or the optimal ones, as `lsfd_weights`.
     sending : (K,) bool array, optional
         Users that send their pilot; all by default. A user that sends none has b = c = 0.
+    serving : (L, K) bool array, optional
+        D: which access points serve whom; all by default.
 
     Returns
     -------
@@ -175,12 +198,17 @@ def mr_uatf_coefficients(
     [0.899, 0.921]
     """
     moments = mr_moments(R, pilots, pilot_power, tau_p, sending)
+    sharing = None
+    if serving is not None:
+        moments, sharing = served(moments, serving), sharing_users(serving)
     # Weights are frozen with every user at full power, whoever sends: a violator interferes at that power too.
     powers = np.full(R.shape[1], float(pilot_power))
-    return uatf_coefficients(moments, lsfd_weights(moments, powers, lsfd))
+    return uatf_coefficients(moments, lsfd_weights(moments, powers, lsfd, sharing))
 
 
-def lmmse_moments(h_hat: Complex, C: Complex, powers: Float) -> CombinedMoments:
+def lmmse_moments(
+    h_hat: Complex, C: Complex, powers: Float, serving: Bool | None = None, known: Bool | None = None
+) -> CombinedMoments:
     """Moments of local MMSE combining at the given powers, by Monte Carlo over channel estimates.
 
     v_kl = p_k (sum_i p_i (h_hat_il h_hat_il^H + C_il) + I)^-1 h_hat_kl, Demir et al. 2021, (5.29). The expectation over
@@ -194,22 +222,29 @@ def lmmse_moments(h_hat: Complex, C: Complex, powers: Float) -> CombinedMoments:
         Covariance of the estimation errors.
     powers : (K,) array
         In mW.
+    serving : (L, K) bool array, optional
+        D: access point l combines for the users that it serves; for all by default. The moments of others are zero.
+    known : (L, K) bool array, optional
+        Users that access point l sums over; all by default. With `serving` it is LP-MMSE, (5.39).
     """
     _, num_access_points, num_antennas, num_users = h_hat.shape
-    mean = np.empty((num_users, num_users, num_access_points), complex)
-    variance = np.empty((num_users, num_users, num_access_points))
-    noise = np.empty((num_users, num_access_points))
+    mean = np.zeros((num_users, num_users, num_access_points), complex)
+    variance = np.zeros((num_users, num_users, num_access_points))
+    noise = np.zeros((num_users, num_access_points))
     for l in range(num_access_points):  # noqa: E741  (access point l; one at a time bounds the memory)
+        own = slice(None) if serving is None or serving[l].all() else np.flatnonzero(serving[l])
+        summed = powers if known is None else powers * known[l]
         estimates = h_hat[:, l]
-        error = np.tensordot(powers, C[l], axes=1) + np.eye(num_antennas)
-        scaled = estimates * np.sqrt(powers)
-        v = powers * np.linalg.solve(scaled @ scaled.conj().swapaxes(-1, -2) + error, estimates)
+        error = np.tensordot(summed, C[l], axes=1) + np.eye(num_antennas)
+        scaled = estimates * np.sqrt(summed)
+        v = powers[own] * np.linalg.solve(scaled @ scaled.conj().swapaxes(-1, -2) + error, estimates[:, :, own])
         g = v.conj().swapaxes(-1, -2) @ estimates  # (R, k, i)
-        mean[:, :, l] = g.mean(axis=0)
+        expected = g.mean(axis=0)
         vv = np.einsum("rak,rbk->kab", v, v.conj(), optimize=True) / len(v)
         through_error = np.einsum("kab,iba->ki", vv, C[l], optimize=True).real
-        variance[:, :, l] = (np.abs(g) ** 2).mean(axis=0) + through_error - np.abs(mean[:, :, l]) ** 2
-        noise[:, l] = np.einsum("kaa->k", vv).real
+        mean[own, :, l] = expected
+        variance[own, :, l] = (np.abs(g) ** 2).mean(axis=0) + through_error - np.abs(expected) ** 2
+        noise[own, l] = np.einsum("kaa->k", vv).real
     return CombinedMoments(mean, variance, noise)
 
 

@@ -33,7 +33,7 @@ class UatfBatch:
     ) -> None:
         self.gains = np.ones(1) if gains is None else np.asarray(gains, float)
         self.counts = np.ones(len(self.gains)) if counts is None else np.asarray(counts, float)
-        lanes = min(LANES, num_worlds)
+        self.lanes = lanes = min(LANES, num_worlds)
         groups = -(-num_worlds // lanes)
         self.b = np.zeros((groups, num_users, lanes))
         self.c = np.zeros((groups, num_users, num_users, lanes))
@@ -50,11 +50,18 @@ class UatfBatch:
         b = self.b[group, :, lane].copy()
         return UatfCoefficients(b, self.c[group, :, :, lane].copy(), np.ones_like(b))
 
-    def spectral_efficiencies(self, powers: Float) -> Float:
-        """Sum of log2(1 + gain SINR) over the streams of every user in every world; powers (E, K) in mW -> (E, K)."""
+    def spectral_efficiencies(self, powers: Float, rows: slice | None = None) -> Float:
+        """Sum of log2(1 + gain SINR) over the streams of every user in every world; powers (E, K) in mW -> (E, K).
+
+        Of a range of worlds if `rows` says so, which begins and ends with a group.
+        """
+        b, c = self.b, self.c
+        if rows is not None:
+            groups = slice(rows.start // self.lanes, -(-rows.stop // self.lanes))
+            b, c = b[groups], c[groups]
         out = np.empty(powers.shape)
         powers = np.ascontiguousarray(powers, np.float64)
-        uatf_spectral_efficiencies(powers, self.b, self.c, self.gains, self.counts, out)
+        uatf_spectral_efficiencies(powers, b, c, self.gains, self.counts, out)
         return out
 
     def gradient(self, powers: Float, cotangents: Float) -> Float:

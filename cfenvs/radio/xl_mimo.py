@@ -164,6 +164,63 @@ def xl_mr_se(
     return np.log2(1.0 + gamma[..., None] * gains) @ counts
 
 
+def xl_mr_lsfd_gamma(
+    p: ArrayLike, beta: ArrayLike, bs_eigenvalues: ArrayLike, ue_eigenvalues: ArrayLike, noise: float
+) -> Float:
+    """Effective SINR of maximum-ratio combining with large-scale fading decoding at the central unit. Exact.
+
+    gamma_k = sum_m gamma_mk with gamma_mk = p_k beta_mk N_r^2 / (N_s tr(R_r^2) sum_l p_l beta_ml + noise N_r): the
+    central unit weights what base stations send by the statistics of the channels at the powers in use. Base stations
+    fade independently, so that the best weights add up the SINRs.
+
+    Parameters
+    ----------
+    p, beta, bs_eigenvalues, ue_eigenvalues, noise
+        As `xl_mr_se`.
+
+    Returns
+    -------
+    (..., K) array
+        Stream i of user k has the SINR mu_i gamma_k.
+
+    References
+    ----------
+    The weights are those of Demir, Bjornson, Sanguinetti, 2021, (5.30), in (8) of Liu et al., arXiv:2302.09290, which
+    averages instead.
+
+    Examples
+    --------
+    With one base station there is nothing to weight: it is `xl_mr_se`.
+
+    >>> xl_mr_lsfd_gamma([1.0, 1.0], [[1.0, 0.5]], np.ones(4), [2.0, 0.0], noise=1.0).round(3).tolist()
+    [1.0, 0.5]
+    """
+    beta = np.asarray(beta, float)
+    rho = np.asarray(bs_eigenvalues, float)
+    p = np.asarray(p, float)
+    num_receive, num_send = np.sum(rho), float(np.sum(ue_eigenvalues))
+    disturbance = num_send * np.sum(rho**2) * (p @ beta.T) + noise * num_receive  # (..., M)
+    return p * ((num_receive**2 / disturbance) @ beta)
+
+
+def xl_mr_lsfd_se(
+    p: ArrayLike, beta: ArrayLike, bs_eigenvalues: ArrayLike, ue_eigenvalues: ArrayLike, noise: float
+) -> Float:
+    """Spectral efficiency of `xl_mr_lsfd_gamma` in bit/s/Hz, (..., K).
+
+    Examples
+    --------
+    A user that only the second base station hears gains nothing by the first; the average would hear its noise.
+
+    >>> beta = [[1.0, 0.0], [0.0, 1.0]]
+    >>> xl_mr_lsfd_se([1.0, 1.0], beta, np.ones(4), [2.0, 0.0], noise=1.0).round(3).tolist()
+    [1.585, 1.585]
+    """
+    gamma = xl_mr_lsfd_gamma(p, beta, bs_eigenvalues, ue_eigenvalues, noise)
+    gains, counts = modes(ue_eigenvalues)
+    return np.log2(1.0 + gamma[..., None] * gains) @ counts
+
+
 def filter_gains_se(gains: Float, counts: ArrayLike) -> Float:
     """SE_k = sum_j counts_j log2(1 + (sum_m a_mkj)^2 / sum_m (a_mkj - a_mkj^2)), exact given a.
 

@@ -10,8 +10,8 @@ The way of a bid, file by file (`cfenvs.core` holds what is not this system's ow
 * `views.py`: reward, outcome, what may be bid next, and the observation.
 
 A reset draws by `scenario.py` what `config.py` and `presets.py` say; `streams.py` has the luck of bidders. `welfare.py`
-knows the efficient allocation, `matches.py` and `contest.py` seat rivals, `render.py` draws, `env.py` has the `System`
-and its page.
+knows the efficient allocation and `sealed.py` the auction that finds it, `matches.py` and `contest.py` seat rivals,
+`render.py` draws, `env.py` has the `System` and its page.
 """
 
 import sys
@@ -45,6 +45,7 @@ from cfenvs.ris_auction.presets import PRESETS
 from cfenvs.ris_auction.rates import macroscopic_rates, utility
 from cfenvs.ris_auction.rules import Rules
 from cfenvs.ris_auction.scenario import Scenario
+from cfenvs.ris_auction.sealed import sealed_bid
 from cfenvs.ris_auction.seat import Seat
 from cfenvs.ris_auction.welfare import EfficientAllocation
 
@@ -77,6 +78,7 @@ __all__ = [
     "parallel_env",
     "parallel_vec_env",
     "play",
+    "sealed_bid",
     "utility",
     "warmup",
 ]

@@ -11,6 +11,7 @@ from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.ris_auction.bidders import BIDDERS, SHADED
 from cfenvs.ris_auction.config import RISAuctionConfig
+from cfenvs.ris_auction.facts import facts
 from cfenvs.ris_auction.masks import BASES, MaskedEnv
 from cfenvs.ris_auction.presets import PRESETS, configure_ris_auction, describe
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
@@ -39,6 +40,7 @@ SYSTEM = System(
     metrics={"reward": "sum", "utility": "last", "cost": "last"},
     louder=_louder,
     describe=describe,
+    facts=facts,
     catalogue={"opponents": BIDDERS},
     controllers={**BIDDERS, **SHADED},
     first_look="straightforward",

@@ -9,6 +9,8 @@ from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
+from cfenvs.xl_mimo.facts import facts
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
 from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
@@ -30,10 +32,12 @@ SYSTEM = System(
     agents=UsersView,
     renderer=_make_renderer,
     presets=PRESETS,
-    metrics={"reward": "mean", "objective": "mean"},
+    metrics={"reward": "mean", "objective": "mean", "outage": "mean"},
     louder=louder,
     describe=describe,
-    catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
+    facts=facts,
+    served=lambda simulator: ("spectral efficiency of a user, bit/s/Hz", simulator.rates.ravel()),
+    catalogue={"receiver": RECEIVERS, "path_loss": PATH_LOSS, "shadowing": SHADOWING, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",
     examples=("--set mobility=random-waypoint --out walk.gif",),
@@ -79,25 +83,39 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
 
     Observation Space
     -----------------
-    ==========================  ==================  ==================================================================
-    entries                     range               meaning
-    ==========================  ==================  ==================================================================
-    (M, K)                      -4 to 4             large-scale gains: (dB over the noise at 1 mW + 20) / 20, clipped
-    ==========================  ==================  ==================================================================
+    The pieces that `observation` names, one after the other, such as "gains" (default) or "gains+rates+age":
 
-    With `flat_observation=True` it is (M K,), for libraries that refuse observations of two axes, as RLlib does.
+    ==========  ============  ==========  ========  ==================================================================
+    piece       central       user        range     meaning
+    ==========  ============  ==========  ========  ==================================================================
+    "gains"     M K           1 + M       -4 to 4   large-scale gains: (dB over the noise at 1 mW + 20) / 20, clipped;
+                                                    row m for base station m
+    "rates"     K             1           0 to 4    spectral efficiencies of the last step / (10 bit/s/Hz), as last
+                                                    reported, clipped; 0 after a reset
+    "powers"    K             1           0 to 1    shares of `max_power` in the last step; 0 after a reset
+    "age"       K             1           0 to 4    how many steps before the last one the step was that a rate was
+                                                    reported of, / 10, clipped; 0 if at once
+    ==========  ============  ==========  ========  ==================================================================
 
-    Each user's agent (`cfenvs.xl_mimo.parallel_env`) sees the sum of its own gains, then its gains by falling size, in
+    "gains" alone has the shape (M, K); with `flat_observation=True` it is (M K,), for libraries that refuse
+    observations of two axes, as RLlib does.
+
+    Each user's agent (`cfenvs.xl_mimo.parallel_env`) sees of "gains" the sum of its own, then these by falling size, in
     the same scale. `state()` is the central observation, flat. `FuzzyAgents` shows users through a few fuzzy agents.
 
     Rewards
     -------
     The sum of the users' spectral efficiencies in bit/s/Hz. Other objectives: "min", "proportional-fair" (the geometric
-    mean), "energy-efficiency" (with `circuit_power`, `base_station_power` and `amplifier_efficiency`), or your own.
+    mean), "energy-efficiency" (with `circuit_power`, `base_station_power` and `amplifier_efficiency`),
+    "fifth-percentile", "target-rate" (the share of users that reach `target_rate`), "weighted-sum" (with
+    `user_weights`), weighted sums of these ({"sum": 1.0, "min": 3.0}), or your own (`cfenvs.power.objectives`).
     Agents all get the objective, or with `reward_scope="own"` their own spectral efficiency, which makes them selfish.
 
-    `info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, and with `info_optimum=True`
-    the `optimum` for the action type in use and the `regret`.
+    `info` holds `rates`, `powers` (mW, in the meaning of `max_power`), the `objective`, with `target_rate` the
+    `outage` (the share of users below it), and with `info_optimum=True` the `optimum` for the action type in use and
+    the `regret`. `rates` are the truth; with any of `report_bits`, `report_delay`, `report_noise_db`, `report_period`,
+    `report_loss` there are also `reports`, what was last reported of them, and `report_ages` in steps (of a user's
+    agent: `report`, `report_age`).
 
     Starting State
     --------------
@@ -150,7 +168,7 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     ((3, 9, 6), (3,), (3, 6))
 
     One world takes 2 kB with "default", 7 kB with "large", 9 kB with "dense", 4 kB with "overload" and 38 kB with
-    "near-field"; walking users add 8 (M + 2) K bytes for each step of an episode.
+    "near-field"; walking users add 8 (M + 2) K bytes for each of at most 64 steps.
 
     Reference values
     ----------------

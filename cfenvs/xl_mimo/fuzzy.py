@@ -28,6 +28,7 @@ from pettingzoo import ParallelEnv
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.actions import InvalidAction, check_shares
 from cfenvs.core.config import require, require_choice, require_count, require_positive
+from cfenvs.core.description import Description
 from cfenvs.core.faces.parallel import ParallelFace, check_agents
 from cfenvs.core.faces.parallel_vec import ParallelVecFace, batched
 from cfenvs.core.worlds import Seed, as_seed, spread_seed
@@ -167,8 +168,8 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
     ) -> None:
         self.env = env
         users = env.possible_agents
-        observation, action = env.observation_space(users[0]), env.action_space(users[0])
-        _check_continuous(action)
+        _check_users(env)
+        observation = env.observation_space(users[0])
         self._layer = FuzzyLayer(1, len(users), num_fuzzy_agents, kernel, kernel_scale, normalisation, state)
         self.possible_agents = _names(num_fuzzy_agents)
         self.agents: list[str] = []
@@ -257,7 +258,7 @@ class FuzzyAgentsVec:
         normalisation: Normalisation = "sum",
         state: State = "lsf",
     ) -> None:
-        _check_continuous(env.single_action_space)
+        _check_users(env)
         self.env, self.config, self.simulator = env, env.config, env.simulator
         self.autoreset_mode = env.autoreset_mode
         self.num_envs, self.num_agents = env.num_envs, num_fuzzy_agents
@@ -320,6 +321,10 @@ class FuzzyAgentsVec:
         """Optimum of the current situation in each world; see the page of the system."""
         return self.env.optimum()
 
+    def describe(self, world: int = 0, *, optimum: bool = True) -> Description:
+        """What was made beneath the layer, as `cfenvs.core.description` says."""
+        return self.env.describe(world, optimum=optimum)
+
     @property
     def scenarios(self) -> tuple[Any, ...]:
         """The current network of each world."""
@@ -353,5 +358,11 @@ def _share(agent: str, action: Any) -> Float:
         raise InvalidAction(f"{agent}: {error}") from None
 
 
-def _check_continuous(space: gym.Space[Any]) -> None:
-    require(isinstance(space, Box), "env", space, "must have continuous actions: fuzzy agents mix shares")
+def _check_users(env: Any) -> None:
+    """Refuse users that do not send shares, or do not observe their gains and nothing else."""
+    config = env.config
+    shares, gains = config.action_type == "continuous", config.observation == "gains"
+    require(shares, "action_type", config.action_type, "must have continuous actions: fuzzy agents mix shares")
+    require(
+        gains, "observation", config.observation, 'must have observation="gains": fuzzy agents are prototypes of gains'
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from cfenvs.arrays import Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
 from cfenvs.core.config import require
 from cfenvs.core.kept import entry
-from cfenvs.power.choices import Chosen, choose_class, is_own
+from cfenvs.power.choices import Chosen, Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import (
@@ -30,6 +30,7 @@ from cfenvs.radio.plane_wave import array_correlation, array_eigenvalues
 from cfenvs.radio.uatf import uatf_sinr
 from cfenvs.radio.uatf_kernel import UatfBatch
 from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_gradients, lmmse_spectral_efficiencies
+from cfenvs.radio.xl_lsfd_kernel import xl_lsfd_gradients, xl_lsfd_spectral_efficiencies
 from cfenvs.radio.xl_mimo import modes
 from cfenvs.radio.xl_mr_kernel import xl_mr_coefficients_batch
 
@@ -91,6 +92,13 @@ class Receiver(Chosen, ABC):
         """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
         return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
 
+    grain: int | None = None
+    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
+
     @abstractmethod
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
@@ -123,6 +131,7 @@ class MaximumRatioReceiver(Receiver):
 
     searched_across = False
     max_min_is_exact = True
+    variant: ClassVar[Mapping[str, Any]] = {"rician_factor": 1.0}
 
     @classmethod
     def suited(cls, config: XLMIMOConfig) -> type[Receiver]:
@@ -132,6 +141,7 @@ class MaximumRatioReceiver(Receiver):
         super().__init__(config, num_worlds)
         gains, counts = modes(self.ue_eigenvalues)
         self._batch = UatfBatch(num_worlds, config.users, gains, counts)
+        self.grain = self._batch.lanes
         self._gains, self._counts = gains, counts
         squares = float((self.bs_eigenvalues**2).sum())
         self._coupling = config.ue_antennas * squares / config.bs_antennas
@@ -142,6 +152,9 @@ class MaximumRatioReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._batch.spectral_efficiencies(powers)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._batch.spectral_efficiencies(powers, rows)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
@@ -169,9 +182,57 @@ class MaximumRatioReceiver(Receiver):
         return [*super().starting_points(world, p_max), best.p]
 
 
+class DecodedMaximumRatioReceiver(Receiver):
+    """Maximum-ratio combining at every base station, large-scale fading decoding at the CPU, exact closed form."""
+
+    grain = 1
+    reasons: ClassVar[Mapping[str, str]] = {"near_field": "no closed form of its weights is known there"}
+    # Every term of gamma_k is concave in its own power and falls with that of others: so are and do sums of logarithms.
+    max_min_is_exact = True
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._heard = np.zeros((num_worlds, config.base_stations, config.users))
+        squares = float((self.bs_eigenvalues**2).sum())
+        coupling = config.ue_antennas * squares / config.bs_antennas
+        self._terms = (float(config.bs_antennas), coupling, *modes(self.ue_eigenvalues))
+        self._all = np.arange(num_worlds)
+
+    def follow(self, gains: Float, worlds: Int) -> None:
+        self._heard[worlds] = gains[worlds]
+
+    def efficiencies(self, powers: Float) -> Float:
+        return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return self._evaluate(powers, np.full(len(powers), world))
+
+    def _evaluate(self, powers: Float, worlds: Int) -> Float:
+        out = np.empty(powers.shape)
+        powers = np.ascontiguousarray(powers, np.float64)
+        xl_lsfd_spectral_efficiencies(powers, worlds, self._heard, *self._terms, out)
+        return out
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._weighted_jacobian(powers, cotangents, self._all)
+
+    def jacobian(self, world: int, p: Float) -> Float:
+        return self._weighted_jacobian(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
+
+    def _weighted_jacobian(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+        out = np.empty(powers.shape)
+        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        xl_lsfd_gradients(powers, cotangents, worlds, self._heard, *self._terms, out)
+        return out
+
+
 class LocalMmseReceiver(Receiver):
     """Local MMSE combining at every base station, deterministic equivalent."""
 
+    grain = 1
     reasons: ClassVar[Mapping[str, str]] = {"near_field": 'no closed form is known for "l-mmse" there'}
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
@@ -185,6 +246,9 @@ class LocalMmseReceiver(Receiver):
 
     def efficiencies(self, powers: Float) -> Float:
         return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._evaluate(powers, np.full(len(powers), world))
@@ -253,10 +317,14 @@ class NearFieldReceiver(Receiver):
         return matrix_spectral_efficiencies(powers, *self._moments[world])
 
 
-RECEIVERS: Mapping[str, type[Receiver]] = {"mr": MaximumRatioReceiver, "l-mmse": LocalMmseReceiver}
+RECEIVERS: Mapping[str, type[Receiver]] = {
+    "mr": MaximumRatioReceiver,
+    "mr-lsfd": DecodedMaximumRatioReceiver,
+    "l-mmse": LocalMmseReceiver,
+}
+RECEIVER = Classes(RECEIVERS, Receiver, OwnReceiver)
 
 
 def make_receiver(config: XLMIMOConfig, num_worlds: int) -> Receiver:
     """The receiver that the configuration names."""
-    made = choose_class(config, "receiver", RECEIVERS, Receiver)(config, num_worlds)
-    return cast(Receiver, OwnReceiver(made) if is_own(config.receiver, RECEIVERS) else made)
+    return cast(Receiver, RECEIVER.make(config, "receiver", num_worlds))

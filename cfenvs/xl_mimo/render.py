@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -25,11 +24,11 @@ from cfenvs.draw.figure import (
     site_size,
     wrapped_lines,
 )
-from cfenvs.draw.pen import AREA, PAPER, POWER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
+from cfenvs.draw.pen import PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
+from cfenvs.power.walks import HISTORY
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
-from cfenvs.xl_mimo.walks import HISTORY
 
 if TYPE_CHECKING:
     import pygame
@@ -98,12 +97,15 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             path = self.path(world)
             users = path[-1]
             labels = place_labels(users, drop.base_stations, MAP) if len(users) <= MAX_LABELLED else users
-            self._draw_trail(path)
+            figure.trail(path, HISTORY)
         for place in drop.base_stations.tolist():
             self.surface.blit(self._station, self._station.get_rect(center=place))
         figure.users(users, labels, shares if begun else None, colours)
-        title = f"Spectral efficiency, SE, of each user ({UNIT})"
+        reported = simulator.reports is not None
+        title = f"Spectral efficiency, SE, of each user ({UNIT}){', red: as reported' if reported else ''}"
         figure.rates(title, rates, colours, axis, value if begun else None, reference)
+        if reported:
+            figure.reports(simulator.reported[world], axis)
         self._draw_powers(shares)
         self.surface.blit(drop.arrays, ARRAYS[:2])
         figure.scale(config.side)
@@ -160,16 +162,6 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         receiver.follow(gains, np.arange(len(gains)))
         return float(receiver.efficiencies(np.repeat(full, len(gains), axis=0)).max())
 
-    def _draw_trail(self, path: Float) -> None:
-        """Dots at earlier positions and lines from one to the next, the fainter the earlier."""
-        crossing = np.abs(np.diff(path, axis=0)).max(axis=2) > MAP[2] / 2  # over the edge of the map
-        for i, (starts, ends) in enumerate(pairwise(path.tolist())):
-            colour = _fade(1.0 - (len(path) - 1 - i) / (TRAIL + 1))
-            for start, end, crosses in zip(starts, ends, crossing[i].tolist(), strict=True):
-                if not crosses:
-                    self.pygame.draw.aaline(self.surface, colour, start, end)
-                self._pen.disc(start[0], start[1], 2.0, colour)
-
     def _draw_powers(self, shares: Float) -> None:
         config = self.simulator.config
         title = "Power (mW)" if config.power_constraint == "per-ue" else "Power of each antenna (mW)"
@@ -189,9 +181,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         pen.disc(x, y, 6, RAMP[28])
         x = pen.text("user (area: power, colour: SE)", SMALL, QUIET, midleft=(x + 10, y)).right + 26
         if config.mobility != "static":
-            for i in range(5):
-                pen.disc(x + 5 * i, y, 2.0, _fade((i + 1) / 6))
-            pen.text("where it has come from", SMALL, QUIET, midleft=(x + 30, y))
+            self._figure.trail_key(x, y)
         elif config.visibility_window is not None:
             pen.bar(x, y, 18, 1, SEEN)
             pen.text("linked user: seen by the dark antennas", SMALL, QUIET, midleft=(x + 24, y))
@@ -234,9 +224,3 @@ def _in_one_piece(start: Float, end: Float) -> float:
     """Length in pixels of the link between two points of the map; 0 if it crosses an edge."""
     lines = wrapped_lines(start, end)
     return float(np.hypot(*(end - start))) if len(lines) == 1 else 0.0
-
-
-def _fade(share: float) -> Colour:
-    """From the ground of the map to the colour of a trail."""
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(AREA, POWER, strict=True))
-    return red, green, blue

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
+from dataclasses import is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import cfenvs
+from cfenvs.registration import IDS, system_of
 
 ROOT = Path(cfenvs.__file__).parents[1]
 
@@ -27,11 +28,9 @@ def headings(text: str) -> list[str]:
 
 def parameter_headings() -> list[str]:
     """Headings by which configurations group their fields."""
-    found: dict[str, None] = {}
-    for path in sorted((ROOT / "cfenvs").rglob("config.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                found |= dict.fromkeys(headings(ast.get_docstring(node) or ""))
+    configs = (type(system_of(name).configure("default", {})) for name in IDS)
+    pages = (base.__doc__ or "" for config in configs for base in config.__mro__ if is_dataclass(base))
+    found = dict.fromkeys(heading for page in pages for heading in headings(page))
     return [heading for heading in found if heading not in NUMPYDOC]
 
 

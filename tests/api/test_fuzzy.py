@@ -210,3 +210,8 @@ def test_wrong_parameters(kwargs, message):
 def test_level_indices_cannot_be_mixed():
     with pytest.raises(ValueError, match="continuous actions"):
         FuzzyAgents(cfenvs.xl_mimo.parallel_env(action_type="discrete", levels=[0, 200]))
+
+
+def test_other_pieces_than_gains_are_no_prototypes():
+    with pytest.raises(ValueError, match=r"observation='gains\+rates': must have observation=\"gains\""):
+        FuzzyAgents(cfenvs.xl_mimo.parallel_env(observation="gains+rates"))

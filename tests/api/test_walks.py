@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import cfenvs  # noqa: F401  (registers the environments)
+from cfenvs.power import walks
 from cfenvs.radio.draws import skip_uniforms, twin
-from cfenvs.xl_mimo import walks
 
 ID = "XLMIMOPower-v0"
 

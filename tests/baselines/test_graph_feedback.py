@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from baselines.common.runs import CHECKPOINT  # noqa: E402
-from baselines.graph_feedback import Args, GraphFeedback, new_corrector, train  # noqa: E402
+from baselines.graph_feedback import Args, Corrector, GraphFeedback, train  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies import RateFeedbackWithMemory  # noqa: E402
 from tests.baselines.test_common import interrupted  # noqa: E402
@@ -22,22 +22,31 @@ SHORT = {
     "validate_every": 2,
     "checkpoint_every": 2,
 }
+WAYS = [
+    {"train": "gradient"},
+    {"train": "regression"},
+    {"train": "model-free", "batch_size": 32, "critic_warm_up": 20, "learning_rate": 1e-2},
+]
 MOBILE = Protocol(env_id=ID, env_kwargs={"preset": "small"}, num_scenarios=12, first_scenario=910_000)
 
 
 def noisy():
     """Weights of no training: a new network corrects nothing."""
-    corrector = new_corrector(Args(seed=3))
+    policy = untrained(Args(seed=3))
     torch.manual_seed(0)
-    for parameter in corrector.parameters():
+    for parameter in policy.corrector.network.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.2)
-    return GraphFeedback(corrector)
+    return policy
+
+
+def untrained(args):
+    return GraphFeedback(Corrector(args), args)
 
 
 def test_untrained_it_is_rate_feedback_while_nobody_comes_or_goes():
     """Also of those that wait for their second report."""
     env = gym.make_vec(ID, 4, preset="small", activity="static", action_type="continuous", episode_length=5)
-    policies = GraphFeedback(new_corrector(Args())), RateFeedbackWithMemory(rounds=50)
+    policies = untrained(Args()), RateFeedbackWithMemory(rounds=50)
     observations, infos = env.reset(seed=900_000)
     for policy in policies:
         policy.begin(env)
@@ -77,23 +86,22 @@ def test_in_a_new_network_nothing_is_remembered():
     np.testing.assert_array_equal(policy.act(observations, infos), fresh.act(observations, infos))
 
 
-def test_a_short_training_earns_more():
-    args = Args(env_kwargs={"preset": "small"}, num_envs=32, episodes=6, validation_networks=4, seed=1)
-    trained = train(args, progress=False)
-    before, after = (
-        evaluate(policy, MOBILE).metrics["objective"].mean()
-        for policy in (GraphFeedback(new_corrector(args)), GraphFeedback(trained.corrector))
-    )
+@pytest.mark.parametrize("way", WAYS)
+def test_a_short_training_earns_more(way):
+    args = Args(env_kwargs={"preset": "small"}, num_envs=32, episodes=6, validation_networks=4, seed=1, **way)
+    policies = untrained(args), train(args, progress=False)
+    before, after = (evaluate(policy, MOBILE).metrics["objective"].mean() for policy in policies)
     assert after > before
 
 
-def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path):
-    whole = train(Args(**SHORT, folder=tmp_path / "whole"), progress=False)
-    args = Args(**SHORT, folder=tmp_path / "parts", resume=True)
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, way):
+    whole = train(Args(**SHORT, **way, folder=tmp_path / "whole"), progress=False)
+    args = Args(**SHORT, **way, folder=tmp_path / "parts", resume=True)
     interrupted(train, args, after=3)
     train(args, progress=False)
     loaded = GraphFeedback.load(tmp_path / "parts" / CHECKPOINT)
-    for one, other in zip(whole.corrector.parameters(), loaded.corrector.parameters(), strict=True):
+    for one, other in zip(*(policy.corrector.network.parameters() for policy in (whole, loaded)), strict=True):
         assert torch.equal(one, other)
 
 

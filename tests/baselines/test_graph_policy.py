@@ -10,27 +10,35 @@ torch = pytest.importorskip("torch")
 
 from baselines import graph_policy  # noqa: E402
 from baselines.common.runs import CHECKPOINT  # noqa: E402
-from baselines.graph_policy import Args, GraphPolicy, features, new_network, train  # noqa: E402
+from baselines.common.ways import tensors  # noqa: E402
+from baselines.graph_policy import Args, GraphPolicy, Powers, features, train  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies import wmmse  # noqa: E402
 from tests.baselines.test_common import interrupted  # noqa: E402
 
 ID = "XLMIMOPower-v0"
 SHORT = {"rounds": 12, "num_envs": 16, "validation_networks": 8, "validate_every": 6, "checkpoint_every": 4}
+WAYS = [
+    {"train": "gradient", "rounds": 60, "num_envs": 32},
+    {"train": "gradient", "rounds": 60, "num_envs": 32, "own_gains": True},
+    {"train": "regression", "rounds": 10, "num_envs": 8, "learning_rate": 2e-2},
+    {"train": "model-free", "rounds": 200, "num_envs": 32, "batch_size": 32},
+]
 
 
 def trained_a_little(**kwargs):
     """Random weights in the last layer too: a new network gives the same to all."""
-    network = new_network(Args(seed=3, **kwargs), stations=9)
+    args = Args(seed=3, **kwargs)
+    powers = Powers(args, stations=9)
     torch.manual_seed(0)
-    for parameter in network.parameters():
+    for parameter in powers.network.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.15)
-    return network
+    return GraphPolicy(powers, args)
 
 
-def shares(network, gains, config):
+def shares(policy, gains, config):
     with torch.no_grad():
-        return network(gains, config).numpy()
+        return torch.exp(policy.powers.logarithms(tensors(policy.powers.see(gains, config)))).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -42,28 +50,28 @@ def env():
 
 @pytest.mark.parametrize("own_gains", [False, True])
 def test_whoever_comes_first_gets_the_same(env, own_gains):
-    network, config = trained_a_little(own_gains=own_gains), env.config
+    policy, config = trained_a_little(own_gains=own_gains), env.config
     gains = np.array([scenario.gains for scenario in env.scenarios])
     users, stations = np.random.default_rng(0).permutation(6), np.random.default_rng(1).permutation(9)
-    found = shares(network, gains, config)
-    turned = shares(network, gains[:, stations][:, :, users], config)
+    found = shares(policy, gains, config)
+    turned = shares(policy, gains[:, stations][:, :, users], config)
     np.testing.assert_allclose(turned, found[:, users], rtol=1e-3)
     assert np.ptp(np.log(found)) > 0.01
 
 
 def test_own_gains_are_all_that_a_user_knows(env):
-    network, config = trained_a_little(own_gains=True), env.config
+    policy, config = trained_a_little(own_gains=True), env.config
     gains = np.array([scenario.gains for scenario in env.scenarios])
     louder = gains.copy()
     louder[:, :, 1:] *= 100.0
-    before, after = shares(network, gains, config), shares(network, louder, config)
+    before, after = shares(policy, gains, config), shares(policy, louder, config)
     np.testing.assert_array_equal(before[:, 0], after[:, 0])
     assert (before[:, 1:] != after[:, 1:]).all()
 
 
 @pytest.mark.parametrize("kwargs", [{"users": 1}, {"users": 9}, {"base_stations": 16}, {"receiver": "l-mmse"}], ids=str)
 def test_a_graph_plays_in_networks_of_any_size(kwargs):
-    policy, env = GraphPolicy(trained_a_little()), gym.make_vec(ID, 3, **kwargs)
+    policy, env = trained_a_little(), gym.make_vec(ID, 3, **kwargs)
     observations, infos = env.reset(seed=0)
     policy.begin(env)
     actions = policy.act(observations, infos)
@@ -79,9 +87,9 @@ def test_users_that_nobody_hears_leave_features_finite():
     assert np.isfinite(edges).all()
 
 
-@pytest.mark.parametrize("own_gains", [False, True])
-def test_a_short_training_leaves_full_power_behind(own_gains):
-    args = Args(seed=1, rounds=60, num_envs=32, validation_networks=32, validate_every=20, own_gains=own_gains)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_short_training_leaves_full_power_behind(way):
+    args = Args(seed=1, validation_networks=32, validate_every=way["rounds"] // 2, **way)
     policy = train(args, progress=False)
     first, *_, last = (point["sum_se"] for point in policy.curve)
     assert last > first
@@ -93,9 +101,11 @@ def test_a_short_training_leaves_full_power_behind(own_gains):
     assert earned > 1.2 * env.step(np.ones((32, 6)))[1].mean()
 
 
-def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path):
-    whole = train(Args(**SHORT, folder=tmp_path / "whole"), progress=False)
-    args = Args(**SHORT, folder=tmp_path / "parts", resume=True)
+@pytest.mark.parametrize("way", ["gradient", "model-free"])
+def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, way):
+    kwargs = {**SHORT, "train": way, "batch_size": 16, "critic_warm_up": 2}
+    whole = train(Args(**kwargs, folder=tmp_path / "whole"), progress=False)
+    args = Args(**kwargs, folder=tmp_path / "parts", resume=True)
     interrupted(train, args, after=7)
     resumed = train(args, progress=False)
     for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
@@ -124,3 +134,12 @@ def test_the_trained_one_that_comes_with_the_results_is_above_wmmse():
 def test_what_is_not_a_sum_is_refused():
     with pytest.raises(ValueError, match="objective='min'"):
         graph_policy.train(Args(env_kwargs={"objective": "min"}), progress=False)
+
+
+def test_one_way_goes_on_where_another_has_ended():
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "policies" / "graph-xl-mimo.pt"
+    kwargs = {"rounds": 3, "num_envs": 16, "validation_networks": 16, "batch_size": 8, "critic_warm_up": 100}
+    policy = train(Args(**kwargs, train="model-free", start=path), progress=False)  # the critic is not yet heeded
+    assert policy.curve[-1]["sum_se"] > 0.99 * train(Args(**kwargs, start=path), progress=False).curve[-1]["sum_se"]
+    for one, other in zip(policy.network.parameters(), GraphPolicy.load(path).network.parameters(), strict=True):
+        assert torch.equal(one, other)

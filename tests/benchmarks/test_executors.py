@@ -40,7 +40,7 @@ OTHERS = '''
 import os, signal, threading, time
 from pathlib import Path
 
-from benchmarks.learners import LEARNERS
+from benchmarks.systems import learners_of
 from cfenvs.policies import FullPower
 
 HERE = Path(__file__).parent
@@ -140,7 +140,7 @@ def interrupted(protocol, seed, folder, progress):
 
     if once("pressed"):
         threading.Thread(target=press, daemon=True).start()
-    return LEARNERS["CellFreeUplinkPower-v0"]["fper"](protocol, seed, folder, progress)
+    return learners_of("CellFreeUplinkPower-v0")["fper"](protocol, seed, folder, progress)
 '''
 
 
@@ -343,7 +343,8 @@ def test_a_result_is_dirty_if_a_part_of_its_training_was(fper, dirty, monkeypatc
     monkeypatch.setattr("cfenvs.evaluation.result.provenance", lambda: dict(clean))
     left({**clean, "dirty": dirty})
     result = cell.run()
-    assert (result.training_time > 7, result.provenance) == (True, {**clean, "dirty": dirty})
+    kept = {"library": "baselines.fper:FPer"}
+    assert (result.training_time > 7, result.provenance) == (True, {**clean, "dirty": dirty, **kept})
 
 
 @pytest.mark.parametrize("text", ['{"provenance": {', "[]", "{}", '{"provenance": null, "spent": 1}', "\x00"])

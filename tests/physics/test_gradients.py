@@ -14,6 +14,7 @@ CASES = {
     "mr": (CELL_FREE, {"receiver": "mr", "lsfd": "optimal"}),
     "l-mmse": (CELL_FREE, {"preset": "small", "receiver": "l-mmse"}),
     "xl-mimo mr": (XL_MIMO, {}),
+    "xl-mimo mr-lsfd": (XL_MIMO, {"receiver": "mr-lsfd"}),
     "xl-mimo l-mmse": (XL_MIMO, {"receiver": "l-mmse"}),
     "xl-mimo near field": (XL_MIMO, {"preset": "near-field"}),
 }

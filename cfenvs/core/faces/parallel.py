@@ -15,6 +15,7 @@ from pettingzoo import ParallelEnv
 
 from cfenvs.arrays import Array, Float32
 from cfenvs.core.actions import InvalidAction, objects
+from cfenvs.core.description import DescribeMixin
 from cfenvs.core.errors import check_keys, shown
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
@@ -25,7 +26,7 @@ _WORLD = np.zeros(1, np.int64)
 Dicts = dict[str, Any]
 
 
-class ParallelFace(RenderMixin, ParallelEnv[str, Any, Any], Generic[Best]):
+class ParallelFace(RenderMixin, DescribeMixin, ParallelEnv[str, Any, Any], Generic[Best]):
     """One world, many agents; dicts are made from the simulator's arrays at this edge and nowhere else.
 
     The agent set is fixed for an episode. `infos[agent]["action_mask"]` says who may act; what another agent sends, or

@@ -12,18 +12,19 @@ from gymnasium.vector.utils import batch_space
 
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.config import require
+from cfenvs.core.description import DescribeMixin
 from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class ParallelVecFace(Generic[Best]):
+class ParallelVecFace(DescribeMixin, Generic[Best]):
     """E worlds of A agents each, as arrays. World i seeded s is bit for bit the Parallel face seeded s + i.
 
     Parameters
     ----------
     num_envs : int
         E.
-    autoreset_mode, copy, preset, **overrides
+    autoreset_mode, copy, threads, preset, **overrides
         As for the vector environment.
 
     Attributes
@@ -45,6 +46,7 @@ class ParallelVecFace(Generic[Best]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         copy: bool = True,
+        threads: int | str = 1,
         preset: str = "default",
         **overrides: Any,
     ) -> None:
@@ -52,7 +54,7 @@ class ParallelVecFace(Generic[Best]):
         require(whole, "num_envs", num_envs, "must be a whole number, at least 1")
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.build(self.config, self.num_envs)
+        self.simulator = self.system.build(self.config, self.num_envs, threads)
         self._view = self.system.agents(self.simulator)
         self.possible_agents = list(self._view.agents)
         self.num_agents = len(self.possible_agents)

@@ -11,6 +11,7 @@ from gymnasium.utils.seeding import np_random
 
 from cfenvs.arrays import Float32
 from cfenvs.core.actions import check_shape
+from cfenvs.core.description import DescribeMixin
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, Best, System
@@ -19,7 +20,7 @@ from cfenvs.core.worlds import Worlds, as_seed
 _WORLD = np.zeros(1, np.int64)
 
 
-class ScalarEnv(RenderMixin, gym.Env[Any, Any], Generic[Best]):
+class ScalarEnv(RenderMixin, DescribeMixin, gym.Env[Any, Any], Generic[Best]):
     """One world, one central agent. Subclasses name the `system`; their docstring is its page.
 
     With `observe_mask=True` observations are dicts of the `observation` and of what is `action_mask` in the infos.

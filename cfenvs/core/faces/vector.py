@@ -11,12 +11,13 @@ from gymnasium.vector.utils import batch_space
 
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.config import require
+from cfenvs.core.description import DescribeMixin
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
+class VectorFace(RenderMixin, DescribeMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
     """E worlds, one central agent each, stepped by one kernel call.
 
     Parameters
@@ -27,6 +28,9 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
         "NextStep" (default), "SameStep" or "Disabled", as in Gymnasium.
     copy : bool
         Whether observations are new arrays. With False they are one buffer that the next step overwrites.
+    threads : int or "auto"
+        Among which worlds are shared out, where a system's kernels are worth it (many worlds of power control); results
+        are the same bits. "auto" is one for each processor.
     render_mode : str, optional
         `render` returns a tuple of frames, one for each world.
     preset, **overrides
@@ -42,6 +46,7 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         copy: bool = True,
+        threads: int | str = 1,
         preset: str = "default",
         render_mode: str | None = None,
         **overrides: Any,
@@ -51,7 +56,7 @@ class VectorFace(RenderMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
         self._setup_rendering(render_mode)
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.build(self.config, self.num_envs)
+        self.simulator = self.system.build(self.config, self.num_envs, threads)
         self._view = view = self.system.central(self.simulator)
         self.single_observation_space = view.single_observation_space
         self.single_action_space = view.single_action_space

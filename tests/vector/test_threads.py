@@ -1,0 +1,82 @@
+"""Several threads: the same bits, and nothing of one environment that another needs."""
+
+import pickle
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from cfenvs.core.crew import Crew
+from tests.systems import CASES, IDS
+from tests.vector.test_same_bits import same
+
+WORLDS, STEPS = 66, 9  # two groups of 64 worlds, the second one hardly filled; an episode and a reset
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_results_are_the_same_bits(case):
+    alone, shared = (gym.make_vec(case.id, WORLDS, threads=n, **case.kwargs) for n in (1, 2))
+    same(shared.reset(seed=3), alone.reset(seed=3))
+    alone.action_space.seed(3)
+    for _ in range(STEPS):
+        actions = alone.action_space.sample()
+        for got, expected in zip(shared.step(actions), alone.step(actions), strict=True):
+            same(got, expected)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_so_are_those_of_many_agents(case):
+    alone, shared = (case.package.parallel_vec_env(70, threads=n, **case.kwargs) for n in (1, 2))
+    same(shared.reset(seed=3), alone.reset(seed=3))
+    alone.action_space.seed(3)
+    for _ in range(3):
+        actions = alone.action_space.sample()
+        for got, expected in zip(shared.step(actions), alone.step(actions), strict=True):
+            same(got, expected)
+
+
+def test_copies_go_on():
+    env = gym.make_vec("XLMIMOPower-v0", 130, threads=2, receiver="l-mmse")
+    env.reset(seed=0)
+    copied = pickle.loads(pickle.dumps(env))
+    actions = env.action_space.sample()
+    same(env.step(actions)[1], copied.step(actions)[1])
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "all"])
+def test_other_numbers_are_refused(threads):
+    with pytest.raises(ValueError, match=r'threads=.*must be a whole number, at least 1, or "auto"'):
+        gym.make_vec("XLMIMOPower-v0", 2, threads=threads)
+
+
+def test_one_for_each_processor():
+    assert gym.make_vec("XLMIMOPower-v0", 2, threads="auto").unwrapped.simulator.crew.threads >= 1
+
+
+@pytest.mark.parametrize(
+    ("threads", "worlds", "grain"), [(2, 130, 64), (3, 5, 1), (8, 3, 1), (2, 64, 64), (3, 1000, 64)]
+)
+def test_ranges_are_all_worlds_once(threads, worlds, grain):
+    seen, starts = np.zeros(worlds, int), []
+
+    def work(rows):
+        seen[rows] += 1
+        starts.append(rows.start)
+
+    Crew(threads).share(work, worlds, grain)
+    assert (seen == 1).all()
+    assert len(starts) == min(threads, -(-worlds // grain))
+    assert all(start % grain == 0 for start in starts)
+
+
+def test_what_a_thread_raises_is_raised_when_all_are_done():
+    done = []
+
+    def work(item):
+        if item == 1:
+            raise ValueError("the second")
+        done.append(item)
+
+    with pytest.raises(ValueError, match="the second"):
+        Crew(2).map(work, [0, 1, 2, 3][::-1])
+    assert 3 in done
