@@ -123,8 +123,6 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     )
 
 
-
-
 def scattered(
     config: CellFreeConfig,
     links: geometry.Links,
