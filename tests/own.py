@@ -3,8 +3,8 @@
 import numpy as np
 
 from cfenvs.cell_free.activity import Activity
-from cfenvs.cell_free.propagation import PathLoss
 from cfenvs.cell_free.receivers import Receiver
+from cfenvs.power.propagation import PathLoss
 from cfenvs.xl_mimo import receivers
 
 

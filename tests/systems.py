@@ -68,7 +68,9 @@ CASES = [
     _xl_mimo("best-found", info_optimum=True, users=3, objective="proportional-fair"),
     _xl_mimo("reports", base_stations=2, users=3, observation="rates+gains+age+powers", **_REPORTS),
     _xl_mimo("flat", flat_observation=True, base_stations=3, users=4),
-    _xl_mimo("own", receiver="tests.own:MatchedStations", mobility="random-waypoint", users=3),
+    _xl_mimo(
+        "own", receiver="tests.own:MatchedStations", path_loss="tests.own:Street", mobility="random-waypoint", users=3
+    ),
     _ris_auction("default", surfaces=6, increment=0.01),
     _ris_auction("published", preset="gambling2024", surfaces=7, opponents="straightforward", resample="never"),
     _ris_auction("cellfree-market", preset="cellfree", surfaces=5, auctions_per_episode=3, opponents="random"),

@@ -94,5 +94,6 @@ def test_a_receiver_and_other_parts(tmp_path):
     assert (proven, found) == ("True", "False")
     assert "receiver=zf:ZeroForcing" in played
     assert re.search(r"optimum \(continuous\) .* 1\.000", table)
-    assert [re.search(r"written: (\S+)", said)[1] for said in others] == ["strongest.gif", "street.gif"]
-    assert all((tmp_path / name).stat().st_size > 0 for name in ("zf.gif", "strongest.gif", "street.gif"))
+    pictures = ["strongest.gif", "trucks.gif", "walk.gif", "street.gif"]
+    assert [re.search(r"written: (\S+)", said)[1] for said in others] == pictures
+    assert all((tmp_path / name).stat().st_size > 0 for name in ("zf.gif", *pictures))

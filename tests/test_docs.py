@@ -52,7 +52,7 @@ def test_the_protocol_of_the_leaderboard_s_page_runs(tmp_path):
     named = re.findall(r"--algo (\S+)", command)
     assert named == ["random", "optimum", "fper"]
     for name in named:
-        result = Cell(name="crowded", protocol=short, algorithm=name).run()
+        result = Cell(name="crowded", protocol=short, algorithm=name, out=tmp_path / "out").run()
         assert (result.reward > 0).all() or name == "random"
         if name in ("random", "optimum"):
             assert set(protocol.metrics) <= result.metrics.keys()

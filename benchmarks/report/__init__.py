@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from plotly.offline import get_plotlyjs
 from tqdm import tqdm
 from tyro.conf import UseAppendAction
 
-from benchmarks.boards import Board, read_boards
+from benchmarks.boards import Board, folders_of, read_boards
 from benchmarks.cells import RESULTS
 from benchmarks.leaderboard import KINDS, LEGEND, WORDS, cells, remarks
-from benchmarks.report.plots import SYMBOLS, Style, plots_of, styles
+from benchmarks.report.networks import Networks, networks_of
+from benchmarks.report.plots import SYMBOLS, Style, distributions, plots_of, styles
 
 FOLDER = Path(__file__).parent
 TEXT_COLUMNS = ("algorithm", "information", "notes")
@@ -31,8 +32,11 @@ def main(
     beside: UseAppendAction[tuple[Path, ...]] = (),
     against: str | None = None,
     title: str = "Benchmark report",
+    allow: UseAppendAction[tuple[str, ...]] = (),
 ) -> None:
     """Write one self-contained page: tables that can be sorted, learning curves, profiles, intervals, decision times.
+
+    Stored actions of the first networks are played again for what single users get, and for a picture.
 
     Args:
         results: Folder with PROTOCOL/ALGORITHM/SEED.json.
@@ -40,16 +44,23 @@ def main(
         beside: Folders whose rows stand beside these, in tables of the same protocols; "stored" for ours.
         against: The algorithm that all others are compared with, in place of the best that needs no training.
         title: Of the page.
+        allow: Modules of yours, or packages, whose code the results may name, as for `verify`.
     """
     found = read_boards(results, beside, against)
-    text = page(found, title, progress=True)
+    text = page(found, title, progress=True, folders=[results, *folders_of(beside)], allowed=allow)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     print(f"{out}: {len(found)} tables, {len(text) / 1e6:.1f} MB; open it in a browser")
 
 
-def page(found: Sequence[Board], title: str = "Benchmark report", progress: bool = False) -> str:
-    """The page. The same boards give the same text.
+def page(
+    found: Sequence[Board],
+    title: str = "Benchmark report",
+    progress: bool = False,
+    folders: Sequence[Path] = (),
+    allowed: Collection[str] = (),
+) -> str:
+    """The page. The same boards give the same text. `folders` are those whose stored actions are played again.
 
     Results may come from strangers. Everything is escaped by the template, and the page's security policy lets no
     script run but its own two, nor anything be loaded.
@@ -66,7 +77,10 @@ def page(found: Sequence[Board], title: str = "Benchmark report", progress: bool
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "allow_nan": False, "separators": (",", ":")}
     look = styles(found)
     return environment.get_template("page.html").render(
-        sections=[_section(board, look) for board in tqdm(found, desc="plots", unit=" table", disable=not progress)],
+        sections=[
+            _section(board, look, networks_of(board, folders, allowed))
+            for board in tqdm(found, desc="plots", unit=" table", disable=not progress)
+        ],
         origins=_origins(found),
         title=title,
         text_columns=TEXT_COLUMNS,
@@ -77,7 +91,7 @@ def page(found: Sequence[Board], title: str = "Benchmark report", progress: bool
     )
 
 
-def _section(board: Board, look: dict[str, Style]) -> dict[str, Any]:
+def _section(board: Board, look: dict[str, Style], networks: Networks) -> dict[str, Any]:
     """What the template shows of a protocol."""
     lines = cells(board)
     rows = [
@@ -93,7 +107,13 @@ def _section(board: Board, look: dict[str, Style]) -> dict[str, Any]:
         }
         for row, line in zip(board.rows, lines, strict=True)
     ]
-    return {"board": board, "rows": rows, "plots": plots_of(board, lines, look), "remarks": remarks(board)}
+    return {
+        "board": board,
+        "rows": rows,
+        "plots": [*plots_of(board, lines, look), *distributions(board, look, networks)],
+        "networks": networks,
+        "remarks": remarks(board),
+    }
 
 
 def _origins(found: Sequence[Board]) -> dict[str, list[tuple[str, int]]]:

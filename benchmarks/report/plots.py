@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from benchmarks.boards import Board
 from benchmarks.report.curves import learning_curve, merged_curves
+from benchmarks.report.networks import POINTS, Networks
 from cfenvs.arrays import Array, Float
 from cfenvs.evaluation import improvement_interval, interval, pairs
 from cfenvs.evaluation.statistics import interquartile_means
@@ -148,6 +149,35 @@ def profiles(board: Board, look: Mapping[str, Style]) -> Plot:
         "Share of networks and training seeds with a score above τ, with pointwise 95 % bands; the higher a "
         "curve, the better. The random row and the reference are left out: all their scores are 0 and 1.",
         _figure(traces, {"title": "score τ"}, {"title": "share with a score above τ", "range": [-0.02, 1.02]}),
+    )
+
+
+def distributions(board: Board, look: Mapping[str, Style], networks: Networks) -> Iterator[Plot]:
+    """What single users get, where their actions were played again."""
+    if not networks.served:
+        return
+    share = np.linspace(0.0, 1.0, POINTS)
+    traces = [
+        trace
+        for i, row in enumerate(board.rows)
+        if row.algorithm in networks.served
+        for trace in _line(
+            i,
+            escape(row.policy),
+            networks.served[row.algorithm],
+            share,
+            None,
+            look[row.algorithm].dash,
+            " at %{x:.4g}",
+        )
+    ]
+    yield Plot(
+        f"Distribution over users: {networks.unit}",
+        f"Share of users, of all steps in the first {networks.count} networks, that get at most this; of learners with "
+        "the first training seed. Stored actions were played again. The 5th percentile is where a curve crosses .05.",
+        _figure(
+            traces, {"title": networks.unit, "rangemode": "tozero"}, {"title": "share of users", "range": [0, 1.02]}
+        ),
     )
 
 

@@ -25,12 +25,13 @@ from cfenvs.cell_free.env import (
     parallel_vec_env,
     warmup,
 )
+from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
 from cfenvs.cell_free.presets import PRESETS
-from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.control import Optimum
 from cfenvs.power.levels import db_levels, linear_levels
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 
 __all__ = [
     "ACTIVITY",

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfenvs.cell_free.activity import ACTIVITIES
-from cfenvs.cell_free.propagation import ASSIGNMENTS, PATH_LOSSES, SHADOWINGS, WALKED, Assignment, LargeScale, Walked
+from cfenvs.cell_free.pilots import ASSIGNMENTS, Assignment
 from cfenvs.cell_free.receivers import RECEIVER
 from cfenvs.core.config import (
     paged,
@@ -25,6 +25,7 @@ from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import linear_levels, require_levels
 from cfenvs.power.pieces import check_observation
+from cfenvs.radio.path_loss import noise_power_dbm
 
 MAX_JOINT_ACTIONS = 100_000
 SUPPORTED = 1e-9
@@ -74,43 +75,29 @@ class Network(power.Network):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Propagation(power.Propagation, Choices):
+class Propagation(power.Propagation):
     """Gains and noise.
 
     Parameters
     ----------
-    path_loss : {"urban-micro", "three-slope", "3gpp-umi", "3gpp-uma", "3gpp-rma", "3gpp-inh", ...}, or callable
-        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
-        shadowing within 50 m. Those of TR 38.901, also "3gpp-inh-open" and "3gpp-inf-sl", "-dl", "-sh", "-dh", "-hh",
-        draw a line of sight that users who stand together share (`cfenvs.radio.tr38901`); `height` is then above users
-        at 1.5 m (in offices 1 m). Or your own, a function (links, config) or its `"module:Name"`
-        (`cfenvs.cell_free.propagation`).
     bandwidth, noise_figure_db : float
         In Hz, dB.
-    shadowing : {"user-correlated", "two-component", "independent", "3gpp"}, or callable
-        `cfenvs.radio.shadowing`. The last one is that of TR 38.901 for its path losses, and takes nothing from
-        `shadowing_std_db` and `shadowing_decorrelation`. Or your own, a function (links, config, rng) or its
-        `"module:Name"`.
     angular_std_deg : float
         Standard deviation of azimuth and elevation in local scattering, in degrees; matters with several antennas.
     """
 
-    path_loss: str | Callable[..., Any] = "urban-micro"
     bandwidth: float = 20e6
     noise_figure_db: float = 7.0
-    shadowing: str | Callable[..., Any] = "user-correlated"
     angular_std_deg: float = 15.0
-
-    choices: ClassVar = {"path_loss": PATH_LOSSES, "shadowing": SHADOWINGS}
 
     def check(self) -> None:
         require_positive(self, "bandwidth")
         require_number(self, noise_figure_db=(-100, 100), angular_std_deg=(0, 90))
 
-    @cached_property
-    def large_scale(self) -> LargeScale:
-        """Gains of links, as `path_loss` and `shadowing` say."""
-        return LargeScale(self)
+    @property
+    def noise_dbm(self) -> float:
+        """Noise power in dBm."""
+        return noise_power_dbm(self.bandwidth, self.noise_figure_db)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,26 +345,6 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
         still = f"with mobility={self.mobility!r}, as nobody walks"
         require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
         require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
-        require(
-            not walking or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
-            "shadowing",
-            self.shadowing,
-            f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
-            "changes along a walk",
-        )
-        require(
-            not walking or self.large_scale.path_loss.decorrelation is None,
-            "path_loss",
-            self.path_loss,
-            f"must be one without a line of sight that comes and goes with mobility={self.mobility!r}, such as "
-            "'urban-micro': what becomes of it along a walk is not modelled",
-        )
-
-    @property
-    def walked(self) -> Walked:
-        """How the shadowing changes along a walk."""
-        assert isinstance(self.shadowing, str)
-        return WALKED[self.shadowing]
 
 
 @paged

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
 from cfenvs.cell_free.facts import facts
+from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
 from cfenvs.cell_free.presets import PRESETS, configure_cell_free, describe
-from cfenvs.cell_free.propagation import PATH_LOSS, PILOT_ASSIGNMENT, SHADOWING
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
@@ -18,12 +19,18 @@ from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 
 
 def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:
     from cfenvs.cell_free.render import CellFreeRenderer  # needs pygame
 
     return CellFreeRenderer(simulator)
+
+
+def _served(simulator: CellFreeSimulator) -> tuple[str, Float]:
+    mbps = simulator.config.bandwidth / 1e6
+    return "rate of an active user, Mbit/s", mbps * simulator.rates[simulator.acted_active]
 
 
 SYSTEM = System(
@@ -39,6 +46,7 @@ SYSTEM = System(
     louder=louder,
     describe=describe,
     facts=facts,
+    served=_served,
     catalogue={
         "receiver": RECEIVERS,
         "path_loss": PATH_LOSS,

@@ -8,11 +8,11 @@ import numpy as np
 
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
+from cfenvs.cell_free.views import central_layout, users_layout
 from cfenvs.core.description import LATER
 from cfenvs.core.simulator import AgentsView, View
 from cfenvs.power import facts as of_power
 from cfenvs.power.choices import called, is_own
-from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import RATE_CLIP, RATE_SCALE
 from cfenvs.radio.path_loss import noise_power_dbm
 
@@ -34,7 +34,7 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "placement": of_power.positions(simulator, "access_points", c.placement),
             "height_m": of_power.height(c, scenario),
             "users": c.users,
-            "users_are": f"{of_power.positions(simulator, 'users', 'drawn uniformly')}, and {of_power.way(c)}",
+            "users_are": of_power.positions(simulator, "users", "drawn uniformly"),
             **of_power.given_facts(simulator),
         },
         "radio": {
@@ -43,21 +43,20 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "noise_dbm": round(noise_power_dbm(c.bandwidth, c.noise_figure_db), 2),
             "path_loss": "given, with shadowing" if gains_given else called(c.path_loss),
             **({} if gains_given else {"shadowing": f"{called(c.shadowing)}, {c.shadowing_std_db:g} dB"}),
-            **of_power.snr_facts(None if scenario is None else simulator.gains[world], c.max_power),
+            **of_power.snr_facts(None if scenario is None else scenario.gains, c.max_power),
         },
         "pilots": {
             "length": c.pilot_length,
-            **_sharing(None if scenario is None else simulator.pilots[world]),
+            **_sharing(None if scenario is None else scenario.pilots),
             "assignment": called(c.pilot_assignment),
-            **({} if c.pilot_period is None else {"assigned_every_steps": c.pilot_period}),
             "share_left_for_data": simulator.prelog,
         },
         "receiver": {
             "combining": of_power.sentence(RECEIVERS, c.receiver),
             "rate": _rate(simulator),
-            **of_power.report_facts(c),
         },
         "users": {
+            **of_power.users_facts(c),
             "activity": called(c.activity),
             "active_now": LATER if scenario is None else np.flatnonzero(simulator.active[world]),
         },
@@ -86,40 +85,33 @@ def _rate(simulator: CellFreeSimulator) -> str:
     if c.receiver != "mmse":
         return f"{of}, from statistics of the channels"
     if c.fading != "average":
-        kind = "a fresh" if c.fading == "block" else "an evolving"
-        return f"{of} of {kind} channel realisation at every step"
+        how = {"block": "a fresh channel realisation at every step", "clarke": "channels that fade as users walk"}
+        return f"{of} of {how[c.fading]}"
     return f"mean of {of} over {c.realizations} channel estimates, held for the episode"
 
 
 def _observed(simulator: CellFreeSimulator, view: View[Any]) -> dict[str, str]:
-    """The entries of an observation, in order."""
-    c = simulator.config
-    K, L, J = c.users, c.access_points, c.num_neighbors
-    rates = f"of the last step / ({RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}"
+    """The pieces of an observation, in order."""
+    config = simulator.config
+    rates = f"as last reported / ({RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}"
     if isinstance(view, AgentsView):
-        near = f"{1 + J}, own and of the {J} nearest others"
-        said = {
-            "rates": {"rates": f"{near}, {rates}"},
-            "gains": {"gains": f"{1 + L}, own gains, their sum first: {of_power.GAIN}"},
-            "pilots": {"pilots": f"{J}, 1 for those of the nearest others that share the own one"},
-            "powers": {"powers": f"1, own, {of_power.SENT}"},
-            "age": {"age": f"{near}, {of_power.AGE}"},
-            "active": {"active": f"{near}, 0 or 1"},
+        near = "own, then those of its neighbours"
+        words = {
+            "rates": f"{near}: {rates}",
+            "gains": f"own, their sum first: {of_power.GAIN}",
+            "pilots": "whether it shares its pilot with each neighbour",
+            "powers": of_power.SHARE_SENT,
+            "age": f"{near}: {of_power.AGE}",
+            "active": f"{near}: who is active now",
+            "identity": "own index, one-hot",
         }
-    else:
-        said = {
-            "rates": {
-                "who_is_active": f"{K}, 0 or 1",
-                "sent_while_inactive": f"{K}, 0 or 1, of the last step",
-                "rates": f"{K}, {rates}",
-            },
-            "gains": {"gains": f"{K * (1 + L)}, gains of each user, their sum first: {of_power.GAIN}"},
-            "pilots": {"pilots": f"{K * K}, 1 for each pair of users that shares one"},
-            "powers": {"powers": f"{K}, {of_power.SENT}"},
-            "age": {"age": f"{K}, {of_power.AGE}"},
-            "active": {"active": f"{K}, 0 or 1"},
-        }
-    entries = {name: text for piece in pieces_of(c) for name, text in said[piece].items()}
-    if isinstance(view, AgentsView) and c.identity:
-        entries["identity"] = f"{K}, the own index one-hot"
-    return entries
+        return of_power.pieces(users_layout(config), words)
+    words = {
+        "rates": f"who is active now; who sent while inactive; rates {rates}",
+        "gains": f"of each user, their sum first: {of_power.GAIN}",
+        "pilots": "whether two users share a pilot",
+        "powers": of_power.SHARE_SENT,
+        "age": of_power.AGE,
+        "active": "who is active now",
+    }
+    return of_power.pieces(central_layout(config), words)

@@ -12,8 +12,8 @@ import numpy as np
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import GIVEN_DB, heights_above_users, heights_of_users, on_the_ground, replaced
-from cfenvs.radio import geometry, path_loss
+from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
+from cfenvs.radio import geometry
 from cfenvs.radio.correlation import local_scattering
 
 if TYPE_CHECKING:
@@ -87,19 +87,14 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
     between = config.large_scale.looked(between, rngs)
-    still = still_db(config, between, rngs)
+    still = config.still_db(between, rngs)
     shadow = config.large_scale.shadowing_db(between, rngs)
     gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, shadow))
-    gains = _over_noise(config, gain_db)
+    gains = config.large_scale.over_noise(gain_db)
     pilots = config.assignment.pilots(gains, rngs)
     scattering = scattered(config, between, gains)
     kept = None if config.mobility == "static" else shadow
     return Scenario(access_points, users, heights, gains, pilots, side, scattering, kept, still)
-
-
-def _over_noise(config: CellFreeConfig, gain_db: Float) -> Float:
-    noise_dbm = path_loss.noise_power_dbm(config.bandwidth, config.noise_figure_db)
-    return path_loss.db_to_linear(np.minimum(gain_db, GIVEN_DB[1]) - noise_dbm)
 
 
 def scattered(config: CellFreeConfig, links: geometry.Links, gains: Float) -> Complex | None:
@@ -108,34 +103,3 @@ def scattered(config: CellFreeConfig, links: geometry.Links, gains: Float) -> Co
         return None
     spread = np.deg2rad(config.angular_std_deg)
     return gains[..., None, None] * local_scattering(links.azimuth, links.elevation, config.antennas, spread, spread)
-
-
-def still_db(config: CellFreeConfig, links: geometry.Links, rngs: Sequence[np.random.Generator]) -> Float | None:
-    """The part of the shadowing about to be drawn that stays while users walk, (n, L, 1); None if there is none."""
-    if config.mobility == "static" or config.walked.still is None:
-        return None
-    return config.walked.still(links, config, rngs)
-
-
-class Ground:
-    """A drop that users walk through, a `cfenvs.power.walks.Ground`."""
-
-    def __init__(self, config: CellFreeConfig, scenario: Scenario) -> None:
-        assert scenario.shadowing_db is not None
-        self._config, self._scenario, self._walked = config, scenario, config.walked
-        self.users, self.shadowing_db, self.still_db = scenario.users, scenario.shadowing_db, scenario.still_db
-        self.columns = config.access_points if self._walked.of_links else 1
-
-    def fresh_shadowing_db(self, positions: Float, rng: np.random.Generator) -> Float:
-        """What a new drop would have at positions (T, K, 2), without what stays: (T, L, K) or (T, 1, K)."""
-        return self._walked.fresh(positions, self._config, rng)
-
-    def gains(self, positions: Float, shadowing_db: Float) -> Float:
-        """Large-scale gains over the noise power, per mW: positions (T, K, 2), shadowing (T, L, K) -> (T, L, K)."""
-        config, scenario = self._config, self._scenario
-        access_points = np.broadcast_to(scenario.access_points, (len(positions), *scenario.access_points.shape))
-        height = scenario.height
-        if isinstance(height, np.ndarray):
-            height = np.broadcast_to(height, (len(positions), *height.shape))
-        links = geometry.link_geometry(access_points, positions, config.side, height)
-        return _over_noise(config, config.large_scale.gain_db(links, shadowing_db))

@@ -13,18 +13,16 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
-from cfenvs.cell_free.scenario import Ground, Scenario, draw_scenarios, scattered
+from cfenvs.cell_free.scenario import Scenario, draw_scenarios, scattered
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
-from cfenvs.core.drops import Beginning
-from cfenvs.core.simulator import blocks
+from cfenvs.core.drops import Given
 from cfenvs.power.actions import PowerActions
-from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.given import heights_of
 from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
-from cfenvs.power.simulator import PowerSimulator
-from cfenvs.power.walks import Walks
+from cfenvs.power.simulator import PowerSimulator, Start
+from cfenvs.power.walks import Ground, Walks
 from cfenvs.radio.draws import words
 from cfenvs.radio.geometry import link_geometry, nearest_first
 from cfenvs.radio.path_loss import linear_to_db
@@ -95,50 +93,29 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             raise ValueError("options['active'] has no active user: at least one must be active in every world")
         return chosen
 
-    def reset(
-        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
-    ) -> None:
-        initial = self._initial_active(options["active"], worlds) if "active" in options else None
-        with whole_or_not_at_all(self, generators):
-            beginnings = self.drops.begin(worlds, generators, seeded)
-            cut = list(blocks(len(worlds), self.config.access_points * self.config.users))
-            drawn = [self._draw(beginnings[block]) for block in cut]
-            for block, networks in zip(cut, drawn, strict=True):
-                chosen = None if initial is None else initial[block]
-                self._begin(worlds[block], beginnings[block], networks, seeded[block], chosen)
-            self.steps[worlds] = 0
-            self.receiver.fade(self.steps)
+    def draw(self, drops: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:
+        return draw_scenarios(self.config, drops, given)
+
+    def begin(self, worlds: Int, starts: Sequence[Start[Scenario]], options: Mapping[str, Any]) -> None:
+        for start in starts:
+            self._begin(start, self._initial_active(options["active"], start.worlds) if "active" in options else None)
+        self.steps[worlds] = 0
+        self.receiver.fade(self.steps)
         self.active = self.active.copy()
         self.active[worlds] = self._paths[worlds, 0]
-        self.clear(worlds)
 
-    def _draw(self, beginnings: Sequence[Beginning]) -> Scenario | None:
-        """The networks of those worlds that get a new one."""
-        new = [(beginning.drop, beginning.given) for beginning in beginnings if beginning.drop is not None]
-        return draw_scenarios(self.config, *zip(*new, strict=True)) if new else None
-
-    def _begin(
-        self,
-        worlds: Int,
-        beginnings: Sequence[Beginning],
-        drawn: Scenario | None,
-        seeded: Bool,
-        initial: Bool | None,
-    ) -> None:
-        """Networks, activity and receivers of some worlds, through each stage together."""
-        config, rngs = self.config, [beginning.rng for beginning in beginnings]
-        new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
-        drops: list[Any] = [beginnings[i].drop for i in new]
-        if drawn is not None:
-            self.scenarios.put(worlds[new], drawn)
-            self._unseen.update(worlds[new].tolist())
+    def _begin(self, start: Start[Scenario], initial: Bool | None) -> None:
+        """Activity, receivers, reports and walks of some worlds, through each stage together."""
+        config, worlds, rngs, new = self.config, start.worlds, start.rngs, start.worlds[start.new]
+        if start.drawn is not None:
+            self._unseen.update(new.tolist())
             if "gains" in pieces_of(config):
-                self.scaled_gains[worlds[new]] = scaled_gains(_gains_db(drawn.gains))
-        self._activity.draw(worlds, rngs, seeded, initial, self._paths)
+                self.scaled_gains[new] = scaled_gains(_gains_db(start.drawn.gains))
+        self._activity.draw(worlds, rngs, start.seeded, initial, self._paths)
         sending = self._sending(self._paths[worlds, 0])
-        if drawn is not None:
-            self.receiver.prepare_all(worlds[new], drawn, drops, sending[new])
-        old = sorted(set(range(len(worlds))).difference(new))
+        if start.drawn is not None:
+            self.receiver.prepare_all(new, start.drawn, start.drops, sending[start.new])
+        old = sorted(set(range(len(worlds))).difference(start.new.tolist()))
         if self._moving:
             self._return(worlds)
             if old:
@@ -149,13 +126,12 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             self.receiver.start_fading(world, rng)
         if self.reports is not None:
-            self.reports.start(worlds, rngs, seeded)
+            self.reports.start(worlds, rngs, start.seeded)
         if self._moving:
             self._set_out(worlds, rngs)
         changing = self._moving or config.pilots_from == "active" or config.fading != "average"
-        anew = range(len(worlds)) if changing else new
-        for i in anew:
-            self.forget(int(worlds[i]))
+        for world in (worlds if changing else new).tolist():
+            self.forget(world)
 
     def _return(self, worlds: Int) -> None:
         """Users are where they start, and have the gains and pilots of there."""
@@ -172,7 +148,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if self.config.pilot_period is not None:
             self._assignment_keys[worlds] = words(rngs, 1)[:, 0]
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
-            self.walks.start(world, Ground(self.config, self.scenario(world)), rng)
+            scenario = self.scenario(world)
+            self.walks.start(world, Ground(self.config, scenario, scenario.access_points), rng)
 
     def _walk_on(self, was_sending: Bool) -> None:
         """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""

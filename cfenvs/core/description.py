@@ -103,6 +103,7 @@ def _general(
 ) -> dict[str, dict[str, Any]]:
     """What can be said of every system."""
     many, begun = isinstance(view, AgentsView), simulator.scenarios[world] is not None
+    told = {"reward", *(view.infos() if begun else system.metrics)}
     observed, done = view.single_observation_space, view.single_action_space
     general: dict[str, dict[str, Any]] = {
         "environment": {
@@ -114,7 +115,7 @@ def _general(
         },
         "observation": {"shape": observed.shape, "range": [float(observed.low.min()), float(observed.high.max())]},
         "action": {"space": _space(done)},
-        "reward": {"measured": [f"{name} ({how})" for name, how in system.metrics.items()]},
+        "reward": {"measured": [f"{name} ({how})" for name, how in system.metrics.items() if name in told]},
         "episode": {"steps": getattr(config, "episode_length", None), "reset_options": system.reset_options},
     }
     if many:

@@ -244,6 +244,9 @@ class System(Generic[Config, Sim]):
     facts : callable
         (simulator, view, world) to what `describe()` of a face says beyond what is said of every system: plain values
         by section and name (`cfenvs.core.description`).
+    served : callable, optional
+        A simulator to what is counted of each of those that are served, in words with its unit, and these numbers of
+        the last step in all worlds, flat: a report shows their distribution.
     catalogue : mapping
         Arguments that take names, each with what its names stand for: things whose docstrings begin with a sentence.
     controllers : mapping
@@ -277,6 +280,7 @@ class System(Generic[Config, Sim]):
     louder: Callable[[Config, float], Mapping[str, Any]] | None = None
     describe: Callable[[Config], str] = str
     facts: Callable[[Any, View[Any], int], Mapping[str, Mapping[str, Any]]] = _no_facts
+    served: Callable[[Any], tuple[str, Float]] | None = None
     catalogue: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     controllers: Mapping[str, Callable[[], Any]] | str = "cfenvs.policies:ANYWHERE"
     first_look: str = "random"

@@ -158,8 +158,12 @@ def _algorithm(name: str, found: Any, arguments: Mapping[str, Any]) -> Algorithm
         return Algorithm.untrained(name, partial(found, **arguments))
     of_its_own = found.func if isinstance(found, partial) else found
     called = getattr(of_its_own, "__name__", type(of_its_own).__name__)
-    require(trains, "algorithm", name, f"must be train(protocol, seed), not {called}{inspect.signature(found)}")
-    unfilled = sorted(set(needed) - {"protocol", "seed", "folder", "progress"} - arguments.keys())
+    acts = hasattr(found, "act")
+    allowed = f"must be train(protocol, seed), not {called}{inspect.signature(found)}"
+    require(trains or acts, "algorithm", name, allowed)
+    unfilled = sorted(
+        set(needed) - ({"protocol", "seed", "folder", "progress"} if trains else set()) - arguments.keys()
+    )
     require(not unfilled, "algorithm", name, f"needs values of {', '.join(unfilled)}: give them in parentheses")
 
     def make(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True) -> Any:

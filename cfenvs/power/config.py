@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from cfenvs.arrays import Float
 from cfenvs.core.config import (
     Part,
     require,
@@ -19,9 +21,12 @@ from cfenvs.core.config import (
     require_switch,
 )
 from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
+from cfenvs.power.choices import Choices
 from cfenvs.power.given import check_network
 from cfenvs.power.objectives import NEEDED, load_objective, parts_of
+from cfenvs.power.propagation import PATH_LOSSES, SHADOWINGS, WALKED, LargeScale, Walked
 from cfenvs.power.reports import ReportConfig
+from cfenvs.radio.geometry import Links
 
 MAX_BITS = 32
 """Of a report."""
@@ -73,31 +78,55 @@ class Network(Part):
         """Shapes of the parts that `network` may give."""
 
     @property
+    def stations(self) -> int:
+        """L access points, or M base stations."""
+        return self.given_shapes["gain_db"][0]
+
+    @property
     def refused_parts(self) -> dict[str, str]:
         """Parts that `network` may not give with these parameters, and why."""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Propagation(Part):
+class Propagation(Choices, Network):
     """What happens to a signal on its way.
 
     Parameters
     ----------
+    path_loss : {"urban-micro", "three-slope", "3gpp-umi", "3gpp-uma", "3gpp-rma", "3gpp-inh", ...}, or callable
+        `cfenvs.radio.path_loss`; the second one uses the horizontal distance, whatever `height` is, and has no
+        shadowing within 50 m. Those of TR 38.901, also "3gpp-inh-open" and "3gpp-inf-sl", "-dl", "-sh", "-dh", "-hh",
+        draw a line of sight that users who stand together share (`cfenvs.radio.tr38901`); `height` is then above users
+        at 1.5 m (in offices 1 m). Or your own, a function (links, config) or its `"module:Name"`
+        (`cfenvs.power.propagation`).
     carrier_ghz : float
         In GHz.
+    shadowing : {"user-correlated", "two-component", "independent", "3gpp"}, or callable
+        `cfenvs.radio.shadowing`. The last one is that of TR 38.901 for its path losses, and takes nothing from
+        `shadowing_std_db` and `shadowing_decorrelation`. Or your own, a function (links, config, rng) or its
+        `"module:Name"`.
     shadowing_std_db, shadowing_decorrelation : float
         Standard deviation in dB; distance in metres over which the correlation between users halves, 0 for independent
         draws.
     """
 
+    path_loss: str | Callable[..., Any] = "urban-micro"
     carrier_ghz: float = 2.0
+    shadowing: str | Callable[..., Any] = "user-correlated"
     shadowing_std_db: float = 4.0
     shadowing_decorrelation: float = 9.0
+
+    choices: ClassVar = {"path_loss": PATH_LOSSES, "shadowing": SHADOWINGS}
 
     def check(self) -> None:
         require_positive(self, "carrier_ghz")
         require_number(self, shadowing_std_db=(0, np.inf), shadowing_decorrelation=(0, np.inf))
+
+    @cached_property
+    def large_scale(self) -> LargeScale:
+        """Gains of links, as `path_loss` and `shadowing` say."""
+        return LargeScale(self)
 
     @property
     def wavelength(self) -> float:
@@ -106,7 +135,7 @@ class Propagation(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mobility(Part):
+class Mobility(Propagation):
     """Whether users walk.
 
     Parameters
@@ -127,6 +156,40 @@ class Mobility(Part):
         require_positive(self, "step_duration")
         require_number(self, speed=(0, np.inf))
         require_choice(self, mobility=("static", "random-waypoint"))
+
+    def check_together(self) -> None:
+        walking = self.mobility != "static"
+        require(
+            not walking or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
+            "shadowing",
+            self.shadowing,
+            f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
+            "changes along a walk",
+        )
+        require(
+            not walking or self.large_scale.path_loss.decorrelation is None,
+            "path_loss",
+            self.path_loss,
+            f"must be one without a line of sight that comes and goes with mobility={self.mobility!r}, such as "
+            "'urban-micro': what becomes of it along a walk is not modelled",
+        )
+
+    @property
+    def walked(self) -> Walked:
+        """How the shadowing changes along a walk."""
+        assert isinstance(self.shadowing, str)
+        return WALKED[self.shadowing]
+
+    def still_db(self, links: Links, rngs: Sequence[np.random.Generator]) -> Float | None:
+        """The part of the shadowing about to be drawn that stays while users walk, (n, L, 1); None if there is none."""
+        if self.mobility == "static" or self.walked.still is None:
+            return None
+        return self.walked.still(links, self, rngs)
+
+    @property
+    def own_classes(self) -> bool:
+        """Whether somebody's own code holds worlds, or is run while they change, as a path loss along a walk is."""
+        return super().own_classes or (self.mobility != "static" and self.own_functions)
 
     @property
     def stride(self) -> float:
@@ -293,6 +356,8 @@ class HasNetwork(Protocol):
     def network(self) -> Any: ...
     @property
     def given_shapes(self) -> Mapping[str, tuple[int, int]]: ...
+    @property
+    def stations(self) -> int: ...
     @property
     def refused_parts(self) -> Mapping[str, str]: ...
 

@@ -12,16 +12,12 @@ from cfenvs.core.description import LATER
 from cfenvs.core.simulator import AgentsView, View
 from cfenvs.power.choices import called
 from cfenvs.power.objectives import OBJECTIVES
-from cfenvs.power.reports import are_true
-from cfenvs.power.scaling import AGE_CLIP, AGE_SCALE
 from cfenvs.radio.path_loss import linear_to_db
 
 GAIN = "(dB over the noise at 1 mW + 20) / 20"
-"""What a gain is in observations."""
-AGE = f"of the report, steps / {AGE_SCALE:g}, at most {AGE_CLIP:g}"
-"""What an age is there."""
-SENT = "of the last step, a share of max_power"
-"""What a power is there."""
+SHARE_SENT = "what was sent in the last step, as a share of max_power"
+AGE = "steps since that report was new / 10"
+"""What pieces of observations are."""
 
 
 def sentence(named: Mapping[str, Any], choice: Any) -> str:
@@ -43,6 +39,25 @@ def positions(simulator: Any, name: str, drawn: str) -> str:
     return "given" if name in simulator.given.names else drawn
 
 
+def pieces(layout: Mapping[str, slice], words: Mapping[str, str]) -> dict[str, str]:
+    """How many numbers each piece of an observation has, and what they are."""
+    return {name: f"{part.stop - part.start}, {words[name]}" for name, part in layout.items()}
+
+
+def users_facts(config: Any) -> dict[str, Any]:
+    """Whether users walk, and what of their rates is reported."""
+    walk = f"walk, {config.stride:g} m in a step of {config.step_duration:g} s"
+    bits = config.report_bits
+    said = [
+        *([] if bits is None else [f"rounded to {'CQIs' if bits == 'cqi' else f'{bits} bits'}"]),
+        *([f"{config.report_noise_db:g} dB of noise"] if config.report_noise_db else []),
+        *([f"every {config.report_period} steps"] if config.report_period > 1 else []),
+        *([f"{config.report_delay} steps late"] if config.report_delay else []),
+        *([f"{config.report_loss:.0%} lost"] if config.report_loss else []),
+    ]
+    return {"motion": "stand still" if config.mobility == "static" else walk, "reports": said or "exact, in every step"}
+
+
 def height(config: Any, scenario: Any) -> Any:
     """Of stations above users; where heights are given the least and the largest."""
     given = None if scenario is None else scenario.height
@@ -59,29 +74,6 @@ def snr_facts(gains: Float | None, max_power: float) -> dict[str, Any]:
         **{f"{name}_snr_db": round(float(end), 1) for name, end in ends.items()},
         "snr_is": "of the best, median and worst user at full power, at an antenna of its strongest station",
     }
-
-
-def way(config: Any) -> str:
-    """How users get on."""
-    return "stand still" if config.mobility == "static" else f"walk, {config.stride:g} m a step"
-
-
-def report_facts(config: Any) -> dict[str, str]:
-    """How the network is told its rates."""
-    if are_true(config):
-        return {"rates_are_reported": "at once, as they are"}
-    low, high = config.report_range_db
-    bits = {None: "as numbers", "cqi": "as steps of the CQI table"}
-    parts = [bits.get(config.report_bits, f"in {config.report_bits} bits from {low:g} to {high:g} dB of SINR")]
-    if config.report_noise_db:
-        parts.append(f"with errors of {config.report_noise_db:g} dB")
-    if config.report_delay:
-        parts.append(f"late by {config.report_delay}")
-    if config.report_period > 1:
-        parts.append(f"every {config.report_period} steps")
-    if config.report_loss:
-        parts.append(f"{config.report_loss:.3g} of them lost")
-    return {"rates_are_reported": ", ".join(parts)}
 
 
 def action_facts(config: Any) -> dict[str, Any]:
@@ -121,4 +113,4 @@ def optimum_facts(simulator: Any, world: int) -> dict[str, Any]:
     if simulator.scenarios[world] is None:
         return {}
     over = "all powers" if simulator.config.action_type == "continuous" else "the levels"
-    return {"best_over": f"{over}, in the situation at hand: the current network and who is active"}
+    return {"best_over": f"{over}, for the network and the active users of this step"}

@@ -27,6 +27,8 @@ GIVEN_HEIGHT = (-1e4, 1e4)
 """Least and largest height in metres."""
 CLOSE = 1.0
 """Metres; no network of sites is as small."""
+SEVERAL, SMALL = 3, 0.02
+"""So many stations on so small a share of the side are taken for latitudes and longitudes too."""
 
 
 def load_network(network: Any) -> Any:
@@ -70,7 +72,7 @@ class GivenParts:
         self._looked_at = False
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
-            warn_of_degrees(self._network)
+            warn_of_degrees(self._network, config.side)
         self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
 
     @property
@@ -85,7 +87,7 @@ class GivenParts:
             self.names = tuple(given)
             if not self._looked_at:  # one network tells what numbers a function returns
                 self._looked_at = True
-                warn_of_degrees(given)
+                warn_of_degrees(given, self._config.side)
         if "gain_db" in given and not self._warned:
             self._warn_of_unheard(given["gain_db"])
         return given  # type: ignore[no-any-return]
@@ -149,17 +151,26 @@ def _check_range(name: str, array: Float, low: float, high: float, what: str) ->
         )
 
 
-def warn_of_degrees(parts: Given) -> None:
-    """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are."""
+def warn_of_degrees(parts: Given, side: float) -> None:
+    """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are.
+
+    Of several stations also where they take up a fiftieth of a square, as those of a country do: users may crowd.
+    """
     for name, array in parts.items():
         extent = 0.0 if name.endswith("_db") or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
-        if 0.0 < extent < CLOSE:
+        close = max(CLOSE, SMALL * side) if name != "users" and len(array) >= SEVERAL else CLOSE
+        if 0.0 < extent < close:
             low, high = (", ".join(f"{x:g}" for x in end(array[:, :2], axis=0)) for end in (np.min, np.max))
             warnings.warn(
-                f"network[{name!r}]: all {len(array)} stand within {100 * extent:.2g} cm of each other, from ({low}) "
-                f"to ({high}). Positions are metres on the square; latitudes and longitudes must be projected first",
+                f"network[{name!r}]: all {len(array)} stand within {_length(extent)} of each other, from ({low}) "
+                f"to ({high}), on a square of {side:g} m (side). Positions are metres on it; latitudes and longitudes "
+                "must be projected first",
                 stacklevel=4,
             )
+
+
+def _length(metres: float) -> str:
+    return f"{100 * metres:.2g} cm" if metres < CLOSE else f"{metres:.2g} m"
 
 
 def on_the_ground(given: Sequence[Given], name: str, drawn: Float) -> Float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
-from cfenvs.core.drops import Drops
+from cfenvs.core.drops import Drops, Given
 from cfenvs.core.kept import KeptDrops
-from cfenvs.core.simulator import Scenario, Simulator, zeroed
+from cfenvs.core.simulator import Scenario, Simulator, blocks, zeroed
 from cfenvs.power.actions import PowerActions
+from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.config import PowerConfig
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import Objective, objective_of, outage
@@ -33,10 +35,37 @@ MAX_OPTIMA = 256
 """Optima that a world keeps, one for each active set it has met in its network; then the oldest goes."""
 
 
+class Start(NamedTuple, Generic[Scenario]):
+    """Worlds in which episodes begin together.
+
+    Attributes
+    ----------
+    worlds : (n,) int array
+    rngs : n generators
+        What all is drawn from that is not the network.
+    seeded : (n,) bool array
+        As `reset` is told.
+    new : (m,) int array
+        Which of the n have a new network.
+    drops : m generators
+        What these were drawn from.
+    drawn : Scenario or None
+        The new networks, with a leading axis m.
+    """
+
+    worlds: Int
+    rngs: Sequence[np.random.Generator]
+    seeded: Bool
+    new: Int
+    drops: Sequence[np.random.Generator]
+    drawn: Scenario | None
+
+
 class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenario]):
     """E worlds of a system of power control. Its commands are powers in mW, (E, K).
 
-    A system says in `reset` what is drawn, in `step` what rates powers bring, in `find_optimum` what is best.
+    A system says in `draw` what a network is and in `begin` what else begins with an episode, in `step` what rates
+    powers bring, in `find_optimum` what is best.
 
     Parameters
     ----------
@@ -75,6 +104,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.config, self.num_worlds, self.actions = config, num_worlds, actions
         shape = (num_worlds, config.users)
         self.objective: Objective = objective_of(config)
+        self.outage_rate = config.outage_rate
         self.scenarios: KeptDrops[Scenario] = KeptDrops(num_worlds)
         self.active: Bool = np.ones(shape, bool)
         self.powers, self.rates = np.zeros(shape), np.zeros(shape)
@@ -89,8 +119,39 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.drops = Drops(num_worlds, config.scenario_seed, config.resample, self.given)
         self._optima: dict[int, dict[bytes, Optimum]] = {}
 
-    def clear(self, worlds: Int) -> None:
-        """Episodes begin in these worlds, which have their networks: nothing has been sent or earned."""
+    def reset(
+        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
+    ) -> None:
+        with whole_or_not_at_all(self, generators):
+            starts = self._starts(worlds, generators, seeded)  # before anything changes: drawing may raise
+            for start in starts:
+                if start.drawn is not None:
+                    self.scenarios.put(start.worlds[start.new], start.drawn)
+            self.begin(worlds, starts, options)
+        self._clear(worlds)
+
+    def _starts(self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool) -> list[Start[Scenario]]:
+        """The worlds in blocks that go through each stage of a reset together."""
+        beginnings = self.drops.begin(worlds, generators, seeded)
+        found = []
+        for block in blocks(len(worlds), self.config.stations * self.config.users):
+            rngs = [beginning.rng for beginning in beginnings[block]]
+            new = [i for i, beginning in enumerate(beginnings[block]) if beginning.drop is not None]
+            drops: list[Any] = [beginnings[block][i].drop for i in new]
+            drawn = self.draw(drops, [beginnings[block][i].given for i in new]) if new else None
+            found.append(Start(worlds[block], rngs, seeded[block], np.array(new, np.int64), drops, drawn))
+        return found
+
+    @abstractmethod
+    def draw(self, drops: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:
+        """Networks, each from its own generator, with a leading axis; nothing of the simulator changes."""
+
+    @abstractmethod
+    def begin(self, worlds: Int, starts: Sequence[Start[Scenario]], options: Mapping[str, Any]) -> None:
+        """Whatever begins with an episode in these worlds, which have their networks."""
+
+    def _clear(self, worlds: Int) -> None:
+        """Nothing has been sent or earned in these worlds."""
         self.moves += 1
         self.steps[worlds] = 0
         for name in self.of_step:
@@ -124,8 +185,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         if self.reports is not None:
             self.reports.take(self.rates, self.active, self.steps)
         self.objective_values = self.objective(self.rates, self.active, spent)
-        if self.config.outage_rate is not None:
-            self.outages = outage(self.rates, self.active, self.config.outage_rate)
+        if self.outage_rate is not None:
+            self.outages = outage(self.rates, self.active, self.outage_rate)
         if self.config.info_optimum:
             best = [self.optimum(world) for world in range(self.num_worlds)]
             self.optimum_values = np.array([optimum.value for optimum in best])

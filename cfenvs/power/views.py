@@ -40,7 +40,7 @@ class CentralPowerView(View[Float], Generic[Sim]):
             "powers": simulator.powers.copy(),
             "objective": simulator.objective_values.copy(),
         }
-        if self._config.outage_rate is not None:
+        if simulator.outage_rate is not None:
             infos["outage"] = simulator.outages.copy()
         if simulator.reports is not None:
             infos["reports"], infos["report_ages"] = simulator.reported.copy(), simulator.report_ages.copy()
@@ -91,7 +91,7 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
         infos: Arrays = {"rate": simulator.rates.copy(), "power": simulator.powers.copy()}
         if simulator.reports is not None:
             infos["report"], infos["report_age"] = simulator.reported.copy(), simulator.report_ages.copy()
-        if self._config.outage_rate is not None:
+        if simulator.outage_rate is not None:
             infos["outage"] = self._for_each(simulator.outages)
         if self._config.info_optimum:
             infos["regret"] = self._for_each(simulator.optimum_values - simulator.objective_values)

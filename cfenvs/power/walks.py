@@ -7,7 +7,7 @@ generator past both, and draws what a block needs from copies.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -24,35 +24,50 @@ HISTORY = 12
 """Steps before the block at hand whose positions are kept, for pictures."""
 
 
-class Ground(Protocol):
-    """What a system says of a drop that users walk through.
+class Ground:
+    """A drop that users walk through.
+
+    Parameters
+    ----------
+    config : CellFreeConfig or XLMIMOConfig
+    scenario : Scenario
+        Of either system.
+    stations : (L, 2) array
+        Positions in metres.
 
     Attributes
     ----------
     users : (K, 2) array
         Where they start, in metres.
     shadowing_db : (L, K) array
-        There, in dB, with L stations.
+        There, in dB.
     still_db : (L, 1) array or None
         The part of it that stays wherever users go.
     columns : int
         Normals in fresh shadowing of a user.
     """
 
-    @property
-    def users(self) -> Float: ...
-    @property
-    def shadowing_db(self) -> Float: ...
-    @property
-    def still_db(self) -> Float | None: ...
-    @property
-    def columns(self) -> int: ...
+    def __init__(self, config: Any, scenario: Any, stations: Float) -> None:
+        self._config, self._height, self._stations = config, scenario.height, stations
+        self.users: Float = scenario.users
+        self.shadowing_db: Float = scenario.shadowing_db
+        self.still_db: Float | None = scenario.still_db
+        self.columns = len(stations) if config.walked.of_links else 1
 
     def fresh_shadowing_db(self, positions: Float, rng: np.random.Generator) -> Float:
         """What a new drop would have at positions (T, K, 2), without what stays: (T, L, K), or (T, 1, K) alike."""
+        fresh: Float = self._config.walked.fresh(positions, self._config, rng)
+        return fresh
 
     def gains(self, positions: Float, shadowing_db: Float) -> Float:
         """Large-scale gains over the noise power, per mW: positions (T, K, 2), shadowing (T, L, K) -> (T, L, K)."""
+        large_scale, height = self._config.large_scale, self._height
+        stations = np.broadcast_to(self._stations, (len(positions), *self._stations.shape))
+        if isinstance(height, np.ndarray):
+            height = np.broadcast_to(height, (len(positions), *height.shape))
+        links = geometry.link_geometry(stations, positions, self._config.side, height)
+        gains: Float = large_scale.over_noise(large_scale.gain_db(links, shadowing_db))
+        return gains
 
 
 class Walk:

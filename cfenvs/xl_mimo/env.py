@@ -9,6 +9,7 @@ from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
+from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 from cfenvs.xl_mimo.facts import facts
 from cfenvs.xl_mimo.presets import PRESETS, configure_xl_mimo, describe
 from cfenvs.xl_mimo.receivers import RECEIVERS
@@ -35,7 +36,8 @@ SYSTEM = System(
     louder=louder,
     describe=describe,
     facts=facts,
-    catalogue={"receiver": RECEIVERS, "objective": OBJECTIVES},
+    served=lambda simulator: ("spectral efficiency of a user, bit/s/Hz", simulator.rates.ravel()),
+    catalogue={"receiver": RECEIVERS, "path_loss": PATH_LOSS, "shadowing": SHADOWING, "objective": OBJECTIVES},
     controllers="cfenvs.policies:XL_MIMO",
     first_look="wmmse",
     examples=("--set mobility=random-waypoint --out walk.gif",),

@@ -6,11 +6,11 @@ from typing import Any
 
 from cfenvs.core.simulator import AgentsView, View
 from cfenvs.power import facts as of_power
-from cfenvs.power.pieces import pieces_of
+from cfenvs.power.choices import called
 from cfenvs.power.scaling import RATE_CLIP
 from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
-from cfenvs.xl_mimo.views import STREAMS_RATE_SCALE
+from cfenvs.xl_mimo.views import STREAMS_RATE_SCALE, central_layout, users_layout
 
 
 def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, dict[str, Any]]:
@@ -18,13 +18,13 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
     c, scenario = simulator.config, simulator.scenarios[world]
     gains_given = "gain_db" in simulator.given.names
     action = of_power.action_facts(c)
-    action["of"] = {
+    action["max_power_is_of"] = {
         "per-ue": f"a user, shared by its {c.ue_antennas} antennas",
         "per-antenna": f"each of a user's {c.ue_antennas} antennas",
     }[c.power_constraint]
     if c.action_type == "continuous":
-        span = f"10^(-(1 - a) {c.power_range_db:g} dB / 10)" if c.power_scale == "db" else "a"
-        action["share_of_max_power"] = span + (f", at least {c.min_share:g}" if c.min_share else "")
+        span = f"10^(-(1 - a) {c.power_range_db:g} dB / 10)" if c.power_scale == "db" else "a itself"
+        action["share_sent_for_a"] = span + (f", at least {c.min_share:g}" if c.min_share else "")
     return {
         "network": {
             "side_m": c.side,
@@ -35,22 +35,22 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
             "height_m": of_power.height(c, scenario),
             "users": c.users,
             "antennas_of_a_user": f"{c.ue_array[0]} x {c.ue_array[1]}, {c.ue_spacing:.3g} wavelengths apart",
-            "users_are": f"{of_power.positions(simulator, 'users', 'drawn uniformly')}, and {of_power.way(c)}",
+            "users_are": of_power.positions(simulator, "users", "drawn uniformly"),
             **of_power.given_facts(simulator),
         },
         "radio": {
             "carrier_ghz": c.carrier_ghz,
             "noise_dbm": c.noise_dbm,
-            "path_loss": "given, with shadowing" if gains_given else "urban-micro",
-            **({} if gains_given else {"shadowing": f"correlated over users, {c.shadowing_std_db:g} dB"}),
+            "path_loss": "given, with shadowing" if gains_given else called(c.path_loss),
+            **({} if gains_given else {"shadowing": f"{called(c.shadowing)}, {c.shadowing_std_db:g} dB"}),
             "channels": _channels(simulator),
             **of_power.snr_facts(None if scenario is None else simulator.gains[world], c.max_power),
         },
         "receiver": {
             "combining": of_power.sentence(RECEIVERS, c.receiver),
             "pilots": "none: channels are known, and estimated many times within a step",
-            **of_power.report_facts(c),
         },
+        "users": of_power.users_facts(c),
         "observation": _observed(simulator, view),
         "action": action,
         "reward": of_power.reward_facts(c, view, "spectral efficiencies in bit/s/Hz; no bandwidth is assumed"),
@@ -69,17 +69,13 @@ def _channels(simulator: XLMIMOSimulator) -> str:
 
 
 def _observed(simulator: XLMIMOSimulator, view: View[Any]) -> dict[str, str]:
-    """The entries of an observation, in order."""
-    c = simulator.config
+    """The pieces of an observation, in order."""
     many = isinstance(view, AgentsView)
-    count, whose = (1, "own") if many else (c.users, "of each user")
-    rates = f"{count}, {whose}, of the last step / ({STREAMS_RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}"
-    said = {
-        "gains": f"{1 + c.base_stations}, own, their sum first, then from the largest: {of_power.GAIN}"
-        if many
-        else f"{c.base_stations} x {c.users}, of each base station to each user: {of_power.GAIN}",
-        "rates": rates,
-        "powers": f"{count}, {whose}, {of_power.SENT}",
-        "age": f"{count}, {whose}, {of_power.AGE}",
+    whose = "own, their sum first, then from the largest" if many else "of each base station to each user"
+    words = {
+        "gains": f"{whose}: {of_power.GAIN}",
+        "rates": f"as last reported / ({STREAMS_RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}",
+        "powers": of_power.SHARE_SENT,
+        "age": of_power.AGE,
     }
-    return {name: said[name] for name in pieces_of(c)}
+    return of_power.pieces((users_layout if many else central_layout)(simulator.config), words)

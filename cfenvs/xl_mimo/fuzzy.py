@@ -28,6 +28,7 @@ from pettingzoo import ParallelEnv
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.actions import InvalidAction, check_shares
 from cfenvs.core.config import require, require_choice, require_count, require_positive
+from cfenvs.core.description import Description
 from cfenvs.core.faces.parallel import ParallelFace, check_agents
 from cfenvs.core.faces.parallel_vec import ParallelVecFace, batched
 from cfenvs.core.worlds import Seed, as_seed, spread_seed
@@ -319,6 +320,10 @@ class FuzzyAgentsVec:
     def optimum(self) -> tuple[Any, ...]:
         """Optimum of the current situation in each world; see the page of the system."""
         return self.env.optimum()
+
+    def describe(self, world: int = 0, *, optimum: bool = True) -> Description:
+        """What was made beneath the layer, as `cfenvs.core.description` says."""
+        return self.env.describe(world, optimum=optimum)
 
     @property
     def scenarios(self) -> tuple[Any, ...]:

@@ -12,9 +12,8 @@ import numpy as np
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import GIVEN_DB, heights_above_users, on_the_ground
-from cfenvs.radio import geometry, path_loss, shadowing
-from cfenvs.radio.draws import Source
+from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground
+from cfenvs.radio import geometry
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
 
@@ -36,6 +35,8 @@ class Scenario:
         Large-scale gains beta over the noise power, per mW, at the start.
     visible : (M, K, N_r) bool array
         Antennas of each base station that see each user; empty without visibility windows and line of sight.
+    still_db : (M, 1) array or None
+        The part of the shadowing that stays while users walk.
     """
 
     base_stations: Float
@@ -44,6 +45,7 @@ class Scenario:
     shadowing_db: Float
     gains: Float
     visible: Bool
+    still_db: Float | None = None
 
 
 def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
@@ -59,11 +61,17 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     base_stations = on_the_ground(given, "base_stations", base_stations)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "base_stations", config.height, links)
-    shadow = _shadowing_db(config, users, rngs)
-    gain_db = _path_gain_db(config, base_stations, users, height)
-    for i, parts in enumerate(given):
-        if "gain_db" in parts:
-            shadow[i] = parts["gain_db"] - gain_db[i]
+    between = geometry.link_geometry(base_stations, users, side, height, heights_of_users(given, config.users))
+    between = config.large_scale.looked(between, rngs)
+    still = config.still_db(between, rngs)
+    shadow = config.large_scale.shadowing_db(between, rngs)
+    gain_db = config.large_scale.gain_db(between, shadow)
+    if any("gain_db" in parts for parts in given):
+        path_gain_db = config.large_scale.path_gain_db(between)
+        for i, parts in enumerate(given):
+            if "gain_db" in parts:
+                shadow[i] = parts["gain_db"] - path_gain_db[i]
+                gain_db[i] = path_gain_db[i] + shadow[i]
     if not config.near_field:
         visible = np.zeros((*n, *links, 0), bool)
     elif config.visibility_window is None:
@@ -71,43 +79,5 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     else:
         (rows, columns), (window_x, window_y) = config.bs_array, config.visibility_window
         visible = np.array([visibility_masks(links, rows, columns, window_x, window_y, rng) for rng in rngs])
-    return Scenario(base_stations, users, heights, shadow, _over_noise(config, gain_db + shadow), visible)
-
-
-class Ground:
-    """A drop that users walk through, a `cfenvs.power.walks.Ground`."""
-
-    still_db = None
-
-    def __init__(self, config: XLMIMOConfig, scenario: Scenario) -> None:
-        self._config, self._scenario = config, scenario
-        self.users, self.shadowing_db, self.columns = scenario.users, scenario.shadowing_db, config.base_stations
-
-    def fresh_shadowing_db(self, positions: Float, rng: np.random.Generator) -> Float:
-        """What a new drop would have at positions (T, K, 2), (T, M, K)."""
-        return _shadowing_db(self._config, positions, rng)
-
-    def gains(self, positions: Float, shadowing_db: Float) -> Float:
-        """Large-scale gains over the noise power, per mW: positions (T, K, 2), shadowing (T, M, K) -> (T, M, K)."""
-        config, scenario = self._config, self._scenario
-        gain_db = _path_gain_db(config, scenario.base_stations, positions, scenario.height)
-        return _over_noise(config, gain_db + shadowing_db)
-
-
-def _shadowing_db(config: XLMIMOConfig, users: Float, rng: Source) -> Float:
-    return shadowing.user_correlated_shadowing_db(
-        geometry.pairwise_distance(users, config.side),
-        config.base_stations,
-        config.shadowing_std_db,
-        config.shadowing_decorrelation,
-        rng,
-    )
-
-
-def _over_noise(config: XLMIMOConfig, gain_db: Float) -> Float:
-    return path_loss.db_to_linear(np.minimum(gain_db, GIVEN_DB[1]) - config.noise_dbm)
-
-
-def _path_gain_db(config: XLMIMOConfig, base_stations: Float, users: Float, height: float | Float) -> Float:
-    links = geometry.link_geometry(base_stations, users, config.side, height)
-    return path_loss.urban_micro_gain_db(links.distance, config.carrier_ghz)
+    gains = config.large_scale.over_noise(gain_db)
+    return Scenario(base_stations, users, heights, shadow, gains, visible, still)

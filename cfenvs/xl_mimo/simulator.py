@@ -7,18 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Bool, Float, Int
+from cfenvs.arrays import Float, Int
 from cfenvs.control import Optimum
-from cfenvs.core.drops import Beginning
-from cfenvs.core.simulator import blocks
+from cfenvs.core.drops import Given
 from cfenvs.power.actions import PowerActions
-from cfenvs.power.choices import whole_or_not_at_all
-from cfenvs.power.simulator import PowerSimulator
-from cfenvs.power.walks import Walks
+from cfenvs.power.simulator import PowerSimulator, Start
+from cfenvs.power.walks import Ground, Walks
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver
-from cfenvs.xl_mimo.scenario import Ground, Scenario, draw_scenarios
+from cfenvs.xl_mimo.scenario import Scenario, draw_scenarios
 
 
 class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
@@ -48,35 +46,26 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         if self._moving:
             self.walks = Walks(config, num_worlds, config.base_stations)
 
-    def reset(
-        self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
-    ) -> None:
-        with whole_or_not_at_all(self, generators):
-            beginnings = self.drops.begin(worlds, generators, seeded)
-            self.gains, self.positions = self.gains.copy(), self.positions.copy()
-            for block in blocks(len(worlds), self.config.base_stations * self.config.users):
-                self._begin(worlds[block], beginnings[block], seeded[block])
-            self.receiver.follow(self.gains, worlds)
-        self.clear(worlds)
+    def draw(self, drops: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:
+        return draw_scenarios(self.config, drops, given)
 
-    def _begin(self, worlds: Int, beginnings: Sequence[Beginning], seeded: Bool) -> None:
-        """Networks and walks of some worlds, through each stage together."""
-        new = [i for i, beginning in enumerate(beginnings) if beginning.drop is not None]
-        if new:
-            drops = [beginnings[i].drop for i in new]
-            drawn = draw_scenarios(self.config, drops, [beginnings[i].given for i in new])  # type: ignore[arg-type]
-            self.scenarios.put(worlds[new], drawn)
-            self.receiver.prepare_all(worlds[new], drawn)
-        for world in (worlds if self._moving else worlds[new]).tolist():
-            self.forget(world)
-        if self.reports is not None:
-            # Before users walk, which moves the generators.
-            self.reports.start(worlds, [beginning.rng for beginning in beginnings], seeded)
+    def begin(self, worlds: Int, starts: Sequence[Start[Scenario]], options: Mapping[str, Any]) -> None:
+        self.gains, self.positions = self.gains.copy(), self.positions.copy()
         self.gains[worlds] = self.scenarios.rows("gains")[worlds]
         self.positions[worlds] = self.scenarios.rows("users")[worlds]
-        if self._moving:
-            for world, beginning in zip(worlds.tolist(), beginnings, strict=True):
-                self.walks.start(world, Ground(self.config, self.scenario(world)), beginning.rng)
+        for start in starts:
+            new = start.worlds[start.new]
+            if start.drawn is not None:
+                self.receiver.prepare_all(new, start.drawn)
+            for world in (start.worlds if self._moving else new).tolist():
+                self.forget(world)
+            if self.reports is not None:
+                self.reports.start(start.worlds, start.rngs, start.seeded)  # before walks, which move the generators
+            if self._moving:
+                for world, rng in zip(start.worlds.tolist(), start.rngs, strict=True):
+                    scenario = self.scenario(world)
+                    self.walks.start(world, Ground(self.config, scenario, scenario.base_stations), rng)
+        self.receiver.follow(self.gains, worlds)
 
     def step(self, command: Float) -> bool:
         config = self.config

@@ -307,6 +307,20 @@ def test_degrees_are_not_taken_for_metres_without_a_word(env_id):
     gym.make(env_id, network={name: np.full_like(masts, 500.0)}, **kwargs)  # all on one roof, as a comparison may want
 
 
+@both
+def test_neither_are_those_of_a_country_and_a_hall_is_no_country(env_id):
+    name, kwargs = STATIONS[env_id], KWARGS[env_id]
+    count = kwargs.get("base_stations", 16)
+    cities = np.array([46.0, 6.0]) + np.random.default_rng(2).uniform(0, 9, (count, 2))
+    said = rf"network\['{name}'\]: all {count} stand within \d\.?\d* m of each other.*square of 1000 m.*latitudes"
+    with pytest.warns(UserWarning, match=said):
+        gym.make(env_id, network={name: cities}, **kwargs)
+    gym.make(env_id, network={name: cities}, side=100.0, **kwargs)
+    crowd = np.random.default_rng(3).uniform(500, 504, (5, 2))  # of users, who may
+    if env_id == CELL_FREE:
+        gym.make(env_id, network={"users": crowd}, **{**kwargs, "users": 5, "pilot_length": 5})
+
+
 GAINS = np.random.default_rng(3).uniform(-110, -80, (25, 8))
 
 

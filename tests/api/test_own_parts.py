@@ -76,6 +76,87 @@ def test_what_is_said_is_done():
     assert scenario.pilots.tolist() == [2, 1, 0, 1, 2]
 
 
+def ground_distance(scenario):
+    """Between base stations and users of XL-MIMO on a square of a kilometre that wraps around."""
+    offset = np.abs(scenario.users - scenario.base_stations[:, None])
+    return np.hypot(*np.minimum(offset, 1000.0 - offset).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("mobility", ["static", "random-waypoint"])
+def test_path_loss_and_shadowing_of_xl_mimo_are_what_is_said(mobility):
+    """The same objects as in the other system; walking users keep shadowing of ours."""
+    shadowing = own.blocked if mobility == "static" else "independent"
+    env = gym.make(XL_MIMO, path_loss=own.Street, shadowing=shadowing, mobility=mobility, height=30.0, users=40)
+    env = env.unwrapped
+    env.reset(seed=0)
+    scenario, ground = env.scenario, ground_distance(env.scenario)
+    shadow = scenario.shadowing_db * (ground > 300.0)
+    assert set(np.unique(shadow)) == {-20.0, 0.0} if mobility == "static" else 3.0 < shadow[ground > 300.0].std() < 5.0
+    gain_db = -38.5 - 20.0 * np.log10(np.hypot(ground, 30.0)) + shadow
+    np.testing.assert_allclose(path_loss.linear_to_db(scenario.gains) - 94.0, gain_db)
+    np.testing.assert_array_equal(env.simulator.gains[0], scenario.gains)
+
+
+def test_the_three_slopes_have_no_shadowing_nearby_along_a_walk_either():
+    """Users walk 10 m a step: of the same walk, gains with much shadowing and with none agree within 50 m only."""
+    walks = []
+    for std in (0.0, 8.0):
+        env = gym.make(XL_MIMO, path_loss="three-slope", shadowing_std_db=std, mobility="random-waypoint", users=40,
+                       height=0.0).unwrapped  # fmt: skip
+        env.reset(seed=0)
+        for _ in range(10):
+            env.step(np.ones(40, np.float32))
+        walks.append((env.simulator.positions[0], env.simulator.gains[0]))
+    (users, gains), (same_users, shadowed) = walks
+    np.testing.assert_array_equal(users, same_users)
+    offset = np.abs(users - env.scenario.base_stations[:, None])
+    near = np.hypot(*np.minimum(offset, 1000.0 - offset).transpose(2, 0, 1)) < 50.0
+    assert 0 < near.sum() < near.size
+    np.testing.assert_array_equal(gains == shadowed, near)
+
+
+def test_given_gains_of_xl_mimo_are_those_whatever_the_path_loss():
+    given = np.linspace(-120.0, -70.0, 9 * 6).reshape(9, 6)
+    env = gym.make(XL_MIMO, network={"gain_db": given}, path_loss="three-slope", shadowing=own.blocked).unwrapped
+    env.reset(seed=0)
+    np.testing.assert_allclose(path_loss.linear_to_db(env.scenario.gains) - 94.0, given)
+
+
+@pytest.mark.parametrize("shadowing", [own.blocked, "tests.own:blocked"])
+def test_shadowing_of_which_nothing_says_how_it_evolves_is_refused_for_walking_users(shadowing):
+    gym.make(XL_MIMO, shadowing=shadowing)
+    with pytest.raises(
+        ValueError, match=r"shadowing=.*must be one of 'user-correlated', 'independent', .* with mobility="
+    ):
+        gym.make(XL_MIMO, shadowing=shadowing, mobility="random-waypoint")
+
+
+@pytest.mark.parametrize("env_id", [XL_MIMO, CELL_FREE])
+@pytest.mark.parametrize(("field", "mobility"), [("path_loss", "random-waypoint"), ("shadowing", "static")])
+def test_a_reset_in_which_a_part_raises_late_changes_nothing(env_id, field, mobility):
+    """A path loss is asked along a walk too, when networks of other worlds have changed already."""
+    fine, fails = {"path_loss": own.two_ray, "shadowing": own.blocked}[field], []
+
+    def failing(links, *more):
+        if fails and fails.pop():
+            raise OSError("the file server is away")
+        return fine(links, *more)
+
+    kwargs = {"users": 3, "episode_length": 4, "mobility": mobility, "receiver": "mr"}
+    env, twin = (gym.make_vec(env_id, 3, **{field: part}, **kwargs) for part in (failing, fine))
+    env.action_space.seed(0)
+    same(env.reset(seed=3), twin.reset(seed=3))
+    asked = 3 + 3 * 5 if mobility != "static" else 3  # new networks, then each step of each walk
+    for last in (2, asked - 1):
+        fails[:] = [True, *[False] * last]
+        with pytest.raises(OSError, match="file server"):
+            env.reset()
+        assert not fails
+        actions = env.action_space.sample()
+        same(env.step(actions), twin.step(actions))
+    same(env.reset(), twin.reset())
+
+
 def test_an_activity_of_ones_own_is_what_is_seen():
     env = make(activity=own.Rota, receiver="mr", episode_length=6)
     seen = [env.reset(seed=1)[0], *(env.step([1] * 5)[0] for _ in range(6))]
@@ -345,6 +426,7 @@ def test_what_has_a_name_is_listed_with_a_sentence(capsys):
                 assert f"    {name:18} {what.__doc__.splitlines()[0]}" in said
     words = set(system_of(CELL_FREE).catalogue)
     assert words == {"receiver", "path_loss", "shadowing", "pilot_assignment", "activity", "objective"}
+    assert set(system_of(XL_MIMO).catalogue) == {"receiver", "path_loss", "shadowing", "objective"}
 
 
 def test_a_picture_shows_what_is_ones_own():

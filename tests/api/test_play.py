@@ -369,7 +369,7 @@ def test_a_window_shows_all_until_escape(capsys, monkeypatch):
         ([CELL_FREE, "--controller", "random", "--policy", f"{HERE}:Full"], "not allowed with"),
         ([CELL_FREE, "--policy", f"{HERE}:Ful"], "has no attribute 'Ful'"),
         ([CELL_FREE, "--policy", "no_such_module:Full"], "no_such_module"),
-        ([CELL_FREE, "--policy", f"{HERE}:Needy"], "cannot be made without arguments"),
+        ([CELL_FREE, "--policy", f"{HERE}:Needy"], "needs values of something: give them in parentheses"),
         ([CELL_FREE, "--policy", f"{HERE}:training"], "not a training function"),
         ([AUCTION, "--policy", f"{HERE}:training"], "not a training function"),
         ([CELL_FREE, "--policy", "model.zip", "--library", f"{HERE}:Model"], "does not exist"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cfenvs.cell_free import PATH_LOSS
-from cfenvs.cell_free.propagation import TR38901
+from cfenvs.power.propagation import TR38901
 from cfenvs.radio.path_loss import linear_to_db, noise_power_dbm
 from cfenvs.radio.tr38901 import IndoorFactory, UrbanMicro
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,7 +14,18 @@ import pytest
 from benchmarks import report
 from benchmarks.boards import boards
 from benchmarks.report import curves, page, plots
-from cfenvs.evaluation import Protocol, Result, improvement_interval, interquartile_mean, interval, pairs, write_result
+from benchmarks.report.networks import POINTS, Networks, networks_of
+from cfenvs.evaluation import (
+    Protocol,
+    Result,
+    evaluate,
+    improvement_interval,
+    interquartile_mean,
+    interval,
+    pairs,
+    write_result,
+)
+from cfenvs.policies import make_controller
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -234,10 +246,10 @@ def test_no_results_is_said(tmp_path):
         report.main(tmp_path, tmp_path / "report.html")
 
 
-def test_the_command_writes_one_file_and_the_same_results_give_the_same_bytes(results, text, tmp_path):
+def test_the_command_writes_one_file_and_the_same_results_give_the_same_bytes(results, found, tmp_path):
     report.main(results, tmp_path / "new" / "report.html")
     assert [path.name for path in tmp_path.glob("*/*")] == ["report.html"]
-    assert (tmp_path / "new" / "report.html").read_text() == text
+    assert (tmp_path / "new" / "report.html").read_text() == page(found, folders=[results])
 
 
 # In a real browser.
@@ -340,3 +352,52 @@ class Unescaped(HTMLParser):
 
     def handle_endtag(self, tag):
         self.inside = False
+
+
+def worst(rates, active, powers):
+    return np.where(active, rates, np.inf).min(axis=-1, initial=9.0)
+
+
+@pytest.fixture
+def played(tmp_path):
+    """Results of an evaluation, with what was done."""
+
+    def played(**kwargs):
+        protocol = Protocol(env_id="CellFreeUplinkPower-v0", env_kwargs={"preset": "small", **kwargs}, num_scenarios=3)
+        for name in ("random", "full-power", "optimum"):
+            result = replace(evaluate(make_controller(protocol.env_id, name), protocol), algorithm=name)
+            write_result(result, tmp_path / "tiny" / name / "0.json")
+        return boards(tmp_path)[0], protocol
+
+    return played
+
+
+def test_what_single_users_get_is_that_of_the_actions_that_are_kept(played, tmp_path):
+    (board, protocol) = played(bandwidth=10e6)
+    networks = networks_of(board, [tmp_path])
+    assert (networks.unit, networks.count) == ("rate of an active user, Mbit/s", 3)
+    assert networks.served.keys() == {"random", "full-power", "optimum"}
+    env = protocol.make({"action_type": "continuous"})
+    observations, _ = env.reset(seed=protocol.first_scenario)
+    got = []
+    while len(got) < 50:
+        active = observations[:, :5] > 0
+        observations, _, _, _, infos = env.step(active.astype(float))
+        got.append(10.0 * infos["rates"][active])
+    expected = np.quantile(np.concatenate(got), np.linspace(0, 1, POINTS))
+    np.testing.assert_allclose(networks.served["full-power"], expected, rtol=1e-9)
+    text = page([board], folders=[tmp_path])
+    (found,) = (one for one in figures(text) if "Mbit/s" in str(one["layout"]["xaxis"]))
+    assert len(found["data"]) == 3
+    assert page([board], folders=[tmp_path]) == text
+    assert "Distribution over users" not in page([board])
+    if find_spec("pygame") is not None:
+        assert text.count('<img src="data:image/png;base64,') == 1
+        assert "at the end of its episode under optimum (continuous)" in text
+
+
+def test_code_that_results_name_is_not_run_for_a_picture_unless_it_is_allowed(played, tmp_path):
+    board, _ = played(objective="tests.benchmarks.test_report:worst")
+    assert networks_of(board, [tmp_path]) == Networks()
+    allowed = networks_of(board, [tmp_path], ["tests.benchmarks"])
+    assert allowed.served.keys() == {"random", "full-power", "optimum"}

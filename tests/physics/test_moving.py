@@ -5,7 +5,7 @@ import pytest
 from scipy.special import j0
 
 from cfenvs.cell_free import CellFreeConfig
-from cfenvs.cell_free.propagation import WALKED
+from cfenvs.power.propagation import WALKED
 from cfenvs.radio import estimation, fading, geometry, shadowing
 from cfenvs.radio.clarke import clarke_normals
 from cfenvs.radio.held_fading import held_estimates
