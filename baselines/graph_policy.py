@@ -52,8 +52,8 @@ class Args(WayArgs, RunArgs):
     num_envs: int = 64
     """Networks in an update."""
     noise: float = 2.0
-    """Model-free: largest standard deviation of what is added to the logarithms of powers. With .5, critics that have seen
-    high powers only led six of eight trainings to full power, for good."""
+    """Model-free: largest standard deviation of what is added to the logarithms of powers. With .5, critics that had
+    seen high powers only led six of eight trainings to full power, for good."""
     critic_warm_up: int = 200
     range_db: float = 50.0  # type: ignore[assignment]
     """Of the powers: with 30 dB, in one network of ten the best powers are out of reach."""

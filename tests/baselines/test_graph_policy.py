@@ -21,7 +21,7 @@ SHORT = {"rounds": 12, "num_envs": 16, "validation_networks": 8, "validate_every
 WAYS = [
     {"train": "gradient", "rounds": 60, "num_envs": 32},
     {"train": "gradient", "rounds": 60, "num_envs": 32, "own_gains": True},
-    {"train": "model-free", "rounds": 150, "num_envs": 32, "batch_size": 32, "critic_warm_up": 50},
+    {"train": "model-free", "rounds": 260, "num_envs": 32, "batch_size": 32, "critic_warm_up": 150},
 ]
 
 
