@@ -201,7 +201,7 @@ class ModelFree:
         self._critic = Critic(node, edge, args.critic_hidden, args.layers)
         self._policy_ascent = Ascent(task.network, args.learning_rate, args.longest)
         self._critic_ascent = Ascent(self._critic, args.critic_learning_rate, args.longest)
-        kinds = {name: bool if name in ("active", "heard") else np.float32 for name in Situation._fields}
+        kinds = {name: bool if name in ("active", "heard") else np.float32 for name in Situation.__annotations__}
         fields = {name: (shapes.get(name, (users,)), kind) for name, kind in kinds.items()}
         done = {"sent": ((users,), np.float32), "sinr": ((users,), np.float32)}
         self._replay = Replay([args.seed], args.buffer, {**fields, **done})
