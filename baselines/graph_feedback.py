@@ -213,7 +213,7 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         heard = self._listener.hear(infos, infos["powers"])
         self._memory.forget(new)
         sinr = np.where(heard.new, np.expm1(np.log(2.0) * heard.rates / self._prelog), 0.0)
-        self._memory.report(heard.shares / self._config.max_power, sinr)
+        self._memory.report(heard.noted / self._config.max_power, sinr)
         if new.any():
             self._features = Networks(self._env.scenarios, self._config)
         self._prices = guessed(self._memory, self._features)
