@@ -1,7 +1,8 @@
 """One policy for every network of XL-MIMO: a graph network over its users, trained through the physics or without it.
 
     python -m baselines.graph_policy --rounds 1500 --folder runs/graph
-    python -m baselines.graph_policy --train model-free --rounds 3125
+    python -m baselines.graph_policy --train model-free --rounds 1200
+    python -m baselines.graph_policy --train regression --rounds 400 --num-envs 16
     python -m cfenvs play XLMIMOPower-v0 --policy runs/graph/checkpoint.pt --library baselines.graph_policy:GraphPolicy
 
 A central unit knows all large-scale gains. Users are nodes, and what two users do to each other an edge: the
@@ -50,6 +51,10 @@ class Args(WayArgs, RunArgs):
     """Updates, each on new networks."""
     num_envs: int = 64
     """Networks in an update."""
+    noise: float = 2.0
+    """Model-free: largest standard deviation of what is added to the logarithms of powers. With .5, critics that had
+    seen high powers only led six of eight trainings to full power, for good."""
+    critic_warm_up: int = 200
     range_db: float = 50.0  # type: ignore[assignment]
     """Of the powers: with 30 dB, in one network of ten the best powers are out of reach."""
     own_gains: bool = False

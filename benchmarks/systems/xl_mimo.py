@@ -26,7 +26,7 @@ LEARNERS: dict[str, Train] = {
     "fl-ctde": actor_critic("fl_ctde", sharp=True),
     "matd3": actor_critic("matd3"),
     "graph": graph("graph_policy", "rounds", "sum_se", rounds=3125),
-    "graph-model-free": graph("graph_policy", "rounds", "sum_se", rounds=800, train="model-free"),
+    "graph-model-free": graph("graph_policy", "rounds", "sum_se", rounds=1200, train="model-free"),
     "own-gains": graph("graph_policy", "rounds", "sum_se", rounds=3125, own_gains=True),
 }
 
