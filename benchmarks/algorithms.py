@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from benchmarks.learners import LEARNERS
+from benchmarks.systems import learners_of
 from cfenvs.core.config import require
 from cfenvs.core.errors import check_keys
 from cfenvs.evaluation import Algorithm, Protocol, kept, load_algorithm, offered_algorithms
@@ -65,9 +65,7 @@ def ours(env_id: str) -> dict[str, Algorithm]:
         found[name] = Algorithm.untrained(name, make)
     if contest:
         found |= {name: Algorithm.untrained(name, make) for name, make in ALLOCATIONS.items()}
-    return found | {
-        name: Algorithm(name=name, make=train, trained=True) for name, train in LEARNERS.get(env_id, {}).items()
-    }
+    return found | {name: Algorithm(name=name, make=train, trained=True) for name, train in learners_of(env_id).items()}
 
 
 def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
@@ -101,6 +99,6 @@ def of_protocol(protocol: Protocol) -> dict[str, Algorithm]:
     """What is run where nothing is named: all of ours, or one learner where training has a single seed."""
     own = ours(protocol.env_id)
     if protocol.seeds == 1:
-        skipped = LEARNERS.get(protocol.env_id, {}).keys() - {system_of(protocol.env_id).learner}
+        skipped = learners_of(protocol.env_id).keys() - {system_of(protocol.env_id).learner}
         own = {name: algorithm for name, algorithm in own.items() if name not in skipped}
     return own

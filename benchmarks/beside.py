@@ -66,17 +66,17 @@ class Checkout:
         self.process.communicate()  # closes its stdin, which ends it, and reads what is left
 
 
-def beside(here: Checkout, there: Checkout, index: int, blocks: int) -> Pair | str:
+def beside(here: Checkout, there: Checkout, name: str, blocks: int) -> Pair | str:
     """One row on both checkouts, or why there is none."""
     for checkout in (here, there):
-        answer = checkout.ask(make=index)
+        answer = checkout.ask(make=name)
         if "error" in answer:
             return f"{answer['name']}: {answer['error']}"
     rates: tuple[list[float], list[float]] = ([], [])
     for block in range(blocks):
         turn = [(here, rates[0]), (there, rates[1])]
         for checkout, known in turn if block % 2 == 0 else reversed(turn):  # neither always goes first
-            known.append(checkout.ask(time=index)["rate"])
+            known.append(checkout.ask(time=name)["rate"])
     return Pair(answer["name"], answer["unit"], tuple(rates[0]), tuple(rates[1]))
 
 
@@ -91,17 +91,17 @@ def serve(root: str) -> None:
     from benchmarks.timing import Blocks
 
     answers, sys.stdout = sys.stdout, sys.stderr
-    table, blocks = rows(), None
+    table, blocks = {row.name: row for row in rows()}, None
     for line in sys.stdin:
         question = json.loads(line)
         if "make" in question:
-            row = table[question["make"]]
+            name = question["make"]
             try:
-                work = row.make()
+                work = table[name].make()
                 blocks = Blocks(work)
-                answer = {"name": row.name, "unit": work.unit}
-            except Exception as error:  # whatever another build cannot do
-                answer = {"name": row.name, "error": f"{type(error).__name__}: {error}"}
+                answer = {"name": name, "unit": work.unit}
+            except Exception as error:  # whatever another build cannot do, or a row that it has not
+                answer = {"name": name, "error": f"{type(error).__name__}: {error}"}
         else:
             assert blocks is not None
             answer = {"rate": blocks.time()}

@@ -30,8 +30,9 @@ PROTOCOLS = Path(__file__).parent / "protocols"
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
 SCRATCH = Path("runs") / "cells"
 """Checkpoints and TensorBoard events of trainings."""
-PARTS, LOCK = "parts.json", "lock"
-"""There: which code the training is of, and how long its parts have taken; and what the run holds that is at it."""
+PARTS, LOCK, POLICY = "parts.json", "lock", "policy"
+"""There: which code the training is of, and how long its parts have taken; what the run holds that is at it; what was
+learned, until the result is kept."""
 CODE = ("cfenvs", "commit", "python", "libraries")
 """Of a provenance: what all parts of a training must share."""
 
@@ -120,12 +121,12 @@ class Cell:
         return replace(result, algorithm=self.key, training_time=spent, provenance={**before, "dirty": dirty})
 
     def _keep(self, policy: Any, result: Result) -> Result:
-        """Save a policy that can be loaded again; what goes wrong there costs no training."""
+        """Save a policy that can be loaded again, for `finish`; what goes wrong there costs no training."""
         library = kept.library_for(policy)
         if library is None:
             return result
         try:
-            kept.keep(policy, self.path.with_suffix(kept.SUFFIX))
+            kept.keep(policy, self.scratch / POLICY)
         except Exception as error:  # a stranger's
             warnings.warn(f"the policy of {self} is not kept: {type(error).__name__}: {error}", stacklevel=2)
             return result
@@ -156,10 +157,12 @@ class Cell:
         write_atomically(self.scratch / PARTS, json.dumps({"provenance": made, "spent": spent}))
 
     def finish(self) -> None:
-        """Remove the checkpoints of a training whose result is kept: it is not resumed."""
+        """Put the policy beside the result that is kept, and remove the checkpoints: the training is not resumed."""
         if self.scratch.exists():
             with locked(self.scratch) as mine:
                 if mine:
+                    if (self.scratch / POLICY).exists():
+                        shutil.move(self.scratch / POLICY, self.path.with_suffix(kept.SUFFIX))
                     for left in (*self.scratch.glob("checkpoint*"), *self.scratch.glob(f"{PARTS}*")):
                         left.unlink()
 

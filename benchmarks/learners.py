@@ -264,28 +264,3 @@ def bidder(name: str, **options: Any) -> Train:
         return told(policy, own, folder)
 
     return train
-
-
-LEARNERS: dict[str, dict[str, Train]] = {
-    "CellFreeUplinkPower-v0": {
-        "ppo": proximal(SILENT),  # defaults of `baselines.ppo`; what else was tried: docs/leaderboard.rst
-        "graph": graph("graph_feedback", "episodes", "objective"),
-        "graph-model-free": graph("graph_feedback", "episodes", "objective", **MODEL_FREE),
-        **{name: on_the_spot(spot) for name, spot in SPOTS.items()},
-    },
-    "XLMIMOPower-v0": {
-        "ppo": proximal({"power_scale": "db", "power_range_db": 30.0}, **POWERS),
-        "maddpg": actor_critic("maddpg"),
-        "fl-ctce": actor_critic("fl_ctce", sharp=True),
-        "fl-ctde": actor_critic("fl_ctde", sharp=True),
-        "matd3": actor_critic("matd3"),
-        "graph": graph("graph_policy", "rounds", "sum_se", rounds=3125),
-        "graph-model-free": graph("graph_policy", "rounds", "sum_se", rounds=800, train="model-free"),
-        "own-gains": graph("graph_policy", "rounds", "sum_se", rounds=3125, own_gains=True),
-    },
-    "RISAuction-v0": {
-        "ppo": bidder("PPO, self-play"),
-        "ppo-published-network": bidder("PPO, self-play, architecture as published", network="mlp"),
-    },
-}
-"""By environment and name."""

@@ -132,3 +132,16 @@ def test_its_controllers_are_rows_of_a_benchmark():
     from benchmarks.algorithms import of_protocol
 
     assert of_protocol(Protocol(env_id=ID, choices=())).keys() == {"random", "optimum"}
+
+
+def test_it_is_timed_like_ours_and_the_memory_of_a_world_is_known():
+    pytest.importorskip("rich")
+    from benchmarks.speed import memory, rows
+
+    mine = [row for row in rows() if ID in row.name]
+    assert {row.name.partition(",")[0] for row in mine} == {ID, "agents as arrays", "gym.make", "reset", "pictures"}
+    for row in mine:
+        work = row.make()
+        work.run()
+        assert work.amount > 0
+    assert memory(ID, "crowd") > memory(ID, "default") > 0

@@ -276,6 +276,8 @@ class CentralMmseReceiver(Receiver):
         "lsfd": 'is for receivers "l-mmse" and "mr"; the centralised "mmse" has no decoding step to weight'
     }
 
+    variant: ClassVar[Mapping[str, Any]] = {"fading": "block"}
+
     @classmethod
     def suited(cls, config: CellFreeConfig) -> type[Receiver]:
         return BlockMmseReceiver if cls is CentralMmseReceiver and config.fading != "average" else cls

@@ -188,6 +188,9 @@ class Chosen:
     reasons: ClassVar[Mapping[str, str]] = {}
     """What a refusal says instead of its usual words, by field."""
 
+    variant: ClassVar[Mapping[str, Any]] = {}
+    """Arguments under which another class of ours does it, where two share a name (`suited`)."""
+
     @classmethod
     def check(cls, config: Any) -> None:
         """Raise a ValueError if it cannot do what a configuration asks for."""

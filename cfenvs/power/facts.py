@@ -55,7 +55,7 @@ def users_facts(config: Any) -> dict[str, Any]:
         *([f"{config.report_delay} steps late"] if config.report_delay else []),
         *([f"{config.report_loss:.0%} lost"] if config.report_loss else []),
     ]
-    return {"they": "stand still" if config.mobility == "static" else walk, "reports": said or "exact, in every step"}
+    return {"motion": "stand still" if config.mobility == "static" else walk, "reports": said or "exact, in every step"}
 
 
 def height(config: Any, scenario: Any) -> Any:
@@ -113,4 +113,4 @@ def optimum_facts(simulator: Any, world: int) -> dict[str, Any]:
     if simulator.scenarios[world] is None:
         return {}
     over = "all powers" if simulator.config.action_type == "continuous" else "the levels"
-    return {"best_over": f"{over}, in the situation at hand: the current network and who is active"}
+    return {"best_over": f"{over}, for the network and the active users of this step"}

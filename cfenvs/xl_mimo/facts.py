@@ -18,13 +18,13 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
     c, scenario = simulator.config, simulator.scenarios[world]
     gains_given = "gain_db" in simulator.given.names
     action = of_power.action_facts(c)
-    action["of"] = {
+    action["max_power_is_of"] = {
         "per-ue": f"a user, shared by its {c.ue_antennas} antennas",
         "per-antenna": f"each of a user's {c.ue_antennas} antennas",
     }[c.power_constraint]
     if c.action_type == "continuous":
-        span = f"10^(-(1 - a) {c.power_range_db:g} dB / 10)" if c.power_scale == "db" else "a"
-        action["share_of_max_power"] = span + (f", at least {c.min_share:g}" if c.min_share else "")
+        span = f"10^(-(1 - a) {c.power_range_db:g} dB / 10)" if c.power_scale == "db" else "a itself"
+        action["share_sent_for_a"] = span + (f", at least {c.min_share:g}" if c.min_share else "")
     return {
         "network": {
             "side_m": c.side,

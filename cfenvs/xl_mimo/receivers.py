@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -131,6 +131,7 @@ class MaximumRatioReceiver(Receiver):
 
     searched_across = False
     max_min_is_exact = True
+    variant: ClassVar[Mapping[str, Any]] = {"rician_factor": 1.0}
 
     @classmethod
     def suited(cls, config: XLMIMOConfig) -> type[Receiver]:

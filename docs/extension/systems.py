@@ -123,25 +123,15 @@ def receivers() -> dict[str, tuple[str, str]]:
     }
 
 
-def receiver_classes(name: str, key: str) -> dict[type, list[str]]:
-    """The classes behind a receiver's name, each with an argument that leads to it."""
-    module = importlib.import_module(f"{PACKAGES[name].__name__}.receivers")
+def receiver_classes(name: str, key: str) -> dict[type, str]:
+    """The classes behind a receiver's name, each with arguments that lead to it."""
     system = system_of(name)
-    small = {"users": 2, "access_points": 1} if "cell_free" in module.__name__ else {"users": 2, "base_stations": 1}
-    variants: list[dict[str, Any]] = [{}]
-    fields = {field.name for field in dataclasses.fields(type(system.configure("default", {})))}
-    if "fading" in fields:
-        variants.append({"fading": "block"})
-    if "rician_factor" in fields:
-        variants.append({"rician_factor": 1.0})
-    found: dict[type, list[str]] = {}
-    for variant in variants:
-        try:
-            config = system.configure("default", {**small, "receiver": key, **variant})
-        except ValueError:
-            continue
-        arguments = "".join(f", {k}={shown(v)}" for k, v in variant.items())
-        found.setdefault(type(module.make_receiver(config, 1)), []).append(f'receiver="{key}"{arguments}')
+    first = system.catalogue["receiver"][key]
+    found: dict[type, str] = {}
+    for variant in ({}, getattr(first, "variant", {})):
+        arguments = {"receiver": key, **variant}
+        kind = first.suited(system.configure("default", arguments)) if hasattr(first, "suited") else first
+        found.setdefault(kind, ", ".join(f"{word}={shown(value)}" for word, value in arguments.items()))
     return found
 
 
@@ -155,7 +145,7 @@ def receiver_page(name: str, key: str) -> list[str]:
     out += [f":ref:`physics-{short(package)}-{key}`.", ""]
     for cls, arguments in receiver_classes(name, key).items():
         out += title(cls.__name__, "-")
-        out += [f"{', '.join(map(code, dict.fromkeys(arguments[:1])))}: :py:obj:`{cls.__module__}.{cls.__name__}`", ""]
+        out += [f"{code(arguments)}: :py:obj:`{cls.__module__}.{cls.__name__}`", ""]
         out += napoleon(cls.__doc__ or "", f"{name}-{key}-{cls.__name__}")
     users = [preset for preset in system.presets if system.configure(preset, {}).receiver == key]
     out += title("Presets", "-")

@@ -13,8 +13,8 @@ from benchmarks.speed import _compared, conditions, rows
 def test_a_row_is_timed_on_both_in_turn():
     here, there = Checkout(HERE), Checkout(HERE)
     try:
-        index = [row.name for row in rows()].index("gym.make, XL mr")
-        pair = beside(here, there, index, 2)
+        pair = beside(here, there, "gym.make, XL mr", 2)
+        assert "KeyError" in beside(here, there, "no such row", 2)
     finally:
         here.close()
         there.close()
@@ -40,7 +40,7 @@ def test_the_package_is_that_of_the_checkout_and_what_it_cannot_do_is_said(tmp_p
         def ask(self, **question):
             return json.loads('{"name": "a row", "error": "TypeError: what is this?"}')
 
-    assert beside(Lacking(), Lacking(), 0, 1) == "a row: TypeError: what is this?"
+    assert beside(Lacking(), Lacking(), "a row", 1) == "a row: TypeError: what is this?"
 
 
 def test_what_is_no_checkout_is_refused(tmp_path):

@@ -40,7 +40,7 @@ OTHERS = '''
 import os, signal, threading, time
 from pathlib import Path
 
-from benchmarks.learners import LEARNERS
+from benchmarks.systems import learners_of
 from cfenvs.policies import FullPower
 
 HERE = Path(__file__).parent
@@ -140,7 +140,7 @@ def interrupted(protocol, seed, folder, progress):
 
     if once("pressed"):
         threading.Thread(target=press, daemon=True).start()
-    return LEARNERS["CellFreeUplinkPower-v0"]["fper"](protocol, seed, folder, progress)
+    return learners_of("CellFreeUplinkPower-v0")["fper"](protocol, seed, folder, progress)
 '''
 
 

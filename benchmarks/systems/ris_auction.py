@@ -1,17 +1,25 @@
-"""Rows of the speed table for `RISAuction-v0`, beside what the published code was measured to take."""
+"""`RISAuction-v0`: its learners, and its rows of the speed table beside what the published code needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from benchmarks.learners import Train, bidder
 from benchmarks.timing import Row, Timed, Workload
+from benchmarks.workloads import frames
 from cfenvs.ris_auction import Greedy, Seat, parallel_env, parallel_vec_env
+from cfenvs.ris_auction.env import SYSTEM
 
-RIS_AUCTION = "RISAuction-v0"
+ID = SYSTEM.name
+LEARNERS: dict[str, Train] = {
+    "ppo": bidder("PPO, self-play"),
+    "ppo-published-network": bidder("PPO, self-play, architecture as published", network="mlp"),
+}
 PUBLISHED: dict[str, Any] = {"preset": "gambling2024"}
 BATCH = 256
 
@@ -32,6 +40,7 @@ def rows() -> list[Timed]:
         Timed("auctions, greedy against greedy, E=256", partial(auctions, "never")),
         Timed("auctions, greedy against greedy, E=256, new network each", partial(auctions, "episode")),
         Timed("Parallel, auction", rounds),
+        *([Timed("pictures, auction", partial(frames, ID))] if find_spec("pygame") else ()),
     ]
 
 
@@ -68,8 +77,8 @@ def auctions(resample: str) -> Workload:
     """Whole auctions, one after another in each world; those that end are counted."""
     env = parallel_vec_env(BATCH, autoreset_mode="SameStep", resample=resample, **PUBLISHED)
     greedy = [Greedy(), Greedy()]
-    for operator, bidder in enumerate(greedy):
-        bidder.attach(Seat(env.simulator, operator))
+    for operator, bids_of in enumerate(greedy):
+        bids_of.attach(Seat(env.simulator, operator))
     state: dict[str, Any] = {}
     state["observations"], state["infos"] = env.reset(seed=0)
 
@@ -78,8 +87,8 @@ def auctions(resample: str) -> Workload:
         for _ in range(steps):
             masks = state["infos"]["action_mask"][..., 1].astype(bool)
             bids = [
-                bidder(state["observations"][:, o], masks[:, o], env.simulator.streams[o])
-                for o, bidder in enumerate(greedy)
+                bids_of(state["observations"][:, o], masks[:, o], env.simulator.streams[o])
+                for o, bids_of in enumerate(greedy)
             ]
             state["observations"], _, terminated, _, state["infos"] = env.step(np.stack(bids, axis=1))
             ended += int(terminated.sum())
