@@ -100,3 +100,8 @@ class Rota(Activity):
         if initial is not None:
             path[0] = initial
         return path
+
+
+def strongest(gains, pilots, config):
+    """Each user's three best access points."""
+    return gains >= np.sort(gains, axis=0)[-3]

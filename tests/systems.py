@@ -35,6 +35,7 @@ _OWN = {
     "pilot_assignment": "tests.own:in_turn",
     "activity": "tests.own:Rota",
 }
+_STRONGEST = "tests.own:strongest"
 _REPORTS = {"report_bits": 3, "report_noise_db": 0.5, "report_delay": 1, "report_period": 2, "report_loss": 0.2}
 _WALKS = {"mobility": "random-waypoint", "speed": 30.0}
 _LEVELS = [0.0, 2.0, 20.0, 200.0]
@@ -51,6 +52,10 @@ CASES = [
     _cell_free("toggle-join", receiver="mr", activity="toggle", toggle_step=3, active_users=6, toggle_users="join"),
     _cell_free("fixed", receiver="mr", scenario_seed=7, utility="cqi", objective="proportional-fair"),
     _cell_free(
+        "p-mmse", preset="small", receiver="p-mmse", realizations=4, pilots_from="active", pilot_period=3, **_WALKS
+    ),
+    _cell_free("frozen", preset="small", receiver="p-rzf", combiners="full-power", antennas=2, clusters=_STRONGEST),
+    _cell_free(
         "reports", preset="small", receiver="mr", observation=["rates", "pilots", "powers", "age", "active"], **_REPORTS
     ),
     _cell_free(
@@ -61,6 +66,7 @@ CASES = [
     _xl_mimo("default"),
     _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),
     _xl_mimo("l-mmse-levels", receiver="l-mmse", levels=_LEVELS, action_type="discrete", min_share=0.001),
+    _xl_mimo("walking-pilots", mobility="random-waypoint", pilot_length=18, correlation="sinc", users=3),
     _xl_mimo("mr-lsfd-levels", receiver="mr-lsfd", levels=_LEVELS, action_type="discrete", users=3, info_optimum=True),
     _xl_mimo("walking", mobility="random-waypoint", correlation="sinc", power_constraint="per-antenna"),
     _xl_mimo("walking-l-mmse", mobility="random-waypoint", receiver="l-mmse", users=3, objective="energy-efficiency"),

@@ -1,4 +1,7 @@
-"""Sum SE of maximum ratio and L-MMSE at full power, over drops: the distance that power control cannot bridge.
+"""Sum SE of the receivers at full power and best found, over drops: what power control can bridge, and cannot.
+
+Maximum ratio comes twice, averaged by the central unit as in the paper, and weighted by it (large-scale fading
+decoding): what control gains under the plain average, weights gain without it, and more.
 
 Figure 3 of Liu et al. (arXiv 2302.09290) compares the receivers over drops; its set-up is not recoverable, ours is the
 preset `default`.
@@ -19,9 +22,12 @@ DROPS = 500
 ROWS = {
     "MR, full power": ("mr", False),
     "MR, best found": ("mr", True),
+    "MR with LSFD, full power": ("mr-lsfd", False),
+    "MR with LSFD, best found": ("mr-lsfd", True),
     "L-MMSE, full power": ("l-mmse", False),
     "L-MMSE, best found": ("l-mmse", True),
 }
+COLOURS = {"mr": "tab:blue", "mr-lsfd": "tab:green", "l-mmse": "tab:orange"}
 
 
 def make(stem: Path) -> None:
@@ -33,8 +39,9 @@ def make(stem: Path) -> None:
     axes = figure.subplots()
     share = (np.arange(DROPS) + 1) / DROPS
     for name, values in sums.items():
-        colour = "tab:blue" if name.startswith("MR") else "tab:orange"
-        axes.plot(np.sort(values), share, color=colour, linestyle="-" if "full" in name else "--", label=name)
+        axes.plot(
+            np.sort(values), share, color=COLOURS[ROWS[name][0]], linestyle="-" if "full" in name else "--", label=name
+        )
     axes.set_xlabel("sum SE, bit/s/Hz")
     axes.set_ylabel("share of networks below")
     axes.set_ylim(0, 1)

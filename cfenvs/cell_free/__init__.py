@@ -14,6 +14,7 @@ A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.p
 """
 
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.clusters import CLUSTERS
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.env import (
     CellFreeUplinkPowerEnv,
@@ -35,6 +36,7 @@ from cfenvs.power.propagation import PATH_LOSS, SHADOWING
 
 __all__ = [
     "ACTIVITY",
+    "CLUSTERS",
     "PATH_LOSS",
     "PILOT_ASSIGNMENT",
     "PRESETS",

@@ -41,6 +41,11 @@ def balanced_random(gains: Float, config: CellFreeConfig, rngs: Generators) -> I
     return np.array([pilots.balanced_random(config.users, config.pilot_length, rng) for rng in rngs])
 
 
+def in_turn(gains: Float, config: CellFreeConfig, rngs: Generators) -> Int:
+    """User k sends pilot k modulo their number: none twice among users that follow each other."""
+    return np.tile(np.arange(config.users) % config.pilot_length, (len(rngs), 1))
+
+
 class OwnAssignment:
     """Somebody's own, called for one network at a time with arrays of its own; what it returns is checked."""
 
@@ -68,6 +73,7 @@ PILOT_ASSIGNMENT: Mapping[str, Callable[[Float, Any, Generators], Int]] = {
     "least-contaminated": least_contaminated,
     "greedy": greedy,
     "random": balanced_random,
+    "in-turn": in_turn,
 }
 ASSIGNMENTS = Functions(PILOT_ASSIGNMENT, "(gains, config, rng)", OwnAssignment)
 

@@ -13,13 +13,43 @@ from cfenvs.power.given import from_map, load_network
 from cfenvs.power.levels import db_levels
 
 _BOOK: dict[str, Any] = {"users": 40, "placement": "uniform", "pilot_length": 10}
+_COMP: dict[str, Any] = {
+    "users": 40,
+    "user_placement": "quadrants",
+    "noise_figure_db": 5.0,
+    "angular_std_deg": (15.0, 0.0),
+    "pilot_length": 10,
+    "pilot_assignment": "in-turn",
+}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
+    # A pedestrian's pace; reports of four bits that arrive a second late.
+    "mobile": {
+        "mobility": "random-waypoint",
+        "speed": 1.5,
+        "step_duration": 1.0,
+        "pilot_period": 10,
+        "report_bits": 4,
+        "report_delay": 1,
+    },
     "small": {"access_points": 16, "users": 5, "pilot_length": 3},
     # Demir, Bjornson, Sanguinetti 2021, Section 5.3 (running example)
     "book-100x4": {**_BOOK, "access_points": 100, "antennas": 4},
     "book-400x1": {**_BOOK, "access_points": 400, "antennas": 1},
+    # Bjornson & Sanguinetti 2020, Section V: access points on a grid, ten users and ten pilots in each quadrant,
+    # scattering in azimuth alone
+    "comp-400x1": {**_COMP, "access_points": 400, "antennas": 1},
+    "comp-100x4": {**_COMP, "access_points": 100, "antennas": 4},
+    # User-centric clusters. The size is ours; combiners are frozen, as Demir et al. 2021 do for power control.
+    "large": {
+        "access_points": 400,
+        "users": 100,
+        "pilot_length": 20,
+        "receiver": "p-mmse",
+        "combiners": "full-power",
+        "statistics_realizations": 100,
+    },
     # Ngo et al. 2017, Section V. The levels are ours: linear grids fail here, as the weakest optimal power lies 18 to
     # 32 dB below the maximum.
     "ngo": {

@@ -21,6 +21,8 @@ from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.power.receivers import PowerReceiver
 from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
+from cfenvs.radio.central import ClusterBatch, Scheme, central_coefficients
+from cfenvs.radio.clusters import sharing_users
 from cfenvs.radio.draws import twin
 from cfenvs.radio.estimation import (
     estimates_from_pilots,
@@ -54,7 +56,8 @@ class Receiver(PowerReceiver):
     """Rates of E worlds without pre-log factor, in bit/s/Hz.
 
     One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
-    `pilots_from` and `utility` it heeds: at other values than those that all know it is refused otherwise.
+    `pilots_from`, `utility`, `clusters` and `combiners` it heeds: at other values than those that all know it is
+    refused otherwise.
 
     Parameters
     ----------
@@ -69,9 +72,13 @@ class Receiver(PowerReceiver):
         "pilots_from": "all",
         "utility": "shannon",
         "mobility": "static",
+        "clusters": "auto",
+        "combiners": "current",
     }
     usual_decoding: ClassVar[Lsfd] = "none"
     """What `lsfd=None` means for it."""
+    usual_clusters: ClassVar[str] = "all"
+    """What `clusters="auto"` means for it."""
 
     config: CellFreeConfig
 
@@ -135,8 +142,11 @@ class Receiver(PowerReceiver):
 class _StatisticalReceiver(Receiver):
     """One that reduces to the use-and-then-forget form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility")
-    reasons: ClassVar[Mapping[str, str]] = {"fading": 'is for receiver "mmse"; "l-mmse" and "mr" know statistics only'}
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility", "clusters")
+    reasons: ClassVar[Mapping[str, str]] = {
+        "fading": 'is for receiver "mmse" without clusters; this one knows statistics only',
+        "combiners": "is for receivers that combine centrally; this one's combiners are those of full power",
+    }
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -178,38 +188,37 @@ class _StatisticalReceiver(Receiver):
 class MaximumRatioReceiver(_StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters")
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
 
     def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
-        if self._in_kernel:
+        if self._in_kernel(drawn):
             self._set_all(worlds, drawn.gains, drawn.pilots, sending)
         else:
             super().prepare_all(worlds, drawn, rngs, sending)
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
         config, batch = self.config, self._batch
-        if self._in_kernel:
+        if self._in_kernel(scenario):
             self._set_all(np.array([world]), scenario.gains[None], scenario.pilots[None], sending[None])
         else:
             power, length, lsfd = config.max_power, config.pilot_length, self.decoding
-            R = scenario.correlation
-            batch.set(world, mr_uatf_coefficients(R, scenario.pilots, power, length, lsfd=lsfd, sending=sending))
+            R, pilots, serving = scenario.correlation, scenario.pilots, scenario.serving
+            batch.set(world, mr_uatf_coefficients(R, pilots, power, length, lsfd, sending, serving))
 
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
 
     def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
-        if self._in_kernel:
+        if self._in_kernel(now):
             self._set_all(worlds, now.gains, now.pilots, sending)
         else:
             super().walk_on_all(worlds, now, sending)
 
-    @property
-    def _in_kernel(self) -> bool:
-        return self.config.antennas == 1 and self.decoding == "none"
+    def _in_kernel(self, scenario: Scenario) -> bool:
+        return self.config.antennas == 1 and self.decoding == "none" and scenario.serving is None
 
     def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
         power, length = float(self.config.max_power), self.config.pilot_length
@@ -221,9 +230,12 @@ class LocalMmseReceiver(_StatisticalReceiver):
 
     reasons: ClassVar[Mapping[str, str]] = {
         **_StatisticalReceiver.reasons,
-        "pilots_from": 'is not offered for receiver "l-mmse", whose statistics take a Monte Carlo run; use "all"',
+        "pilots_from": 'is not offered for receiver "l-mmse" and "lp-mmse", whose statistics take a Monte Carlo run; '
+        'use "all"',
     }
     usual_decoding: ClassVar[Lsfd] = "optimal"
+    partial: ClassVar[bool] = False
+    """Whether an access point knows of those alone that it serves."""
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -240,28 +252,44 @@ class LocalMmseReceiver(_StatisticalReceiver):
         self._take_statistics(world, scenario, rng, sending)
 
     def _take_statistics(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        config = self.config
+        config, serving = self.config, scenario.serving
         h_hat, C = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
         powers = np.full(config.users, config.max_power)
-        moments = lmmse_moments(h_hat, C, powers)
-        weights = lsfd_weights(moments, powers, self.decoding)
+        moments = lmmse_moments(h_hat, C, powers, serving, serving if self.partial else None)
+        sharing = None if serving is None else sharing_users(serving)
+        weights = lsfd_weights(moments, powers, self.decoding, sharing)
         self._batch.set(world, uatf_coefficients(moments, weights))
+
+
+class LocalPartialMmseReceiver(LocalMmseReceiver):
+    """Local MMSE combining with the channels of those alone that an access point serves; statistics likewise."""
+
+    usual_decoding: ClassVar[Lsfd] = "nearly-optimal"
+    usual_clusters: ClassVar[str] = "dcc"
+    partial: ClassVar[bool] = True
+
+
+_NO_DECODING = "is for receivers that combine at access points; central combining has no decoding step to weight"
 
 
 class CentralMmseReceiver(Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
     grain = 1
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility")
-    reasons: ClassVar[Mapping[str, str]] = {
-        "lsfd": 'is for receivers "l-mmse" and "mr"; the centralised "mmse" has no decoding step to weight'
-    }
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    reasons: ClassVar[Mapping[str, str]] = {"lsfd": _NO_DECODING}
 
-    variant: ClassVar[Mapping[str, Any]] = {"fading": "block"}
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
 
     @classmethod
     def suited(cls, config: CellFreeConfig) -> type[Receiver]:
-        return BlockMmseReceiver if cls is CentralMmseReceiver and config.fading != "average" else cls
+        if cls is not CentralMmseReceiver:
+            return cls
+        if config.combiners == "full-power":
+            return FrozenMmseReceiver
+        if config.clusters not in ("auto", "all"):
+            return ClusterMmseReceiver
+        return BlockMmseReceiver if config.fading != "average" else cls
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -333,7 +361,7 @@ class CentralMmseReceiver(Receiver):
 class BlockMmseReceiver(CentralMmseReceiver):
     """Centralised MMSE combining; the rate is that of one realisation at every step, fresh or evolved from the last."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "mobility")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "mobility", "clusters")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -395,6 +423,173 @@ class BlockMmseReceiver(CentralMmseReceiver):
         )
 
 
+_CLUSTER_REASONS: Mapping[str, str] = {
+    "lsfd": _NO_DECODING,
+    "fading": 'is for receiver "mmse" without clusters, with combiners="current"',
+}
+
+
+class _ClusterReceiver(Receiver):
+    """Central combining within clusters, with combiners for the powers that are sent.
+
+    Rates are averaged over held realisations.
+    """
+
+    scheme: ClassVar[Scheme]
+    grain = 1
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    reasons: ClassVar[Mapping[str, str]] = _CLUSTER_REASONS
+    usual_clusters: ClassVar[str] = "dcc"
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._batch = _cluster_batch(config, self.scheme, num_worlds, config.realizations)
+        self._all = np.arange(num_worlds)
+        self._phases: list[_PilotPhase | None] = [None] * num_worlds
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        if self.config.mobility != "static":
+            self._rngs[world] = twin(rng)
+        phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+        self._phases[world] = phase if self.config.pilots_from == "active" else None
+        self._batch.set(world, *phase.hold(scenario, sending))
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        rng = self._rngs[world]
+        assert rng is not None
+        self.prepare(world, scenario, twin(rng), sending)  # the same draws, through other gains
+
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        phase = self._phases[world]
+        assert phase is not None
+        self._batch.set(world, *phase.hold(scenario, sending))
+
+    def efficiencies(self, powers: Float) -> Float:
+        return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return self._evaluate(powers, np.full(len(powers), world))
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        raise NotImplementedError(
+            f'{type(self).__name__} has no derivatives: combiners="full-power" has, and so have receivers that combine '
+            "at access points"
+        )
+
+    def _evaluate(self, powers: Float, worlds: Int) -> Float:
+        sinrs = self._batch.sinrs(powers, worlds)
+        return (cqi(sinrs) if self.config.utility == "cqi" else np.log2(1.0 + sinrs)).mean(axis=1)
+
+
+class ClusterMmseReceiver(_ClusterReceiver):
+    """Centralised MMSE combining on the antennas of each user's cluster, with the channels of all users."""
+
+    scheme: ClassVar[Scheme] = "mmse"
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        return self.config.utility == "shannon"  # as `CentralMmseReceiver`: on the same antennas none is better
+
+
+class PartialMmseReceiver(_ClusterReceiver):
+    """Partial MMSE: centralised combining in each user's cluster, with the channels of those that share it."""
+
+    scheme: ClassVar[Scheme] = "p-mmse"
+
+    @classmethod
+    def suited(cls, config: CellFreeConfig) -> type[Receiver]:
+        frozen = cls is PartialMmseReceiver and config.combiners == "full-power"
+        return FrozenPartialMmseReceiver if frozen else cls
+
+
+class PartialRzfReceiver(_ClusterReceiver):
+    """Partial regularised zero-forcing: partial MMSE without the covariances of estimation errors."""
+
+    scheme: ClassVar[Scheme] = "p-rzf"
+
+    @classmethod
+    def suited(cls, config: CellFreeConfig) -> type[Receiver]:
+        frozen = cls is PartialRzfReceiver and config.combiners == "full-power"
+        return FrozenPartialRzfReceiver if frozen else cls
+
+
+class CentralMaximumRatioReceiver(_ClusterReceiver):
+    """Centralised maximum ratio: the estimates of a user's cluster are its combiner, whatever is sent."""
+
+    scheme: ClassVar[Scheme] = "mr"
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        return self.config.utility == "shannon"  # combiners stay: a ratio of powers in every realisation
+
+
+class _FrozenReceiver(_StatisticalReceiver):
+    """Central combining within clusters, with the combiners of full power; statistics by Monte Carlo at reset."""
+
+    scheme: ClassVar[Scheme]
+    offers: ClassVar[Collection[str]] = ("utility", "mobility", "clusters", "combiners")
+    reasons: ClassVar[Mapping[str, str]] = {
+        **_CLUSTER_REASONS,
+        "pilots_from": 'is not offered with combiners="full-power", whose statistics take a Monte Carlo run; use "all"',
+    }
+    usual_clusters: ClassVar[str] = "dcc"
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        rng = self._rngs[world]
+        assert rng is not None
+        self.prepare(world, scenario, twin(rng), sending)  # the same draws, through other gains
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        if self.config.mobility != "static":
+            self._rngs[world] = twin(rng)
+        config, count = self.config, self.config.statistics_realizations
+        powers = np.full(config.users, float(config.max_power))
+        sizes = [min(STATISTICS_AT_A_TIME, count - first) for first in range(0, count, STATISTICS_AT_A_TIME)]
+        sums: list[Any] = [0.0, 0.0, 0.0]
+        for size in sizes:
+            batch = _cluster_batch(config, self.scheme, 1, size)
+            batch.set(0, *_PilotPhase.draw(config, size, scenario, rng).hold(scenario, sending))
+            moments = batch.moments(0, powers)
+            sums = [total + size / count * moment for total, moment in zip(sums, moments, strict=True)]
+        self._batch.set(world, central_coefficients(*sums))
+
+
+class FrozenMmseReceiver(_FrozenReceiver):
+    """Centralised MMSE combining with the combiners of full power."""
+
+    scheme: ClassVar[Scheme] = "mmse"
+    usual_clusters: ClassVar[str] = "all"
+
+
+class FrozenPartialMmseReceiver(_FrozenReceiver):
+    """Partial MMSE with the combiners of full power."""
+
+    scheme: ClassVar[Scheme] = "p-mmse"
+
+
+class FrozenPartialRzfReceiver(_FrozenReceiver):
+    """Partial regularised zero-forcing with the combiners of full power."""
+
+    scheme: ClassVar[Scheme] = "p-rzf"
+
+
+STATISTICS_AT_A_TIME = 20
+"""Realisations of central combiners whose channels are held at once while statistics are taken."""
+
+
+def _cluster_batch(config: CellFreeConfig, scheme: Scheme, num_worlds: int, realizations: int) -> ClusterBatch:
+    sizes = config.access_points, config.antennas, config.users, config.pilot_length
+    return ClusterBatch(scheme, num_worlds, realizations, *sizes)
+
+
 class _PilotPhase:
     """Channels and pilot noise of several realisations, from which estimates are made."""
 
@@ -410,11 +605,21 @@ class _PilotPhase:
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
         """Estimates (R, L, N, K) and the covariance of their errors (L, K, N, N)."""
+        received, filters, C = self._receive(scenario, sending)
+        return estimates_from_pilots(received, filters, scenario.pilots, self._config.max_power), C
+
+    def hold(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex, Int, Bool]:
+        """What `ClusterBatch.set` holds."""
+        received, filters, C = self._receive(scenario, sending)
+        serving = np.ones(scenario.gains.shape, bool) if scenario.serving is None else scenario.serving
+        return received, np.sqrt(self._config.max_power) * filters, C, scenario.pilots, serving
+
+    def _receive(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
+        """Received pilots (R, L, N, T), filters and the covariance of errors (L, K, N, N)."""
         power, length = self._config.max_power, self._config.pilot_length
         received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
         filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
-        h_hat = estimates_from_pilots(received, filters, scenario.pilots, power)
-        return h_hat, filtered_covariances(scenario.correlation, filters, power, length)[1]
+        return received, filters, filtered_covariances(scenario.correlation, filters, power, length)[1]
 
 
 class _HeldDraws:
@@ -467,7 +672,11 @@ def _filtering(config: CellFreeConfig, now: Scenario, sending: Bool) -> tuple[Co
 
 RECEIVERS: Mapping[str, type[Receiver]] = {
     "mmse": CentralMmseReceiver,
+    "p-mmse": PartialMmseReceiver,
+    "p-rzf": PartialRzfReceiver,
+    "central-mr": CentralMaximumRatioReceiver,
     "l-mmse": LocalMmseReceiver,
+    "lp-mmse": LocalPartialMmseReceiver,
     "mr": MaximumRatioReceiver,
 }
 RECEIVER = Classes(RECEIVERS, Receiver, OwnReceiver)

@@ -80,6 +80,21 @@ class Links:
         return links
 
 
+def in_quadrants(positions: Float, side: float) -> Float:
+    """Uniform positions (..., K, 2) on a square moved into its quadrants, K / 4 users to each one after the other.
+
+    They are uniform in their quadrants.
+
+    Examples
+    --------
+    >>> in_quadrants(np.full((4, 2), 50.0), 100.0).tolist()
+    [[25.0, 25.0], [75.0, 25.0], [25.0, 75.0], [75.0, 75.0]]
+    """
+    quadrant = np.arange(positions.shape[-2]) // (positions.shape[-2] // 4)
+    corner = 0.5 * side * np.stack([quadrant % 2, quadrant // 2], axis=-1)
+    return corner + 0.5 * positions
+
+
 @lru_cache
 def grid_positions(count: int, side: float) -> Float:
     """Centres of the cells of a square grid, as a read-only array.

@@ -164,6 +164,83 @@ def xl_mr_se(
     return np.log2(1.0 + gamma[..., None] * gains) @ counts
 
 
+def xl_mr_pilot_coefficients(
+    beta: ArrayLike,
+    pilots: ArrayLike,
+    pilot_energy: float,
+    bs_eigenvalues: ArrayLike,
+    ue_eigenvalues: ArrayLike,
+    noise: float,
+) -> list[UatfCoefficients]:
+    """Coefficients of maximum-ratio combining with MMSE channel estimates from pilots, for each of `modes`. Exact.
+
+    Every antenna of a user sends a pilot of its own in the eigenbasis of R_s; users of one group send the same ones. In
+    the eigenbases entry (r, i) of H_mk has the variance beta_mk rho_r mu_i, its estimate
+
+        v_mk,ri = q (beta_mk rho_r mu_i)^2 / (q rho_r mu_i sum_{l in P_k} beta_ml + noise),
+
+    and entries are independent, so that SE_k = sum_i log2(1 + SINR_ki) with
+
+        SINR_ki = p_k (sum_m g_mki)^2 / (sum_l p_l sum_m beta_ml N_s sum_r rho_r v_mk,ri
+                  + sum_{l in P_k, l != k} p_l (sum_m (beta_ml / beta_mk) g_mki)^2 + noise sum_m g_mki)
+
+    and g_mki = sum_r v_mk,ri.
+
+    Parameters
+    ----------
+    beta : (M, K) array
+        Large-scale gains.
+    pilots : (K,) array of labels
+        Users with the same label share their pilots.
+    pilot_energy : float
+        q, power of an antenna's pilot times its length in samples.
+    bs_eigenvalues, ue_eigenvalues, noise
+        As `xl_mr_coefficients`.
+
+    Returns
+    -------
+    list of UatfCoefficients
+        Of SINR_ki, per unit of power, in the order of `modes`.
+
+    References
+    ----------
+    Demir, Bjornson, Sanguinetti, 2021, Corollary 5.6, for channels that are independent in the eigenbases.
+
+    Examples
+    --------
+    With long pilots of its own a user has the SINR of known channels, mu_i times `xl_mr_coefficients`' gamma.
+
+    >>> beta, rho, mu = [[1.0, 0.5]], np.ones(4), [2.0, 0.0]
+    >>> (only,) = xl_mr_pilot_coefficients(beta, [0, 1], 1e9, rho, mu, noise=1.0)
+    >>> uatf_sinr([1.0, 1.0], only).round(3).tolist()
+    [2.0, 1.0]
+
+    Sharing them costs the stronger one half of it, and the weaker one more.
+
+    >>> (only,) = xl_mr_pilot_coefficients(beta, [0, 0], 1e9, rho, mu, noise=1.0)
+    >>> uatf_sinr([1.0, 1.0], only).round(3).tolist()
+    [1.0, 0.143]
+    """
+    beta, pilots = np.asarray(beta, float), np.asarray(pilots)
+    rho, counts = modes(bs_eigenvalues)
+    num_send = float(np.sum(ue_eigenvalues))
+    shared = pilots[:, None] == pilots[None, :]
+    heard = beta @ shared  # (M, K), of all that send a user's pilots
+    found = []
+    for mu in modes(ue_eigenvalues)[0]:
+        # Over beta_mk beta_ml: what an estimate keeps of entries of each eigenvalue, (M, K, R).
+        kept = pilot_energy * (rho * mu) ** 2 / (pilot_energy * rho * mu * heard[:, :, None] + noise)
+        gain, spread = kept @ counts, kept @ (counts * rho)  # (M, K)
+        coherent = ((beta * gain).T @ beta) ** 2  # (k, l): sum_m (beta_ml / beta_mk) g_mk, squared
+        signal = np.sqrt(coherent.diagonal())
+        np.fill_diagonal(coherent, 0.0)
+        scattered = num_send * ((beta**2 * spread).T @ beta)
+        scale = np.where(signal > 0, 1.0 / (noise * np.where(signal > 0, signal, 1.0)), 0.0)
+        c = scale[:, None] * (scattered + shared * coherent)
+        found.append(UatfCoefficients(signal / noise, c, np.ones_like(signal)))
+    return found
+
+
 def xl_mr_lsfd_gamma(
     p: ArrayLike, beta: ArrayLike, bs_eigenvalues: ArrayLike, ue_eigenvalues: ArrayLike, noise: float
 ) -> Float:
@@ -214,7 +291,7 @@ def xl_mr_lsfd_se(
 
     >>> beta = [[1.0, 0.0], [0.0, 1.0]]
     >>> xl_mr_lsfd_se([1.0, 1.0], beta, np.ones(4), [2.0, 0.0], noise=1.0).round(3).tolist()
-    [1.585, 1.585]
+    [1.874, 1.874]
     """
     gamma = xl_mr_lsfd_gamma(p, beta, bs_eigenvalues, ue_eigenvalues, noise)
     gains, counts = modes(ue_eigenvalues)

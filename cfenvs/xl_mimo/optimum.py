@@ -17,7 +17,7 @@ SEARCH = "L-BFGS-B from several starts"
 
 
 def find_optimum(config: XLMIMOConfig, receiver: Receiver, objective: Objective, world: int, gains: Float) -> Optimum:
-    """Best found by multi-start local search; exact for the minimum rate under MR without floor and levels.
+    """Best found by multi-start local search; exact for the minimum rate under maximum ratio without floor and levels.
 
     Parameters
     ----------

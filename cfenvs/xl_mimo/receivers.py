@@ -7,7 +7,7 @@ Yours derives from `Receiver` and is given as it is, `receiver=Mine`, with argum
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -27,12 +27,14 @@ from cfenvs.radio.near_field import (
     spherical_wave,
     xl_mr_matrices,
 )
+from cfenvs.radio.pilots import least_contaminated
 from cfenvs.radio.plane_wave import array_correlation, array_eigenvalues
-from cfenvs.radio.uatf import uatf_sinr
+from cfenvs.radio.spectral_efficiency import prelog
+from cfenvs.radio.uatf import UatfCoefficients, uatf_sinr
 from cfenvs.radio.uatf_kernel import UatfBatch
 from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_gradients, lmmse_spectral_efficiencies
 from cfenvs.radio.xl_lsfd_kernel import xl_lsfd_gradients, xl_lsfd_spectral_efficiencies
-from cfenvs.radio.xl_mimo import modes
+from cfenvs.radio.xl_mimo import modes, xl_mr_pilot_coefficients
 from cfenvs.radio.xl_mr_kernel import xl_mr_coefficients_batch
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 class Receiver(PowerReceiver):
     """Spectral efficiencies of E worlds in bit/s/Hz. Powers are those of one antenna of each user, in mW.
 
-    One's own must have `follow` and `efficiencies_in`.
+    One's own must have `follow` and `efficiencies_in`, and says in `offers` whether it heeds `pilot_length`.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ class Receiver(PowerReceiver):
         E.
     """
 
+    limited: ClassVar[Mapping[str, Any]] = {"pilot_length": None}
     near_field: ClassVar[bool] = False
     """Whether it heeds a line of sight and visibility windows. It is refused there otherwise."""
     searched_across: ClassVar[bool] = True
@@ -112,13 +115,18 @@ class Receiver(PowerReceiver):
 class MaximumRatioReceiver(Receiver):
     """Maximum-ratio combining at every base station, exact closed form."""
 
+    offers: ClassVar[Collection[str]] = ("pilot_length",)
     searched_across = False
     max_min_is_exact = True
-    variant: ClassVar[Mapping[str, Any]] = {"rician_factor": 1.0}
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"rician_factor": 1.0}, {"pilot_length": 18})
 
     @classmethod
     def suited(cls, config: XLMIMOConfig) -> type[Receiver]:
-        return NearFieldReceiver if cls is MaximumRatioReceiver and config.near_field else cls
+        if cls is not MaximumRatioReceiver:
+            return cls
+        if config.near_field:
+            return NearFieldReceiver
+        return cls if config.pilot_length is None else EstimatedMaximumRatioReceiver
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
@@ -149,11 +157,7 @@ class MaximumRatioReceiver(Receiver):
         return (np.log2(1.0 + sinr[..., None] * self._gains) * self._counts).sum(axis=-1)
 
     def jacobian(self, world: int, p: Float) -> Float:
-        b, c, s = self._batch.get(world)
-        interference = c @ p + s
-        sinr = b * p / interference
-        slope = (self._counts * self._gains / (1.0 + sinr[:, None] * self._gains)).sum(axis=1) / np.log(2.0)
-        return slope[:, None] * (np.diag(b / interference) - (sinr / interference)[:, None] * c)
+        return _jacobian(p, self._batch.get(world), self._gains, self._counts)
 
     def max_min(self, world: int, p_max: float) -> PowerSolution:
         # Every user has the same streams, so that the smallest SINR has the smallest efficiency.
@@ -162,6 +166,78 @@ class MaximumRatioReceiver(Receiver):
 
     def starting_points(self, world: int, p_max: float) -> list[Float]:
         best = sum_rate_wmmse(self._batch.get(world), p_max)
+        return [*super().starting_points(world, p_max), best.p]
+
+
+def _jacobian(p: Float, coefficients: UatfCoefficients, gains: Float, counts: Float) -> Float:
+    """D SE_k / d p_l of streams that share a SINR, (K, K)."""
+    b, c, s = coefficients
+    interference = c @ p + s
+    sinr = b * p / interference
+    slope = (counts * gains / (1.0 + sinr[:, None] * gains)).sum(axis=1) / np.log(2.0)
+    return slope[:, None] * (np.diag(b / interference) - (sinr / interference)[:, None] * c)
+
+
+class EstimatedMaximumRatioReceiver(Receiver):
+    """Maximum-ratio combining with channels estimated from pilots that users may share, exact closed form.
+
+    Groups of pilots are assigned by `cfenvs.radio.pilots.least_contaminated`, anew whenever gains change.
+    """
+
+    offers: ClassVar[Collection[str]] = ("pilot_length",)
+    searched_across = False
+    # Every stream's SINR is a ratio in which its own power stands above and all powers below.
+    max_min_is_exact = True
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        assert config.pilot_length is not None
+        self._groups = config.pilot_length // config.ue_antennas
+        self._energy = config.max_power * config.antenna_share * config.pilot_length
+        self._counts = modes(self.ue_eigenvalues)[1] * prelog(config.pilot_length, config.coherence_length)
+        one = np.ones(1)
+        self._batches = [UatfBatch(num_worlds, config.users, one, count * one) for count in self._counts]
+        self.grain = self._batches[0].lanes
+
+    @classmethod
+    def check(cls, config: XLMIMOConfig) -> None:
+        super().check(config)
+        length, antennas = config.pilot_length, config.ue_antennas
+        require(
+            length is not None and length % antennas == 0,
+            "pilot_length",
+            length,
+            f"must be a multiple of the {antennas} antennas of a user (ue_array), each of which sends a pilot",
+        )
+
+    def follow(self, gains: Float, worlds: Int) -> None:
+        pilots = least_contaminated(gains[worlds], self._groups)
+        for world, groups in zip(worlds.tolist(), pilots, strict=True):
+            coefficients = xl_mr_pilot_coefficients(
+                gains[world], groups, self._energy, self.bs_eigenvalues, self.ue_eigenvalues, 1.0
+            )
+            for batch, of_mode in zip(self._batches, coefficients, strict=True):
+                batch.set(world, of_mode)
+
+    def efficiencies(self, powers: Float) -> Float:
+        return np.sum([batch.spectral_efficiencies(powers) for batch in self._batches], axis=0)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return np.sum([batch.spectral_efficiencies(powers, rows) for batch in self._batches], axis=0)
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        each = zip(self._counts, self._batches, strict=True)
+        return np.sum([count * np.log2(1.0 + uatf_sinr(powers, batch.get(world))) for count, batch in each], axis=0)
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return np.sum([batch.gradient(powers, cotangents) for batch in self._batches], axis=0)
+
+    def jacobian(self, world: int, p: Float) -> Float:
+        each = zip(self._counts, self._batches, strict=True)
+        return np.sum([_jacobian(p, batch.get(world), np.ones(1), count * np.ones(1)) for count, batch in each], axis=0)
+
+    def starting_points(self, world: int, p_max: float) -> list[Float]:
+        best = sum_rate_wmmse(self._batches[0].get(world), p_max)
         return [*super().starting_points(world, p_max), best.p]
 
 
@@ -209,7 +285,10 @@ class _CompiledReceiver(Receiver):
 class DecodedMaximumRatioReceiver(_CompiledReceiver):
     """Maximum-ratio combining at every base station, large-scale fading decoding at the CPU, exact closed form."""
 
-    reasons: ClassVar[Mapping[str, str]] = {"near_field": "no closed form of its weights is known there"}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "near_field": "no closed form of its weights is known there",
+        "pilot_length": 'is for receiver "mr"; this one knows its channels',
+    }
     # Every term of gamma_k is concave in its own power and falls with that of others: so are and do sums of logarithms.
     max_min_is_exact = True
     _efficiencies = staticmethod(xl_lsfd_spectral_efficiencies)
@@ -228,7 +307,10 @@ class DecodedMaximumRatioReceiver(_CompiledReceiver):
 class LocalMmseReceiver(_CompiledReceiver):
     """Local MMSE combining at every base station, deterministic equivalent."""
 
-    reasons: ClassVar[Mapping[str, str]] = {"near_field": 'no closed form is known for "l-mmse" there'}
+    reasons: ClassVar[Mapping[str, str]] = {
+        "near_field": 'no closed form is known for "l-mmse" there',
+        "pilot_length": 'is for receiver "mr"; this one knows its channels',
+    }
     _efficiencies = staticmethod(lmmse_spectral_efficiencies)
     _gradients = staticmethod(lmmse_gradients)
 
@@ -267,7 +349,9 @@ class NearFieldReceiver(Receiver):
     def _line_of_sight(self, scenario: Scenario) -> Complex:
         """Unit-modulus responses (M, K, N_r, N_s); all arrays lie flat, base stations above the users."""
         config = self.config
-        offset = geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.side) / config.wavelength
+        offset = (
+            geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.period) / config.wavelength
+        )
         receive = planar_array(self._bs_x, self._bs_y, config.bs_spacing)
         transmit = planar_array(self._ue_x, self._ue_y, config.ue_spacing)
         height = np.broadcast_to(scenario.height, offset.shape[:2]) / config.wavelength

@@ -32,7 +32,7 @@ ID = "CellFreeUplinkPower-v0"
         ({"levels": [0, float("nan")]}, "levels="),
         ({"levels": [0, 200]}, "at most max_power=100 mW"),
         ({"max_power": -1.0}, "max_power=-1.0: must be a number above 0"),
-        ({"receiver": "zf"}, "receiver='zf': must be one of 'mmse', 'l-mmse', 'mr'"),
+        ({"receiver": "zf"}, "receiver='zf': must be one of 'mmse', 'p-mmse', 'p-rzf'"),
         ({"receiver": "mr", "fading": "block"}, "fading='block': is for receiver \"mmse\""),
         (
             {"receiver": "l-mmse", "pilots_from": "active"},

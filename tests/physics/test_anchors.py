@@ -123,6 +123,10 @@ MR_LSFD = {"receiver": "mr", "lsfd": "optimal"}
 LOCAL = {"receiver": "l-mmse", "lsfd": "none"}
 LOCAL_LSFD = {"receiver": "l-mmse", "lsfd": "optimal"}
 
+CLUSTERED_MR = {"receiver": "mr", "lsfd": "none", "clusters": "dcc"}
+CLUSTERED_MR_LSFD = {"receiver": "mr", "lsfd": "nearly-optimal", "clusters": "dcc"}
+PARTIAL_FROZEN = {"receiver": "p-mmse", "combiners": "full-power"}
+
 RATES = {
     # BOOK, running example (its Figures 5.4b, 5.6b, 5.8), every access point serving every user.
     "100x4 mmse": Rates("book-100x4", {"receiver": "mmse"}, 20, 7.888, 0.076, 7.443, 4.861, 12.251, 4.402),
@@ -130,6 +134,19 @@ RATES = {
     "100x4 mr lsfd": Rates("book-100x4", MR_LSFD, 20, 2.556, 0.014, 2.592, 1.611, 3.375, 1.382),
     "100x4 l-mmse": Rates("book-100x4", LOCAL, 20, 3.520, 0.018, 3.530, 2.419, 4.444, 2.240),
     "100x4 l-mmse lsfd": Rates("book-100x4", LOCAL_LSFD, 20, 5.602, 0.068, 5.079, 2.851, 9.684, 2.567),
+    # The same with user-centric clusters.
+    "100x4 mmse dcc": Rates(
+        "book-100x4", {"receiver": "mmse", "clusters": "dcc"}, 20, 7.694, 0.083, 7.268, 4.451, 12.087, 3.862
+    ),
+    "100x4 p-mmse": Rates("book-100x4", {"receiver": "p-mmse"}, 20, 7.672, 0.083, 7.249, 4.415, 12.082, 3.807),
+    "100x4 central-mr": Rates("book-100x4", {"receiver": "central-mr"}, 20, 3.557, 0.068, 2.778, 0.403, 8.861, 0.312),
+    "100x4 mr dcc": Rates("book-100x4", CLUSTERED_MR, 20, 1.289, 0.028, 1.351, 0.189, 2.225, 0.132),
+    "100x4 mr lsfd dcc": Rates("book-100x4", CLUSTERED_MR_LSFD, 20, 2.462, 0.015, 2.502, 1.407, 3.316, 1.203),
+    "100x4 lp-mmse lsfd": Rates("book-100x4", {"receiver": "lp-mmse"}, 20, 5.497, 0.070, 4.992, 2.614, 9.664, 2.291),
+    "100x4 lp-mmse": Rates(
+        "book-100x4", {"receiver": "lp-mmse", "lsfd": "none"}, 20, 3.339, 0.019, 3.364, 2.229, 4.233, 2.020
+    ),
+    "100x4 p-mmse uatf": Rates("book-100x4", PARTIAL_FROZEN, 20, 7.450, 0.079, 7.107, 4.334, 11.576, 3.694),
     # BOOK, single-antenna access points (its Figures 5.4a, 5.6a): levels 4, 3, 2, 2 of cooperation.
     "400x1 mmse": Rates("book-400x1", {"receiver": "mmse"}, 12, 8.341, 0.079, 8.132, 5.836, 11.312, 5.208),
     "400x1 l-mmse lsfd": Rates("book-400x1", LOCAL_LSFD, 12, 4.632, 0.060, 4.468, 2.635, 7.247, 2.196),
@@ -137,13 +154,25 @@ RATES = {
     "400x1 mr": Rates("book-400x1", MR, 12, 1.406, 0.025, 1.372, 0.508, 2.263, 0.272),
 }
 
-MONTE_CARLO = {"mmse": "realizations", "l-mmse": "statistics_realizations"}
+MONTE_CARLO = {
+    **dict.fromkeys(("mmse", "p-mmse", "central-mr"), ("realizations", "statistics_realizations")),
+    **dict.fromkeys(("l-mmse", "lp-mmse"), ("statistics_realizations",)),
+    "mr": (),
+}
 SETUPS = {
     "100x4 mmse": ((30, 20), (150, 80)),
     "100x4 mr": ((20, 0), (200, 0)),
     "100x4 mr lsfd": ((20, 0), (200, 0)),
     "100x4 l-mmse": ((10, 100), (30, 500)),
     "100x4 l-mmse lsfd": ((10, 100), (30, 500)),
+    "100x4 mmse dcc": (None, (60, 80)),
+    "100x4 p-mmse": ((10, 12), (60, 80)),
+    "100x4 central-mr": ((8, 8), (60, 80)),
+    "100x4 mr dcc": ((20, 0), (200, 0)),
+    "100x4 mr lsfd dcc": ((20, 0), (200, 0)),
+    "100x4 lp-mmse lsfd": ((5, 60), (30, 500)),
+    "100x4 lp-mmse": (None, (30, 500)),
+    "100x4 p-mmse uatf": ((5, 40), (30, 300)),
     "400x1 mmse": ((30, 20), (150, 80)),
     "400x1 l-mmse lsfd": (None, (60, 200)),
     "400x1 l-mmse": (None, (60, 200)),
@@ -155,8 +184,8 @@ SETUPS = {
 
 def full_power_deviations(name: str, setups: int, realizations: int) -> dict[str, float]:
     rates = RATES[name]
-    drawn = MONTE_CARLO.get(rates.options["receiver"])
-    return rates.deviations(setups, **({drawn: realizations} if drawn else {}))
+    drawn = MONTE_CARLO[rates.options["receiver"]]
+    return rates.deviations(setups, **dict.fromkeys(drawn, realizations))
 
 
 @pytest.mark.parametrize("name", [name for name, (few, _) in SETUPS.items() if few])
@@ -165,9 +194,45 @@ def test_full_power_rates(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "reference", "se"),
+    [(PARTIAL_FROZEN, 4.912, 0.173), ({"receiver": "lp-mmse", "statistics_realizations": 500}, 3.432, 0.112)],
+    ids=["p-mmse", "lp-mmse"],
+)
+def test_fairness_with_clusters_of_many_setups(options: dict[str, Any], reference: float, se: float) -> None:
+    """The largest minimum with combiners and weights frozen at full power (BOOK, Figure 7.1), certified."""
+    config = presets.configure_cell_free("book-100x4", options)
+    everyone = np.ones(config.users, bool)
+    fair = [drop(config, setup)[1].max_min(0, everyone) for setup in range(30)]
+    assert all(solution.proven for solution in fair)
+    values = prelog(config.pilot_length, config.coherence_length) * np.array([solution.value for solution in fair])
+    check({"max-min": deviation(values, reference, 20, se)})
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETUPS)
 def test_full_power_rates_of_many_setups(name: str) -> None:
     check(full_power_deviations(name, *SETUPS[name][1]))
+
+
+# -------------------------------------------------------------------------------- Bjornson and Sanguinetti 2020 (COMP)
+
+# Means of the same simulator in the set-up of that paper: preset, options, mean, standard error as far as known.
+COMP = {
+    "400x1 mmse": ("comp-400x1", {"receiver": "mmse", "realizations": 20}, 8.61, 0.11),
+    "100x4 mmse": ("comp-100x4", {"receiver": "mmse", "realizations": 20}, 8.23, 0.15),
+    "100x4 mr lsfd": ("comp-100x4", MR_LSFD, 2.602, 0.009),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name.startswith("400x1") else pytest.param(name, marks=pytest.mark.slow) for name in COMP]
+)
+def test_full_power_rates_with_pilots_in_every_quadrant(name: str) -> None:
+    preset, options, mean, se = COMP[name]
+    config = presets.configure_cell_free(preset, options)
+    rates = full_power_rates(config, (drop(config, setup)[1] for setup in range(20)))
+    check({"mean": deviation(rates, mean, 20, se)})
 
 
 # ------------------------------------------------------------------------- maximum ratio, three-slope path loss (NGO)
