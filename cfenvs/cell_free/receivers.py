@@ -7,7 +7,7 @@ from `Receiver` and is given as it is, `receiver=Mine`, with arguments as `funct
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -16,8 +16,9 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
 from cfenvs.core.kept import alone, entry
-from cfenvs.power.choices import Chosen, Classes
+from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
+from cfenvs.power.receivers import PowerReceiver
 from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.central import ClusterBatch, Scheme, central_coefficients
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from cfenvs.cell_free.scenario import Scenario
 
 
-class Receiver(Chosen, ABC):
+class Receiver(PowerReceiver):
     """Rates of E worlds without pre-log factor, in bit/s/Hz.
 
     One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
@@ -79,8 +80,7 @@ class Receiver(Chosen, ABC):
     usual_clusters: ClassVar[str] = "all"
     """What `clusters="auto"` means for it."""
 
-    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
-        self.config, self.num_worlds = config, num_worlds
+    config: CellFreeConfig
 
     @property
     def decoding(self) -> Lsfd:
@@ -111,25 +111,6 @@ class Receiver(Chosen, ABC):
         """The same in several worlds (n,), with a leading axis n; `sending` is (n, K)."""
         for i, world in enumerate(worlds.tolist()):
             self.walk_on(world, entry(now, i), sending[i])
-
-    def efficiencies(self, powers: Float) -> Float:
-        """Spectral efficiencies of all worlds; powers (E, K) in mW -> (E, K)."""
-        return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
-
-    grain: int | None = None
-    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
-
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
-        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
-
-    @abstractmethod
-    def efficiencies_in(self, world: int, powers: Float) -> Float:
-        """Spectral efficiencies in one world; powers (B, K) in mW -> (B, K)."""
-
-    def gradient(self, powers: Float, cotangents: Float) -> Float:
-        """sum_k y_k d efficiency_k / d p_i in all worlds; powers in mW and weights y (E, K) -> (E, K)."""
-        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
 
     def max_min(self, world: int, active: Bool) -> PowerSolution:
         """Powers with the largest minimum of log2(1 + SINR), that value, and the gap that would be proven."""
@@ -298,7 +279,7 @@ class CentralMmseReceiver(Receiver):
     offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": _NO_DECODING}
 
-    variant: ClassVar[Mapping[str, Any]] = {"fading": "block"}
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
 
     @classmethod
     def suited(cls, config: CellFreeConfig) -> type[Receiver]:

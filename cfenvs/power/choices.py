@@ -188,8 +188,8 @@ class Chosen:
     reasons: ClassVar[Mapping[str, str]] = {}
     """What a refusal says instead of its usual words, by field."""
 
-    variant: ClassVar[Mapping[str, Any]] = {}
-    """Arguments under which another class of ours does it, where two share a name (`suited`)."""
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Arguments under which other classes of ours do it, where several share a name (`suited`)."""
 
     @classmethod
     def check(cls, config: Any) -> None:

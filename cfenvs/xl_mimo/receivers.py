@@ -6,8 +6,8 @@ Yours derives from `Receiver` and is given as it is, `receiver=Mine`, with argum
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -16,8 +16,9 @@ from cfenvs.arrays import Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
 from cfenvs.core.config import require
 from cfenvs.core.kept import entry
-from cfenvs.power.choices import Chosen, Classes
+from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
+from cfenvs.power.receivers import PowerReceiver
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import (
     matrix_gradient,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from cfenvs.xl_mimo.scenario import Scenario
 
 
-class Receiver(Chosen, ABC):
+class Receiver(PowerReceiver):
     """Spectral efficiencies of E worlds in bit/s/Hz. Powers are those of one antenna of each user, in mW.
 
     One's own must have `follow` and `efficiencies_in`, and says in `offers` whether it heeds `pilot_length`.
@@ -71,9 +72,10 @@ class Receiver(Chosen, ABC):
             + cls.reasons.get("near_field", f"{cls.__name__} does not say that it heeds them (near_field)"),
         )
 
+    config: XLMIMOConfig
+
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
-        self.config = config
-        self.num_worlds = num_worlds
+        super().__init__(config, num_worlds)
         (self._bs_x, self._bs_y), (self._ue_x, self._ue_y) = config.bs_array, config.ue_array
         self.bs_eigenvalues = array_eigenvalues(self._bs_x, self._bs_y, config.bs_spacing, config.correlation)
         self.ue_eigenvalues = array_eigenvalues(self._ue_x, self._ue_y, config.ue_spacing, config.correlation)
@@ -90,25 +92,6 @@ class Receiver(Chosen, ABC):
     @abstractmethod
     def follow(self, gains: Float, worlds: Int) -> None:
         """Take over the current large-scale gains (E, M, K) of some worlds (n,)."""
-
-    def efficiencies(self, powers: Float) -> Float:
-        """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
-        return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
-
-    grain: int | None = None
-    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
-
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        """`efficiencies` of a range of worlds alone; powers (n, K) in mW -> (n, K)."""
-        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
-
-    @abstractmethod
-    def efficiencies_in(self, world: int, powers: Float) -> Float:
-        """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
-
-    def gradient(self, powers: Float, cotangents: Float) -> Float:
-        """sum_k y_k d efficiency_k / d p_i in all worlds; powers and weights y (E, K) -> (E, K)."""
-        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
 
     def jacobian(self, world: int, p: Float) -> Float | None:
         """D SE_k / d p_l at one power vector, (K, K); None where only differences give it."""
@@ -135,7 +118,7 @@ class MaximumRatioReceiver(Receiver):
     offers: ClassVar[Collection[str]] = ("pilot_length",)
     searched_across = False
     max_min_is_exact = True
-    variant: ClassVar[Mapping[str, Any]] = {"rician_factor": 1.0}
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"rician_factor": 1.0}, {"pilot_length": 18})
 
     @classmethod
     def suited(cls, config: XLMIMOConfig) -> type[Receiver]:
@@ -258,24 +241,18 @@ class EstimatedMaximumRatioReceiver(Receiver):
         return [*super().starting_points(world, p_max), best.p]
 
 
-class DecodedMaximumRatioReceiver(Receiver):
-    """Maximum-ratio combining at every base station, large-scale fading decoding at the CPU, exact closed form."""
+class _CompiledReceiver(Receiver):
+    """One whose efficiencies and derivatives are kernels of powers, gains and the numbers in `_terms`."""
 
     grain = 1
-    reasons: ClassVar[Mapping[str, str]] = {
-        "near_field": "no closed form of its weights is known there",
-        "pilot_length": 'is for receiver "mr"; this one knows its channels',
-    }
-    # Every term of gamma_k is concave in its own power and falls with that of others: so are and do sums of logarithms.
-    max_min_is_exact = True
+    _efficiencies: ClassVar[Callable[..., None]]
+    _gradients: ClassVar[Callable[..., None]]
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._heard = np.zeros((num_worlds, config.base_stations, config.users))
-        squares = float((self.bs_eigenvalues**2).sum())
-        coupling = config.ue_antennas * squares / config.bs_antennas
-        self._terms = (float(config.bs_antennas), coupling, *modes(self.ue_eigenvalues))
         self._all = np.arange(num_worlds)
+        self._terms: tuple[Any, ...] = ()
 
     def follow(self, gains: Float, worlds: Int) -> None:
         self._heard[worlds] = gains[worlds]
@@ -292,65 +269,59 @@ class DecodedMaximumRatioReceiver(Receiver):
     def _evaluate(self, powers: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
         powers = np.ascontiguousarray(powers, np.float64)
-        xl_lsfd_spectral_efficiencies(powers, worlds, self._heard, *self._terms, out)
+        self._efficiencies(powers, worlds, self._heard, *self._terms, out)
         return out
 
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return self._weighted_jacobian(powers, cotangents, self._all)
 
-    def jacobian(self, world: int, p: Float) -> Float:
-        return self._weighted_jacobian(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
-
     def _weighted_jacobian(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
         powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
-        xl_lsfd_gradients(powers, cotangents, worlds, self._heard, *self._terms, out)
+        self._gradients(powers, cotangents, worlds, self._heard, *self._terms, out)
         return out
 
 
-class LocalMmseReceiver(Receiver):
+class DecodedMaximumRatioReceiver(_CompiledReceiver):
+    """Maximum-ratio combining at every base station, large-scale fading decoding at the CPU, exact closed form."""
+
+    reasons: ClassVar[Mapping[str, str]] = {
+        "near_field": "no closed form of its weights is known there",
+        "pilot_length": 'is for receiver "mr"; this one knows its channels',
+    }
+    # Every term of gamma_k is concave in its own power and falls with that of others: so are and do sums of logarithms.
+    max_min_is_exact = True
+    _efficiencies = staticmethod(xl_lsfd_spectral_efficiencies)
+    _gradients = staticmethod(xl_lsfd_gradients)
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        squares = float((self.bs_eigenvalues**2).sum())
+        coupling = config.ue_antennas * squares / config.bs_antennas
+        self._terms = (float(config.bs_antennas), coupling, *modes(self.ue_eigenvalues))
+
+    def jacobian(self, world: int, p: Float) -> Float:
+        return self._weighted_jacobian(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
+
+
+class LocalMmseReceiver(_CompiledReceiver):
     """Local MMSE combining at every base station, deterministic equivalent."""
 
-    grain = 1
     reasons: ClassVar[Mapping[str, str]] = {
         "near_field": 'no closed form is known for "l-mmse" there',
         "pilot_length": 'is for receiver "mr"; this one knows its channels',
     }
+    _efficiencies = staticmethod(lmmse_spectral_efficiencies)
+    _gradients = staticmethod(lmmse_gradients)
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
-        self._snr = np.zeros((num_worlds, config.base_stations, config.users))
-        self._eigenvalues = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
-        self._all = np.arange(num_worlds)
-
-    def follow(self, gains: Float, worlds: Int) -> None:
-        self._snr[worlds] = gains[worlds]
-
-    def efficiencies(self, powers: Float) -> Float:
-        return self._evaluate(powers, self._all)
-
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        return self._evaluate(powers, self._all[rows])
-
-    def efficiencies_in(self, world: int, powers: Float) -> Float:
-        return self._evaluate(powers, np.full(len(powers), world))
-
-    def _evaluate(self, powers: Float, worlds: Int) -> Float:
-        out = np.empty(powers.shape)
-        powers = np.ascontiguousarray(powers, np.float64)
-        lmmse_spectral_efficiencies(powers, worlds, self._snr, *self._eigenvalues, out)
-        return out
-
-    def gradient(self, powers: Float, cotangents: Float) -> Float:
-        out = np.empty(powers.shape)
-        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
-        lmmse_gradients(powers, cotangents, self._all, self._snr, *self._eigenvalues, out)
-        return out
+        self._terms = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
 
     def jacobian(self, world: int, p: Float) -> Float:
         num_users = len(p)
         efficiencies, jacobian = np.empty(num_users), np.empty((num_users, num_users))
-        lmmse_gradient(np.ascontiguousarray(p), self._snr[world], *self._eigenvalues, efficiencies, jacobian)
+        lmmse_gradient(np.ascontiguousarray(p), self._heard[world], *self._terms, efficiencies, jacobian)
         return jacobian
 
 

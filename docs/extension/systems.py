@@ -128,7 +128,7 @@ def receiver_classes(name: str, key: str) -> dict[type, str]:
     system = system_of(name)
     first = system.catalogue["receiver"][key]
     found: dict[type, str] = {}
-    for variant in ({}, getattr(first, "variant", {})):
+    for variant in ({}, *getattr(first, "variants", ())):
         arguments = {"receiver": key, **variant}
         kind = first.suited(system.configure("default", arguments)) if hasattr(first, "suited") else first
         found.setdefault(kind, ", ".join(f"{word}={shown(value)}" for word, value in arguments.items()))

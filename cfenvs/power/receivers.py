@@ -1,0 +1,37 @@
+"""What the receivers of every system of power control answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from cfenvs.arrays import Float
+from cfenvs.power.choices import Chosen
+
+
+class PowerReceiver(Chosen, ABC):
+    """Spectral efficiencies of the users of E worlds in bit/s/Hz, from their powers in mW."""
+
+    grain: int | None = None
+    """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
+
+    def __init__(self, config: Any, num_worlds: int) -> None:
+        self.config, self.num_worlds = config, num_worlds
+
+    def efficiencies(self, powers: Float) -> Float:
+        """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
+        return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        """`efficiencies` of a range of worlds alone; powers (n, K) -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
+
+    @abstractmethod
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        """Spectral efficiencies in one world; powers (B, K) -> (B, K)."""
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in all worlds; powers and weights y (E, K) -> (E, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
