@@ -234,6 +234,8 @@ def warmup() -> None:
         {"receiver": "mr", "objective": "sum"},
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
+        {"receiver": "p-mmse"},
+        {"receiver": "p-mmse", "combiners": "full-power"},
     )
     for variant in variants:
         vector = CellFreeUplinkPowerVectorEnv(2, users=2, access_points=1, **variant)
