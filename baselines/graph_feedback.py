@@ -213,7 +213,7 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         heard = self._listener.hear(infos, infos["powers"])
         self._memory.forget(new)
         sinr = np.where(heard.new, np.expm1(np.log(2.0) * heard.rates / self._prelog), 0.0)
-        self._memory.report(heard.shares / self._config.max_power, sinr)
+        self._memory.report(heard.noted / self._config.max_power, sinr)
         if new.any():
             self._features = Networks(self._env.scenarios, self._config)
         self._prices = guessed(self._memory, self._features)
@@ -255,7 +255,8 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
 
     def restore(state: Mapping[str, Any]) -> None:
         corrector.network.load_state_dict(state["corrector"])
-        way.load_state_dict(state["way"])
+        if not run.fine_tunes:  # another way may go on from there
+            way.load_state_dict(state["way"])
 
     with Run(policy.name, config=args, env_id=ENV_ID, total=args.episodes, folder=args.folder, resume=args.resume,
              progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
@@ -271,13 +272,19 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
                     shares[changed] = np.exp(way.play(policy.situation(changed), changed, shares, position))
                 observations, _, _, _, infos = env.step(shares)
                 way.hear(infos["rates"], position)
-            if (episode + 1) % args.validate_every == 0 or episode + 1 == args.episodes:
+            done = episode + 1 == args.episodes
+            if (episode + 1) % args.validate_every == 0 or done:
                 mean = float(evaluate(GraphFeedback(corrector, args), judged).metrics["objective"].mean())
                 run.log((episode + 1) * steps * args.num_envs, objective=mean)
                 run.advance(objective=mean)
             else:
                 run.advance()
-            run.checkpoint(lambda: {"corrector": corrector.network.state_dict(), "way": way.state_dict()})
+            run.checkpoint(
+                lambda done=done: {  # type: ignore[misc]
+                    "corrector": corrector.network.state_dict(),
+                    "way": way.state_dict(done),
+                }
+            )
     policy.training_time, policy.curve = run.seconds, run.curve
     policy.training_steps = args.episodes * steps * args.num_envs
     return policy

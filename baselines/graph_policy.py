@@ -157,7 +157,7 @@ class GraphPolicy(FromCheckpoint, PowerPolicy):
     curve: list[dict[str, Any]]
 
     def __init__(self, powers: Powers, args: Args) -> None:
-        self.powers = powers
+        self.powers, self.network = powers, powers.network
         self.name = f"{'own gains' if args.own_gains else 'graph policy'}, {args.called}"
         self.information = "decentralised" if args.own_gains else "central"
 
@@ -172,8 +172,8 @@ class GraphPolicy(FromCheckpoint, PowerPolicy):
     def begin(self, env: Any) -> None:
         """Few worlds have a way of their own; who sees own gains only has a small network in any case."""
         super().begin(env)
-        network = self.powers.network
-        self._few = Compiled(network) if env.num_envs <= FEW and isinstance(network, GraphNet) else None
+        few = env.num_envs <= FEW
+        self._few = Compiled(self.network) if few and isinstance(self.network, GraphNet) else None
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power, for the gains of the moment."""
@@ -201,7 +201,8 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
 
     def restore(state: Mapping[str, Any]) -> None:
         powers.network.load_state_dict(state["network"])
-        way.load_state_dict(state["way"])
+        if not run.fine_tunes:  # another way may go on from there
+            way.load_state_dict(state["way"])
 
     with Run(policy.name, config=args, env_id=ENV_ID, total=args.rounds, unit="round", folder=args.folder,
              resume=args.resume, progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
@@ -214,16 +215,17 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
             sent = way.play(seen, worlds, full_power, position)
             _, _, _, _, infos = env.step(np.exp(sent))
             way.hear(infos["rates"], position)
-            if (round_ + 1) % args.validate_every == 0 or round_ + 1 == args.rounds:
+            done = round_ + 1 == args.rounds
+            if (round_ + 1) % args.validate_every == 0 or done:
                 scores = validation(policy)
                 run.log((round_ + 1) * args.num_envs, **scores)
                 run.advance(sum_se=scores["sum_se"], power=scores["power"])
             else:
                 run.advance()
             run.checkpoint(
-                lambda: {
+                lambda done=done: {  # type: ignore[misc]
                     "network": powers.network.state_dict(),
-                    "way": way.state_dict(),
+                    "way": way.state_dict(done),
                     "stations": config.base_stations,
                 }
             )

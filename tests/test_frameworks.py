@@ -36,6 +36,7 @@ def test_a_script_says_what_it_needs_and_the_docs_what_came_out(name):
     outcome = OUTCOMES[name]
     assert outcome["status"] in {"works", "fails", "does not install", "not run"}
     assert bool(outcome.get("rows")) == (outcome["status"] == "works")
+    assert outcome.get("seconds", 0) <= 120  # of processor time
     for system, face, what in outcome.get("rows", ()):
         assert system in IDS
         assert frameworks.ROW.fullmatch(f"{system} {face}: {what}")

@@ -100,3 +100,19 @@ def test_closed_forms_are_solved_again_for_new_networks():
     found = policy.act(observations, infos)
     np.testing.assert_array_equal(found, fresh.act(observations, infos))
     assert (found != first).any()
+
+
+def test_rounded_and_late_reports_help_less_than_exact_ones_and_more_than_none():
+    """Own draws take no more from a report than it says, and from one that tells of an earlier step what was then."""
+    mean = {}
+    for name, options in {
+        "exact": {},
+        "rounded, late": {"report_bits": 3, "report_delay": 2},
+        "wrong by 3 dB": {"report_noise_db": 3.0},
+        "lost": {"report_loss": 0.999},
+    }.items():
+        kwargs = {"preset": "small", "activity": "static", "action_type": "continuous", "episode_length": 12}
+        env = gym.make_vec(ID, 24, **kwargs, **options, scenario_seed=list(range(900_000, 900_024)))
+        rewards, best = episode(OwnDraws(draws=8, rounds=3), env)
+        mean[name] = (rewards / best)[:, -4:].mean()
+    assert mean["exact"] > mean["rounded, late"] > mean["wrong by 3 dB"] > mean["lost"]

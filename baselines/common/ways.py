@@ -146,7 +146,7 @@ class ByGradient:
     def hear(self, reached: Float, position: float) -> None:
         """The rates are known already."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, done: bool) -> dict[str, Any]:
         """For checkpoints."""
         return {"adam": self._ascent.adam.state_dict()}
 
@@ -201,7 +201,7 @@ class ModelFree:
         self._critic = Critic(node, edge, args.critic_hidden, args.layers)
         self._policy_ascent = Ascent(task.network, args.learning_rate, args.longest)
         self._critic_ascent = Ascent(self._critic, args.critic_learning_rate, args.longest)
-        kinds = {name: bool if name in ("active", "heard") else np.float32 for name in Situation._fields}
+        kinds = {name: bool if name in ("active", "heard") else np.float32 for name in Situation.__annotations__}
         fields = {name: (shapes.get(name, (users,)), kind) for name, kind in kinds.items()}
         done = {"sent": ((users,), np.float32), "sinr": ((users,), np.float32)}
         self._replay = Replay([args.seed], args.buffer, {**fields, **done})
@@ -247,21 +247,23 @@ class ModelFree:
             reached = self._task.prelog / math.log(2.0) * functional.softplus(predicted)
             self._policy_ascent.down(-self._task.earned(reached, seen.active).mean(), position)
 
-    def state_dict(self) -> dict[str, Any]:
-        """For checkpoints, between episodes."""
+    def state_dict(self, done: bool) -> dict[str, Any]:
+        """For checkpoints, between episodes; what has been kept to learn from is of no use when all is `done`."""
         learned = {
             "critic": self._critic.state_dict(),
             "policy_adam": self._policy_ascent.adam.state_dict(),
             "critic_adam": self._critic_ascent.adam.state_dict(),
         }
-        return {**learned, "replay": self._replay.state_dict(), "count": self._streams.count, "updates": self._updates}
+        replay = None if done else self._replay.state_dict()
+        return {**learned, "replay": replay, "count": self._streams.count, "updates": self._updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
         self._critic.load_state_dict(state["critic"])
         self._policy_ascent.adam.load_state_dict(state["policy_adam"])
         self._critic_ascent.adam.load_state_dict(state["critic_adam"])
-        self._replay.load_state_dict(state["replay"])
+        if state["replay"] is not None:
+            self._replay.load_state_dict(state["replay"])
         self._streams.count, self._updates = int(state["count"]), int(state["updates"])
 
 

@@ -81,10 +81,18 @@ class Network(power.Network):
         )
 
     @property
-    def given_shapes(self) -> dict[str, tuple[int, int]]:
+    def given_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts that `network` may give."""
-        L, K = self.access_points, self.users
-        return {"access_points": (L, 2), "users": (K, 2), "gain_db": (L, K)}
+        L, K, N = self.access_points, self.users, self.antennas
+        of_arrays = {"orientation": (L,), "correlation": (L, K, N, N)}
+        return {"access_points": (L, 2), "users": (K, 2), "gain_db": (L, K), **of_arrays}
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Parts that say something of arrays, where there are none."""
+        reason = "says nothing of single antennas: choose `antennas`, or leave it out"
+        arrays = {"orientation": reason, "correlation": reason} if self.antennas == 1 else {}
+        return {**super().refused_parts, **arrays}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,6 +170,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     preset            L      N     K     tau_p   receiver    source
     ================  =====  ====  ====  ======  ==========  =====================================================
     "default"         25     1     10    5       mmse        sizes ours, propagation of the book
+    "mobile"          25     1     10    5       mmse        the same, and users walk, and reports are late and rounded
     "small"           16     1     5     3       mmse        the same, small enough to enumerate all joint actions
     "book-100x4"      100    4     40    10      mmse        Demir et al. 2021, running example
     "book-400x1"      400    1     40    10      mmse        Demir et al. 2021, Figure 5.4 (a)
@@ -193,8 +194,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     >>> observations.shape, rewards.shape, infos["rates"].shape
     ((3, 30), (3,), (3, 10))
 
-    One world takes 0.2 MB with "default", 0.1 MB with "small", 12 MB with "book-100x4", 11 MB with "book-400x1" and
-    0.2 MB with "ngo".
+    One world takes 0.2 MB with "default", 0.5 MB with "mobile", 0.1 MB with "small", 12 MB with "book-100x4", 11 MB
+    with "book-400x1" and 0.2 MB with "ngo".
 
     Reference values
     ----------------
@@ -206,6 +207,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     preset            random      full power     optimum over the levels     optimum over all powers
     ================  ==========  =============  ==========================  ========================
     "default"         0.229       1.949          2.221                       2.370
+    "mobile"          0.223       1.953          2.232                       2.376
     "small"           0.579       1.843          1.972                       2.029
     "ngo"             0.000       0.044          0.502                       0.535
     "book-100x4"      0.000       4.925          5.648                       5.942
@@ -236,6 +238,7 @@ def warmup() -> None:
         {"receiver": "mmse", "fading": "block"},
         {"receiver": "p-mmse"},
         {"receiver": "p-mmse", "combiners": "full-power"},
+        {"mobility": "random-waypoint", "report_bits": 4},
     )
     for variant in variants:
         vector = CellFreeUplinkPowerVectorEnv(2, users=2, access_points=1, **variant)

@@ -24,6 +24,15 @@ _COMP: dict[str, Any] = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
+    # A pedestrian's pace; reports of four bits that arrive a second late.
+    "mobile": {
+        "mobility": "random-waypoint",
+        "speed": 1.5,
+        "step_duration": 1.0,
+        "pilot_period": 10,
+        "report_bits": 4,
+        "report_delay": 1,
+    },
     "small": {"access_points": 16, "users": 5, "pilot_length": 3},
     # Demir, Bjornson, Sanguinetti 2021, Section 5.3 (running example)
     "book-100x4": {**_BOOK, "access_points": 100, "antennas": 4},

@@ -35,12 +35,14 @@ class Scenario:
         Large-scale gains beta over the noise power, per mW.
     pilots : (K,) int array
         Pilot of each user.
-    side : float
-        Of the square, which wraps around, in metres.
+    side, period : float
+        Of the square, and after how much positions repeat, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels where it is more than `gains`.
     serving : (L, K) bool array, or None where every access point serves every user
         D: which access points serve whom.
+    orientation : (L,) array, or None for single antennas
+        Azimuth of the broadside of each array in radians; 0 is east.
     shadowing_db : (L, K) array or None
         Where users walk, in dB, also of links that have none.
     still_db : (L, 1) array or None
@@ -53,8 +55,10 @@ class Scenario:
     gains: Float
     pilots: Int
     side: float
+    period: float
     scattering: Complex | None
     serving: Bool | None = None
+    orientation: Float | None = None
     shadowing_db: Float | None = None
     still_db: Float | None = None
 
@@ -65,8 +69,8 @@ class Scenario:
 
     @property
     def nearest(self) -> Int:
-        """Other users by rising wrap-around distance, (K, K - 1)."""
-        return geometry.nearest_first(self.users, self.side)
+        """Other users by rising distance, (K, K - 1)."""
+        return geometry.nearest_first(self.users, self.period)
 
 
 def draw_scenario(config: CellFreeConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
@@ -91,22 +95,47 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         somewhere = geometry.in_quadrants(somewhere, side)
     users = on_the_ground(given, "users", somewhere)
     heights, height = heights_above_users(given, "access_points", config.height, links)
-    between = geometry.link_geometry(access_points, users, side, height, heights_of_users(given, config.users))
+    between = geometry.link_geometry(access_points, users, config.period, height, heights_of_users(given, config.users))
     between = config.large_scale.looked(between, rngs)
     still = config.still_db(between, rngs)
     shadow = config.large_scale.shadowing_db(between, rngs)
     gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, shadow))
     gains = config.large_scale.over_noise(gain_db)
     pilots = config.assignment.pilots(gains, rngs)
-    scattering = scattered(config, between, gains)
+    orientation = None
+    if config.antennas > 1:
+        orientation = replaced(given, "orientation", np.zeros((*n, config.access_points)))
+    scattering = scattered(config, between, gains, orientation, given)
     kept = None if config.mobility == "static" else shadow
-    serving = config.clustering(gains, pilots, config)
-    return Scenario(access_points, users, heights, gains, pilots, side, scattering, serving, kept, still)
+    return Scenario(
+        access_points=access_points,
+        users=users,
+        height=heights,
+        gains=gains,
+        pilots=pilots,
+        side=side,
+        period=config.period,
+        scattering=scattering,
+        serving=config.clustering(gains, pilots, config),
+        orientation=orientation,
+        shadowing_db=kept,
+        still_db=still,
+    )
 
 
-def scattered(config: CellFreeConfig, links: geometry.Links, gains: Float) -> Complex | None:
-    """Spatial correlation (..., L, K, N, N) of links with these gains; None for single antennas."""
+def scattered(
+    config: CellFreeConfig,
+    links: geometry.Links,
+    gains: Float,
+    orientation: Float | None = None,
+    given: Sequence[Given] = (),
+) -> Complex | None:
+    """Spatial correlation (n, L, K, N, N) of links with these gains; None for single antennas.
+
+    Arrays face east, or as their orientation (n, L) is in radians; what is given of n networks replaces the model.
+    """
     if config.antennas == 1:
         return None
-    spreads = config.angular_stds
-    return gains[..., None, None] * local_scattering(links.azimuth, links.elevation, config.antennas, *spreads)
+    azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
+    correlation = local_scattering(azimuth, links.elevation, config.antennas, *config.angular_stds)
+    return gains[..., None, None] * replaced(given, "correlation", correlation)

@@ -193,14 +193,25 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         rows, gains = self.scenarios.rows, self.gains[worlds]
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
-        scattering = None
-        if self.config.antennas > 1:
+        config, scattering, orientation = self.config, None, rows("orientation")
+        orientation = None if orientation is None else orientation[worlds]
+        if config.antennas > 1:
             height = heights_of(heights, gains.shape[1:])
-            links = link_geometry(access_points, users, self.config.side, height)
-            scattering = scattered(self.config, links, gains)
+            links = link_geometry(access_points, users, config.period, height)
+            scattering = scattered(config, links, gains, orientation)
         pilots = self.pilots[worlds]
-        serving = self.config.clustering(gains, pilots, self.config)
-        return Scenario(access_points, users, heights, gains, pilots, self.config.side, scattering, serving)
+        return Scenario(
+            access_points=access_points,
+            users=users,
+            height=heights,
+            gains=gains,
+            pilots=pilots,
+            side=config.side,
+            period=config.period,
+            scattering=scattering,
+            serving=config.clustering(gains, pilots, config),
+            orientation=orientation,
+        )
 
     @property
     def neighbors(self) -> Int:
@@ -224,7 +235,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if not self._unseen:
             return
         worlds = np.array(sorted(self._unseen))
-        near = nearest_first(self.positions[worlds], self.config.side)[..., : self.config.num_neighbors]
+        near = nearest_first(self.positions[worlds], self.config.period)[..., : self.config.num_neighbors]
         within = np.tile(np.eye(self.config.users, dtype=bool), (worlds.size, 1, 1))
         np.put_along_axis(within, near, True, axis=2)
         self._neighbors[worlds], self._neighborhoods[worlds] = near, within

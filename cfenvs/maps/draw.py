@@ -64,25 +64,27 @@ class Draw:
         """Share of the places that hear no access point."""
         return 1.0 - float(heard(self.map, self.threshold_db).mean())
 
-    def __call__(self, config: Any, rng: np.random.Generator) -> dict[str, Float]:
+    def __call__(self, config: Any, rng: np.random.Generator) -> dict[str, Any]:
         L, K = config.given_shapes["gain_db"]
         mapped, (alive, density) = self._of(L)
         if config.side < mapped.size.max():
             raise ValueError(
-                f"side={config.side:g}: must be at least {mapped.size.max():g}, that of map {mapped.name!r}; from "
-                "twice that on distances do not wrap around"
+                f"side={config.side:g}: must be at least {mapped.size.max():g}, that of map {mapped.name!r}"
             )
         if len(alive) < K:
             raise ValueError(
                 f"users={K}: map {mapped.name!r} has {len(alive)} places that are heard, one for each user"
             )
         places = rng.choice(alive, K, replace=False, p=density)
-        stations = next(name for name in config.given_shapes if name not in ("users", "gain_db"))
-        return {
-            stations: mapped.access_points,
+        parts: dict[str, Any] = {
+            "access_points": mapped.access_points,
             "users": mapped.places[places],
             "gain_db": mapped.gain_db[:, places],
+            "orientation": mapped.orientation,
+            "correlation": None if mapped.correlation is None else mapped.correlation[:, places],
         }
+        taken = {"access_points", *config.given_shapes} - set(config.refused_parts)
+        return {name: part for name, part in parts.items() if part is not None and name in taken}
 
     @lru_cache(maxsize=8)  # noqa: B019  (goes with the object, which an environment keeps)
     def _of(self, count: int) -> tuple[Map, tuple[Int, Float | None]]:

@@ -252,8 +252,7 @@ class Placed:
         extent = max(self.sites.size.max(), users.max())
         if config.side < extent:
             raise ValueError(f"side={config.side:g}: must be at least {extent:.0f}, the size of the area of the sites")
-        stations = next(name for name in config.given_shapes if name not in ("users", "gain_db"))
-        return {stations: self.sites.positions, "users": np.column_stack([users, np.full(K, self.user_height)])}
+        return {"access_points": self.sites.positions, "users": np.column_stack([users, np.full(K, self.user_height)])}
 
 
 def read_gains(path: str | Path, name: str, *, unit: str = "gain_db") -> Float:

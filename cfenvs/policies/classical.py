@@ -109,7 +109,7 @@ class RateFeedback(PowerPolicy):
     """A few rounds of the rate-feedback fixed point after every change of the active set.
 
     A user that joins starts at full power, those that stay keep theirs; every step is one round, until `rounds` have
-    passed since the last change. Needs own measured rate and one broadcast number.
+    passed since the last change, or without an end where users walk. Needs own measured rate and one broadcast number.
     """
 
     information = "decentralised"
@@ -128,16 +128,17 @@ class RateFeedback(PowerPolicy):
         self._shares = np.ones(shape)
         self._left = np.zeros(shape[0], np.int64)
         self._listener = Listener(self._config, env.num_envs)
+        self._walking = getattr(self._config, "mobility", "static") != "static"
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""
         active = self.active(observations)
         new = self.new_networks()
         self._before[new], self._left[new] = False, 0
-        due = (self._left > 0)[:, None]
+        due = (self._left > 0)[:, None] | self._walking
         heard = self._listener.hear(infos, self._shares)
         self._shares = np.where(
-            due, rate_feedback(heard.shares, heard.rates / self._prelog, 1.0, self._before), self._shares
+            due, rate_feedback(heard.noted, heard.rates / self._prelog, 1.0, self._before), self._shares
         )
         self._left -= 1
         changed = (active != self._before).any(axis=1)
@@ -170,14 +171,14 @@ class RateFeedbackWithMemory(RateFeedback):
         heard = self._listener.hear(infos, infos["powers"])
         sinr = np.expm1(np.log(2.0) * heard.rates / self._prelog)
         told = self._before & (sinr > 0) & heard.new
-        self._prices[told] = heard.shares[told] / sinr[told]
+        self._prices[told] = heard.noted[told] / sinr[told]
         new = self.new_networks()
         self._before[new], self._prices[new] = False, 0.0
         self._left[(active != self._before).any(axis=1)] = self.rounds + 1
         known = np.where(active, self._prices, 0.0)
         highest = known.max(axis=1, keepdims=True)
         shares = np.where(known > 0, known / np.where(highest > 0, highest, 1.0), 1.0)
-        due = (self._left > 0)[:, None]
+        due = (self._left > 0)[:, None] | self._walking
         self._shares = np.where(due, np.where(active, shares, 0.0), self._shares)
         self._left -= 1
         self._before = active

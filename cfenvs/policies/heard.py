@@ -1,4 +1,4 @@
-"""What a network hears of its rates, and with what powers they were earned."""
+"""What a network hears of its rates, and of which situation it was."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cfenvs.arrays import Array, Bool, Float
 
 
 class Heard(NamedTuple):
-    """Of every user, (E, K): its last report, what it had sent, and whether this was not heard before."""
+    """Of every user, (E, K): the rate that it last reported, what was noted in that step, and whether this is new."""
 
     rates: Float
-    shares: Float
+    noted: Float
     new: Bool
 
 
@@ -29,15 +29,15 @@ class Listener:
 
     def __init__(self, config: Any, num_envs: int) -> None:
         self._delay = config.report_delay
-        self._sent: deque[Float] = deque(maxlen=self._delay + 1)
-        self._shares = np.zeros((num_envs, config.users))
+        self._notes: deque[Float] = deque(maxlen=self._delay + 1)
+        self._noted = np.zeros((num_envs, config.users))
 
-    def hear(self, infos: dict[str, Array], shares: Float) -> Heard:
-        """What is known after a step in which these shares (E, K) were sent; anything after a reset."""
+    def hear(self, infos: dict[str, Array], note: Float) -> Heard:
+        """What is known after a step, of which something (E, K) is noted, such as the powers that were sent."""
         if "reports" not in infos:
-            return Heard(infos["rates"], shares, np.ones(shares.shape, bool))
-        self._sent.append(shares)
+            return Heard(infos["rates"], note, np.ones(note.shape, bool))
+        self._notes.append(note)
         # A report is as old as it is late only when it arrives.
         new = (infos["report_ages"] == self._delay) & (infos["reports"] > 0)
-        self._shares = np.where(new, self._sent[0], self._shares)
-        return Heard(infos["reports"], self._shares, new)
+        self._noted = np.where(new, self._notes[0], self._noted)
+        return Heard(infos["reports"], self._noted, new)

@@ -19,6 +19,7 @@ from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
 from cfenvs.policies.heard import Listener
 from cfenvs.radio import prelog
+from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 
 LEAST_SINR = 1e-6
 """Below it, -60 dB, a reported SINR says no more than that nothing was heard."""
@@ -28,9 +29,10 @@ class OwnDraws(PowerPolicy):
     """Max-min powers of a simulated network, whose SINRs are corrected by each user's last report.
 
     A correction is kept while its user is away, and forgotten with the network. Where every step has channels of its
-    own, it is the mean of all that were reported, in dB, with one report of 0 dB before them. Where users walk, the
-    draws go through the gains and pilots of now. Receivers that know statistics only need no draws: their model is
-    exact but for Monte Carlo, and so is what this finds.
+    own, or reports have errors, it is the mean of all that were reported, in dB, with one report of 0 dB before them.
+    Of rounded reports only that is corrected which is more than their rounding. Where users walk, the draws go through
+    the gains and pilots of now. Receivers that know statistics only need no draws: their model is exact but for Monte
+    Carlo, and so is what this finds.
 
     Parameters
     ----------
@@ -60,12 +62,13 @@ class OwnDraws(PowerPolicy):
         self._correction = np.ones(shape)
         self._reports = np.zeros(shape, np.int64)
         self._listener = Listener(config, env.num_envs)
+        # What is learned of one step is not what holds in the next.
+        self._averages = config.fading != "average" or config.report_noise_db > 0
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Heed the reports, then find the powers for those who are active now."""
         active = self.active(observations)
-        heard = self._listener.hear(infos, infos["powers"])
-        self._correct(heard.rates / self._prelog, heard.shares, heard.new)
+        self._correct(infos)
         self._meet(active)
         full = self._config.max_power
         powers = np.where(active, np.where(self._powers > 0, self._powers, full), 0.0)
@@ -75,15 +78,31 @@ class OwnDraws(PowerPolicy):
         self._before, self._powers = active, powers
         return powers / full
 
-    def _correct(self, reported: Float, powers: Float, new: Bool) -> None:
+    def _correct(self, infos: dict[str, Array]) -> None:
         """Scale the SINR of each user that has sent, none after a reset, to what it newly reports."""
-        sent = self._before & (powers > 0) & new
-        model = np.expm1(np.log(2.0) * self._model.efficiencies(powers))
-        heard = np.maximum(np.expm1(np.log(2.0) * reported), LEAST_SINR)
-        step = np.where(sent, heard / np.maximum(model * self._correction, LEAST_SINR), 1.0)
-        self._reports += sent
-        weight = 1.0 / (1.0 + self._reports) if self._config.fading != "average" else 1.0
-        self._correction *= step**weight
+        sent = self._before & (infos["powers"] > 0)
+        model = np.expm1(np.log(2.0) * self._model.efficiencies(infos["powers"]))
+        heard = self._listener.hear(infos, np.where(sent, model, 0.0))
+        told = heard.new & (heard.noted > 0)
+        reported = np.maximum(np.expm1(np.log(2.0) * heard.rates / self._prelog), LEAST_SINR)
+        step = np.where(told, reported / np.maximum(heard.noted * self._correction, LEAST_SINR), 1.0)
+        self._reports += told
+        weight = 1.0 / (1.0 + self._reports) if self._averages else 1.0
+        self._correction *= self._beyond_rounding(step, reported) ** weight
+
+    def _beyond_rounding(self, step: Float, reported: Float) -> Float:
+        """What a step is more than the rounding of the report may be; all of it where nothing is rounded."""
+        config = self._config
+        if config.report_bits in (None, "cqi"):
+            return step
+        low, high = config.report_range_db
+        half = 0.5 * (high - low) / 2.0**config.report_bits
+        reported_db = linear_to_db(reported)
+        # The first and the last step of the scale have no end outwards.
+        above = np.where(reported_db > high - 1.5 * half, np.inf, half)
+        below = np.where(reported_db < low + 1.5 * half, np.inf, half)
+        step_db = linear_to_db(step)
+        return db_to_linear(np.maximum(step_db - below, 0.0) + np.minimum(step_db + above, 0.0))
 
     def _meet(self, active: Bool) -> None:
         """Draw channels for new networks, and follow users that walk, or that alone send pilots when others do."""

@@ -43,27 +43,35 @@ class Network(Part):
     users : int
         K.
     side : float
-        Side of the square area in metres; it wraps around.
+        Side of the square area in metres.
+    wraparound : bool
+        Whether who leaves the area on one side enters it on the other, so that nobody is at an edge. With False,
+        distances are those of a town that ends.
     height : float
         Of access points or base stations above the users, in metres.
     network : mapping, str or callable, optional
-        What of a network is given, not drawn: a mapping with any of "access_points" (L, 2), or in XL-MIMO
-        "base_stations" (M, 2), and "users" (K, 2), positions in metres on the square, and "gain_db" (L or M, K),
-        large-scale gains of the channels with shadowing, at most 0, or -inf where there is no link (a user without any
-        has rate 0 whatever is sent: one warning); a callable that returns one for each new network from (configuration,
-        generator); or the `"module:Name"` of either. A third coordinate is a height in metres: of stations in place of
-        `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around: with a `side`
-        of twice the size of a town they do not. Lists, unlike arrays and functions, keep the spec storable.
+        What of a network is given, not drawn: a mapping with any of "access_points" (L, 2), also called
+        "base_stations", and "users" (K, 2), positions in metres on the square, and "gain_db" (L, K), large-scale gains
+        of the channels with shadowing, at most 0, or -inf where there is no link (a user without any has rate 0
+        whatever is sent: one warning); in the cell-free system with several antennas "orientation" (L,), the azimuth
+        that an array's broadside faces in radians from east, and "correlation" (L, K, N, N), spatial correlations of
+        trace N in place of local scattering. Or a callable that returns one for each new network from (configuration,
+        generator), or the `"module:Name"` of either; or a map, by its name (`cfenvs.maps`) or the path of its file. A
+        third coordinate is a height in metres: of stations in place of
+        `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around unless
+        `wraparound=False`. Lists, unlike arrays and functions, keep the spec storable.
     """
 
     users: int = 10
     side: float = 1000.0
+    wraparound: bool = True
     height: float = 10.0
     network: Mapping[str, Any] | str | Callable[..., Any] | None = None
 
     def check(self) -> None:
         require_count(self, users=1)
         require_positive(self, "side")
+        require_switch(self, "wraparound")
         require_number(self, height=(0, np.inf))
 
     def check_together(self) -> None:
@@ -73,8 +81,13 @@ class Network(Part):
         """Refuse what does not go with the parts that `network` gives; None if a function may give any."""
 
     @property
+    def period(self) -> float:
+        """Metres after which positions repeat: `side`, or so much more that nothing on the square ever does."""
+        return self.side if self.wraparound else 4.0 * self.side
+
+    @property
     @abstractmethod
-    def given_shapes(self) -> dict[str, tuple[int, int]]:
+    def given_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts that `network` may give."""
 
     @property
@@ -200,11 +213,13 @@ class Mobility(Propagation):
     def refused_parts(self) -> dict[str, str]:
         """Parts that `network` may not give with these parameters, and why."""
         if self.mobility == "static":
-            return {}
-        return {
-            "gain_db": f"cannot be given with mobility={self.mobility!r}: gains at one place do not say what they are "
-            'where users walk to; give positions alone, or choose mobility="static"'
-        }
+            return super().refused_parts
+        why = (
+            f"cannot be given with mobility={self.mobility!r}: {{}} at one place do not say what they are where users "
+            'walk to; give positions alone, or choose mobility="static"'
+        )
+        walking = {"gain_db": why.format("gains"), "correlation": why.format("correlations")}
+        return {**super().refused_parts, **walking}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,7 +370,7 @@ class HasNetwork(Protocol):
     @property
     def network(self) -> Any: ...
     @property
-    def given_shapes(self) -> Mapping[str, tuple[int, int]]: ...
+    def given_shapes(self) -> Mapping[str, tuple[int, ...]]: ...
     @property
     def stations(self) -> int: ...
     @property

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
 
-from cfenvs.arrays import Float
+from cfenvs.arrays import Array, Float
 from cfenvs.core.config import load_object, require
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
@@ -23,6 +23,8 @@ GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
 one too: no link amplifies.
 """
+STATIONS = ("access_points", "base_stations")
+"""Either name of the stations of a network is known in every system."""
 GIVEN_HEIGHT = (-1e4, 1e4)
 """Least and largest height in metres."""
 CLOSE = 1.0
@@ -112,28 +114,33 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
     ValueError
         If an array does not have the shape of the configuration, or leaves the square or the range of gains.
     """
-    shapes: Mapping[str, tuple[int, int]] = config.given_shapes
+    shapes: Mapping[str, tuple[int, ...]] = config.given_shapes
     if not isinstance(parts, Mapping):
         raise ValueError(
             f"network returned a {type(parts).__name__}: must be a mapping with any of {', '.join(shapes)}"
         )
+    parts = _in_own_words(parts, shapes)
     check_keys(parts, shapes, "part of network")
     for name, why in config.refused_parts.items():
         if name in parts:
             raise ValueError(f"network[{name!r}] {why}")
     arrays = {}
     for name, part in parts.items():
+        shape, positions = shapes[name], _are_positions(name)
         try:
-            array = np.array(part, float)
+            array = np.array(part, complex if name == "correlation" else float)
         except (TypeError, ValueError) as error:
             raise ValueError(f"network[{name!r}] is no array of numbers: {error}") from None
-        gains, shape = name.endswith("_db"), shapes[name]
-        if array.shape != shape and (gains or array.shape != (shape[0], 3)):
-            or_height = "" if gains else f", or {(shape[0], 3)} with heights,"
+        if array.shape != shape and not (positions and array.shape == (shape[0], 3)):
+            or_height = f", or {(shape[0], 3)} with heights," if positions else ""
             raise ValueError(
                 f"network[{name!r}] has shape {array.shape}: must be {shape}{or_height} with these parameters"
             )
-        if gains:
+        if name == "correlation":
+            _check_correlation(array)
+        elif name == "orientation":
+            _check_range(name, array, -2 * np.pi, 2 * np.pi, "radians from east, counter-clockwise")
+        elif not positions:
             links = np.where(np.isneginf(array), GIVEN_DB[0], array)
             _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")
         else:
@@ -141,6 +148,30 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
             _check_range(name, array[:, 2:], *GIVEN_HEIGHT, "heights in metres")
         arrays[name] = array
     return arrays
+
+
+def _in_own_words(parts: Mapping[str, Any], shapes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parts with the stations under the name that the system itself has for them."""
+    named = [name for name in STATIONS if name in parts]
+    if len(named) == 2:
+        raise ValueError(f"network has both {named[0]!r} and {named[1]!r}: two names of the same, give one")
+    own = next(name for name in STATIONS if name in shapes)
+    return {own if name in STATIONS else name: part for name, part in parts.items()}
+
+
+def _are_positions(name: str) -> bool:
+    return name in (*STATIONS, "users")
+
+
+def _check_correlation(array: Array) -> None:
+    antennas = array.shape[-1]
+    skew = abs(array - array.conj().swapaxes(-1, -2)).max() if np.isfinite(array).all() else np.inf
+    trace = np.trace(array, axis1=-2, axis2=-1).real
+    if skew > 1e-6 or not np.allclose(trace, antennas, rtol=1e-3) or np.linalg.eigvalsh(array).min() < -1e-6:
+        raise ValueError(
+            f"network['correlation'] has traces from {trace.min():g} to {trace.max():g}: must be Hermitian matrices "
+            f"without negative eigenvalues, each of trace {antennas}, the number of antennas; gains are in gain_db"
+        )
 
 
 def _check_range(name: str, array: Float, low: float, high: float, what: str) -> None:
@@ -157,7 +188,7 @@ def warn_of_degrees(parts: Given, side: float) -> None:
     Of several stations also where they take up a fiftieth of a square, as those of a country do: users may crowd.
     """
     for name, array in parts.items():
-        extent = 0.0 if name.endswith("_db") or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
+        extent = 0.0 if not _are_positions(name) or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
         close = max(CLOSE, SMALL * side) if name != "users" and len(array) >= SEVERAL else CLOSE
         if 0.0 < extent < close:
             low, high = (", ".join(f"{x:g}" for x in end(array[:, :2], axis=0)) for end in (np.min, np.max))
@@ -178,7 +209,12 @@ def on_the_ground(given: Sequence[Given], name: str, drawn: Float) -> Float:
     return replaced(given, name, drawn, lambda part: part[:, :2])
 
 
-def replaced(given: Sequence[Given], name: str, drawn: Float, part_of: Callable[[Float], Float] = lambda x: x) -> Float:
+Values = TypeVar("Values", bound=Array)
+
+
+def replaced(
+    given: Sequence[Given], name: str, drawn: Values, part_of: Callable[[Float], Float] = lambda x: x
+) -> Values:
     """A part of n networks with a leading axis n, where it is given for some of them."""
     if any(given) and any(name in parts for parts in given):
         drawn = drawn.copy()
@@ -229,6 +265,10 @@ def _height(given: Given, stations: str, height: float) -> float | Float:
     return above if of_users is None else np.asarray(above - of_users)
 
 
+def _as_tuple(values: Any) -> Any:
+    return tuple(map(_as_tuple, values)) if isinstance(values, list) else values
+
+
 def check_network(config: HasNetwork) -> Collection[str] | None:
     """Check the field `network` of a frozen configuration, and make the arrays of a mapping tuples.
 
@@ -242,7 +282,7 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
     if isinstance(found, Mapping):
         checked = checked_parts(config, found)
         if found is network:
-            fixed = {name: tuple(map(tuple, array.tolist())) for name, array in checked.items()}
+            fixed = {name: _as_tuple(array.tolist()) for name, array in checked.items()}
             object.__setattr__(config, "network", fixed)
         return checked.keys()
     parts = ", ".join(config.given_shapes)

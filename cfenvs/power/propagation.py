@@ -272,7 +272,7 @@ class Walked(NamedTuple):
 
 def fresh_over_users(positions: Float, config: Propagation, rng: np.random.Generator) -> Float:
     """Of "user-correlated"."""
-    between = geometry.pairwise_distance(positions, config.side)
+    between = geometry.pairwise_distance(positions, config.period)
     std_db, decorrelation = config.shadowing_std_db, config.shadowing_decorrelation
     return shadowing.user_correlated_shadowing_db(between, config.stations, std_db, decorrelation, rng)
 
@@ -285,7 +285,7 @@ def fresh_on_links(positions: Float, config: Propagation, rng: np.random.Generat
 
 def fresh_of_users(positions: Float, config: Propagation, rng: np.random.Generator) -> Float:
     """Of "two-component": that of the users."""
-    between = geometry.pairwise_distance(positions, config.side)
+    between = geometry.pairwise_distance(positions, config.period)
     return shadowing.user_component_db(between, config.shadowing_std_db, config.shadowing_decorrelation, rng)
 
 

@@ -65,7 +65,7 @@ class Ground:
         stations = np.broadcast_to(self._stations, (len(positions), *self._stations.shape))
         if isinstance(height, np.ndarray):
             height = np.broadcast_to(height, (len(positions), *height.shape))
-        links = geometry.link_geometry(stations, positions, self._config.side, height)
+        links = geometry.link_geometry(stations, positions, self._config.period, height)
         gains: Float = large_scale.over_noise(large_scale.gain_db(links, shadowing_db))
         return gains
 
@@ -73,7 +73,7 @@ class Ground:
 class Walk:
     """The walk of one world's users in an episode.
 
-    Each user walks straight, the short way around the square, to a uniformly drawn point, then to the next. Its
+    Each user walks straight, the short way around if there is one, to a uniformly drawn point, then to the next. Its
     shadowing keeps the correlation 2^(-distance walked / decorrelation) from step to step (Gudmundson 1991), and new
     shadowing has the correlation over users of a fresh drop at the same positions.
 
@@ -109,9 +109,11 @@ class Walk:
         goals = self._goals_from(first, int(self._taken.max()) - first + steps)
         positions = np.empty((steps + 1, config.users, 2))
         self._taken -= first
-        _follow_waypoints(self._users, goals, self._taken, config.speed * config.step_duration, config.side, positions)
+        _follow_waypoints(
+            self._users, goals, self._taken, config.speed * config.step_duration, config.period, positions
+        )
         self._taken += first
-        moved = geometry.wrap(np.diff(positions, axis=0), config.side)
+        moved = geometry.wrap(np.diff(positions, axis=0), config.period)
         walked = np.hypot(moved[..., 0], moved[..., 1])
         decorrelation = config.shadowing_decorrelation
         kept = np.exp2(-walked / decorrelation) if decorrelation > 0 else (walked == 0).astype(float)

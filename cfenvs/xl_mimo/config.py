@@ -52,7 +52,7 @@ class Network(power.Network):
         require_pair(self, "ue_array")
 
     @property
-    def given_shapes(self) -> dict[str, tuple[int, int]]:
+    def given_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts that `network` may give."""
         M, K = self.base_stations, self.users
         return {"base_stations": (M, 2), "users": (K, 2), "gain_db": (M, K)}

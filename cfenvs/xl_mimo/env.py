@@ -141,6 +141,7 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     "default"         9      6      9 x 9       3 x 3     mr          a third of a wavelength between antennas
     "large"           20     10     9 x 9       3 x 3     mr
     "dense"           9      20     9 x 9       3 x 3     mr
+    "mobile"          9      6      9 x 9       3 x 3     mr          users walk 3 m a step
     "overload"        4      20     6 x 6       3 x 3     l-mmse      more streams than a base station can separate
     "near-field"      4      6      32 x 32     2 x 2     mr          16 wavelengths a side, spherical-wave line of
                                                                       sight, visibility windows, 200 m square

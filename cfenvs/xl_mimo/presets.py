@@ -14,6 +14,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "large": {"base_stations": 20, "users": 10},
     "dense": {"users": 20},
+    "mobile": {"mobility": "random-waypoint", "speed": 3.0},
     # K n_s > n_r: the base stations cannot separate all streams, so that power control matters under L-MMSE too.
     "overload": {"base_stations": 4, "users": 20, "bs_array": (6, 6), "receiver": "l-mmse"},
     # 16 x 16 wavelengths at 3 GHz: a Rayleigh distance of 1024 wavelengths (102 m), so that users of the cell are in

@@ -378,7 +378,9 @@ class NearFieldReceiver(Receiver):
     def _line_of_sight(self, scenario: Scenario) -> Complex:
         """Unit-modulus responses (M, K, N_r, N_s); all arrays lie flat, base stations above the users."""
         config = self.config
-        offset = geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.side) / config.wavelength
+        offset = (
+            geometry.wrap(scenario.users[None] - scenario.base_stations[:, None], config.period) / config.wavelength
+        )
         receive = planar_array(self._bs_x, self._bs_y, config.bs_spacing)
         transmit = planar_array(self._ue_x, self._ue_y, config.ue_spacing)
         height = np.broadcast_to(scenario.height, offset.shape[:2]) / config.wavelength

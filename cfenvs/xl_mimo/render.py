@@ -102,8 +102,8 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             self.surface.blit(self._station, self._station.get_rect(center=place))
         figure.users(users, labels, shares if begun else None, colours)
         reported = simulator.reports is not None
-        title = f"Spectral efficiency, SE, of each user ({UNIT}){', red: as reported' if reported else ''}"
-        figure.rates(title, rates, colours, axis, value if begun else None, reference)
+        title = "SE of each user ({}), red: as reported" if reported else "Spectral efficiency, SE, of each user ({})"
+        figure.rates(title.format(UNIT), rates, colours, axis, value if begun else None, reference)
         if reported:
             figure.reports(simulator.reported[world], axis)
         self._draw_powers(shares)

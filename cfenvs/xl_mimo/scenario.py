@@ -61,7 +61,7 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     base_stations = on_the_ground(given, "base_stations", base_stations)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "base_stations", config.height, links)
-    between = geometry.link_geometry(base_stations, users, side, height, heights_of_users(given, config.users))
+    between = geometry.link_geometry(base_stations, users, config.period, height, heights_of_users(given, config.users))
     between = config.large_scale.looked(between, rngs)
     still = config.still_db(between, rngs)
     shadow = config.large_scale.shadowing_db(between, rngs)

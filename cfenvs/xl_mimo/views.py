@@ -87,13 +87,13 @@ class _OfOwn(Pieces):
         super().__init__(parts, RATE_CLIP)
         self._simulator = simulator
         self._gains: Float | None = None
-        self._scaled = np.zeros(0)
+        self._scaled = np.zeros(0, np.float32)
 
     def gains(self, out: Float32, part: slice) -> None:
         """Scaled gains."""
         if self._gains is not self._simulator.gains:  # the simulator replaces the array when anything changes
             self._gains = self._simulator.gains
-            self._scaled = scaled_gains(linear_to_db(self._arranged(self._gains)))
+            self._scaled = scaled_gains(linear_to_db(self._arranged(self._gains))).astype(np.float32)
         out[..., part] = self._scaled
 
     def rates(self, out: Float32, part: slice) -> None:

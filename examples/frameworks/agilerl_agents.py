@@ -1,11 +1,13 @@
 # /// script
-# dependencies = ["agilerl==2.58.0", "peft"]
+# dependencies = ["agilerl==2.58.0", "peft==0.21.2", "torch==2.13.0"]
 # ///
 """AgileRL's IPPO and MADDPG on agents of all three systems.
 
-AgileRL drops axes of one entry: shares (1,) arrive as numbers, which the faces take. It reads masks from infos, of one
-choice only, and its MADDPG knows no MultiDiscrete: bids are sets (`action_type="joint"`).
+IPPO cannot take masks: it ends in "truth value of an array is ambiguous" where infos have any, so that agents act in
+shares and limits on prices here, which have none. `agilerl` does not start without `peft`, which it does not ask for.
 """
+
+import functools
 
 import numpy as np
 import torch
@@ -28,20 +30,23 @@ def train(name, make, algorithm):
     agents = env.agents
     spaces = [[space(agent) for agent in agents] for space in (env.single_observation_space, env.single_action_space)]
     learner = algorithm(
-        *spaces, agent_ids=agents, net_config=NET, batch_size=64, learn_step=100 if algorithm is IPPO else 5
+        *spaces, agent_ids=agents, net_config=NET, batch_size=64, learn_step=50 if algorithm is IPPO else 5
     )
-    settings = {"max_steps": 1000, "evo_steps": 500, "eval_steps": 50, "verbose": False, "sum_scores": False}
+    settings = {"max_steps": 400, "evo_steps": 200, "eval_steps": 50, "verbose": False, "sum_scores": False}
     if algorithm is IPPO:
         _, scores = train_multi_agent_on_policy(env, name, "IPPO", [learner], **settings)
     else:
         _, scores = train_multi_agent_off_policy(
             env, name, "MADDPG", [learner], ReplayBuffer(max_size=1000), **settings
         )
-    returns = [np.mean(list(score.values()) if isinstance(score, dict) else score) for score in scores[0]]
-    print(f"{name} Parallel: {algorithm.__name__}, mean return {returns[0]:.3f} -> {returns[-1]:.3f}", flush=True)
+    last = scores[-1]
+    earned = np.mean(list(last.values()) if isinstance(last, dict) else last)
+    print(f"{name} Parallel: {algorithm.__name__}, mean return in its test {earned:.3f}", flush=True)
 
 
 for algorithm in (IPPO, MADDPG):
-    train("CellFreeUplinkPower-v0", lambda: cfenvs.cell_free.parallel_env(preset="small"), algorithm)
     train("XLMIMOPower-v0", cfenvs.xl_mimo.parallel_env, algorithm)
-    train("RISAuction-v0", lambda: cfenvs.ris_auction.parallel_env(surfaces=4, action_type="joint"), algorithm)
+    users = {"preset": "small", "action_type": "continuous"}
+    train("CellFreeUplinkPower-v0", functools.partial(cfenvs.cell_free.parallel_env, **users), algorithm)
+    bidders = {"surfaces": 4, "action_type": "continuous"}
+    train("RISAuction-v0", functools.partial(cfenvs.ris_auction.parallel_env, **bidders), algorithm)

@@ -54,8 +54,8 @@ with tempfile.TemporaryDirectory() as folder:
     config.save_folder, config.loggers, config.create_json, config.evaluation = folder, [], False, False
     config.lr, config.gamma, config.max_n_iters = 3e-3, 0.9, 2
     config.on_policy_n_envs_per_worker = config.off_policy_n_envs_per_worker = 1
-    config.on_policy_collected_frames_per_batch = config.off_policy_collected_frames_per_batch = 100
-    config.on_policy_n_minibatch_iters, config.on_policy_minibatch_size = 5, 100
+    config.on_policy_collected_frames_per_batch = config.off_policy_collected_frames_per_batch = 60
+    config.on_policy_n_minibatch_iters, config.on_policy_minibatch_size = 5, 60
     config.off_policy_n_optimizer_steps, config.off_policy_memory_size = 5, 1000
     model = MlpConfig(num_cells=[64, 64], layer_class=torch.nn.Linear, activation_class=torch.nn.Tanh)
     for name in SYSTEMS:

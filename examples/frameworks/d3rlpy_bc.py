@@ -51,13 +51,13 @@ class Learned:
         return np.clip((self.learner.predict(observations) + 1.0) / 2.0, 0.0, 1.0)
 
 
-scores = {"random": evaluate(make_controller(ID, "random"), protocol).reward.mean()}
+random, full, best = (make_controller(ID, name) for name in ("random", "full-power", "optimum"))
+scores = {policy.name: evaluate(policy, protocol).reward.mean() for policy in (random, full, best)}
 for config in (d3rlpy.algos.BCConfig(learning_rate=1e-3), d3rlpy.algos.TD3PlusBCConfig()):
     learner = config.create(device="cpu:0")
     quiet = {"show_progress": False, "logger_adapter": d3rlpy.logging.NoopAdapterFactory()}
     learner.fit(dataset, n_steps=1500, n_steps_per_epoch=1500, **quiet)
     name = type(learner).__name__
     scores[name] = evaluate(Learned(name, learner), protocol).reward.mean()
-scores["best found"] = evaluate(make_controller(ID, "optimum"), protocol).reward.mean()
 print(f"{ID} scalar: " + ", ".join(f"{name} {score:.1f}" for name, score in scores.items()) + " bit/s/Hz")
 folder.cleanup()

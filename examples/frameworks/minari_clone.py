@@ -36,7 +36,8 @@ net = torch.nn.Sequential(torch.nn.Linear(seen.shape[1], 128), torch.nn.ReLU(), 
 optimiser = torch.optim.Adam(net.parameters(), 1e-3)
 inputs, wanted = torch.from_numpy(seen), torch.from_numpy(best)
 for _ in range(800):
-    loss = torch.nn.functional.mse_loss(net(inputs).sigmoid(), wanted)
+    some = torch.randint(len(inputs), (64,))
+    loss = torch.nn.functional.mse_loss(net(inputs[some]).sigmoid(), wanted[some])
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
@@ -50,8 +51,7 @@ class Clone:
             return net(torch.from_numpy(observations).flatten(1)).sigmoid().numpy()
 
 
-scores = {}
-for policy in (make_controller(ID, "random"), Clone(), make_controller(ID, "optimum")):
-    scores[policy.name] = evaluate(policy, protocol).reward.mean()
+random, full, best = (make_controller(ID, name) for name in ("random", "full-power", "optimum"))
+scores = {policy.name: evaluate(policy, protocol).reward.mean() for policy in (random, full, Clone(), best)}
 print(f"{ID} scalar: " + ", ".join(f"{name} {score:.1f}" for name, score in scores.items()) + " bit/s/Hz")
 folder.cleanup()

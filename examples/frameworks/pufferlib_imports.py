@@ -1,7 +1,10 @@
 # /// script
 # dependencies = ["pufferlib==3.0.0"]
 # ///
-"""PufferLib has no wheel, and its build downloads what its own environments are drawn with."""
+"""PufferLib has no wheel, and its build downloads what its own environments are drawn with.
+
+Where it cannot, the build stops. With `NO_OCEAN=1`, which leaves those environments out, it stops at a `NameError`.
+"""
 
 import pufferlib
 

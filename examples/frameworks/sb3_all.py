@@ -18,25 +18,48 @@ import cfenvs.cell_free
 import cfenvs.ris_auction
 import cfenvs.xl_mimo
 from cfenvs.adapters.sb3 import SB3AgentsVecEnv, SB3VecEnv
+from cfenvs.evaluation import Protocol, evaluate
+from cfenvs.policies import make_controller
 
 torch.set_num_threads(1)
 ROWS = (
-    ("CellFreeUplinkPower-v0", cfenvs.cell_free, {"preset": "small", "episode_length": 10}, PPO),
-    ("XLMIMOPower-v0", cfenvs.xl_mimo, {"episode_length": 10}, PPO),
-    ("RISAuction-v0", cfenvs.ris_auction, {"surfaces": 6}, MaskablePPO),
+    ("CellFreeUplinkPower-v0", cfenvs.cell_free, {"preset": "small", "episode_length": 10}, PPO, 12_800),
+    ("XLMIMOPower-v0", cfenvs.xl_mimo, {"episode_length": 10}, PPO, 1280),
+    ("RISAuction-v0", cfenvs.ris_auction, {"surfaces": 6}, MaskablePPO, 1280),
 )
 
 
-def learn(name, face, env, algorithm, steps=2560):
+class Trained:
+    name, information = "PPO", "central"
+
+    def __init__(self, model):
+        self.model = model
+
+    def act(self, observations, infos):
+        return self.model.predict(observations, deterministic=True)[0]
+
+
+def learn(name, face, env, algorithm, steps):
     model = algorithm("MlpPolicy", VecMonitor(env), 1e-3, n_steps=20, batch_size=160, gamma=0.9, seed=0, device="cpu")
     returns = []
     for _ in range(2):
         model.learn(steps // 2, reset_num_timesteps=False)
         returns.append(np.mean([episode["r"] for episode in model.ep_info_buffer]))
     print(f"{name} {face}: {algorithm.__name__}, mean return {returns[0]:.3f} -> {returns[1]:.3f}", flush=True)
+    return model
 
 
-for name, package, kwargs, algorithm in ROWS:
-    learn(name, "vector", SB3VecEnv(gym.make_vec(name, 16, autoreset_mode="SameStep", **kwargs)), algorithm)
+def judge(name, kwargs, model):
+    protocol = Protocol(env_id=name, env_kwargs=kwargs, num_scenarios=30)
+    random, full = (make_controller(name, controller) for controller in ("random", "full-power"))
+    scores = [f"{each.name} {evaluate(each, protocol).reward.mean():.2f}" for each in (random, Trained(model), full)]
+    print(f"{name} vector: {model.num_timesteps} steps, held-out networks: {', '.join(scores)} bit/s/Hz", flush=True)
+
+
+for name, package, kwargs, algorithm, steps in ROWS:
+    env = SB3VecEnv(gym.make_vec(name, 16, autoreset_mode="SameStep", **kwargs))
+    model = learn(name, "vector", env, algorithm, steps)
+    if steps > 10_000:  # enough to learn something
+        judge(name, kwargs, model)
     agents = package.parallel_vec_env(8, autoreset_mode="SameStep", **kwargs)
-    learn(name, "batched", SB3AgentsVecEnv(agents), algorithm)
+    learn(name, "batched", SB3AgentsVecEnv(agents), algorithm, 1280)

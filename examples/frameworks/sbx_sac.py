@@ -1,7 +1,7 @@
 # /// script
 # dependencies = ["sbx-rl==0.28.0", "stable-baselines3==2.9.2", "torch==2.13.0"]
 # ///
-"""SBX, Stable-Baselines3 in JAX, by the same adapter: SAC on shares and limits on prices, PPO on levels and bids."""
+"""SBX, Stable-Baselines3 in JAX, by the same adapter: SAC on shares, PPO on sets of bids."""
 
 import gymnasium as gym
 import numpy as np
@@ -13,11 +13,9 @@ from cfenvs.adapters.sb3 import SB3VecEnv
 
 SHORT = {"episode_length": 10}
 ROWS = (
-    ("CellFreeUplinkPower-v0", {"preset": "small", "action_type": "joint", "levels": [25, 50, 100], **SHORT}, PPO),
     ("CellFreeUplinkPower-v0", {"preset": "small", "action_type": "continuous", **SHORT}, SAC),
     ("XLMIMOPower-v0", {"flat_observation": True, **SHORT}, SAC),
     ("RISAuction-v0", {"surfaces": 6, "action_type": "joint"}, PPO),
-    ("RISAuction-v0", {"surfaces": 6, "action_type": "continuous"}, SAC),
 )
 for name, kwargs, algorithm in ROWS:
     env = VecMonitor(SB3VecEnv(gym.make_vec(name, 8, autoreset_mode="SameStep", **kwargs)))

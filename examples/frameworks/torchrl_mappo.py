@@ -21,7 +21,7 @@ import cfenvs.xl_mimo
 LEVELS = {"action_type": "discrete", "levels": [2.0, 20.0, 60.0, 200.0], "power_scale": "linear"}
 
 
-def mappo(name, make, frames=150, iterations=4):
+def mappo(name, make, frames=50, iterations=2):
     env = PettingZooWrapper(make(), categorical_actions=True, seed=0)
     (group,) = env.group_map
     env = TransformedEnv(env, RewardSum(in_keys=[(group, "reward")]))
@@ -66,6 +66,6 @@ def mappo(name, make, frames=150, iterations=4):
 
 torch.manual_seed(0)
 torch.set_num_threads(1)
-mappo("CellFreeUplinkPower-v0", lambda: cfenvs.cell_free.parallel_env(preset="small", neighborhood=2))
+mappo("CellFreeUplinkPower-v0", lambda: cfenvs.cell_free.parallel_env(preset="small", neighborhood=2), 150, 3)
 mappo("XLMIMOPower-v0", lambda: cfenvs.xl_mimo.parallel_env(**LEVELS))
 mappo("RISAuction-v0", lambda: cfenvs.ris_auction.parallel_env(surfaces=4, action_type="joint"))

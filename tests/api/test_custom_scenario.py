@@ -438,3 +438,125 @@ def test_a_restart_that_fails_harms_no_other_world_and_is_made_up_for(env_id, mo
             env.step(actions)
         observations, _ = env.reset(options={"reset_mask": np.array([True, False, True])})
         same(observations, expected[0])
+
+
+@both
+def test_stations_have_one_name_in_both_systems(env_id):
+    places = np.random.default_rng(1).uniform(0, 1000, (16 if env_id == CELL_FREE else 4, 3))
+    envs = [gym.make(env_id, network={name: places}, **KWARGS[env_id]) for name in ("access_points", "base_stations")]
+    for x, y in zip(*(play(env, 5) for env in envs), strict=True):
+        np.testing.assert_array_equal(x, y)
+    with pytest.raises(ValueError, match="two names of the same"):
+        gym.make(env_id, network={"access_points": places, "base_stations": places}, **KWARGS[env_id])
+
+
+ARRAYS = {"preset": "small", "antennas": 2, "receiver": "mr", "pilot_length": 5}
+
+
+def test_a_given_correlation_is_that_of_the_channels():
+    phase = np.exp(1j * np.random.default_rng(2).uniform(0, 2 * np.pi, (16, 5)))
+    R = np.ones((16, 5, 2, 2), complex)
+    R[..., 0, 1], R[..., 1, 0] = 0.7 * phase, 0.7 * phase.conj()
+    env = gym.make(CELL_FREE, network={"correlation": R}, **ARRAYS)
+    env.reset(seed=1)
+    scenario = env.unwrapped.scenario
+    np.testing.assert_allclose(scenario.correlation, scenario.gains[..., None, None] * R, rtol=1e-12)
+    drawn = gym.make(CELL_FREE, **ARRAYS)
+    drawn.reset(seed=1)
+    np.testing.assert_array_equal(drawn.unwrapped.scenario.gains, scenario.gains)  # nothing else is drawn anew
+    skew, negative = R.copy(), R.copy()
+    skew[3, 2, 0, 1] *= 1.1
+    negative[..., 0, 1] = negative[..., 1, 0] = 1.5
+    for wrong, said in (
+        (2 * R, "has traces from 4 to 4: must be Hermitian"),
+        (skew, "must be Hermitian"),
+        (negative, "without negative eigenvalues"),
+        (R * np.nan, "must be Hermitian"),
+        (R[..., :1], r"has shape \(16, 5, 2, 1\): must be \(16, 5, 2, 2\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            gym.make(CELL_FREE, network={"correlation": wrong}, **ARRAYS)
+
+
+def test_an_array_that_is_turned_with_its_users_sees_them_as_before():
+    rng, middle, turn = np.random.default_rng(0), np.array([500.0, 500.0]), np.deg2rad(37.0)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    users = rng.uniform(-200, 200, (5, 2))
+    stations = np.vstack([middle, rng.uniform(0, 10, (15, 2))])
+    seen = []
+    for angle, around in ((0.0, users), (turn, users @ rotation.T)):
+        parts = {"access_points": stations, "users": middle + around, "orientation": np.full(16, angle)}
+        env = gym.make(CELL_FREE, network=parts, shadowing_std_db=0.0, **ARRAYS)
+        env.reset(seed=0)
+        seen.append(env.unwrapped.scenario.correlation[0])
+    np.testing.assert_allclose(seen[1], seen[0], rtol=1e-9)
+    flat = gym.make(
+        CELL_FREE, network={"access_points": stations, "users": middle + users}, **ARRAYS, shadowing_std_db=0.0
+    )
+    flat.reset(seed=0)
+    np.testing.assert_array_equal(flat.unwrapped.scenario.correlation[0], seen[0])
+
+
+@pytest.mark.parametrize("part", ["orientation", "correlation"])
+def test_what_says_nothing_of_single_antennas_is_refused(part):
+    with pytest.raises(ValueError, match="says nothing of single antennas"):
+        gym.make(CELL_FREE, preset="small", network={part: np.ones((16, 5, 1, 1))})
+    with pytest.raises(ValueError, match=f"unknown part of network '{part}'"):
+        gym.make(XL_MIMO, network={part: np.ones(9)})
+
+
+CORNERS = {"access_points": [[0.0, 0.0]], "users": [[1000.0, 1000.0], [700.0, 0.0]]}
+
+
+@both
+def test_a_square_that_ends_has_the_distances_of_a_larger_one(env_id):
+    stations = {"access_points": 1} if env_id == CELL_FREE else {"base_stations": 1}
+    kwargs = {"network": CORNERS, "users": 2, "shadowing_std_db": 0.0, **stations}
+    gains = []
+    for area in ({"side": 2000.0}, {"wraparound": False}, {}):
+        env = gym.make(env_id, **kwargs, **area)
+        env.reset(seed=0)
+        gains.append(env.unwrapped.scenario.gains)
+    np.testing.assert_allclose(gains[1], gains[0], rtol=1e-12)
+    assert (gains[2] > 2 * gains[0]).all()
+    with pytest.raises(ValueError, match="wraparound='no': must be True or False"):
+        gym.make(env_id, wraparound="no")
+
+
+def test_nobody_is_near_across_an_edge_that_does_not_wrap_around():
+    users = {"users": [[10.0, 500.0], [990.0, 500.0], [400.0, 500.0], [450.0, 500.0], [500.0, 500.0]]}
+    for wraparound, nearest in ((True, 1), (False, 2)):
+        env = gym.make(CELL_FREE, network=users, wraparound=wraparound, **KWARGS[CELL_FREE])
+        env.reset(seed=0)
+        assert env.unwrapped.scenario.nearest[0, 0] == nearest
+        assert env.unwrapped.simulator.neighbors[0, 0, 0] == nearest
+
+
+def test_who_walks_on_a_square_that_ends_stays_on_it():
+    kwargs = {**KWARGS[XL_MIMO], "speed": 60.0, "episode_length": 200}
+    env = gym.make(XL_MIMO, wraparound=False, **kwargs)
+    env.reset(seed=0)
+    walks = env.unwrapped.simulator.walks
+    met = []
+    for _ in range(200):
+        env.step(env.action_space.sample())
+        met.append(env.unwrapped.simulator.positions[0].copy())
+    met = np.array(met)
+    assert (met >= 0.0).all()
+    assert (met <= 1000.0).all()
+    assert np.hypot(*np.diff(met, axis=0).transpose(2, 0, 1)).max() <= 60.0 + 1e-9  # nobody jumps across
+    assert walks.number[0] == 1
+
+
+def test_arrays_stay_turned_while_their_users_walk():
+    """Standing users of a walking system: the situation is the network, with the orientation that was given."""
+    turned = {"orientation": np.linspace(-1.0, 1.0, 16)}
+    env = gym.make(CELL_FREE, network=turned, mobility="random-waypoint", speed=0.0, **ARRAYS)
+    env.reset(seed=2)
+    env.step(env.action_space.sample())
+    simulator = env.unwrapped.simulator
+    now = simulator.situations(np.array([0]))
+    np.testing.assert_allclose(now.scattering[0], env.unwrapped.scenario.correlation, rtol=1e-9)
+    np.testing.assert_array_equal(now.orientation[0], turned["orientation"])
+    with pytest.raises(ValueError, match="correlations at one place do not say"):
+        gym.make(CELL_FREE, network={"correlation": np.ones((16, 5, 2, 2))}, mobility="random-waypoint", **ARRAYS)

@@ -108,7 +108,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, way):
     args = Args(**kwargs, folder=tmp_path / "parts", resume=True)
     interrupted(train, args, after=7)
     resumed = train(args, progress=False)
-    for one, other in zip(*(policy.powers.network.parameters() for policy in (whole, resumed)), strict=True):
+    for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
         assert torch.equal(one, other)
     loaded = GraphPolicy.load(tmp_path / "parts" / CHECKPOINT)
     env = gym.make_vec(ID, 2)
@@ -134,3 +134,12 @@ def test_the_trained_one_that_comes_with_the_results_is_above_wmmse():
 def test_what_is_not_a_sum_is_refused():
     with pytest.raises(ValueError, match="objective='min'"):
         graph_policy.train(Args(env_kwargs={"objective": "min"}), progress=False)
+
+
+def test_one_way_goes_on_where_another_has_ended():
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "policies" / "graph-xl-mimo.pt"
+    kwargs = {"rounds": 3, "num_envs": 16, "validation_networks": 16, "batch_size": 8, "critic_warm_up": 100}
+    policy = train(Args(**kwargs, train="model-free", start=path), progress=False)  # the critic is not yet heeded
+    assert policy.curve[-1]["sum_se"] > 0.99 * train(Args(**kwargs, start=path), progress=False).curve[-1]["sum_se"]
+    for one, other in zip(policy.network.parameters(), GraphPolicy.load(path).network.parameters(), strict=True):
+        assert torch.equal(one, other)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cfenvs.cell_free
-from benchmarks.dataset import write
+from benchmarks.dataset import main, write
 from cfenvs.evaluation import Protocol, evaluate
 from cfenvs.evaluation.protocol import VALIDATION
 from cfenvs.policies import make_controller
@@ -127,11 +127,9 @@ def test_networks_of_evaluation_are_refused(datasets, episodes, first, said):
 
 
 def test_the_command_writes_one_and_says_how_to_load_it(datasets):
-    command = ["dataset", "--protocol", "xl-mimo-quick", "--algo", "max-min", "--episodes", "2", "--optimum"]
+    command = ["dataset", "--protocol", "xl-mimo-quick", "--algo", "max-min", "--episodes", "1", "--optimum"]
     done = subprocess.run([sys.executable, "-m", "benchmarks", *command], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout == "2 episodes, 100 steps: minari.load_dataset('cfenvs/xl-mimo-quick/max-min-v0')\n", done.stderr
+    assert done.stdout == "1 episodes, 50 steps: minari.load_dataset('cfenvs/xl-mimo-quick/max-min-v0')\n", done.stderr
     assert "optimum_action" in next(minari.load_dataset("cfenvs/xl-mimo-quick/max-min-v0").iterate_episodes()).infos
-    again = subprocess.run([sys.executable, "-m", "benchmarks", *command], capture_output=True, text=True, cwd=ROOT)
-    assert again.returncode == 1
-    assert "cfenvs/xl-mimo-quick/max-min-v0" in again.stderr
-    assert "Traceback" not in again.stderr
+    with pytest.raises(SystemExit, match="cfenvs/xl-mimo-quick/max-min-v0"):
+        main("max-min", "xl-mimo-quick", episodes=1)

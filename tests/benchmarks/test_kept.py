@@ -145,7 +145,7 @@ def test_a_training_begins_with_what_another_has_learned(here):
     on = train(Args(**short, start=path), progress=False)
     new = train(Args(**short), progress=False)
     first, other, third, fourth = (
-        np.concatenate([w.detach().numpy().ravel() for w in policy.network.parameters()])
+        np.concatenate([w.detach().numpy().ravel() for w in policy.powers.network.parameters()])
         for policy in (before, still, on, new)
     )
     assert (first == other).all()
@@ -199,7 +199,7 @@ def test_variants_partials_and_callable_objects_are_algorithms(reference, share)
         ("mine_kept:train(share=0.5", "mine_kept:train"),
         ("mine_kept:train(shar=0.5)", "unknown argument of mine_kept:train: 'shar': did you mean 'share'?"),
         ("mine_kept:train(seed=1)", "unknown argument"),
-        ("mine_kept:Share", r"must be train\(protocol, seed\), not Share\(share\)"),
+        ("mine_kept:Share", "needs values of share: give them in parentheses"),
         ("random(seed=1)", "random is no learner: it takes no arguments"),
         ("ppo(hiden=1)", "did you mean 'hidden'?"),
         ("ppo(seed=1)", "must not set seed, which the benchmark does"),

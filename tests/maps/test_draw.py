@@ -129,3 +129,21 @@ def test_access_points_are_spread_over_what_is_allowed():
     assert len(set(spread(cells, allowed, 7, 6.0).tolist())) == 7
     with pytest.raises(ValueError, match="choose fewer"):
         spread(cells, allowed, 33, 6.0)
+
+
+def test_a_map_of_arrays_gives_their_correlations_and_orientations():
+    rng = np.random.default_rng(0)
+    R = np.broadcast_to(np.eye(2, dtype=complex), (2, 400, 2, 2)).copy()
+    R[..., 0, 1] = 0.5 * np.exp(1j * rng.uniform(0, 6, (2, 400)))
+    R[..., 1, 0] = R[..., 0, 1].conj()
+    base = field_map()
+    parts = {name: getattr(base, name) for name in ("access_points", "places", "gain_db", "size", "spacing")}
+    mapped = maps.Map(**parts, carrier_ghz=2.0, correlation=R, orientation=[0.3, 0.4])
+    env = gym.make(CELL_FREE, network=maps.Draw(mapped), antennas=2, **KWARGS[CELL_FREE])
+    env.reset(seed=0)
+    scenario = env.unwrapped.scenario
+    places = looked_up(mapped, scenario.users)
+    np.testing.assert_allclose(scenario.correlation, scenario.gains[..., None, None] * R[:, places], rtol=1e-9)
+    single = gym.make(CELL_FREE, network=maps.Draw(mapped), **KWARGS[CELL_FREE])
+    single.reset(seed=0)
+    np.testing.assert_array_equal(single.unwrapped.scenario.gains, scenario.gains)
