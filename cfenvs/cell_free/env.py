@@ -236,6 +236,8 @@ def warmup() -> None:
         {"receiver": "mr", "objective": "sum"},
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
+        {"receiver": "p-mmse"},
+        {"receiver": "p-mmse", "combiners": "full-power"},
         {"mobility": "random-waypoint", "report_bits": 4},
     )
     for variant in variants:

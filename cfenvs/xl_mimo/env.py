@@ -206,7 +206,7 @@ env = aec(parallel_env)
 
 def warmup() -> None:
     """Run every kernel once."""
-    for receiver in ("mr", "l-mmse"):
+    for receiver in ("mr", "mr-lsfd", "l-mmse"):
         vector = XLMIMOPowerVectorEnv(2, users=2, base_stations=1, bs_array=(2, 2), ue_array=(1, 1), receiver=receiver)
         vector.reset(seed=0)
         vector.step(vector.action_space.sample())
