@@ -55,7 +55,14 @@ def test_a_part_alone_says_what_is_wrong_with_its_fields(config):
 
 def test_what_both_systems_share_is_declared_once():
     shared = {field.name for field in fields(CellFreeConfig)} & {field.name for field in fields(XLMIMOConfig)}
-    in_both = {"levels", "action_type", "observation", "reward_scope", "receiver"}  # whose words or defaults differ
+    in_both = {
+        "levels",
+        "action_type",
+        "observation",
+        "reward_scope",
+        "receiver",
+        "pilot_length",
+    }  # whose words or defaults differ
     for name in shared - in_both:
         homes = [[part for part in parts_of(config) if says(part, name)][-1] for config in CONFIGS]
         assert homes[0] is homes[1], name
