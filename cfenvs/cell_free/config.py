@@ -141,13 +141,13 @@ class Propagation(power.Propagation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pilots(Choices):
+class Pilots(Choices, power.Coherence):
     """How channels are learnt.
 
     Parameters
     ----------
-    pilot_length, coherence_length : int
-        tau_p (also the number of orthogonal pilots) and tau_c in samples. The pre-log factor is 1 - tau_p / tau_c.
+    pilot_length : int
+        tau_p, also the number of orthogonal pilots, in samples.
         With fewer pilots than users, some share theirs. Pilots are sent with `max_power`.
     pilot_assignment : {"least-contaminated", "greedy", "random", "in-turn"}, or callable
         `cfenvs.radio.pilots`. Or your own, a function (gains, config, rng) or its `"module:Name"`. Given gains count as
@@ -159,21 +159,14 @@ class Pilots(Choices):
     """
 
     pilot_length: int = 5
-    coherence_length: int = 200
     pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     pilots_from: str = "all"
 
     choices: ClassVar = {"pilot_assignment": ASSIGNMENTS}
 
     def check(self) -> None:
-        require_count(self, pilot_length=1, coherence_length=1)
+        self.require_pilots(self.pilot_length)
         require_choice(self, pilots_from=("all", "active"))
-        require(
-            self.pilot_length <= self.coherence_length,
-            "pilot_length",
-            self.pilot_length,
-            f"must not exceed the {self.coherence_length} samples of a coherence block (coherence_length)",
-        )
 
     @cached_property
     def assignment(self) -> Assignment:

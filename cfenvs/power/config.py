@@ -223,6 +223,32 @@ class Mobility(Propagation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Coherence(Part):
+    """How long channels stay as they are, and how much of that pilots take; a system says what pilots are.
+
+    Parameters
+    ----------
+    coherence_length : int
+        tau_c in samples, of which tau_p go to pilots: the pre-log factor is 1 - tau_p / tau_c.
+    """
+
+    coherence_length: int = 200
+
+    def check(self) -> None:
+        require_count(self, coherence_length=1)
+
+    def require_pilots(self, length: int) -> None:
+        """Refuse a `pilot_length` that does not fit."""
+        require_count(self, pilot_length=1)
+        require(
+            length <= self.coherence_length,
+            "pilot_length",
+            length,
+            f"must not exceed the {self.coherence_length} samples of a coherence block (coherence_length)",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Control(Network):
     """What is sent at most, and what for.
 

@@ -108,7 +108,7 @@ class Propagation(power.Propagation, Network):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reception(Choices):
+class Reception(Choices, power.Coherence):
     """From powers to rates.
 
     Parameters
@@ -116,28 +116,20 @@ class Reception(Choices):
     receiver : {"mr", "mr-lsfd", "l-mmse"}, or class
         Maximum ratio, averaged or weighted at the central unit, or local MMSE.
         Or your own, or its `"module:Name"` (`cfenvs.xl_mimo.receivers.Receiver`).
-    pilot_length, coherence_length : int, optional and int
-        tau_p and tau_c in samples, for "mr": channels are estimated from pilots at full power, every antenna of a user
+    pilot_length : int, optional
+        tau_p in samples, for "mr": channels are estimated from pilots at full power, every antenna of a user
         sending one of tau_p that are orthogonal, and 1 - tau_p / tau_c of a block is left for data. Users beyond tau_p
         over the antennas of one share theirs. With None, as in the paper, channels are known and cost nothing.
     """
 
     receiver: str | Callable[..., Any] = "mr"
     pilot_length: int | None = None
-    coherence_length: int = 200
 
     choices: ClassVar = {"receiver": RECEIVER}
 
     def check(self) -> None:
-        require_count(self, coherence_length=1)
         if self.pilot_length is not None:
-            require_count(self, pilot_length=1)
-            require(
-                self.pilot_length <= self.coherence_length,
-                "pilot_length",
-                self.pilot_length,
-                f"must not exceed the {self.coherence_length} samples of a coherence block (coherence_length)",
-            )
+            self.require_pilots(self.pilot_length)
 
 
 @dataclass(frozen=True, kw_only=True)
