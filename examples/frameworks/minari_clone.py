@@ -1,5 +1,5 @@
 # /// script
-# dependencies = ["minari[hdf5]==0.5.4", "torch==2.13.0"]
+# dependencies = ["minari[hdf5]==0.5.4", "pillow", "torch==2.13.0"]
 # ///
 """Learning from the optimum: a Minari dataset with its actions, and a network that copies them.
 
