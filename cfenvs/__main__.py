@@ -83,10 +83,15 @@ def _play(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 def _found(args: argparse.Namespace) -> str | None:
     """The policy, that of a name among those that a benchmark has kept being the file of it."""
     policy: str | None = args.policy
-    named = policy is not None and ":" not in policy and args.library is None
+    named = policy is not None and ":" not in policy
     if policy is None or not named or Path(policy).is_file() or policy in offered_algorithms():
         return policy
-    return str(find_kept(policy, args.training_seed, args.results))
+    try:
+        return str(find_kept(policy, args.training_seed, args.results))
+    except ValueError:
+        if args.library is not None and Path(policy).suffix:
+            return policy  # a file is meant, which is not there
+        raise
 
 
 def _describe_parser(commands: Any) -> argparse.ArgumentParser:

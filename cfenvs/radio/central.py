@@ -87,7 +87,7 @@ def central_combiners(p: ArrayLike, h_hat: Complex, C: Complex, serving: Bool, s
     One user, two access points of which the first serves it:
 
     >>> h_hat, C = np.ones((1, 2, 1, 1), complex), np.zeros((2, 1, 1, 1))
-    >>> central_combiners([3.0], h_hat, C, np.array([[True], [False]]), "mmse").real.ravel().tolist()
+    >>> central_combiners([3.0], h_hat, C, np.array([[True], [False]]), "mmse").real.ravel().round(12).tolist()
     [0.75, 0.0]
     """
     p = np.asarray(p, float)

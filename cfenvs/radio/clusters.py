@@ -41,7 +41,7 @@ def dynamic_clusters(gains: ArrayLike, pilots: ArrayLike, num_pilots: int) -> Bo
     --------
     Users 0 and 2 share a pilot: each access point serves the one that it hears better, and user 1.
 
-    >>> D = dynamic_clusters([[1.0, 0.1, 0.9], [0.1, 1.0, 0.2]], [0, 1, 0], 2)
+    >>> D = dynamic_clusters([[1.0, 0.1, 0.3], [0.1, 1.0, 0.4]], [0, 1, 0], 2)
     >>> D.astype(int).tolist()
     [[1, 1, 0], [0, 1, 1]]
 
