@@ -1,6 +1,6 @@
 # /// script
 # dependencies = ["minari[hdf5]==0.5.4", "torch==2.13.0", "structlog", "colorama", "dataclasses-json", "gym",
-#                 "pillow", "scikit-learn"]
+#                 "pillow", "scikit-learn", "tqdm"]
 # no-dependencies = ["d3rlpy==2.8.1"]
 # ///
 """d3rlpy learns from a Minari dataset of the optimum's powers: behaviour cloning and TD3+BC on XL-MIMO.
