@@ -45,6 +45,13 @@ def settle(
 
 
 @kernel
+def penalise(rewards: Float, counts: Int, penalty: float) -> None:
+    """Subtract a penalty for each of the violations (E,) from the rewards (E,), in place."""
+    for e in range(len(rewards)):
+        rewards[e] -= penalty * counts[e]
+
+
+@kernel
 def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> bool:
     """Move every world one step along its activity path; whether an episode is over in any.
 

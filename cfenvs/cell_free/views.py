@@ -25,7 +25,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users
+from cfenvs.cell_free.kernels import observe_neighborhoods, observe_users, penalise
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.core.simulator import Arrays
 from cfenvs.power.pieces import Pieces, layout, pieces_of
@@ -38,7 +38,7 @@ class CentralView(CentralPowerView[CellFreeSimulator]):
 
     def __init__(self, simulator: CellFreeSimulator) -> None:
         super().__init__(simulator)
-        self._pieces = CentralPieces(simulator)
+        self._pieces, self._penalty = CentralPieces(simulator), float(simulator.config.violation_penalty)
         self.single_observation_space = self._pieces.space
 
     def observe(self, out: Float32) -> None:
@@ -46,9 +46,10 @@ class CentralView(CentralPowerView[CellFreeSimulator]):
 
     def reward(self) -> Float:
         simulator = self._simulator
-        if not simulator.violated:
-            return simulator.objective_values.copy()
-        return simulator.objective_values - self._config.violation_penalty * simulator.violation_counts
+        values = simulator.objective_values.copy()
+        if simulator.violated:
+            penalise(values, simulator.violation_counts, self._penalty)
+        return values
 
     def outcome(self) -> Arrays:
         infos = super().outcome()

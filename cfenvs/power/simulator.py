@@ -168,8 +168,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def received(self, receiver: Receiving, powers: Float) -> Float:
         """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
-        grain = receiver.grain
-        if self.crew.alone or grain is None:
+        grain = receiver.grain if self.crew.threads > 1 else None
+        if grain is None:
             return receiver.efficiencies(powers)
         found = np.empty(powers.shape)
 

@@ -293,7 +293,7 @@ def _combine(k, p, C, serving, meeting, whitened, scratch):
     return count, size, outside
 
 
-@kernel
+@kernel(nogil=True)
 def cluster_sinrs(
     powers: Float,
     worlds: Int,

@@ -344,7 +344,7 @@ def _log2_product(values, start):
     return np.log2(values[start] * values[start + 1]) + np.log2(values[start + 2] * values[start + 3])
 
 
-@kernel
+@kernel(nogil=True)
 def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Ergodic rates of centralised MMSE combining, without the pre-log factor.
 
@@ -390,7 +390,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
             out[row, k] = max((0.0 - logs[k] - _log2_product(products, k * LANES)) / num_realizations, 0.0)
 
 
-@kernel
+@kernel(nogil=True)
 def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Instantaneous SINRs of centralised MMSE combining, as ratios: eq. (5.5) at the combiner (5.11).
 

@@ -72,7 +72,7 @@ class UatfBatch:
         return out
 
 
-@kernel
+@kernel(nogil=True)
 def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float) -> None:
     """sum_j counts_j log2(1 + gains_j SINR_k), SINR_k = b_k p_k / (sum_i c_ki p_i + 1), for all worlds.
 

@@ -73,7 +73,7 @@ def _fill(power, snr, mu, mu_counts, q, counts):
                 q[i, m] = snr[m, k] * x
 
 
-@kernel
+@kernel(nogil=True)
 def lmmse_spectral_efficiencies(
     powers: Float,
     worlds: Int,

@@ -47,7 +47,7 @@ def _slope(gamma: float, gains: Float, counts: Float) -> float:
     return total / np.log(2.0)
 
 
-@kernel
+@kernel(nogil=True)
 def xl_lsfd_spectral_efficiencies(
     powers: Float,
     worlds: Int,

@@ -64,7 +64,8 @@ class ScalarEnv(RenderMixin, DescribeMixin, gym.Env[Any, Any], Generic[Best]):
         self._worlds.step(check_shape(action, self._action_shape)[None])
         simulator = self.simulator
         info = _first(self._view.infos())
-        self._update_window()
+        if self.render_mode == "human":
+            self._update_window()
         return (
             self._observation(info),
             float(self._view.reward()[0]),
