@@ -52,7 +52,6 @@ def run(code: str, home: Path) -> str:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path, tmp_path):
     text = path.read_text()
-    assert len(text.splitlines()) <= 50
     for module in sorted(imported(text) & EXTRAS.keys()):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed: pip install {EXTRAS[module]!r}")

@@ -133,3 +133,45 @@ def test_the_command_writes_one_and_says_how_to_load_it(datasets):
     assert "optimum_action" in next(minari.load_dataset("cfenvs/xl-mimo-quick/max-min-v0").iterate_episodes()).infos
     with pytest.raises(SystemExit, match="cfenvs/xl-mimo-quick/max-min-v0"):
         main("max-min", "xl-mimo-quick", episodes=1)
+
+
+def test_a_copy_made_of_episodes_scores_like_its_controller_if_rows_are_cut_right(datasets):
+    """An episode has one observation more than actions: joined as they are, rows are the later the later they come."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    kwargs = {"mobility": "random-waypoint", "base_stations": 3, "users": 3, "flat_observation": True}
+    protocol = Protocol(env_id=XL_MIMO, env_kwargs={**kwargs, "episode_length": 3}, num_scenarios=30)
+    controller = make_controller(XL_MIMO, "fractional")
+    write(controller, protocol, "cfenvs/test-v0", episodes=600)
+    episodes = list(minari.load_dataset("cfenvs/test-v0"))
+    actions = np.concatenate([episode.actions for episode in episodes])
+    cut = np.concatenate([episode.observations[:-1] for episode in episodes])
+    late = np.concatenate([episode.observations for episode in episodes])[: len(actions)]
+
+    class Copy:
+        name, information, action_type = "copy", "central", "continuous"
+
+        def __init__(self, rows):
+            torch.manual_seed(0)
+            sizes = ((rows.shape[1], 64), (64, 64), (64, actions.shape[1]))
+            first, second, third = (torch.nn.Linear(*size) for size in sizes)
+            activation = torch.nn.SiLU()
+            self.net = torch.nn.Sequential(first, activation, second, activation, third, torch.nn.Sigmoid())
+            optimiser = torch.optim.Adam(self.net.parameters(), 3e-3)
+            inputs, wanted = (torch.from_numpy(array.astype(np.float32)) for array in (rows, actions))
+            for _ in range(800):
+                some = torch.randint(len(inputs), (128,))
+                loss = torch.nn.functional.mse_loss(self.net(inputs[some]), wanted[some])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+
+        def act(self, observations, infos):
+            with torch.no_grad():
+                return self.net(torch.from_numpy(observations)).numpy()
+
+    right, wrong, original = (
+        evaluate(policy, protocol).reward.mean() for policy in (Copy(cut), Copy(late), controller)
+    )
+    assert right > 0.97 * original
+    assert wrong < 0.95 * original
