@@ -32,7 +32,9 @@ def talk(tmp_path_factory):
         patch.setattr(registration, "entry_points", lambda group: [point] if group == "cfenvs.systems" else [])
         registration.register_all()
         yield importlib.import_module("talk")
+    # From everywhere: where tests of a module are shared out, a worker may come back to them.
     del registration.IDS[ID], gym.registry[ID], sys.modules["talk"]
+    del pettingzoo.aec_registry[f"cfenvs/{ID}"], pettingzoo.parallel_registry[f"cfenvs/{ID}"]
 
 
 def test_all_faces_show_it_and_agree(talk):
