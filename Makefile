@@ -30,8 +30,8 @@ test-frameworks: $(VENV)/.python     ## a script for each library, each in an en
 	$(BIN)/python .ci/frameworks.py
 
 test-lower: $(VENV)-lower/.installed ## the environments' tests with the oldest versions that pyproject.toml allows
-	NUMBA_CACHE_DIR=$(CURDIR)/$(VENV)-lower/kernels $(VENV)-lower/bin/python -m pytest -m "not slow" tests/golden tests/vector \
-	    tests/physics/test_control.py tests/physics/test_uatf.py tests/ris_auction/test_auction.py tests/api/test_checkers.py
+	NUMBA_CACHE_DIR=$(CURDIR)/$(VENV)-lower/kernels $(VENV)-lower/bin/python -m pytest -m "not slow" \
+	    -n 2 --dist worksteal tests/golden tests/vector tests/physics/test_control.py tests/physics/test_uatf.py tests/ris_auction/test_auction.py tests/api/test_checkers.py
 
 lint: $(VENV)/.dev                   ## style and types
 	$(BIN)/ruff check .
@@ -88,7 +88,7 @@ $(VENV)-lower/.installed: pyproject.toml .ci/lower_bounds.py | $(VENV)/.python
 	@rm -rf $(VENV)-lower && $(BIN)/python -m venv $(VENV)-lower
 	@$(BIN)/python .ci/lower_bounds.py > $(VENV)-lower/lower.txt
 	@$(VENV)-lower/bin/python -m pip install --quiet --constraint $(VENV)-lower/lower.txt --editable . \
-	    pytest hypothesis pygame && touch $@
+	    pytest pytest-xdist hypothesis pygame && touch $@
 
 clean:
 	rm -rf $(VENV) $(VENV)-lower $(VENV)-frameworks build dist docs/generated *.egg-info
