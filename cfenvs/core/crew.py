@@ -55,11 +55,6 @@ class Crew:
         require(bool(whole), "threads", threads, 'must be a whole number, at least 1, or "auto"')
         return cls(int(threads))
 
-    @property
-    def alone(self) -> bool:
-        """Whether there is only the caller."""
-        return self.threads == 1
-
     def share(self, work: Callable[[slice], object], worlds: int, grain: int = 1) -> None:
         """Call `work` on ranges that together are all worlds, one for each thread, cut at multiples of `grain`."""
         grains = -(-worlds // grain)

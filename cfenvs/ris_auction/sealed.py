@@ -28,7 +28,7 @@ def sealed_bid(num_auctions: int, reports: Any = 1.0, *, seed: int = 0, **kwargs
     num_auctions : int
         n.
     reports : float, or (O,) array_like
-        What operators report, as a share of the truth. More of a surface than the truth is a bluff.
+        What operators report, as a share of the truth; above 1 it is a bluff.
     seed : int
         Network i is the one that a world seeded `seed + i` meets first.
     **kwargs

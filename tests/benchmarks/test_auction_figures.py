@@ -92,7 +92,7 @@ def test_claims_on_greedy_bidding_have_the_signs_of_what_they_compare():
     }
 
 
-@pytest.mark.parametrize("name", ["auction-alpha", "auction-repeated", "auction-sharing"])
+@pytest.mark.parametrize("name", ["auction-alpha", "auction-repeated", "auction-sharing", "auction-vcg"])
 def test_smoke_quick_forms_come_out_whole(name, tmp_path):
     """Smoke, but for what they say of themselves."""
     main(name, tmp_path, quick=True)

@@ -1,11 +1,13 @@
 """Several threads: the same bits, and nothing of one environment that another needs."""
 
 import pickle
+from threading import get_ident
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
+from cfenvs.core import crew
 from cfenvs.core.crew import Crew
 from tests.systems import CASES, IDS
 from tests.vector.test_same_bits import same
@@ -49,8 +51,25 @@ def test_other_numbers_are_refused(threads):
         gym.make_vec("XLMIMOPower-v0", 2, threads=threads)
 
 
-def test_one_for_each_processor():
-    assert gym.make_vec("XLMIMOPower-v0", 2, threads="auto").unwrapped.simulator.crew.threads >= 1
+def test_one_for_each_processor(monkeypatch):
+    monkeypatch.setattr(crew, "available_cpus", lambda: 5)
+    assert gym.make_vec("XLMIMOPower-v0", 2, threads="auto").unwrapped.simulator.crew.threads == 5
+
+
+def test_rates_are_computed_in_parts_by_several_threads(monkeypatch):
+    env = gym.make_vec("XLMIMOPower-v0", 130, threads=2, receiver="l-mmse")
+    env.reset(seed=0)
+    receiver, seen = env.unwrapped.simulator.receiver, []
+    part = receiver.efficiencies_of
+
+    def noted(rows, powers):
+        seen.append((rows.start, rows.stop, get_ident()))
+        return part(rows, powers)
+
+    monkeypatch.setattr(receiver, "efficiencies_of", noted)
+    env.step(env.action_space.sample())
+    assert sorted(rows[:2] for rows in seen) == [(0, 65), (65, 130)]
+    assert len({thread for *_, thread in seen}) == 2
 
 
 @pytest.mark.parametrize(
