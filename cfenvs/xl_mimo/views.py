@@ -16,6 +16,8 @@ piece       central      user       meaning
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from gymnasium.spaces import Box
 
@@ -80,7 +82,7 @@ def users_layout(config: XLMIMOConfig) -> dict[str, slice]:
     return layout({"gains": 1 + config.base_stations, "rates": 1, "powers": 1, "age": 1}, pieces_of(config))
 
 
-class _OfOwn(Pieces):
+class _OfOwn(Pieces, ABC):
     """Pieces of which there is one for each user; gains are scaled again when the simulator has others."""
 
     def __init__(self, simulator: XLMIMOSimulator, parts: dict[str, slice]) -> None:
@@ -108,13 +110,13 @@ class _OfOwn(Pieces):
         """Of the reports."""
         self._write(out, part, scaled_ages(self._simulator.report_ages))
 
+    @abstractmethod
     def _arranged(self, gains: Float) -> Float:
         """Gains (E, M, K) as they are observed, not scaled yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _write(self, out: Float32, part: slice, values: Float) -> None:
         """Write a number of each user, (E, K)."""
-        raise NotImplementedError
 
 
 class CentralPieces(_OfOwn):
