@@ -202,7 +202,8 @@ class Reception(Choices):
     realizations : int
         R. The average over R = 40 is this environment's utility and its optimum is exact for it, but it is not the
         ergodic rate: powers optimal for one set of 40 score 0.85 (`default`) and 0.88 (`small`) on another set of the
-        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400.
+        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400, as the
+        preset `ergodic` does.
     statistics_realizations : int
         Channel realisations for the statistics of "l-mmse", "lp-mmse" and `combiners="full-power"`. Rates
         of "p-mmse" from 100 are within 1.4 % of those from 1500 on average (50 users, 200 access points, 4 networks),
