@@ -161,8 +161,8 @@ class RateFeedbackWithMemory(RateFeedback):
     ----------
     rounds : int
     exponent : float
-        Powers are prices to this power. Below 1 it damps what a price asks for, which is wise where reports say little of
-        what is now: late or rounded ones, of users that walk.
+        Powers are prices to this power. Below 1 it damps what a price asks for, which is wise where reports say little
+        of what is now: late or rounded ones, of users that walk.
     """
 
     _called = "rate feedback with memory"
