@@ -45,6 +45,9 @@ CASES = [
     _cell_free("small-joint", preset="small", action_type="joint", objective="sum"),
     _cell_free("mr-continuous", receiver="mr", action_type="continuous", observation="rates+gains", include_zero=False),
     _cell_free("mr-lsfd-active", receiver="mr", lsfd="optimal", pilots_from="active", mean_on_steps=4, identity=True),
+    _cell_free(
+        "pilot-power", preset="small", receiver="mr", pilot_power="data", utility="cqi", pilot_period=2, **_WALKS
+    ),
     _cell_free("l-mmse", preset="small", receiver="l-mmse", antennas=2, neighborhood=2, reward_scope="neighborhood"),
     _cell_free("block", preset="small", fading="block", utility="cqi", pilots_from="active", mean_on_steps=4),
     _cell_free("toggle", preset="small", activity="toggle", toggle_episode=2, resample="never", info_optimum=True),

@@ -15,6 +15,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
+from cfenvs.core.config import require
 from cfenvs.core.kept import alone, entry
 from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
@@ -35,6 +36,7 @@ from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
+from cfenvs.radio.mr_pilot_power import mr_pilot_power_efficiencies, mr_pilot_power_gradients
 from cfenvs.radio.spectral_efficiency import cqi, cqi_of_rate
 from cfenvs.radio.uatf import (
     Lsfd,
@@ -56,8 +58,8 @@ class Receiver(PowerReceiver):
     """Rates of E worlds without pre-log factor, in bit/s/Hz.
 
     One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
-    `pilots_from`, `utility`, `clusters` and `combiners` it heeds: at other values than those that all know it is
-    refused otherwise.
+    `pilots_from`, `pilot_power`, `utility`, `clusters` and `combiners` it heeds: at other values than those that all
+    know it is refused otherwise.
 
     Parameters
     ----------
@@ -70,6 +72,7 @@ class Receiver(PowerReceiver):
         "lsfd": None,
         "fading": "average",
         "pilots_from": "all",
+        "pilot_power": "full",
         "utility": "shannon",
         "mobility": "static",
         "clusters": "auto",
@@ -189,6 +192,12 @@ class MaximumRatioReceiver(_StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
     offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters")
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_power": "data"},)
+
+    @classmethod
+    def suited(cls, config: CellFreeConfig) -> type[Receiver]:
+        controlled = cls is MaximumRatioReceiver and config.pilot_power == "data"
+        return PilotPowerReceiver if controlled else cls
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -223,6 +232,59 @@ class MaximumRatioReceiver(_StatisticalReceiver):
     def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
         power, length = float(self.config.max_power), self.config.pilot_length
         mr_coefficients_batch(gains, pilots, sending, power, length, worlds, self._batch.b, self._batch.c)
+
+
+class PilotPowerReceiver(Receiver):
+    """Maximum-ratio combining whose pilots have the power of the data, in closed form.
+
+    Estimates, and with them the shape of the rates, depend on the powers: no max-min algorithm is proven here.
+    """
+
+    grain = 1
+    offers: ClassVar[Collection[str]] = ("utility", "mobility", "pilot_power")
+    reasons: ClassVar[Mapping[str, str]] = {
+        "lsfd": 'is not offered with pilot_power="data", where no weights could be frozen',
+        "pilots_from": 'must be "all" with pilot_power="data": whoever sends data, and nobody else, sends a pilot then',
+    }
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._gains = np.zeros((num_worlds, config.access_points, config.users))
+        self._pilots = np.zeros((num_worlds, config.users), np.int64)
+        self._all = np.arange(num_worlds)
+
+    @classmethod
+    def check(cls, config: CellFreeConfig) -> None:
+        super().check(config)
+        require(config.antennas == 1, "antennas", config.antennas, 'must be 1 with pilot_power="data"')
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        self._gains[world], self._pilots[world] = scenario.gains, scenario.pilots
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        self._gains[world], self._pilots[world] = scenario.gains, scenario.pilots
+
+    def efficiencies(self, powers: Float) -> Float:
+        return self._evaluate(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self._evaluate(powers, self._all[rows])
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return self._evaluate(powers, np.full(len(powers), world))
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        out = np.empty(powers.shape)
+        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        length = self.config.pilot_length
+        mr_pilot_power_gradients(powers, cotangents, self._all, self._gains, self._pilots, length, out)
+        return out
+
+    def _evaluate(self, powers: Float, worlds: Int) -> Float:
+        out = np.empty(powers.shape)
+        powers = np.ascontiguousarray(powers, np.float64)
+        mr_pilot_power_efficiencies(powers, worlds, self._gains, self._pilots, self.config.pilot_length, out)
+        return cqi_of_rate(out) if self.config.utility == "cqi" else out
 
 
 class LocalMmseReceiver(_StatisticalReceiver):

@@ -12,6 +12,7 @@ CASES = {
     "mmse, several antennas": (CELL_FREE, {"preset": "small", "antennas": 3, "users": 4}),
     "mmse, block fading": (CELL_FREE, {"preset": "small", "fading": "block", "users": 6}),
     "mr": (CELL_FREE, {"receiver": "mr", "lsfd": "optimal"}),
+    "mr, pilots of the data's power": (CELL_FREE, {"receiver": "mr", "pilot_power": "data"}),
     "l-mmse": (CELL_FREE, {"preset": "small", "receiver": "l-mmse"}),
     "p-mmse, frozen": (CELL_FREE, {"preset": "small", "receiver": "p-mmse", "combiners": "full-power"}),
     "xl-mimo mr": (XL_MIMO, {}),
