@@ -236,6 +236,7 @@ def warmup() -> None:
     """Run every kernel once."""
     variants: tuple[dict[str, Any], ...] = (
         {"receiver": "mr", "objective": "sum"},
+        {"receiver": "mr", "pilot_power": "data"},
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
         {"receiver": "p-mmse"},

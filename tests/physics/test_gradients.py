@@ -19,6 +19,8 @@ CASES = {
     "xl-mimo mr, pilots": (XL_MIMO, {"pilot_length": 18}),
     "xl-mimo mr-lsfd": (XL_MIMO, {"receiver": "mr-lsfd"}),
     "xl-mimo l-mmse": (XL_MIMO, {"receiver": "l-mmse"}),
+    "xl-mimo mr-lsfd, pilots": (XL_MIMO, {"receiver": "mr-lsfd", "pilot_length": 18}),
+    "xl-mimo l-mmse, pilots": (XL_MIMO, {"receiver": "l-mmse", "pilot_length": 18}),
     "xl-mimo near field": (XL_MIMO, {"preset": "near-field"}),
 }
 
