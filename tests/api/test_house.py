@@ -297,7 +297,7 @@ def test_the_docstring_of_a_system_follows_an_action_through_its_files(name):
         sys.setprofile(None)
     own, shared = Path(module.__file__).parent, house / "power"
     named = set(re.findall(r"`([a-z_/]+\.py)`", module.__doc__))
-    assert {path.name for path in used if path.parent == own} <= named
+    assert {str(path.relative_to(own)) for path in used if path.is_relative_to(own)} <= named
     assert {f"power/{path.name}" for path in used if path.parent == shared} <= named
     for file in named:
         assert (own / file).is_file() or (house / file).is_file(), f"{package} has no {file}"
