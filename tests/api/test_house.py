@@ -69,6 +69,18 @@ def test_imports_point_one_way(part):
             assert names[0] not in {"baselines", "benchmarks", "tests"}, f"{path.relative_to(ROOT)} imports {module}"
 
 
+def test_what_serves_every_system_imports_none():
+    """The benchmark's own modules too: what is of one system alone stands in `benchmarks/systems` and in figures."""
+    serving = [ROOT / "cfenvs" / name for name in ("play.py", "__main__.py", "registration.py")]
+    serving += (ROOT / "cfenvs" / "evaluation").rglob("*.py")
+    serving += [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "benchmarks" / "report").glob("*.py")]
+    for path in serving:
+        systems = {
+            module for module in imported(path) if module.split(".")[:2] in [["cfenvs", name] for name in SYSTEMS]
+        }
+        assert not systems, f"{path.relative_to(ROOT)} imports {systems}"
+
+
 def test_moved_objectives_keep_their_first_names():
     from cfenvs import core, power
     from cfenvs.core.objectives import EnergyEfficiency, load_objective
