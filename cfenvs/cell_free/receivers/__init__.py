@@ -45,8 +45,6 @@ __all__ = [
     "make_receiver",
 ]
 
-Receiver.__module__ = __name__  # where one's own has it from, as messages say
-
 RECEIVERS: Mapping[str, type[Receiver]] = {
     "mmse": CentralMmseReceiver,
     "p-mmse": PartialMmseReceiver,
