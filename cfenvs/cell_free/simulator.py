@@ -47,11 +47,16 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         The clusters of access points that are agents, with `agents="clusters"`.
     acted_holders : (E, K) int array
         Which of these held each user when the last step acted.
+    acted_gains, acted_pilots : (E, L, K) and (E, K) arrays
+        Those in the situation that the last step acted in.
+    watched : int or None
+        The user whose serving access points a picture shows; None is the one with the lowest rate.
     scaled_gains : (E, K, 1 + L) float32 array
         Large-scale gains as they are observed, where they are: the sum over access points, then each.
     """
 
     reset_options = ("active",)
+    watched: int | None = None
     of_step: ClassVar = (*PowerSimulator.of_step, "violations", "violation_counts")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
@@ -81,6 +86,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self._pilots = np.zeros(shape, np.int64)
             self._assignment_keys = np.zeros(num_worlds, np.uint64)
             self._acted_neighborhoods = self._neighborhoods
+            self._acted_gains, self._acted_pilots = self._gains, self._pilots
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         super().check_options(options, worlds)
@@ -193,6 +199,16 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return self._gains if self._moving else self.scenarios.rows("gains")
 
     @property
+    def acted_gains(self) -> Float:
+        """Those in the situation that the last step acted in."""
+        return self._acted_gains if self._moving else self.gains
+
+    @property
+    def acted_pilots(self) -> Int:
+        """The same of pilots."""
+        return self._acted_pilots if self._moving else self.pilots
+
+    @property
     def positions(self) -> Float:
         """Of the users now, in metres, (E, K, 2)."""
         return self._positions if self._moving else self.scenarios.rows("users")
@@ -260,6 +276,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def step(self, command: Float) -> bool:
         active = self.active
+        if self._moving:
+            self._acted_gains, self._acted_pilots = self._gains, self._pilots
         if self.cells is not None:
             self.acted_holders = self.cells.holders
         elif self._moving and self.config.reward_scope == "neighborhood":
