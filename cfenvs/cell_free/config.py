@@ -11,6 +11,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.activity import ACTIVITIES
+from cfenvs.cell_free.agents import Agents, round_half_up
 from cfenvs.cell_free.clusters import CLUSTERINGS
 from cfenvs.cell_free.pilots import ASSIGNMENTS, Assignment
 from cfenvs.cell_free.receivers import RECEIVER
@@ -251,7 +252,7 @@ class Reception(Choices):
 
 @dataclass(frozen=True, kw_only=True)
 class Control(power.Control, Network):
-    """Who chooses among which powers, what it sees, and what it earns.
+    """Among which powers is chosen, what is seen, and what is paid for.
 
     Parameters
     ----------
@@ -271,14 +272,6 @@ class Control(power.Control, Network):
         Of "energy-efficiency", in mW: what each access point adds to `circuit_power`.
     violation_penalty : float
         Subtracted from the central reward for every inactive user with power, in bit/s/Hz.
-    neighborhood : None, int or float
-        Whose rates an agent sees beside its own: that many nearest other users, or that share (a float) of the K - 1
-        others, rounded half up; None is all.
-    reward_scope : {"global", "neighborhood"}
-        Of many agents: the objective over all active users, or over itself and its active neighbours (0 while
-        inactive).
-    identity : bool
-        Whether an agent's observation ends with a one-hot code of its index.
     """
 
     levels: Sequence[float] = None  # type: ignore[assignment]  # a tuple once it is checked
@@ -287,18 +280,11 @@ class Control(power.Control, Network):
     observation: str | Sequence[str] = "rates"
     access_point_power: float = 0.0
     violation_penalty: float = 0.1
-    neighborhood: float | None = None
-    reward_scope: str = "global"
-    identity: bool = False
 
     def check(self) -> None:
         require_number(self, violation_penalty=(0, np.inf), access_point_power=(0, np.inf))
-        require_choice(
-            self,
-            action_type=("discrete", "joint", "continuous"),
-            reward_scope=("global", "neighborhood"),
-        )
-        require_switch(self, "include_zero", "identity")
+        require_choice(self, action_type=("discrete", "joint", "continuous"))
+        require_switch(self, "include_zero")
         check_observation(self, ("rates", "gains", "pilots", "powers", "age", "active"))
         if self.levels is None:
             object.__setattr__(self, "levels", linear_levels(5, self.max_power))
@@ -311,31 +297,11 @@ class Control(power.Control, Network):
                 self.action_type,
                 f"would have {count:,} actions, more than {MAX_JOINT_ACTIONS:,}: use 'discrete', one level per user",
             )
-        hood, others = self.neighborhood, self.users - 1
-        if hood is not None:
-            whole = isinstance(hood, (int, np.integer)) and not isinstance(hood, bool)
-            share = isinstance(hood, (float, np.floating))
-            require(
-                (whole and 0 <= hood <= others) or (share and 0 <= hood <= 1),
-                "neighborhood",
-                hood,
-                f"must be None, a count from 0 to {others}, or a share of the others from 0.0 to 1.0",
-            )
 
     @property
     def action_levels(self) -> tuple[float, ...]:
         """Powers in mW by action index."""
         return tuple(level for level in self.levels if level > 0 or self.include_zero)
-
-    @property
-    def num_neighbors(self) -> int:
-        """How many other users' rates an agent sees."""
-        others = self.users - 1
-        if self.neighborhood is None:
-            return others
-        if isinstance(self.neighborhood, (int, np.integer)):
-            return int(self.neighborhood)
-        return round_half_up(self.neighborhood * others)
 
     @property
     def fixed_power(self) -> float:
@@ -418,7 +384,7 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
 @paged
 @dataclass(frozen=True, kw_only=True)
 class CellFreeConfig(
-    power.Episodes, power.Reporting, Mobility, ActiveUsers, Control, Reception, Pilots, Propagation, Network
+    power.Episodes, power.Reporting, Mobility, ActiveUsers, Agents, Control, Reception, Pilots, Propagation, Network
 ):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
 
@@ -426,8 +392,3 @@ class CellFreeConfig(
     def outage_rate(self) -> float | None:
         """With CQI steps and no target a user is out whose SINR supports none of them: its rate is zero."""
         return SUPPORTED if self.target_rate is None and self.utility == "cqi" else self.target_rate
-
-
-def round_half_up(value: float) -> int:
-    """Round to the nearest integer, halves upwards; 1e-9 absorbs the error of products such as 0.35 * 10."""
-    return int(np.floor(value + 0.5 + 1e-9))

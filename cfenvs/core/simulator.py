@@ -191,14 +191,26 @@ class AgentsView(View[Command]):
     """A view of many agents: the arrays of observations, rewards and infos have axes (E, A, ...).
 
     The two spaces are those of a single agent; all agents of a system have the same.
+
+    Attributes
+    ----------
+    agents : tuple of str
+        Their names.
+    agent : str
+        What one of them is, such as "user"; by default what the system says.
     """
 
     agents: tuple[str, ...]
+    agent: str = ""
     state_space: gym.spaces.Box
 
     @abstractmethod
     def may_act(self) -> Bool:
         """Whose next action counts, (E, A)."""
+
+    def idle_parts(self) -> Bool | None:
+        """Which numbers in the action of each agent count for nothing, (E, A, ...); None where all of them count."""
+        return None
 
     @abstractmethod
     def state(self) -> Float32:
