@@ -47,6 +47,9 @@ class Scenario:
         Where users walk, in dB, also of links that have none.
     still_db : (L, 1) array or None
         The part of it that stays while users walk.
+    fields, user_height : arrays or None
+        Where users walk among lines of sight, as of `cfenvs.power.propagation.LargeScale.fields`, (F, L, K), and
+        heights above the ground in metres, where they are given, (K,).
     """
 
     access_points: Float
@@ -61,6 +64,8 @@ class Scenario:
     orientation: Float | None = None
     shadowing_db: Float | None = None
     still_db: Float | None = None
+    fields: Float | None = None
+    user_height: Float | None = None
 
     @property
     def correlation(self) -> Complex:
@@ -96,6 +101,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     users = on_the_ground(given, "users", somewhere)
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, config.period, height, heights_of_users(given, config.users))
+    fields = config.start_fields(between, rngs)
     between = config.large_scale.looked(between, rngs)
     still = config.still_db(between, rngs)
     shadow = config.large_scale.shadowing_db(between, rngs)
@@ -106,7 +112,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     if config.antennas > 1:
         orientation = replaced(given, "orientation", np.zeros((*n, config.access_points)))
     scattering = scattered(config, between, gains, orientation, given)
-    kept = None if config.mobility == "static" else shadow
+    kept = shadow if config.wandering else None
     return Scenario(
         access_points=access_points,
         users=users,
@@ -120,6 +126,8 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         orientation=orientation,
         shadowing_db=kept,
         still_db=still,
+        fields=fields,
+        user_height=None if fields is None else between.user_height,
     )
 
 

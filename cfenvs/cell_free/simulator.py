@@ -22,7 +22,7 @@ from cfenvs.power.given import heights_of
 from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator, Start
-from cfenvs.power.walks import Ground, Walks
+from cfenvs.power.walks import Walks
 from cfenvs.radio.draws import words
 from cfenvs.radio.geometry import link_geometry, nearest_first
 from cfenvs.radio.path_loss import linear_to_db
@@ -68,7 +68,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._activity = make_activity(config, num_worlds)
         self._moving = config.mobility != "static"
         if self._moving:
-            self.walks = Walks(config, num_worlds, config.access_points)
+            self.walks = Walks(config, num_worlds, config.access_points, self.given.map)
             self._gains, self._positions = self.walks.at(self.steps)
             self._pilots = np.zeros(shape, np.int64)
             self._assignment_keys = np.zeros(num_worlds, np.uint64)
@@ -149,7 +149,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self._assignment_keys[worlds] = words(rngs, 1)[:, 0]
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             scenario = self.scenario(world)
-            self.walks.start(world, Ground(self.config, scenario, scenario.access_points), rng)
+            self.walks.start(world, scenario, scenario.access_points, rng)
 
     def _walk_on(self, was_sending: Bool) -> None:
         """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
@@ -198,7 +198,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if config.antennas > 1:
             height = heights_of(heights, gains.shape[1:])
             links = link_geometry(access_points, users, config.period, height)
-            scattering = scattered(config, links, gains, orientation)
+            given = self.walks.given(worlds, self.steps[worlds]) if self._moving else ()
+            scattering = scattered(config, links, gains, orientation, given)
         pilots = self.pilots[worlds]
         return Scenario(
             access_points=access_points,

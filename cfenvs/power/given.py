@@ -48,9 +48,9 @@ def load_network(network: Any) -> Any:
     return load_object(network)
 
 
-def from_map(network: Any) -> bool:
-    """Whether what a field `network` stands for draws users on a map, as the system would on its square."""
-    return isinstance(network, Draw)
+def map_of(network: Any) -> Draw | None:
+    """The map that what a field `network` stands for draws users on, as the system would on its square; or None."""
+    return network if isinstance(network, Draw) else None
 
 
 class GivenParts:
@@ -76,6 +76,11 @@ class GivenParts:
             self._network = checked_parts(config, self._network or {})
             warn_of_degrees(self._network, config.side)
         self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
+
+    @property
+    def map(self) -> Draw | None:
+        """What draws networks on a map, where one does."""
+        return map_of(self._network)
 
     @property
     def foreign(self) -> bool:
