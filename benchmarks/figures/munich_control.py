@@ -71,11 +71,11 @@ def make(stem: Path, quick: bool = False) -> None:
         axes.set_ylim(0.0, 1.02)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("full power / best powers")
-    panels[-1].legend(frameon=False, fontsize=7, loc="lower right")
+    panels[-1].legend(frameon=False, fontsize=7, loc="upper left")
     figure.savefig(f"{stem}.png", dpi=120)
     Path(f"{stem}.md").write_text(
         "Guaranteed rate at full power over that of the best powers, proven, mean over held-out drops with 95 % "
-        "bootstrap intervals; all users active, K / 2 pilots. The access points of `munich` are those that serve most "
+        "intervals; all users active, K / 2 pilots. The access points of `munich` are those that serve most "
         "places; `open` is the street model of the other tables on a square of the same 500 m, with edges. Last: the "
         "best guaranteed rate in bit/s/Hz.\n\n" + markdown(table),
         encoding="utf-8",

@@ -25,9 +25,10 @@ from cfenvs.power.levels import db_levels
 from cfenvs.radio import prelog
 
 GRAPH = "graph policy"
+BRANCHES: dict[str, Any] = {"decompose": True, "max_joint_actions": 1, "hidden": (64, 64)}
 SPOT_LEARNERS: dict[str, tuple[Any, type[Algorithm], dict[str, Any], dict[str, Any]]] = {
-    "SARL": (ddqn_per.Args, ddqn_per.SARL, {"observation": "rates"}, {"decompose": True}),
-    "SARL, gains": (ddqn_per.Args, ddqn_per.SARL, {"observation": "rates+gains"}, {"decompose": True}),
+    "SARL": (ddqn_per.Args, ddqn_per.SARL, {"observation": "rates"}, BRANCHES),
+    "SARL, gains": (ddqn_per.Args, ddqn_per.SARL, {"observation": "rates+gains"}, BRANCHES),
     "FPer": (fper.Args, fper.FPer, {"observation": "rates"}, {}),
     "FPer, gains": (fper.Args, fper.FPer, {"observation": "rates+gains"}, {}),
 }
@@ -42,8 +43,8 @@ class Course:
 
     networks: int = 10
     twin_episodes: int = 40
-    real_episodes: int = 40
-    users: int = 6
+    real_episodes: int = 24
+    users: int = 5
     early: int = 5
     """Episodes that count as the beginning."""
     length: int = 50
@@ -72,12 +73,13 @@ class Course:
             "network": path,
             "access_points": 9,
             "users": self.users,
-            "pilot_length": self.users // 2,
+            "pilot_length": 3,
             "mobility": "map",
             "speed": 1.5,
             "pilot_period": 10,
             "activity": "markov",
-            "levels": db_levels(5, 5.0),
+            "receiver": "mr",
+            "levels": db_levels(6, 5.0),
             "include_zero": False,
         }
 

@@ -19,7 +19,7 @@ from cfenvs.core.kept import alone, entry
 from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.power.receivers import PowerReceiver
-from cfenvs.radio import fading
+from cfenvs.radio import fading, rician
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.central import ClusterBatch, Scheme, central_coefficients
 from cfenvs.radio.clusters import sharing_users
@@ -56,8 +56,8 @@ class Receiver(PowerReceiver):
     """Rates of E worlds without pre-log factor, in bit/s/Hz.
 
     One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
-    `pilots_from`, `utility`, `clusters` and `combiners` it heeds: at other values than those that all know it is
-    refused otherwise.
+    `pilots_from`, `utility`, `clusters`, `combiners` and `rician_db` it heeds: at other values than those that all
+    know it is refused otherwise.
 
     Parameters
     ----------
@@ -74,6 +74,7 @@ class Receiver(PowerReceiver):
         "mobility": "static",
         "clusters": "auto",
         "combiners": "current",
+        "rician_db": None,
     }
     usual_decoding: ClassVar[Lsfd] = "none"
     """What `lsfd=None` means for it."""
@@ -142,7 +143,7 @@ class Receiver(PowerReceiver):
 class _StatisticalReceiver(Receiver):
     """One that reduces to the use-and-then-forget form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = {
         "fading": 'is for receiver "mmse" without clusters; this one knows statistics only',
         "combiners": "is for receivers that combine centrally; this one's combiners are those of full power",
@@ -188,7 +189,7 @@ class _StatisticalReceiver(Receiver):
 class MaximumRatioReceiver(_StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters", "rician_db")
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -205,8 +206,8 @@ class MaximumRatioReceiver(_StatisticalReceiver):
             self._set_all(np.array([world]), scenario.gains[None], scenario.pilots[None], sending[None])
         else:
             power, length, lsfd = config.max_power, config.pilot_length, self.decoding
-            R, pilots, serving = scenario.correlation, scenario.pilots, scenario.serving
-            batch.set(world, mr_uatf_coefficients(R, pilots, power, length, lsfd, sending, serving))
+            R, pilots, serving, sight = scenario.correlation, scenario.pilots, scenario.serving, scenario.sight
+            batch.set(world, mr_uatf_coefficients(R, pilots, power, length, lsfd, sending, serving, sight))
 
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -218,7 +219,8 @@ class MaximumRatioReceiver(_StatisticalReceiver):
             super().walk_on_all(worlds, now, sending)
 
     def _in_kernel(self, scenario: Scenario) -> bool:
-        return self.config.antennas == 1 and self.decoding == "none" and scenario.serving is None
+        plain = scenario.serving is None and scenario.sight is None
+        return self.config.antennas == 1 and self.decoding == "none" and plain
 
     def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
         power, length = float(self.config.max_power), self.config.pilot_length
@@ -253,9 +255,11 @@ class LocalMmseReceiver(_StatisticalReceiver):
 
     def _take_statistics(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config, serving = self.config, scenario.serving
-        h_hat, C = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
+        phase = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng)
+        h_hat, C = phase.estimate(scenario, sending)
         powers = np.full(config.users, config.max_power)
-        moments = lmmse_moments(h_hat, C, powers, serving, serving if self.partial else None)
+        channels = None if scenario.sight is None else phase.channels
+        moments = lmmse_moments(h_hat, C, powers, serving, serving if self.partial else None, channels)
         sharing = None if serving is None else sharing_users(serving)
         weights = lsfd_weights(moments, powers, self.decoding, sharing)
         self._batch.set(world, uatf_coefficients(moments, weights))
@@ -276,7 +280,7 @@ class CentralMmseReceiver(Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
     grain = 1
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": _NO_DECODING}
 
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
@@ -297,6 +301,7 @@ class CentralMmseReceiver(Receiver):
         self._all = np.arange(num_worlds)
         self._phases: list[_PilotPhase | None] = [None] * num_worlds
         self._held = _HeldDraws(config, num_worlds) if self._holds_draws else None
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
 
     @property
     def _realizations(self) -> int:
@@ -304,16 +309,23 @@ class CentralMmseReceiver(Receiver):
 
     @property
     def _holds_draws(self) -> bool:
-        return self.config.mobility != "static"
+        return self.config.mobility != "static" and self.config.rician_db is None
 
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         self.walk_on_all(np.array([world]), alone(scenario), sending[None])
 
     def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
-        assert self._held is not None
-        self._held.estimate(worlds, now, sending, self._batch)
+        if self._held is not None:
+            self._held.estimate(worlds, now, sending, self._batch)
+            return
+        for i, world in enumerate(worlds.tolist()):
+            rng = self._rngs[world]
+            assert rng is not None
+            self.prepare(world, entry(now, i), twin(rng), sending[i])  # the same draws, through other gains
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        if self.config.mobility != "static" and self._held is None:
+            self._rngs[world] = twin(rng)
         phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
         if self._held is not None:
             self._held.hold(world, phase)
@@ -437,7 +449,7 @@ class _ClusterReceiver(Receiver):
 
     scheme: ClassVar[Scheme]
     grain = 1
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = _CLUSTER_REASONS
     usual_clusters: ClassVar[str] = "dcc"
 
@@ -594,13 +606,17 @@ class _PilotPhase:
     """Channels and pilot noise of several realisations, from which estimates are made."""
 
     def __init__(self, config: CellFreeConfig, normals: Complex, channels: Complex, noise: Complex) -> None:
-        self._config, self.normals, self._channels, self.noise = config, normals, channels, noise
+        self._config, self.normals, self.channels, self.noise = config, normals, channels, noise
 
     @classmethod
     def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> _PilotPhase:
         shape = (count, config.access_points, config.antennas)
         normals = fading.complex_normals((*shape, config.users), rng)
-        channels = fading.correlate(normals, fading.matrix_root(scenario.correlation))
+        sight, R = scenario.sight, scenario.correlation
+        scattered = R if sight is None else R - rician.outer(sight)
+        channels = fading.correlate(normals, fading.matrix_root(np.asarray(scattered)))
+        if sight is not None:
+            channels += rician.in_phases(sight, count, rng)
         return cls(config, normals, channels, fading.complex_normals((*shape, config.pilot_length), rng))
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
@@ -617,7 +633,7 @@ class _PilotPhase:
     def _receive(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
         """Received pilots (R, L, N, T), filters and the covariance of errors (L, K, N, N)."""
         power, length = self._config.max_power, self._config.pilot_length
-        received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
+        received = received_pilots(self.channels, self.noise, scenario.pilots, power, length, sending)
         filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
         return received, filters, filtered_covariances(scenario.correlation, filters, power, length)[1]
 

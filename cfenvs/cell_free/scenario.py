@@ -13,7 +13,8 @@ from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
-from cfenvs.radio import geometry
+from cfenvs.power.propagation import standard
+from cfenvs.radio import geometry, rician
 from cfenvs.radio.correlation import local_scattering
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Scenario:
     side, period : float
         Of the square, and after how much positions repeat, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
-        Spatial correlation R of the channels where it is more than `gains`.
+        Spatial correlation R of the channels, lines of sight included, where it is more than `gains`.
+    sight : (L, K, N) array, or None where fading is Rayleigh
+        Lines of sight h_los, whose phases are unknown (`cfenvs.radio.rician`).
     serving : (L, K) bool array, or None where every access point serves every user
         D: which access points serve whom.
     orientation : (L,) array, or None for single antennas
@@ -66,6 +69,7 @@ class Scenario:
     still_db: Float | None = None
     fields: Float | None = None
     user_height: Float | None = None
+    sight: Complex | None = None
 
     @property
     def correlation(self) -> Complex:
@@ -112,6 +116,8 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     if config.antennas > 1:
         orientation = replaced(given, "orientation", np.zeros((*n, config.access_points)))
     scattering = scattered(config, between, gains, orientation, given)
+    factors = rician_factors(config, between, given, rngs)
+    scattering, sight = with_sight(config, between, gains, orientation, factors, scattering)
     kept = shadow if config.wandering else None
     return Scenario(
         access_points=access_points,
@@ -128,6 +134,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         still_db=still,
         fields=fields,
         user_height=None if fields is None else between.user_height,
+        sight=sight,
     )
 
 
@@ -147,3 +154,36 @@ def scattered(
     azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
     correlation = local_scattering(azimuth, links.elevation, config.antennas, *config.angular_stds)
     return gains[..., None, None] * replaced(given, "correlation", correlation)
+
+
+def rician_factors(
+    config: CellFreeConfig, links: geometry.Links, given: Sequence[Given], rngs: Sequence[np.random.Generator] = ()
+) -> Float | None:
+    """Rician factors in dB (n, L, K), given, drawn or the same for all; None where fading is Rayleigh."""
+    if config.rician_db is None:
+        return None
+    if config.rician_db == "given":
+        if not all("rician_db" in parts for parts in given):
+            raise ValueError('network lacks "rician_db": rician_db="given" takes it from there')
+        return np.array([parts["rician_db"] for parts in given])
+    if config.rician_db == "3gpp":
+        standard_path = standard(config.large_scale.path_loss)
+        assert standard_path is not None
+        return standard_path.rician_db(links, rngs)
+    return np.full(links.distance.shape, float(config.rician_db))
+
+
+def with_sight(
+    config: CellFreeConfig,
+    links: geometry.Links,
+    gains: Float,
+    orientation: Float | None,
+    rician_db: Float | None,
+    scattering: Complex | None,
+) -> tuple[Complex | None, Complex | None]:
+    """Spatial correlations (n, L, K, N, N) of whole channels, and their lines of sight (n, L, K, N)."""
+    if rician_db is None:
+        return scattering, None
+    azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
+    sight = rician.line_of_sight(gains, rician_db, azimuth, links.elevation, config.antennas)
+    return None if scattering is None else rician.whole_correlation(scattering, rician_db, sight), sight

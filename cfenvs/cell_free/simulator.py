@@ -13,7 +13,7 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
-from cfenvs.cell_free.scenario import Scenario, draw_scenarios, scattered
+from cfenvs.cell_free.scenario import Scenario, draw_scenarios, rician_factors, scattered, with_sight
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
 from cfenvs.core.drops import Given
@@ -193,13 +193,16 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         rows, gains = self.scenarios.rows, self.gains[worlds]
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
-        config, scattering, orientation = self.config, None, rows("orientation")
+        config, scattering, sight, orientation = self.config, None, None, rows("orientation")
         orientation = None if orientation is None else orientation[worlds]
-        if config.antennas > 1:
-            height = heights_of(heights, gains.shape[1:])
-            links = link_geometry(access_points, users, config.period, height)
-            given = self.walks.given(worlds, self.steps[worlds]) if self._moving else ()
+        if not self._moving:
+            scattering, sight = (None if rows(name) is None else rows(name)[worlds] for name in ("scattering", "sight"))
+        elif config.antennas > 1 or config.rician_db is not None:
+            links = link_geometry(access_points, users, config.period, heights_of(heights, gains.shape[1:]))
+            given = self.walks.given(worlds, self.steps[worlds])
             scattering = scattered(config, links, gains, orientation, given)
+            factors = rician_factors(config, links, given)
+            scattering, sight = with_sight(config, links, gains, orientation, factors, scattering)
         pilots = self.pilots[worlds]
         return Scenario(
             access_points=access_points,
@@ -212,6 +215,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             scattering=scattering,
             serving=config.clustering(gains, pilots, config),
             orientation=orientation,
+            sight=sight,
         )
 
     @property

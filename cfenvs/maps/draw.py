@@ -97,7 +97,8 @@ class Draw:
     def at(self, count: int, places: Int) -> dict[str, Any]:
         """Links beside their gains, of users at these places (K,), with so many access points."""
         mapped, _ = self._of(count)
-        return {} if mapped.correlation is None else {"correlation": mapped.correlation[:, places]}
+        links = {"correlation": mapped.correlation, "rician_db": mapped.rician_db}
+        return {name: part[:, places] for name, part in links.items() if part is not None}
 
     def walk(self, count: int, users: Float, stride: float, rng: np.random.Generator) -> MapWalk:
         """A walk on the map with so many access points, from positions (K, 2) in metres of places."""

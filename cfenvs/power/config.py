@@ -56,7 +56,8 @@ class Network(Part):
         of the channels with shadowing, at most 0, or -inf where there is no link (a user without any has rate 0
         whatever is sent: one warning); in the cell-free system with several antennas "orientation" (L,), the azimuth
         that an array's broadside faces in radians from east, and "correlation" (L, K, N, N), spatial correlations of
-        trace N in place of local scattering. Or a callable that returns one for each new network from (configuration,
+        trace N in place of local scattering, and "rician_db" (L, K), powers of lines of sight over those of all else in
+        dB. Or a callable that returns one for each new network from (configuration,
         generator), or the `"module:Name"` of either; or a map, by its name (`cfenvs.maps`) or the path of its file. A
         third coordinate is a height in metres: of stations in place of
         `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around unless

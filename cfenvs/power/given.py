@@ -23,6 +23,8 @@ GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
 one too: no link amplifies.
 """
+RICIAN_DB = (-100.0, 100.0)
+"""Least and largest Rician factor in dB, or minus infinity."""
 STATIONS = ("access_points", "base_stations")
 """Either name of the stations of a network is known in every system."""
 GIVEN_HEIGHT = (-1e4, 1e4)
@@ -145,6 +147,9 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
             _check_correlation(array)
         elif name == "orientation":
             _check_range(name, array, -2 * np.pi, 2 * np.pi, "radians from east, counter-clockwise")
+        elif name == "rician_db":
+            factors = np.where(np.isneginf(array), RICIAN_DB[0], array)
+            _check_range(name, factors, *RICIAN_DB, "dB, or -inf without a line of sight")
         elif not positions:
             links = np.where(np.isneginf(array), GIVEN_DB[0], array)
             _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")

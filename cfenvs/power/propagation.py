@@ -30,7 +30,7 @@ from cfenvs.core.config import require
 from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.power.given import GIVEN_DB
 from cfenvs.radio import geometry, path_loss, shadowing, tr38901
-from cfenvs.radio.draws import twin
+from cfenvs.radio.draws import normals, twin
 from cfenvs.radio.geometry import Links
 
 if TYPE_CHECKING:
@@ -106,6 +106,11 @@ class TR38901(PathLoss):
     def line_of_sight(self, links: Links) -> Bool:
         """Which links have one, (..., L, K)."""
         return self.model.line_of_sight(_drawn(links), links.horizontal, *self.heights(links))
+
+    def rician_db(self, links: Links, rngs: Generators) -> Float:
+        """Rician factors in dB, (n, L, K), each drawn by itself where there is a line of sight; else -inf."""
+        mean, deviation = self.model.rician_db
+        return np.where(self.line_of_sight(links), mean + deviation * normals(rngs, links.distance.shape), -np.inf)
 
 
 def _drawn(links: Links) -> Float:
@@ -194,7 +199,7 @@ class ByState:
         """Refuse a path loss that knows no line of sight."""
         chosen = PATH_LOSSES.of(config, "path_loss")
         require(
-            _standard(chosen) is not None,
+            standard(chosen) is not None,
             "shadowing",
             config.shadowing,
             f"goes with path losses of TR 38.901 only, path_loss={config.path_loss!r} knows no line of sight",
@@ -207,21 +212,21 @@ class ByState:
 
     def decorrelations(self, config: Propagation) -> tuple[float, float]:
         """Metres to 1/e, with a line of sight and without."""
-        standard = _standard(config.large_scale.path_loss)
-        assert standard is not None
-        return standard.model.shadowing_decorrelation
+        scenario = standard(config.large_scale.path_loss)
+        assert scenario is not None
+        return scenario.model.shadowing_decorrelation
 
-    def of(self, links: Links, config: Propagation, *normals: Float) -> Float:
+    def of(self, links: Links, config: Propagation, *drawn: Float) -> Float:
         """Shadowing in dB of standard normals (..., L, K) with a line of sight and without."""
-        standard = _standard(config.large_scale.path_loss)
-        assert standard is not None
-        sees = standard.line_of_sight(links)
-        heights = standard.heights(links)
-        deviation = standard.model.deviation_db(sees, links.horizontal, config.carrier_ghz, *heights)
-        return deviation * np.where(sees, *normals)
+        scenario = standard(config.large_scale.path_loss)
+        assert scenario is not None
+        sees = scenario.line_of_sight(links)
+        heights = scenario.heights(links)
+        deviation = scenario.model.deviation_db(sees, links.horizontal, config.carrier_ghz, *heights)
+        return deviation * np.where(sees, *drawn)
 
 
-def _standard(path_loss: PathLoss) -> TR38901 | None:
+def standard(path_loss: PathLoss) -> TR38901 | None:
     """The scenario of TR 38.901 that a path loss is, or that somebody's own is."""
     inner = path_loss.own if isinstance(path_loss, OwnPathLoss) else path_loss
     return inner if isinstance(inner, TR38901) else None
