@@ -2,7 +2,7 @@
 
 The channel is h = e^(j theta) h_los + g, with theta uniform and g ~ CN(0, R). Its mean over phases is zero, so that
 linear estimates and maximum ratio use the second-order statistics R + h_los h_los^H where those of Rayleigh channels
-use R (Ozdogan, Bjornson, Larsson, IEEE TCOM 67(5), 2019; Ozdogan, Bjornson, Zhang, IEEE TWC 18(8), 2019; Wang et al.,
+use R (Ozdogan, Bjornson, Larsson, IEEE TCOM 67(5), 2019; Ozdogan, Bjornson, Zhang, IEEE TWC 18(11), 2019; Wang et al.,
 IEEE Communications Letters 25(4), 2021). They are no Gaussian channels of that covariance: fourth moments differ
 (`cfenvs.radio.uatf.mr_moments`), and estimation errors are uncorrelated with estimates but not independent of them.
 """

@@ -146,7 +146,7 @@ def mr_moments(
 
     Arguments as `estimation_covariances`. `sight` (L, K, N) are lines of sight h_los with unknown phases, which R
     includes (`cfenvs.radio.rician`): their power does not fluctuate, so that the variance among users of one pilot is
-    less by |p tau_p h_il^H Psi^-1 R_kl h_il|^2 (Ozdogan, Bjornson, Zhang, IEEE TWC 18(8), 2019, for one antenna).
+    less by |p tau_p h_il^H Psi^-1 R_kl h_il|^2 (Ozdogan, Bjornson, Zhang, IEEE TWC 18(11), 2019, for one antenna).
     """
     pilots = np.asarray(pilots)
     filters = pilot_filter(R, pilots, pilot_power, tau_p, sending)

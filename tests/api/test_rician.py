@@ -111,7 +111,7 @@ def test_what_does_not_go_together_is_refused(options, message):
 
 
 def test_factors_that_are_asked_for_must_be_given():
-    with pytest.raises(ValueError, match="network lacks .rician_db."):
+    with pytest.raises(ValueError, match=r"network lacks .rician_db."):
         made(rician_db="given")
 
 
@@ -125,3 +125,17 @@ def test_users_with_a_line_of_sight_walk_over_open_ground_too():
     before = still.simulator.rates_at(np.full((1, 5), 100.0))
     still.step(np.ones(5, np.float32))
     np.testing.assert_allclose(still.simulator.rates_at(np.full((1, 5), 100.0)), before, rtol=1e-9)
+
+
+def test_factors_of_links_near_large_arrays_are_those_given():
+    XL = {"bs_array": (3, 3), "ue_array": (2, 2), "base_stations": 2, "users": 2, "rician_factor": 2.0}
+    network = {"rician_db": [[10.0 * np.log10(2.0)] * 2] * 2}
+    rates = []
+    for given in (None, network, {"rician_db": [[-np.inf, 10.0], [3.0, 0.0]]}):
+        env = gym.make("XLMIMOPower-v0", network=given, **XL)
+        env.reset(seed=0)
+        rates.append(env.step(np.ones(2, np.float32))[4]["rates"])
+    np.testing.assert_allclose(rates[1], rates[0], rtol=1e-9)
+    assert (abs(rates[2] - rates[0]) > 1e-3).all()
+    with pytest.raises(ValueError, match=r"network.'rician_db'. goes with rician_factor above 0"):
+        gym.make("XLMIMOPower-v0", network=network, base_stations=2, users=2)
