@@ -115,49 +115,70 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     orientation = None
     if config.antennas > 1:
         orientation = replaced(given, "orientation", np.zeros((*n, config.access_points)))
-    scattering = scattered(config, between, gains, orientation, given)
-    factors = rician_factors(config, between, given, rngs)
-    scattering, sight = with_sight(config, between, gains, orientation, factors, scattering)
-    kept = shadow if config.wandering else None
-    return Scenario(
+    return network_of(
+        config,
+        between,
+        given,
+        rngs,
         access_points=access_points,
         users=users,
         height=heights,
         gains=gains,
         pilots=pilots,
-        side=side,
-        period=config.period,
-        scattering=scattering,
-        serving=config.clustering(gains, pilots, config),
         orientation=orientation,
-        shadowing_db=kept,
+        shadowing_db=shadow if config.wandering else None,
         still_db=still,
         fields=fields,
         user_height=None if fields is None else between.user_height,
-        sight=sight,
     )
 
 
-def scattered(
+def network_of(
     config: CellFreeConfig,
-    links: geometry.Links,
-    gains: Float,
-    orientation: Float | None = None,
+    links: geometry.Links | None,
     given: Sequence[Given] = (),
+    rngs: Sequence[np.random.Generator] = (),
+    **parts: Any,
+) -> Scenario:
+    """Networks (n,) of these parts of a `Scenario`, with what follows from them: scattering, lines of sight, clusters.
+
+    Links are asked for with several antennas or lines of sight only, generators where Rician factors are drawn; what
+    is `given` replaces the model of scattering, and factors.
+    """
+    gains, orientation = parts["gains"], parts["orientation"]
+    scattering, sight = None, None
+    if links is not None and (config.antennas > 1 or config.rician_db is not None):
+        azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
+        scattering = _scattering(config, links, gains, azimuth, given)
+        factors = _rician_db(config, links, given, rngs)
+        if factors is not None:
+            sight = rician.line_of_sight(gains, factors, azimuth, links.elevation, config.antennas)
+            scattering = None if scattering is None else rician.whole_correlation(scattering, factors, sight)
+    return Scenario(
+        side=config.side,
+        period=config.period,
+        scattering=scattering,
+        sight=sight,
+        serving=config.clustering(gains, parts["pilots"], config),
+        **parts,
+    )
+
+
+def _scattering(
+    config: CellFreeConfig, links: geometry.Links, gains: Float, azimuth: Float, given: Sequence[Given]
 ) -> Complex | None:
     """Spatial correlation (n, L, K, N, N) of links with these gains; None for single antennas.
 
-    Arrays face east, or as their orientation (n, L) is in radians; what is given of n networks replaces the model.
+    Azimuths (n, L, K) are those that arrays see; what is given of n networks replaces the model.
     """
     if config.antennas == 1:
         return None
-    azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
     correlation = local_scattering(azimuth, links.elevation, config.antennas, *config.angular_stds)
     return gains[..., None, None] * replaced(given, "correlation", correlation)
 
 
-def rician_factors(
-    config: CellFreeConfig, links: geometry.Links, given: Sequence[Given], rngs: Sequence[np.random.Generator] = ()
+def _rician_db(
+    config: CellFreeConfig, links: geometry.Links, given: Sequence[Given], rngs: Sequence[np.random.Generator]
 ) -> Float | None:
     """Rician factors in dB (n, L, K), given, drawn or the same for all; None where fading is Rayleigh."""
     if config.rician_db is None:
@@ -167,23 +188,7 @@ def rician_factors(
             raise ValueError('network lacks "rician_db": rician_db="given" takes it from there')
         return np.array([parts["rician_db"] for parts in given])
     if config.rician_db == "3gpp":
-        standard_path = standard(config.large_scale.path_loss)
-        assert standard_path is not None
-        return standard_path.rician_db(links, rngs)
+        path_loss = standard(config.large_scale.path_loss)
+        assert path_loss is not None
+        return path_loss.rician_db(links, rngs)
     return np.full(links.distance.shape, float(config.rician_db))
-
-
-def with_sight(
-    config: CellFreeConfig,
-    links: geometry.Links,
-    gains: Float,
-    orientation: Float | None,
-    rician_db: Float | None,
-    scattering: Complex | None,
-) -> tuple[Complex | None, Complex | None]:
-    """Spatial correlations (n, L, K, N, N) of whole channels, and their lines of sight (n, L, K, N)."""
-    if rician_db is None:
-        return scattering, None
-    azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
-    sight = rician.line_of_sight(gains, rician_db, azimuth, links.elevation, config.antennas)
-    return None if scattering is None else rician.whole_correlation(scattering, rician_db, sight), sight

@@ -13,7 +13,7 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
-from cfenvs.cell_free.scenario import Scenario, draw_scenarios, rician_factors, scattered, with_sight
+from cfenvs.cell_free.scenario import Scenario, draw_scenarios, network_of
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
 from cfenvs.core.drops import Given
@@ -193,29 +193,19 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         rows, gains = self.scenarios.rows, self.gains[worlds]
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
-        config, scattering, sight, orientation = self.config, None, None, rows("orientation")
-        orientation = None if orientation is None else orientation[worlds]
-        if not self._moving:
-            scattering, sight = (None if rows(name) is None else rows(name)[worlds] for name in ("scattering", "sight"))
-        elif config.antennas > 1 or config.rician_db is not None:
+        config, links, orientation = self.config, None, rows("orientation")
+        if config.antennas > 1 or config.rician_db is not None:
             links = link_geometry(access_points, users, config.period, heights_of(heights, gains.shape[1:]))
-            given = self.walks.given(worlds, self.steps[worlds])
-            scattering = scattered(config, links, gains, orientation, given)
-            factors = rician_factors(config, links, given)
-            scattering, sight = with_sight(config, links, gains, orientation, factors, scattering)
-        pilots = self.pilots[worlds]
-        return Scenario(
+        return network_of(
+            config,
+            links,
+            self.walks.given(worlds, self.steps[worlds]) if self._moving else (),
             access_points=access_points,
             users=users,
             height=heights,
             gains=gains,
-            pilots=pilots,
-            side=config.side,
-            period=config.period,
-            scattering=scattering,
-            serving=config.clustering(gains, pilots, config),
-            orientation=orientation,
-            sight=sight,
+            pilots=self.pilots[worlds],
+            orientation=None if orientation is None else orientation[worlds],
         )
 
     @property
