@@ -88,8 +88,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     past rates.
 
     With `mobility="random-waypoint"` users walk, `speed` m/s times `step_duration` s in a step, and gains, shadowing,
-    estimates and every `pilot_period` steps pilots follow. Options of reports say how late and how coarsely a network
-    is told its rates; what is earned stays the same.
+    estimates and every `pilot_period` steps pilots follow; with "map" they walk through a mapped town. Options of
+    reports say how late and how coarsely a network is told its rates; what is earned stays the same.
 
     Action Space
     ------------

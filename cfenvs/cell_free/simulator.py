@@ -23,7 +23,7 @@ from cfenvs.power.given import heights_of
 from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator, Start
-from cfenvs.power.walks import Ground, Walks
+from cfenvs.power.walks import Walks
 from cfenvs.radio.draws import words
 from cfenvs.radio.geometry import link_geometry, nearest_first
 from cfenvs.radio.path_loss import linear_to_db
@@ -81,7 +81,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._activity = make_activity(config, num_worlds)
         self._moving = config.mobility != "static"
         if self._moving:
-            self.walks = Walks(config, num_worlds, config.access_points)
+            self.walks = Walks(config, num_worlds, config.access_points, self.given.map)
             self._gains, self._positions = self.walks.at(self.steps)
             self._pilots = np.zeros(shape, np.int64)
             self._assignment_keys = np.zeros(num_worlds, np.uint64)
@@ -167,7 +167,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self._assignment_keys[worlds] = words(rngs, 1)[:, 0]
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             scenario = self.scenario(world)
-            self.walks.start(world, Ground(self.config, scenario, scenario.access_points), rng)
+            self.walks.start(world, scenario, scenario.access_points, rng)
 
     def _walk_on(self, was_sending: Bool) -> None:
         """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
@@ -224,11 +224,12 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
         config, links, orientation = self.config, None, rows("orientation")
-        if config.antennas > 1:
+        if config.antennas > 1 or config.rician_db is not None:
             links = link_geometry(access_points, users, config.period, heights_of(heights, gains.shape[1:]))
         return network_of(
             config,
             links,
+            self.walks.given(worlds, self.steps[worlds]) if self._moving else (),
             access_points=access_points,
             users=users,
             height=heights,
