@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Array, Bool, Float
+from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
@@ -64,6 +64,16 @@ class OwnDraws(PowerPolicy):
         self._listener = Listener(config, env.num_envs)
         # What is learned of one step is not what holds in the next.
         self._averages = config.fading != "average" or config.report_noise_db > 0
+
+    @property
+    def corrections(self) -> Float:
+        """What each user's SINR is multiplied by, (E, K), by what was reported."""
+        return self._correction
+
+    @property
+    def reports(self) -> Int:
+        """How many have told it so, (E, K)."""
+        return self._reports
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Heed the reports, then find the powers for those who are active now."""
