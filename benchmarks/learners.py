@@ -51,8 +51,16 @@ MODEL_FREE: dict[str, Any] = {"train": "model-free", "episodes": 16, "batch_size
 """Of the graph policy of cell-free networks: a tenth of the budget, and less than a minute."""
 
 
-MIXED: dict[str, Any] = {"mixed": True, "num_envs": 16, "episodes": 200, "validation_networks": 2}
-"""Of the graph policy of cell-free networks of any size."""
+DRAWS: dict[str, Any] = {"draws": 20, "num_envs": 16, "episodes": 120}
+"""Of the graph policy on own draws."""
+MIXED: dict[str, Any] = {
+    "mixed": True,
+    "num_envs": 8,
+    "episodes": 60,
+    "validate_every": 20,
+    "validation_networks": 1,
+}
+"""Of that for networks of any size: a twentieth of the budget."""
 XL_MIXED: dict[str, Any] = {"mixed": True, "validation_networks": 16}
 """Of that of XL-MIMO."""
 
