@@ -61,7 +61,7 @@ MIXED: dict[str, Any] = {
     "validation_networks": 1,
 }
 """Of that for networks of any size: a twentieth of the budget."""
-XL_MIXED: dict[str, Any] = {"mixed": True, "validation_networks": 16}
+XL_MIXED: dict[str, Any] = {"mixed": True, "rounds": 1500, "validate_every": 500, "validation_networks": 8}
 """Of that of XL-MIMO."""
 
 
