@@ -30,6 +30,7 @@ from torch import Tensor
 from baselines.common.arguments import KeptArgs, WorldsArgs, command_line
 from baselines.common.few_worlds import FEW, Compiled
 from baselines.common.graphs import GraphNet, Network, decibels
+from baselines.common.reported import Bounds
 from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.ways import Situation, Tensors, WayArgs, tensors, way_of
 from baselines.common.xl_mimo import NewNetworks
@@ -44,6 +45,8 @@ STRONGEST = 4
 """Gains that a node knows each by itself."""
 NODE, EDGE = STRONGEST + 12, 5
 """Features of a user, and of a pair."""
+OF_DRAWS = 4
+"""Further features of a user where there are own draws: its correction, how many reports have told it, and bounds."""
 
 
 def _sizes(users: int, stations: int, antennas: int, pilots: int, path_loss: str = "urban-micro") -> dict[str, Any]:
@@ -98,8 +101,8 @@ class Args(WayArgs, KeptArgs, WorldsArgs):
 
     @property
     def nodes(self) -> int:
-        """Features of a user that the network sees: of own draws also its correction, and how many reports told it."""
-        return NODE + (2 if self.draws else 0)
+        """Features of a user that the network sees."""
+        return NODE + (OF_DRAWS if self.draws else 0)
 
 
 class Memory:
@@ -175,9 +178,9 @@ def _over(terms: Float, counted: Bool) -> Float:
 
 
 def situation(
-    memory: Memory, networks: Networks, prices: Float, worlds: Int, draws: OwnDraws | None = None
+    memory: Memory, networks: Networks, prices: Float, worlds: Int, of_draws: Sequence[Float] = ()
 ) -> Situation:
-    """What the CPU knows in W worlds of users and pairs; `prices` (E, K) are logarithms."""
+    """What the CPU knows in W worlds of users and pairs; `prices` (E, K) are logarithms, `of_draws` more features."""
     active, before, prices = memory.active[worlds], memory.before[worlds], prices[worlds]
     joined, left = active & ~before, ~active & before
     guess = prices - _over(prices * active, active)
@@ -186,8 +189,7 @@ def situation(
     told = [active, before, joined, left, np.isfinite(memory.prices[worlds]), 0.2 * guess]
     told += [0.2 * report for report in logarithms]
     told += [0.5 * np.log1p(memory.age[worlds])] + [0.5 * count for count in among]
-    if draws is not None:
-        told += [np.log(draws.corrections[worlds]), 0.5 * np.log1p(draws.reports[worlds])]
+    told += [feature[worlds] for feature in of_draws]
     nodes = np.concatenate([networks.gains[worlds], np.stack(told, axis=-1)], axis=2).astype(np.float32)
     edges = networks.pairs[worlds].astype(np.float32)
     return Situation(nodes, edges, active, active | before, guess.astype(np.float32), prices.astype(np.float32))
@@ -251,6 +253,7 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         self._listener = Listener(self._config, env.num_envs)
         if self._draws is not None:
             self._draws.begin(env)
+            self._bounds = Bounds(env.num_envs, self._config)
 
     def see(self, observations: Array, infos: dict[str, Any]) -> tuple[Float32, Int]:
         """Shares (E, K) without a correction, and the worlds that have one."""
@@ -266,12 +269,17 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
             self._prices = guessed(self._memory, self._features)
         else:  # of SINRs that are all the same
             self._prices = np.log(np.where(active, self._draws.act(observations, infos), 1.0))
+            self._bounds.hear(self._draws)
+            self._bounds.forget(new)
         shares = np.exp(self.corrector.legal(self._prices, active)).astype(np.float32)
         return shares, changed if exact(self._config) else np.arange(len(active))
 
     def situation(self, worlds: Int) -> Situation:
         """What is known in some of them."""
-        return situation(self._memory, self._features, self._prices, worlds, self._draws)
+        of_draws: list[Float] = []
+        if self._draws is not None:
+            of_draws = [np.log(self._draws.corrections), 0.5 * np.log1p(self._draws.reports), *self._bounds.features()]
+        return situation(self._memory, self._features, self._prices, worlds, of_draws)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power."""

@@ -50,7 +50,7 @@ validation networks with training seeds 100 to 102."""
 MODEL_FREE: dict[str, Any] = {"train": "model-free", "episodes": 16, "batch_size": 32, "validate_every": 4}
 """Of the graph policy of cell-free networks: a tenth of the budget, and less than a minute."""
 
-DRAWS: dict[str, Any] = {"draws": 40, "rounds": 4, "num_envs": 16, "episodes": 60, "validate_every": 20}
+DRAWS: dict[str, Any] = {"draws": 40, "rounds": 4, "num_envs": 16, "episodes": 100, "validate_every": 20}
 """Of the graph policy on own draws."""
 MIXED: dict[str, Any] = {"mixed": True, "num_envs": 8, "episodes": 40, "validate_every": 20, "validation_networks": 1}
 """Of that for networks of any size: a thirtieth of the budget."""

@@ -71,6 +71,11 @@ class OwnDraws(PowerPolicy):
         return self._correction
 
     @property
+    def told(self) -> tuple[Bool, Float, Float]:
+        """Who has reported since the last step, what SINR, and what that of the draws had been then, (E, K) each."""
+        return self._told
+
+    @property
     def reports(self) -> Int:
         """How many have told it so, (E, K)."""
         return self._reports
@@ -95,6 +100,7 @@ class OwnDraws(PowerPolicy):
         heard = self._listener.hear(infos, np.where(sent, model, 0.0))
         told = heard.new & (heard.noted > 0)
         reported = np.maximum(np.expm1(np.log(2.0) * heard.rates / self._prelog), LEAST_SINR)
+        self._told = told, reported, np.maximum(heard.noted, LEAST_SINR)
         step = np.where(told, reported / np.maximum(heard.noted * self._correction, LEAST_SINR), 1.0)
         self._reports += told
         weight = 1.0 / (1.0 + self._reports) if self._averages else 1.0

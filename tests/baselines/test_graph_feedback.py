@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from baselines import graph_feedback  # noqa: E402
+from baselines.common.reported import WIDEST_DB, Bounds  # noqa: E402
 from baselines.common.runs import CHECKPOINT  # noqa: E402
 from baselines.graph_feedback import Args, Corrector, GraphFeedback, train  # noqa: E402
 from benchmarks.cells import load_protocol  # noqa: E402
@@ -126,6 +127,29 @@ def test_untrained_on_own_draws_it_is_own_draws(reports):
         found, expected = (policy.act(observations, infos) for policy in policies)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
         observations, _, _, _, infos = env.step(found)
+
+
+class Told:
+    """Own draws of one user that has reported what SINR, where theirs had been another."""
+
+    def __init__(self, reported_db, expected_db):
+        sinr = 10.0 ** (np.array([[reported_db, expected_db]]).T / 10.0)
+        self.told = np.ones((1, 1), bool), sinr[:1], sinr[1:]
+
+
+def test_bounds_are_steps_of_reports_until_one_contradicts():
+    config = gym.make(ID, preset="small", users=1, report_bits=2).unwrapped.config
+    bounds = Bounds(1, config)  # steps of 5 dB around -0.5, 4.5, 9.5 and 14.5
+    for reported, expected, low, high in (
+        (4.5, 6.0, -4.0, 1.0),
+        (9.5, 8.0, -1.0, 1.0),
+        (14.5, 11.5, 0.5, 1.0),
+        (-0.5, 8.0, -WIDEST_DB, -6.0),
+    ):
+        bounds.hear(Told(reported, expected))
+        np.testing.assert_allclose([bounds.low[0, 0], bounds.high[0, 0]], [low, high], atol=1e-9)
+    bounds.forget(np.ones(1, bool))
+    assert (bounds.low, bounds.high) == (-WIDEST_DB, WIDEST_DB)
 
 
 def test_of_inexact_reports_every_step_is_corrected():
