@@ -50,6 +50,10 @@ validation networks with training seeds 100 to 102."""
 MODEL_FREE: dict[str, Any] = {"train": "model-free", "episodes": 16, "batch_size": 32, "validate_every": 4}
 """Of the graph policy of cell-free networks: a tenth of the budget, and less than a minute."""
 
+REGRESSION: dict[str, Any] = {"train": "regression", "episodes": 32, "validate_every": 8}
+"""Of the same, on the optima of a fifth of the budget."""
+XL_REGRESSION: dict[str, Any] = {"train": "regression", "rounds": 150, "num_envs": 16, "learning_rate": 1e-2}
+"""Of that of XL-MIMO, whose best powers take 34 ms a network to find."""
 DRAWS: dict[str, Any] = {"draws": 40, "rounds": 4, "num_envs": 16, "episodes": 100, "validate_every": 20}
 """Of the graph policy on own draws."""
 MIXED: dict[str, Any] = {"mixed": True, "num_envs": 8, "episodes": 40, "validate_every": 20, "validation_networks": 1}
