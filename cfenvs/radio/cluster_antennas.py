@@ -19,7 +19,7 @@ import numpy as np
 
 from cfenvs.kernels import inlined
 from cfenvs.radio.lanes import add, div, load, mul, neg, splat, store, sub
-from cfenvs.radio.mmse_kernel import _COMPLEX, _IM, _tile
+from cfenvs.radio.mmse_kernel import _COMPLEX, _IM, _accumulate_tile, _tile
 
 # Rows of A that are multiplied with all others, one after the other, while a second-level cache holds them.
 _ROWS = 64
@@ -42,17 +42,8 @@ def _shared_matrix(g, g_row, rows, length, a, a_row):
     for first in range(0, rows, _ROWS):
         for i in range(first, rows, 2):
             for j in range(first, min(first + _ROWS, i + 1), 2):
-                t0 = i * a_row + j * _COMPLEX
-                t1 = t0 + a_row
-                re00, im00, re01, im01, re10, im10, re11, im11 = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
-                store(a, t0, re00)
-                store(a, t0 + _IM, im00)
-                store(a, t0 + _COMPLEX, re01)
-                store(a, t0 + _COMPLEX + _IM, im01)
-                store(a, t1, re10)
-                store(a, t1 + _IM, im10)
-                store(a, t1 + _COMPLEX, re11)
-                store(a, t1 + _COMPLEX + _IM, im11)
+                sums = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
+                _accumulate_tile(a, i * a_row + j * _COMPLEX, a_row, sums, True)
 
 
 @inlined
