@@ -1,11 +1,12 @@
 """Combiners of user-centric clusters from one matrix over all antennas, which the users share.
 
-`cfenvs.radio.cluster_kernel` makes a matrix of users for each user: |S_k|^2 |M_k| N. Where nearly everybody shares an
-access point with everybody, as in large networks on few pilots, these are nearly the same sums again and again. Here
+`cfenvs.radio.cluster_kernel` makes a matrix of the users in S_k for each user k. Where nearly everybody shares an access
+point with everybody, as in large networks on few pilots, these are nearly the same sums again and again. Here
 
     A = sum_i p_i hh_i hh_i^H,    A_k = A on the antennas of M_k - the few users outside S_k + Z_k,
 
-and v_k ~ A_k^-1 hh_k: A is made once for all users, and what is left for each is the Cholesky factor of |M_k| N rows.
+and v_k ~ A_k^-1 hh_k: A is made once for all users, and what is left for each is the Cholesky factor of as many rows as
+there are antennas in M_k.
 
 The user's own estimate stands under A_k as one more row: of [[A_k, hh], [hh^H, c]] the last column of the inverse is
 (-A_k^-1 hh, 1) over c - hh^H A_k^-1 hh, which the routines for the matrix of users give. With c = 1 + 1 / p_k that is
