@@ -77,7 +77,7 @@ class Args(KeptArgs, WorldsArgs):
     neighborhood: int = 4
     """Clusters whose reports one sees beside its own; of users, four times as many users."""
     num_envs: int = 16
-    episodes: int = 20
+    episodes: int = 12
     """Episodes of training, each with new networks in all worlds."""
     hidden: int = 32
     """Units in each of two layers."""
@@ -89,7 +89,7 @@ class Args(KeptArgs, WorldsArgs):
     """Length that gradients are cut to."""
     validation_networks: int = 16
     """Networks that the learning curve is measured on."""
-    validate_every: int = 5
+    validate_every: int = 4
     """Episodes between points of the learning curve."""
     checkpoint_every: int = 10
     """Episodes between checkpoints."""

@@ -80,6 +80,13 @@ class ClustersView(AgentsView[Float]):
         some_active = (held & simulator.acted_active[:, None, :]).any(axis=2)
         return objective_over(simulator, self._cells.members(holders)) * some_active
 
+    def played(self, best: Any, world: int) -> Any:
+        """With the action by slots, (C, S): 0 in empty ones."""
+        users = self._cells.users[world]
+        action = np.where(users >= 0, best.action[np.maximum(users, 0)], np.zeros((), best.action.dtype))
+        action.flags.writeable = False
+        return best._replace(action=action)
+
     def situation(self) -> Arrays:
         """`users` in slots, -1 in empty ones, which are `active`, and whence they `came_from`; each (E, C, S).
 

@@ -172,6 +172,10 @@ class View(ABC, Generic[Command]):
     def reward(self) -> Float:
         """Rewards of the last step, a new array."""
 
+    def played(self, best: Any, world: int) -> Any:
+        """What is best in a world, with its action as this view takes it: by default as the simulator says it."""
+        return best
+
     def situation(self) -> Arrays:
         """Infos that describe what the next action meets: new arrays by name."""
         return {}

@@ -1,11 +1,12 @@
 """Combiners of user-centric clusters from one matrix over all antennas, which the users share.
 
-`cfenvs.radio.cluster_kernel` makes a matrix of users for each user: |S_k|^2 |M_k| N. Where nearly everybody shares an
-access point with everybody, as in large networks on few pilots, these are nearly the same sums again and again. Here
+`cfenvs.radio.cluster_kernel` makes a matrix of the users in S_k for each user k. Where nearly everybody shares an access
+point with everybody, as in large networks on few pilots, these are nearly the same sums again and again. Here
 
     A = sum_i p_i hh_i hh_i^H,    A_k = A on the antennas of M_k - the few users outside S_k + Z_k,
 
-and v_k ~ A_k^-1 hh_k: A is made once for all users, and what is left for each is the Cholesky factor of |M_k| N rows.
+and v_k ~ A_k^-1 hh_k: A is made once for all users, and what is left for each is the Cholesky factor of as many rows as
+there are antennas in M_k.
 
 The user's own estimate stands under A_k as one more row: of [[A_k, hh], [hh^H, c]] the last column of the inverse is
 (-A_k^-1 hh, 1) over c - hh^H A_k^-1 hh, which the routines for the matrix of users give. With c = 1 + 1 / p_k that is
@@ -19,7 +20,7 @@ import numpy as np
 
 from cfenvs.kernels import inlined
 from cfenvs.radio.lanes import add, div, load, mul, neg, splat, store, sub
-from cfenvs.radio.mmse_kernel import _COMPLEX, _IM, _tile
+from cfenvs.radio.mmse_kernel import _COMPLEX, _IM, _accumulate_tile, _tile
 
 # Rows of A that are multiplied with all others, one after the other, while a second-level cache holds them.
 _ROWS = 64
@@ -42,17 +43,8 @@ def _shared_matrix(g, g_row, rows, length, a, a_row):
     for first in range(0, rows, _ROWS):
         for i in range(first, rows, 2):
             for j in range(first, min(first + _ROWS, i + 1), 2):
-                t0 = i * a_row + j * _COMPLEX
-                t1 = t0 + a_row
-                re00, im00, re01, im01, re10, im10, re11, im11 = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
-                store(a, t0, re00)
-                store(a, t0 + _IM, im00)
-                store(a, t0 + _COMPLEX, re01)
-                store(a, t0 + _COMPLEX + _IM, im01)
-                store(a, t1, re10)
-                store(a, t1 + _IM, im10)
-                store(a, t1 + _COMPLEX, re11)
-                store(a, t1 + _COMPLEX + _IM, im11)
+                sums = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
+                _accumulate_tile(a, i * a_row + j * _COMPLEX, a_row, sums, True)
 
 
 @inlined
