@@ -2,6 +2,7 @@ r"""One policy for every cell-free network: rate feedback that a graph network c
 
     python -m baselines.graph_feedback --episodes 120 --folder runs/graph
     python -m baselines.graph_feedback --train model-free --episodes 40
+    python -m baselines.graph_feedback --mixed --draws 40 --rounds 4 --num-envs 8 --episodes 40
     python -m cfenvs play CellFreeUplinkPower-v0 --policy runs/graph/checkpoint.pt --library \
         baselines.graph_feedback:GraphFeedback
 
@@ -9,6 +10,11 @@ While nobody comes or goes, a round of rate feedback finds what is best from rep
 the one step after a change, about which no report tells yet. There a graph over the users, who may be any number,
 corrects it: nodes know their gains, last reports and prices (the power that one unit of SINR has cost, kept while a
 user is away), edges how much two users' gains overlap and whether they share a pilot.
+
+With `--draws` it corrects the powers of own draws (`cfenvs.policies.OwnDraws`) instead, which simulate channels of the
+CPU's own: nodes then also know how reports have corrected them, and between what bounds reports say that they err. That
+takes networks of sizes that nobody has trained on (`--mixed` trains on many), and reports that are rounded, late or
+have errors, where every step is corrected.
 
 What is climbed is a soft minimum of the rates, in one of three ways (`baselines.common.ways`): through the physics,
 where `cfenvs.adapters.torch.rates` gives the rates that powers would bring in the situation at hand, with their

@@ -135,11 +135,3 @@ def test_rounded_and_late_reports_help_less_than_exact_ones_and_more_than_none()
         rewards, best = episode(OwnDraws(draws=8, rounds=3), env)
         mean[name] = (rewards / best)[:, -4:].mean()
     assert mean["exact"] > mean["rounded, late"] > mean["wrong by 3 dB"] > mean["lost"]
-
-
-def test_prices_from_reports_with_errors_are_averaged(monkeypatch):
-    noisy = {"preset": "small", "activity": "static", "report_noise_db": 3.0}
-    protocol = Protocol(env_id=ID, env_kwargs=noisy, num_scenarios=8, first_scenario=900_000, traced=0)
-    averaged = evaluate(RateFeedbackWithMemory(3), protocol).objective.mean()
-    monkeypatch.setattr(RateFeedbackWithMemory, "LONGEST", 1)
-    assert averaged > 1.1 * evaluate(RateFeedbackWithMemory(3), protocol).objective.mean()

@@ -90,8 +90,8 @@ TANH_ABOVE: tuple[Any, ...] = tuple(
 TANH_BELOW: tuple[Any, ...] = tuple(
     map(np.float32, (4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06))
 )
-"""Coefficients of x, x^3, ... over those of 1, x^2, ...: the hyperbolic tangent in single precision, as Eigen has it
-(``generic_fast_tanh_float``). Exponentials would be most of the time: they are computed one by one, this by lanes."""
+"""Coefficients of x, x^3, ... over those of 1, x^2, ...: the hyperbolic tangent in single precision, as in Eigen.
+Exponentials would be most of the time: they are computed one by one, this by lanes."""
 FLAT = np.float32(7.9)
 """The tangent is 1 from here on."""
 

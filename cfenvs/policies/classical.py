@@ -157,9 +157,6 @@ class RateFeedbackWithMemory(RateFeedback):
     up to the one number that is broadcast. A user that comes back starts from its old price, one that comes for the
     first time from full power. Rounds go on until `rounds` have passed since the active set last changed.
 
-    Where reports have errors, a price is the mean of all that were found, in dB, and one in `LONGEST` of it the last
-    one, once there are so many; rounds then never end.
-
     Parameters
     ----------
     rounds : int
@@ -169,9 +166,6 @@ class RateFeedbackWithMemory(RateFeedback):
     """
 
     _called = "rate feedback with memory"
-    LONGEST = 10
-    """With reports of two bits, errors of 0.5 dB and one step late: 1 gives a score of .74, 3 of .84, 10 and 20 of .87
-    (32 validation networks)."""
 
     def __init__(self, rounds: int, exponent: float = 1.0) -> None:
         super().__init__(rounds)
@@ -183,8 +177,6 @@ class RateFeedbackWithMemory(RateFeedback):
         """Nobody has a price yet."""
         super().begin(env)
         self._prices = np.zeros(self._shares.shape)
-        self._found = np.zeros(self._shares.shape, np.int64)
-        self._inexact = self._config.report_noise_db > 0
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """One round where rounds are left, else the powers at hand."""
@@ -192,27 +184,18 @@ class RateFeedbackWithMemory(RateFeedback):
         heard = self._listener.hear(infos, infos["powers"])
         sinr = np.expm1(np.log(2.0) * heard.rates / self._prelog)
         told = self._before & (sinr > 0) & heard.new
-        self._prices[told] = self._averaged(heard.noted[told] / sinr[told], told)
+        self._prices[told] = heard.noted[told] / sinr[told]
         new = self.new_networks()
-        self._before[new], self._prices[new], self._found[new] = False, 0.0, 0
+        self._before[new], self._prices[new] = False, 0.0
         self._left[(active != self._before).any(axis=1)] = self.rounds + 1
         known = np.where(active, self._prices, 0.0)
         highest = known.max(axis=1, keepdims=True)
         shares = np.where(known > 0, known / np.where(highest > 0, highest, 1.0), 1.0) ** self.exponent
-        due = (self._left > 0)[:, None] | self._walking | self._inexact
+        due = (self._left > 0)[:, None] | self._walking
         self._shares = np.where(due, np.where(active, shares, 0.0), self._shares)
         self._left -= 1
         self._before = active
         return self._shares
-
-    def _averaged(self, prices: Float, told: Bool) -> Float:
-        """Of users (E, K) that were told, new prices and those that they had."""
-        if not self._inexact:
-            return prices
-        self._found[told] += 1
-        weight = 1.0 / np.minimum(self._found[told], self.LONGEST)
-        had = np.where(self._found[told] > 1, self._prices[told], prices)
-        return np.asarray(had ** (1.0 - weight) * prices**weight)
 
 
 class _Optimum:
