@@ -23,7 +23,7 @@ from cfenvs.evaluation.protocol import HELD_OUT
 
 ERGODIC = 4000
 REALIZATIONS = (40, 100, 200, 400, 1000)
-NETWORKS = 40
+NETWORKS = 20
 
 
 def make(stem: Path, quick: bool = False) -> None:

@@ -20,7 +20,7 @@ from cfenvs.arrays import Float
 from cfenvs.control import fractional
 from cfenvs.evaluation.protocol import HELD_OUT
 
-DROPS = 40
+DROPS = 20
 USERS, ANTENNAS = 6, 9
 GROUPS = (6, 3, 2, 1)
 RECEIVERS = {"mr": "MR", "mr-lsfd": "MR with LSFD", "l-mmse": "L-MMSE"}
