@@ -80,6 +80,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = make_activity(config, num_worlds)
         self._moving = config.mobility != "static"
+        self._changing = self._moving or config.pilots_from == "active" or config.fading != "average"
+        self._fading = self.receiver.fades
         if self._moving:
             self.walks = Walks(config, num_worlds, config.access_points, self.given.map)
             self._gains, self._positions = self.walks.at(self.steps)
@@ -147,8 +149,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             if start.drawn is not None:
                 self.cells.stand(new, start.drawn.access_points)
             self.cells.begin(worlds, self.gains[worlds])
-        changing = self._moving or config.pilots_from == "active" or config.fading != "average"
-        for world in (worlds if changing else new).tolist():
+        for world in (worlds if self._changing else new).tolist():
             self.forget(world)
 
     def _return(self, worlds: Int) -> None:
@@ -286,16 +287,22 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.judge(powers)
         self.active = np.empty_like(active)
         some_end = advance(self._paths, self.steps, self.active, self.truncated)
+        if self._changing:
+            self._follow(active)
+        if self._fading:
+            self.receiver.fade(self.steps)
+        return bool(some_end)
+
+    def _follow(self, was_active: Bool) -> None:
+        """Channels and their estimates change with who walks, who sends pilots, and time."""
         if self._moving:
-            self._walk_on(self._sending(active))
+            self._walk_on(self._sending(was_active))
         elif self.config.pilots_from == "active":
-            for world in np.flatnonzero((self.active != active).any(axis=1)).tolist():
+            for world in np.flatnonzero((self.active != was_active).any(axis=1)).tolist():
                 self.receiver.set_pilots(world, self.scenario(world), self.active[world])
                 self.forget(world)
-        self.receiver.fade(self.steps)
         if self.config.fading != "average":
             self.forget()
-        return bool(some_end)
 
     def find_optimum(self, world: int) -> Optimum:
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])

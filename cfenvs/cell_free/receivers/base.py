@@ -101,6 +101,11 @@ class Receiver(PowerReceiver):
         """Draw the realisation of each world's step; nothing to do where the rate is an average."""
 
     @property
+    def fades(self) -> bool:
+        """Whether `fade` does anything."""
+        return type(self).fade is not Receiver.fade
+
+    @property
     def max_min_is_exact(self) -> bool:
         """Whether the largest minimum of `efficiencies` is proven to the gap that `max_min` tells.
 
