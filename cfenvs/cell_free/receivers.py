@@ -32,9 +32,11 @@ from cfenvs.radio.estimation import (
 )
 from cfenvs.radio.held_fading import held_estimates
 from cfenvs.radio.lanes import LANES
+from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
+from cfenvs.radio.pilot_phase import drawn_pilots
 from cfenvs.radio.spectral_efficiency import cqi, cqi_of_rate
 from cfenvs.radio.uatf import (
     Lsfd,
@@ -253,7 +255,8 @@ class LocalMmseReceiver(_StatisticalReceiver):
 
     def _take_statistics(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config, serving = self.config, scenario.serving
-        h_hat, C = _PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
+        received, filters, C = _drawn(config, config.statistics_realizations, scenario, rng, sending)
+        h_hat = estimates_from_pilots(received, filters, scenario.pilots, config.max_power)
         powers = np.full(config.users, config.max_power)
         moments = lmmse_moments(h_hat, C, powers, serving, serving if self.partial else None)
         sharing = None if serving is None else sharing_users(serving)
@@ -314,11 +317,16 @@ class CentralMmseReceiver(Receiver):
         self._held.estimate(worlds, now, sending, self._batch)
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+        config = self.config
+        if self._held is None and config.pilots_from == "all":
+            received, filters, C = _drawn(config, config.realizations, scenario, rng, sending)
+            self._batch.estimate(world, received, np.sqrt(config.max_power) * filters, scenario.pilots, C)
+            return
+        # Channels and pilot noise are kept only where estimates will be made from them again.
+        phase = _PilotPhase.draw(config, config.realizations, scenario, rng)
         if self._held is not None:
             self._held.hold(world, phase)
-        # Channels and pilot noise are kept only where estimates will be made from them again.
-        self._phases[world] = phase if self.config.pilots_from == "active" else None
+        self._phases[world] = phase if config.pilots_from == "active" else None
         self._batch.set(world, *phase.estimate(scenario, sending))
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
@@ -387,7 +395,7 @@ class BlockMmseReceiver(CentralMmseReceiver):
         return True  # one SINR per user: rounding down to a CQI keeps its order
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        self._roots[world] = fading.matrix_root(scenario.correlation)
+        self._roots[world] = matrix_root(scenario.correlation)
         self._pilots[world] = scenario.pilots
         self.set_pilots(world, scenario, sending)
 
@@ -451,9 +459,12 @@ class _ClusterReceiver(Receiver):
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         if self.config.mobility != "static":
             self._rngs[world] = twin(rng)
-        phase = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
-        self._phases[world] = phase if self.config.pilots_from == "active" else None
-        self._batch.set(world, *phase.hold(scenario, sending))
+        if self.config.pilots_from == "active":
+            phase = self._phases[world] = _PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+            self._batch.set(world, *phase.hold(scenario, sending))
+        else:
+            drawn = _drawn(self.config, self.config.realizations, scenario, rng, sending)
+            self._batch.set(world, *_held_by_clusters(self.config, drawn, scenario))
 
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         rng = self._rngs[world]
@@ -556,7 +567,7 @@ class _FrozenReceiver(_StatisticalReceiver):
         sums: list[Any] = [0.0, 0.0, 0.0]
         for size in sizes:
             batch = _cluster_batch(config, self.scheme, 1, size)
-            batch.set(0, *_PilotPhase.draw(config, size, scenario, rng).hold(scenario, sending))
+            batch.set(0, *_held_by_clusters(config, _drawn(config, size, scenario, rng, sending), scenario))
             moments = batch.moments(0, powers)
             sums = [total + size / count * moment for total, moment in zip(sums, moments, strict=True)]
         self._batch.set(world, central_coefficients(*sums))
@@ -600,7 +611,7 @@ class _PilotPhase:
     def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> _PilotPhase:
         shape = (count, config.access_points, config.antennas)
         normals = fading.complex_normals((*shape, config.users), rng)
-        channels = fading.correlate(normals, fading.matrix_root(scenario.correlation))
+        channels = fading.correlate(normals, matrix_root(scenario.correlation))
         return cls(config, normals, channels, fading.complex_normals((*shape, config.pilot_length), rng))
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
@@ -610,16 +621,39 @@ class _PilotPhase:
 
     def hold(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex, Int, Bool]:
         """What `ClusterBatch.set` holds."""
-        received, filters, C = self._receive(scenario, sending)
-        serving = np.ones(scenario.gains.shape, bool) if scenario.serving is None else scenario.serving
-        return received, np.sqrt(self._config.max_power) * filters, C, scenario.pilots, serving
+        return _held_by_clusters(self._config, self._receive(scenario, sending), scenario)
 
-    def _receive(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
-        """Received pilots (R, L, N, T), filters and the covariance of errors (L, K, N, N)."""
+    def _receive(self, scenario: Scenario, sending: Bool) -> Phase:
         power, length = self._config.max_power, self._config.pilot_length
         received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
-        filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
-        return received, filters, filtered_covariances(scenario.correlation, filters, power, length)[1]
+        return _with_filters(self._config, received, scenario, sending)
+
+
+Phase = tuple[Complex, Complex, Complex]
+"""Received pilots (R, L, N, T), filters and the covariance of the errors of estimates (L, K, N, N)."""
+
+
+def _drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Phase:
+    """The same draws as `_PilotPhase.draw`, of which nothing but the pilots is kept."""
+    root = matrix_root(scenario.correlation)
+    power, length = config.max_power, config.pilot_length
+    received = drawn_pilots(rng, count, root, scenario.pilots, power, length, sending)
+    return _with_filters(config, received, scenario, sending)
+
+
+def _with_filters(config: CellFreeConfig, received: Complex, scenario: Scenario, sending: Bool) -> Phase:
+    R, power, length = scenario.correlation, config.max_power, config.pilot_length
+    filters = pilot_filter(R, scenario.pilots, power, length, sending)
+    return received, filters, filtered_covariances(R, filters, power, length)[1]
+
+
+def _held_by_clusters(
+    config: CellFreeConfig, phase: Phase, scenario: Scenario
+) -> tuple[Complex, Complex, Complex, Int, Bool]:
+    """What `ClusterBatch.set` holds."""
+    received, filters, C = phase
+    serving = np.ones(scenario.gains.shape, bool) if scenario.serving is None else scenario.serving
+    return received, np.sqrt(config.max_power) * filters, C, scenario.pilots, serving
 
 
 class _HeldDraws:
@@ -662,7 +696,7 @@ def _filtering(config: CellFreeConfig, now: Scenario, sending: Bool) -> tuple[Co
             for R, pilots, heard in zip(now.scattering, now.pilots, sending, strict=True)
         ]
         R, filters = (np.array(part) for part in zip(*each, strict=True))
-        return fading.matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
+        return matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
     shared = (now.pilots[:, :, None] == now.pilots[:, None, :]) & sending[:, :, None]
     psi = 1.0 + power * length * (now.gains @ shared.astype(float))
     R = now.correlation

@@ -24,6 +24,8 @@ from numba.extending import models, register_model
 intrinsic: Any = extending.intrinsic
 
 LANES = 4
+COMPLEX = 2 * LANES
+"""Numbers in a complex number of four lanes: the real parts, then the imaginary parts."""
 
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 # NumPy promises the alignment of one element, not of four; on aligned data an unaligned access costs nothing.
