@@ -27,16 +27,16 @@ def held_estimates(
 ) -> None:
     """MMSE channel estimates of held realisations in some worlds; as `cfenvs.radio.estimation` has them.
 
-    Channels are h_kl = R_kl^(1/2) w_kl. Normals and estimates are in lanes (`cfenvs.radio.mmse_kernel`): B groups of 4
+    Channels are h_kl = R_kl^(1/2) w_kl. Normals and estimates are in lanes (`cfenvs.radio.mmse_kernel`), in B groups of
     realisations.
 
     Parameters
     ----------
     worlds : (n,) int array
         Which of the E worlds.
-    normals : (E, B, K, L, N, 2, 4) array
+    normals : (E, B, K, L, N, 2, LANES) array
         w.
-    noise : (E, B, T, L, N, 2, 4) array
+    noise : (E, B, T, L, N, 2, LANES) array
         Of the received pilots; CN(0, 1).
     roots, filters : (n, L, K, N, N) arrays
         Square roots of the spatial correlation, and R Psi^-1, zero for users that send no pilot.
@@ -47,7 +47,7 @@ def held_estimates(
         In mW.
     tau_p : int
         Number of pilots and pilot length.
-    out : (E, B, K, L, N, 2, 4) array
+    out : (E, B, K, L, N, 2, LANES) array
         Estimates, overwritten in these worlds.
     """
     _, num_groups, num_users, num_access_points, num_antennas, _, _ = normals.shape
@@ -80,7 +80,7 @@ def held_estimates(
 
 @inlined
 def add_row(row, factor, vector, start, sums, place):
-    """Add factor * row @ vector to a complex number of four realisations."""
+    """Add factor * row @ vector to a complex number of several realisations."""
     re, im = load(sums, place), load(sums, place + LANES)
     for n in range(len(row)):
         a, b = splat(factor * row[n].real), splat(factor * row[n].imag)

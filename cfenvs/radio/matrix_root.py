@@ -9,7 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Complex
 from cfenvs.kernels import inlined, kernel
-from cfenvs.radio.lanes import COMPLEX, LANES, fma, fnma, load, mul, neg, splat, store
+from cfenvs.radio.lanes import COMPLEX, LANES, aligned, fma, fnma, load, mul, neg, splat, store
 
 SMALL = 8
 """Largest order for which rotations of many matrices at once are faster than LAPACK's one by one."""
@@ -24,8 +24,10 @@ def matrix_root(R: Complex) -> Complex:
 
     Examples
     --------
-    >>> matrix_root(np.array([[[2.0, 2.0j], [-2.0j, 2.0]]])).round(12).tolist()
-    [[[(1+0j), 1j], [-1j, (1+0j)]]]
+    >>> R = np.array([[2.0, 2.0j], [-2.0j, 2.0]])
+    >>> matrix_root(R).round(9) + 0.0
+    array([[1.+0.j, 0.+1.j],
+           [0.-1.j, 1.+0.j]])
     """
     N = R.shape[-1]
     if N == 1:
@@ -46,12 +48,12 @@ def _write_roots(R: Complex, out: Complex) -> None:
     diagonal.
     """
     count, N, _ = R.shape
-    a, v = np.zeros(N * N * COMPLEX), np.zeros(N * N * COMPLEX)
+    a, v = aligned(N * N * COMPLEX), aligned(N * N * COMPLEX)
     c, sr, si = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     total = np.zeros(COMPLEX)
     for first in range(0, count, LANES):
         some = min(LANES, count - first)
-        v[:] = 0.0
+        a[:], v[:] = 0.0, 0.0
         for i in range(N):
             for j in range(N):
                 here = (i * N + j) * COMPLEX

@@ -130,7 +130,7 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
     filters : (L, K, N, N) array
         F: `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
     pilots : (K,) int array
-    out : (ceil(R / 4), K, L, N, 2, 4) array
+    out : (ceil(R / LANES), K, L, N, 2, LANES) array
         Overwritten; missing realisations are zero.
     """
     count, num_aps, num_antennas, num_pilots = received.shape
