@@ -22,6 +22,7 @@ TITLES = {
     "greedy-0.75": "greedy, values x 0.75",
     "greedy-0.5": "greedy, values x 0.5",
     "straightforward-0.75": "straightforward, x 0.75",
+    "straightforward-0.5": "straightforward, x 0.5",
     "distance": "nearest surfaces",
     "always": "always bid",
 }

@@ -299,14 +299,13 @@ def proximal(choices: dict[str, Any], **settings: Any) -> Train:
     return train
 
 
-def bidder(name: str, **options: Any) -> Train:
-    """PPO in self-play."""
+def bidder(name: str, module: str = "ppo_bidder", **options: Any) -> Train:
+    """A bidder of one seat or all, as its module trains it by default."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
-        from baselines import ppo_bidder
-
+        baseline = import_module(f"baselines.{module}")
         shared = dict(protocol.env_kwargs)
-        args = ppo_bidder.Args(
+        args = baseline.Args(
             preset=shared.pop("preset", "default"),
             env_kwargs=shared,
             steps=protocol.training_steps,
@@ -314,9 +313,9 @@ def bidder(name: str, **options: Any) -> Train:
             folder=folder,
             resume=folder is not None,
             **options,
-            **checked(own, ppo_bidder),
+            **checked(own, baseline),
         )
-        policy: Any = ppo_bidder.train(args, progress)[0]
+        policy: Any = baseline.train(args, progress)[0]
         policy.name = name
         points = [(point["at"], point["reward"]) for point in policy.curve]
         policy.learning_curve = curve("reward over budget, exploring", points, policy.training_steps)
