@@ -75,8 +75,8 @@ def write(stem: Path, found: dict[tuple[str, int | None], Sums]) -> None:
         ["receiver", "channels", "full power", "fractional (-1)", "best found", "control is worth", "95 %"],
         rows,
         [
-            f"Mean sum SE in bit/s/Hz over {len(found['mr', None].full)} held-out networks of `default`: 9 base stations, "
-            f"{USERS} users, pilots of full power out of blocks of 200 samples. Known channels cost no samples."
+            f"Mean sum SE in bit/s/Hz over {len(found['mr', None].full)} held-out networks of `default`: 9 base "
+            f"stations, {USERS} users, pilots of full power out of blocks of 200 samples. Known channels cost nothing."
         ],
     )
     lines = [
