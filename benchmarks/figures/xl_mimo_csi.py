@@ -36,10 +36,14 @@ class Sums(NamedTuple):
 
 def make(stem: Path, quick: bool = False) -> None:
     """Write the picture, the table and the data."""
+    count = 4 if quick else DROPS
+    write(stem, {(name, groups): sums(name, groups, count) for name in RECEIVERS for groups in (None, *GROUPS)})
+
+
+def write(stem: Path, found: dict[tuple[str, int | None], Sums]) -> None:
+    """Of what was found for each receiver and number of groups; None where channels are known."""
     from matplotlib.figure import Figure  # heavy, and needed here only
 
-    count = 4 if quick else DROPS
-    found = {(name, groups): sums(name, groups, count) for name in RECEIVERS for groups in (None, *GROUPS)}
     figure = Figure(figsize=(9.6, 4.0), layout="constrained")
     rates, worth = figure.subplots(1, 2)
     sharing = [USERS / groups for groups in GROUPS]
@@ -47,7 +51,7 @@ def make(stem: Path, quick: bool = False) -> None:
         of = [found[name, groups] for groups in GROUPS]
         rates.plot(sharing, [s.full.mean() for s in of], color=colour, marker="o", label=f"{title}, full power")
         rates.plot(sharing, [s.best.mean() for s in of], color=colour, linestyle="--", marker="o", label="best found")
-        worth.plot(sharing, [100.0 * gain(s) for s in of], color=colour, marker="o", label=title)
+        worth.plot(sharing, [100.0 * gains(s).mean() for s in of], color=colour, marker="o", label=title)
     rates.set_ylabel("sum SE, bit/s/Hz")
     worth.set_ylabel("best found over full power, %")
     for axes in (rates, worth):
@@ -61,8 +65,8 @@ def make(stem: Path, quick: bool = False) -> None:
             RECEIVERS[name],
             "known" if groups is None else f"{ANTENNAS * groups} samples, {USERS / groups:g} to a pilot",
             *(f"{part.mean():.2f}" for part in each),
-            f"{100.0 * gain(each):.1f} %",
-            " .. ".join(f"{100.0 * bound:.1f}" for bound in mean_interval((each.best / each.full.mean())[None] - 1.0)),
+            f"{100.0 * gains(each).mean():.1f} %",
+            " .. ".join(f"{100.0 * bound:.1f}" for bound in mean_interval(gains(each)[None])),
         ]
         for (name, groups), each in found.items()
     ]
@@ -71,8 +75,8 @@ def make(stem: Path, quick: bool = False) -> None:
         ["receiver", "channels", "full power", "fractional (-1)", "best found", "control is worth", "95 %"],
         rows,
         [
-            f"Mean sum SE in bit/s/Hz over {count} held-out networks of `default`: 9 base stations, {USERS} users, "
-            "pilots of full power out of blocks of 200 samples. Known channels cost no samples."
+            f"Mean sum SE in bit/s/Hz over {len(found['mr', None].full)} held-out networks of `default`: 9 base "
+            f"stations, {USERS} users, pilots of full power out of blocks of 200 samples. Known channels cost nothing."
         ],
     )
     lines = [
@@ -98,6 +102,6 @@ def sums(receiver: str, groups: int | None, count: int) -> Sums:
     return Sums(full, simulator.rates_at(powers).sum(axis=1), best)
 
 
-def gain(of: Sums) -> float:
-    """The mean at the best powers over that at full power, less one."""
-    return float(of.best.mean() / of.full.mean() - 1.0)
+def gains(of: Sums) -> Float:
+    """What the best powers have beyond full power in every drop, over the mean at full power, (D,)."""
+    return (of.best - of.full) / of.full.mean()
