@@ -1,7 +1,7 @@
 """Combiners of user-centric clusters from one matrix over all antennas, which the users share.
 
-`cfenvs.radio.cluster_kernel` makes a matrix of the users in S_k for each user k. Where nearly everybody shares an access
-point with everybody, as in large networks on few pilots, these are nearly the same sums again and again. Here
+`cfenvs.radio.cluster_kernel` makes a matrix of the users in S_k for each user k. Where nearly everybody shares an
+access point with everybody, as in large networks on few pilots, these are nearly the same sums again and again. Here
 
     A = sum_i p_i hh_i hh_i^H,    A_k = A on the antennas of M_k - the few users outside S_k + Z_k,
 
