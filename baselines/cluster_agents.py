@@ -52,7 +52,7 @@ SMALL: dict[str, Any] = {
 }
 """Networks that are trained in: as dense as `large`, with as many pilots for a user, and quickly drawn."""
 SEES: dict[str, Any] = {"action_type": "continuous", "observation": "rates+gains+pilots+powers+active"}
-FEATURES = 17
+FEATURES = 12
 """Of a user."""
 LEAST = 1e-6
 """Of shares and SINR, whose logarithms are taken."""
@@ -143,29 +143,28 @@ class View:
         shares = np.where(known, np.clip(powers, LEAST, 1.0), 1.0)
         with np.errstate(divide="ignore"):
             logits = np.minimum(np.log(shares) - np.log1p(-shares), NEARLY_FULL)
-        each = np.where(known, sinr[..., own], 0.0), np.log(shares)
         everybody = np.concatenate([known, served[..., others]], axis=-1)
-        here, around = summary(sinr[..., own], known), summary(sinr, everybody)
-        sent = summary(np.log(shares), known)[:1]
-        gaps = [np.where(known, each[0] - pooled, 0.0) for pooled in around[:2]]
+        levels = *summary(sinr, everybody), *summary(sinr[..., own], known)[:2]
+        # Differences alone, which mean the same in networks of any size: how much better off a user is than others.
+        gaps = [np.where(known, np.clip(sinr[..., own] - level, -4.0, 4.0), 0.0) for level in levels]
+        sent = np.log(shares)
+        mean = np.broadcast_to(summary(sent, known)[1], powers.shape)
         gains = told["gains"].reshape(*powers.shape, -1)
         nearest = gains[..., 1] if self._clusters else gains[..., 1:].max(axis=-1)
         pilots = told["pilots"].reshape(*powers.shape, -1)
         mates = (pilots * (active if self._clusters else active[..., others])[:, :, None]).sum(axis=-1)
-        pooled = [np.broadcast_to(value, powers.shape) for value in (*here, *sent, *around)]
-        scaled = [0.2 * value for value in (*each, *pooled)] + [0.5 * np.clip(gap, -4.0, 4.0) for gap in gaps]
+        scaled = [0.5 * gap for gap in gaps] + [0.2 * value for value in (sent, sent - mean, mean)]
         features = np.stack([*scaled, known, gains[..., 0], nearest, 0.5 * mates], axis=-1)
         return Seen(features.astype(np.float32), logits.astype(np.float32))
 
 
-def summary(values: Float, counted: Bool) -> tuple[Float, ...]:
-    """Of the values (E, A, n) that count their mean, least and largest, and whether any does; (E, A, 1), 0 without."""
-    some = counted.any(axis=-1, keepdims=True)
-    number = np.maximum(counted.sum(axis=-1, keepdims=True), 1)
+def summary(values: Float, counted: Bool) -> tuple[Float, Float, Float]:
+    """Of the values (E, A, n) that count the least, the mean and the largest, (E, A, 1); 0 where none does."""
+    some, number = counted.any(axis=-1, keepdims=True), np.maximum(counted.sum(axis=-1, keepdims=True), 1)
     mean = np.where(counted, values, 0.0).sum(axis=-1, keepdims=True) / number
     least = np.where(counted, values, np.inf).min(axis=-1, keepdims=True, initial=np.inf)
     most = np.where(counted, values, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf)
-    return mean, np.where(some, least, 0.0), np.where(some, most, 0.0), some.astype(float)
+    return np.where(some, least, 0.0), mean, np.where(some, most, 0.0)
 
 
 class Corrections(nn.Module):

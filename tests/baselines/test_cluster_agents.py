@@ -40,10 +40,8 @@ def test_features_of_a_user_are_what_was_told_of_it_and_around_it(agents):
     assert seen.features.shape[-1] == module.FEATURES
     of = np.take_along_axis(seen.features.reshape(3, -1, module.FEATURES), places[..., None], axis=1)
     known = simulator.active & (simulator.rates > 0)
-    sinr = np.log(np.expm1(np.log(2) * simulator.rates[known] / simulator.prelog))
-    np.testing.assert_allclose(of[known][:, 0], 0.2 * sinr, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(of[known][:, 1], 0.2 * np.log(simulator.powers[known] / 100.0), rtol=1e-4, atol=1e-6)
-    assert (of[~known][:, :2] == 0).all()
+    np.testing.assert_allclose(of[known][:, 5], 0.2 * np.log(simulator.powers[known] / 100.0), rtol=1e-4, atol=1e-6)
+    assert (of[~known][:, :6] == 0).all()
     assert (of[..., -4] == known).all()
     decibels = 10 * np.log10(simulator.gains.sum(axis=1))
     np.testing.assert_allclose(of[..., -3], (decibels + 20) / 20, rtol=1e-5)
@@ -52,6 +50,14 @@ def test_features_of_a_user_are_what_was_told_of_it_and_around_it(agents):
         mates = [simulator.cells.members(simulator.cells.holders)[e, simulator.cells.holders[e]] for e in range(3)]
     else:
         heard, mates = simulator.gains.max(axis=1), simulator.neighborhoods
+    sinr = np.log(np.expm1(np.log(2) * np.maximum(simulator.rates, 1e-3) / simulator.prelog))
+    seen = known[:, None] & np.array(mates)
+    for column, level in (
+        (0, np.where(seen, sinr[:, None], 99.0).min(2)),
+        (2, np.where(seen, sinr[:, None], -99.0).max(2)),
+    ):
+        expected = np.where(known, 0.5 * np.clip(sinr - level, -4.0, 4.0), 0.0)
+        np.testing.assert_allclose(of[..., column], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(of[..., -2], (10 * np.log10(heard) + 20) / 20, rtol=1e-5)
     shared = (simulator.pilots[:, :, None] == simulator.pilots[:, None]) & ~np.eye(8, dtype=bool)
     np.testing.assert_allclose(of[..., -1], 0.5 * (shared & simulator.active[:, None] & mates).sum(axis=2))
