@@ -49,6 +49,7 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "length": c.pilot_length,
             **_sharing(None if scenario is None else scenario.pilots),
             "assignment": called(c.pilot_assignment),
+            "power": "that of the data" if c.pilot_power == "data" else f"{c.max_power:g} mW",
             "share_left_for_data": simulator.prelog,
         },
         "receiver": {

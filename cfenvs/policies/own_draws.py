@@ -40,13 +40,15 @@ class OwnDraws(PowerPolicy):
         Channel realisations that are simulated in every network.
     rounds : int
         Of the fixed point between two steps.
+    heeds_reports : bool
+        With False nothing is corrected: what can be done by statistics alone.
     """
 
     information = "central"
 
-    def __init__(self, draws: int, rounds: int) -> None:
-        self.draws, self.rounds = draws, rounds
-        self.name = f"own draws ({draws} x {rounds})"
+    def __init__(self, draws: int, rounds: int, heeds_reports: bool = True) -> None:
+        self.draws, self.rounds, self.heeds_reports = draws, rounds, heeds_reports
+        self.name = f"own draws{'' if heeds_reports else ' without reports'} ({draws} x {rounds})"
 
     def begin(self, env: Any) -> None:
         """Make the model, a receiver of the same kind; networks are drawn for it when they are met."""
@@ -83,7 +85,8 @@ class OwnDraws(PowerPolicy):
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Heed the reports, then find the powers for those who are active now."""
         active = self.active(observations)
-        self._correct(infos)
+        if self.heeds_reports:
+            self._correct(infos)
         self._meet(active)
         full = self._config.max_power
         powers = np.where(active, np.where(self._powers > 0, self._powers, full), 0.0)
