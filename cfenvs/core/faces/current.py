@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic
 
-from cfenvs.core.simulator import Best
+from cfenvs.core.simulator import Best, System
+from cfenvs.core.worlds import Worlds
 
 
 class OfOneWorld(Generic[Best]):
     """Of a face with one world."""
 
+    system: ClassVar[System[Any, Any]]
+    config: Any
     simulator: Any
     _view: Any
+    _worlds: Worlds[Any]
+
+    def _setup_world(self, view: Callable[[Any], Any], preset: str, overrides: Mapping[str, Any]) -> None:
+        """Make the simulator of a world, and the view that the face has of it."""
+        self.config = self.system.configure(preset, overrides)
+        self.simulator = self.system.build(self.config, 1)
+        self._view = view(self.simulator)
+        self._worlds = Worlds(self.simulator, self._view)
 
     def optimum(self) -> Best:
         """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""

@@ -21,7 +21,7 @@ from cfenvs.core.faces.current import OfOneWorld
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, Best, System
-from cfenvs.core.worlds import Worlds, as_seed
+from cfenvs.core.worlds import as_seed
 
 _WORLD = np.zeros(1, np.int64)
 Dicts = dict[str, Any]
@@ -42,10 +42,7 @@ class ParallelFace(RenderMixin, DescribeMixin, OfOneWorld[Best], ParallelEnv[str
         self, *, preset: str = "default", render_mode: str | None = None, observe_mask: bool = False, **overrides: Any
     ) -> None:
         self._setup_rendering(render_mode)
-        self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.build(self.config, 1)
-        self._view = self.system.agents(self.simulator)
-        self._worlds = Worlds(self.simulator, self._view)
+        self._setup_world(self.system.agents, preset, overrides)
         self.metadata = {**METADATA, "name": self.system.name, "is_parallelizable": True}
         self.possible_agents = list(self._view.agents)
         self._names = frozenset(self.possible_agents)

@@ -16,7 +16,7 @@ from cfenvs.core.faces.current import OfOneWorld
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, Best, System
-from cfenvs.core.worlds import Worlds, as_seed
+from cfenvs.core.worlds import as_seed
 
 _WORLD = np.zeros(1, np.int64)
 
@@ -36,10 +36,7 @@ class ScalarEnv(RenderMixin, DescribeMixin, OfOneWorld[Best], gym.Env[Any, Any])
         self, *, preset: str = "default", render_mode: str | None = None, observe_mask: bool = False, **overrides: Any
     ) -> None:
         self._setup_rendering(render_mode)
-        self.config = self.system.configure(preset, overrides)
-        self.simulator = self.system.build(self.config, 1)
-        self._view = self.system.central(self.simulator)
-        self._worlds = Worlds(self.simulator, self._view)
+        self._setup_world(self.system.central, preset, overrides)
         self._observe_mask = observe_mask
         self.observation_space = observed_space(self._view, observe_mask)
         self.action_space = self._view.single_action_space
