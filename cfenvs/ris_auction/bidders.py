@@ -187,10 +187,15 @@ def seat_bidders(references: Any, count: int) -> list[Any]:
 
 def _affordable(bids: Bool, priority: Float, seat: Seat) -> Bool:
     """The bids of largest priority that the budget covers together."""
-    order = np.argsort(np.where(bids, -priority, np.inf), axis=1, kind="stable")
-    wanted = np.take_along_axis(bids, order, axis=1)
-    spent = np.cumsum(np.where(wanted, np.take_along_axis(seat.prices, order, axis=1), 0.0), axis=1)
-    kept = np.zeros_like(bids)
     most, money = seat.limits
-    np.put_along_axis(kept, order, wanted & (np.cumsum(wanted, axis=1) <= most) & (spent <= money), axis=1)
+    tight = np.flatnonzero((bids.sum(axis=1) > most[:, 0]) | np.isfinite(money[:, 0]))
+    kept = bids.copy()
+    if tight.size:
+        bids, most, money, prices = bids[tight], most[tight], money[tight], seat.prices[tight]
+        order = np.argsort(np.where(bids, -priority[tight], np.inf), axis=1, kind="stable")
+        wanted = np.take_along_axis(bids, order, axis=1)
+        spent = np.cumsum(np.where(wanted, np.take_along_axis(prices, order, axis=1), 0.0), axis=1)
+        within = np.zeros_like(bids)
+        np.put_along_axis(within, order, wanted & (np.cumsum(wanted, axis=1) <= most) & (spent <= money), axis=1)
+        kept[tight] = within
     return kept

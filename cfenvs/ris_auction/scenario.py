@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.special import ndtr
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.kept import entry
+from cfenvs.core.simulator import blocks
 from cfenvs.radio import path_loss, surfaces
 from cfenvs.radio.draws import Source, normals, uniforms
 from cfenvs.radio.geometry import grid_positions
@@ -65,6 +66,15 @@ class Scenario:
 
 def draw_scenarios(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -> Scenario:
     """Draw a drop from each of n generators: one scenario whose arrays have a leading axis n."""
+    links = config.auctions_per_episode * config.operators * config.users * config.surfaces
+    parts = [_draw(config, generators[block]) for block in blocks(len(generators), links)]
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in fields(Scenario)]
+    return Scenario(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _draw(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -> Scenario:
     o, u, b, s, t = config.operators, config.users, config.base_stations, config.surfaces, config.auctions_per_episode
     moves = t if config.change == "movement" else 1
     links = b + 2 * s  # of a user: shadowing to stations and to surfaces, and whether it sees the surfaces
@@ -128,7 +138,7 @@ def _draws(
     sizes = [math.prod(shape) for shape in shapes]
     flat = draw(generators, (len(generators), sum(sizes)))  # type: ignore[arg-type]
     parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
-    return [np.ascontiguousarray(part).reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+    return [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def _cells(count: int) -> int:
