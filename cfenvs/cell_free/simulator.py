@@ -18,6 +18,7 @@ from cfenvs.cell_free.scenario import Scenario, draw_scenarios, network_of
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
 from cfenvs.core.drops import Given
+from cfenvs.core.kept import entry
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.given import heights_of
 from cfenvs.power.pieces import pieces_of
@@ -130,7 +131,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._activity.draw(worlds, rngs, start.seeded, initial, self._paths)
         sending = self._sending(self._paths[worlds, 0])
         if start.drawn is not None:
-            self.receiver.prepare_all(new, start.drawn, start.drops, sending[start.new])
+            self._prepare(new, start.drawn, start.drops, sending[start.new])
         old = sorted(set(range(len(worlds))).difference(start.new.tolist()))
         if self._moving:
             self._return(worlds)
@@ -151,6 +152,18 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.cells.begin(worlds, self.gains[worlds])
         for world in (worlds if self._changing else new).tolist():
             self.forget(world)
+
+    def _prepare(self, worlds: Int, drawn: Scenario, drops: Sequence[np.random.Generator], sending: Bool) -> None:
+        """Let the receiver take up new networks, by threads where each takes long."""
+        receiver = self.receiver
+        if self.crew.threads == 1 or not receiver.shares_resets:
+            receiver.prepare_all(worlds, drawn, drops, sending)
+            return
+
+        def prepare(i: int) -> None:
+            receiver.prepare(int(worlds[i]), entry(drawn, i), drops[i], sending[i])
+
+        self.crew.map(prepare, range(len(worlds)))
 
     def _return(self, worlds: Int) -> None:
         """Users are where they start, and have the gains and pilots of there."""
@@ -312,7 +325,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
         require(self.config.utility == "shannon", "utility", self.config.utility, "steps of CQI have no derivative")
-        return self.receiver.gradient(powers, cotangents * self.active * self.prelog)
+        return self.differentiated(self.receiver, powers, cotangents * self.active * self.prelog)
 
 
 def _gains_db(gains: Float) -> Float:

@@ -24,6 +24,7 @@ class OwnReceiver:
 
     grain = None
     """Nobody knows whether several threads may run somebody's own code."""
+    shares_resets = False
 
     def __init__(self, own: Any) -> None:
         self.own = own

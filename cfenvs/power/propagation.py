@@ -23,7 +23,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.config import require
@@ -411,6 +410,8 @@ class LargeScale:
         if self.path_loss.decorrelation is None:
             return links
         between_users = geometry.pairwise_distance(links.users, links.side)
+        from scipy.special import ndtr  # an eighth of the time until a first step, and few need it
+
         return links.seen_by(ndtr(_normals(between_users, self.path_loss.decorrelation, links, rngs)))
 
     def shadowing_db(self, links: Links, rngs: Generators) -> Float:

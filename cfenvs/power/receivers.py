@@ -36,6 +36,10 @@ class PowerReceiver(Chosen, ABC):
         """sum_k y_k d efficiency_k / d p_i in all worlds; powers and weights y (E, K) -> (E, K)."""
         raise NotImplementedError(f"{type(self).__name__} has no derivatives")
 
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
+        """`gradient` of a range of worlds alone; powers and weights (n, K) -> (n, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no gradient_of")
+
 
 class RowsReceiver(PowerReceiver):
     """One that takes any rows of powers, each in a world of its own."""
@@ -50,8 +54,18 @@ class RowsReceiver(PowerReceiver):
     def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
         """Spectral efficiencies, those of row b in world worlds[b]; powers (B, K) -> (B, K)."""
 
+    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+        """sum_k y_k d efficiency_k / d p_i, those of row b in world worlds[b]; powers and weights (B, K) -> (B, K)."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivatives")
+
     def efficiencies(self, powers: Float) -> Float:
         return self.efficiencies_at(powers, self._all)
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self.gradient_at(powers, cotangents, self._all)
+
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
+        return self.gradient_at(powers, cotangents, self._all[rows])
 
     def efficiencies_of(self, rows: slice, powers: Float) -> Float:
         return self.efficiencies_at(powers, self._all[rows])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -28,6 +28,8 @@ class Receiving(Protocol):
     def grain(self) -> int | None: ...
     def efficiencies(self, powers: Float, /) -> Float: ...
     def efficiencies_of(self, rows: slice, powers: Float, /) -> Float: ...
+    def gradient(self, powers: Float, cotangents: Float, /) -> Float: ...
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, /) -> Float: ...
 
 
 Config = TypeVar("Config", bound=PowerConfig)
@@ -171,14 +173,25 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def received(self, receiver: Receiving, powers: Float) -> Float:
         """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
-        if self.crew.threads == 1 or receiver.grain is None:
-            return receiver.efficiencies(powers)
-        found = np.empty(powers.shape)
+        return self._shared(receiver, receiver.efficiencies, receiver.efficiencies_of, powers)
+
+    def differentiated(self, receiver: Receiving, powers: Float, cotangents: Float) -> Float:
+        """Weights (E, K) times the Jacobians of what is `received`, likewise."""
+        return self._shared(receiver, receiver.gradient, receiver.gradient_of, powers, cotangents)
+
+    def _shared(
+        self, receiver: Receiving, of_all: Callable[..., Float], of_some: Callable[..., Float], *arguments: Float
+    ) -> Float:
+        """What a receiver makes of arrays (E, K), by one call or by one of each thread."""
+        grain = receiver.grain if self.crew.threads > 1 else None
+        if grain is None:
+            return of_all(*arguments)
+        found = np.empty(arguments[0].shape)
 
         def work(some: slice) -> None:
-            found[some] = receiver.efficiencies_of(some, powers[some])
+            found[some] = of_some(some, *(array[some] for array in arguments))
 
-        self.crew.share(work, self.num_worlds, receiver.grain)
+        self.crew.share(work, self.num_worlds, grain)
         return found
 
     def judge(self, spent: Float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import jv
 
 from cfenvs.arrays import Complex, Float
 from cfenvs.kernels import kernel
@@ -76,6 +75,8 @@ def local_scattering(
 @lru_cache
 def _series(num_antennas: int, std: float) -> Float:
     """J_p(pi n / 2) exp(-p^2 std^2) for antennas n apart, (N, P): as many p as count."""
+    from scipy.special import jv  # an eighth of the time until a first step, which single antennas need not wait
+
     arguments = 0.5 * np.pi * np.arange(num_antennas)
     order = np.arange(int(arguments[-1]) + 40)
     series: Float = jv(order, arguments[:, None]) * np.exp(-((order * std) ** 2))

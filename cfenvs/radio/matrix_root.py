@@ -49,7 +49,7 @@ def _write_roots(R: Complex, out: Complex) -> None:
     """
     count, N, _ = R.shape
     a, v = aligned(N * N * COMPLEX), aligned(N * N * COMPLEX)
-    c, sr, si = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    c, sr, si, settled = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.ones(LANES, np.bool_)
     total = np.zeros(COMPLEX)
     for first in range(0, count, LANES):
         some = min(LANES, count - first)
@@ -62,11 +62,11 @@ def _write_roots(R: Complex, out: Complex) -> None:
                 if i == j:
                     store(v, here, splat(1.0))
         for _ in range(_SWEEPS):
-            if _off_diagonal(a, N, some) <= _SETTLED:
+            if _all_settled(a, N, some, settled):
                 break
             for i in range(N - 1):
                 for j in range(i + 1, N):
-                    _angles(a, N, i, j, c, sr, si)
+                    _angles(a, N, i, j, settled, c, sr, si)
                     for k in range(N):
                         _rotate(a, (k * N + i) * COMPLEX, (k * N + j) * COMPLEX, load(c, 0), load(sr, 0), load(si, 0))
                         _rotate(v, (k * N + i) * COMPLEX, (k * N + j) * COMPLEX, load(c, 0), load(sr, 0), load(si, 0))
@@ -89,9 +89,9 @@ def _write_roots(R: Complex, out: Complex) -> None:
 
 
 @inlined
-def _off_diagonal(a, N, some):
-    """The largest share of squares beside the diagonal in those on it, of some matrices in lanes."""
-    worst = 0.0
+def _all_settled(a, N, some, settled):
+    """Note which matrices are diagonal: they stay as they are, however long their neighbours take."""
+    every = True
     for x in range(some):
         beside, along = 0.0, 0.0
         for i in range(N):
@@ -99,15 +99,18 @@ def _off_diagonal(a, N, some):
             for j in range(i):
                 here = (i * N + j) * COMPLEX + x
                 beside += a[here] ** 2 + a[here + LANES] ** 2
-        if along > 0.0:
-            worst = max(worst, beside / along)
-    return worst
+        settled[x] = beside <= _SETTLED * along
+        every = every and settled[x]
+    return every
 
 
 @inlined
-def _angles(a, N, i, j, c, sr, si):
+def _angles(a, N, i, j, settled, c, sr, si):
     """Cosines and complex sines of the rotations that make the entry (i, j) zero."""
     for x in range(LANES):
+        if settled[x]:
+            c[x], sr[x], si[x] = 1.0, 0.0, 0.0
+            continue
         re, im = a[(i * N + j) * COMPLEX + x], a[(i * N + j) * COMPLEX + LANES + x]
         size = np.sqrt(re * re + im * im)
         apart = a[(j * N + j) * COMPLEX + x] - a[(i * N + i) * COMPLEX + x]

@@ -141,7 +141,7 @@ def _unwhiten(blocks, factors, out):
                 block[n, n] = np.conj(block[n, n])
 
 
-@kernel
+@kernel(nogil=True)
 def mmse_gradient(
     powers: Float, cotangents: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float
 ) -> None:

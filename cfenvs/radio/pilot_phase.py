@@ -54,7 +54,8 @@ def drawn_pilots(
     for first in range(0, count, len(noise)):
         some = out[first : first + len(noise)]
         rng.standard_normal(out=noise[: len(some)])
-        _add_noise(noise, amplitude, deviation, some)
+        some *= amplitude
+        some += deviation * (noise[: len(some)].view(complex)[..., 0] * np.sqrt(0.5))
     return out
 
 
@@ -108,16 +109,6 @@ def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts:
                         if pilots[k] < in_groups:
                             out[r, ap, n, pilots[k]] += sums[pilots[k]]
                             sums[pilots[k]] = 0j
-
-
-@kernel(nogil=True)
-def _add_noise(normals: Float, amplitude: float, deviation: float, out: Complex) -> None:
-    """The signals of unit amplitude (R, L, N, T) become those received, with noise from normals (>= R, L, N, T, 2)."""
-    half = np.sqrt(0.5)
-    signals, noise = out.reshape(-1), normals.reshape(-1)
-    for i in range(signals.size):
-        re, im = noise[2 * i] * half, noise[2 * i + 1] * half
-        signals[i] = complex(amplitude * signals[i].real + deviation * re, amplitude * signals[i].imag + deviation * im)
 
 
 @kernel(nogil=True)

@@ -51,7 +51,13 @@ def _least_contaminated(gains: Float, num_pilots: int, pilots: Int) -> None:
         for k in range(num_users):
             pilot = k
             if k >= num_pilots:
-                pilot = interference[gains[e, :, k].argmax()].argmin()
+                best, pilot = 0, 0  # in loops: numba's argmax and argmin take half a second to compile
+                for ap in range(num_access_points):
+                    if gains[e, ap, k] > gains[e, best, k]:
+                        best = ap
+                for t in range(num_pilots):
+                    if interference[best, t] < interference[best, pilot]:
+                        pilot = t
             pilots[e, k] = pilot
             for ap in range(num_access_points):
                 interference[ap, pilot] += gains[e, ap, k]

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import j0, jv
 
 from cfenvs.arrays import Array, Float
 
@@ -41,6 +40,8 @@ def circular_product(elements: int, angle: Float, other: Float) -> Float:
     1000.0
     """
     z = np.abs(elements * np.sin((angle - other) / 2.0))
+    from scipy.special import j0  # as below
+
     total = j0(z)
     late = z > elements * (1.0 - 0.5 * (3.0 * NEGLIGIBLE / elements) ** (2.0 / 3.0))
     if late.any():
@@ -57,6 +58,7 @@ def _bessel(order: int) -> Callable[[Float], Float]:
     It varies over lengths of M^(1/3), of which a step of the table is a small part.
     """
     from scipy.interpolate import CubicSpline  # a tenth of a second, which those without circular arrays need not wait
+    from scipy.special import jv
 
     first = order * (1.0 - 0.5 * (3.0 * NEGLIGIBLE / order) ** (2.0 / 3.0))
     steps = int(np.ceil(400 * (order - first) / order ** (1.0 / 3.0)))

@@ -50,25 +50,30 @@ class UatfBatch:
         b = self.b[group, :, lane].copy()
         return UatfCoefficients(b, self.c[group, :, :, lane].copy(), np.ones_like(b))
 
+    def _of(self, rows: slice | None) -> tuple[Float, Float]:
+        groups = slice(None) if rows is None else slice(rows.start // self.lanes, -(-rows.stop // self.lanes))
+        return self.b[groups], self.c[groups]
+
     def spectral_efficiencies(self, powers: Float, rows: slice | None = None) -> Float:
         """Sum of log2(1 + gain SINR) over the streams of every user in every world; powers (E, K) in mW -> (E, K).
 
         Of a range of worlds if `rows` says so, which begins and ends with a group.
         """
-        b, c = self.b, self.c
-        if rows is not None:
-            groups = slice(rows.start // self.lanes, -(-rows.stop // self.lanes))
-            b, c = b[groups], c[groups]
+        b, c = self._of(rows)
         out = np.empty(powers.shape)
         powers = np.ascontiguousarray(powers, np.float64)
         uatf_spectral_efficiencies(powers, b, c, self.gains, self.counts, out)
         return out
 
-    def gradient(self, powers: Float, cotangents: Float) -> Float:
-        """sum_k y_k d efficiency_k / d p_i in every world; powers in mW and weights y (E, K) -> (E, K)."""
+    def gradient(self, powers: Float, cotangents: Float, rows: slice | None = None) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in every world; powers in mW and weights y (E, K) -> (E, K).
+
+        Of a range of worlds if `rows` says so, as above.
+        """
+        b, c = self._of(rows)
         out = np.empty(powers.shape)
         powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
-        uatf_gradient(powers, cotangents, self.b, self.c, self.gains, self.counts, out)
+        uatf_gradient(powers, cotangents, b, c, self.gains, self.counts, out)
         return out
 
 
@@ -125,7 +130,7 @@ def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, 
                 out[first + e, k] = total[e]
 
 
-@kernel
+@kernel(nogil=True)
 def uatf_gradient(
     powers: Float, cotangents: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float
 ) -> None:

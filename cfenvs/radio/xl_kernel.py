@@ -212,7 +212,7 @@ def lmmse_gradient(
         jacobian[k, k] += own
 
 
-@kernel
+@kernel(nogil=True)
 def lmmse_gradients(
     powers: Float,
     cotangents: Float,

@@ -87,7 +87,7 @@ def xl_lsfd_spectral_efficiencies(
             out[row, k] = total
 
 
-@kernel
+@kernel(nogil=True)
 def xl_lsfd_gradients(
     powers: Float,
     cotangents: Float,

@@ -159,6 +159,9 @@ class MaximumRatioReceiver(Receiver):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return self._batch.gradient(powers, cotangents)
 
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents, rows)
+
     def _of_sinr(self, sinr: Float) -> Float:
         return (np.log2(1.0 + sinr[..., None] * self._gains) * self._counts).sum(axis=-1)
 
@@ -251,6 +254,9 @@ class EstimatedMaximumRatioReceiver(_Estimated):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return np.sum([batch.gradient(powers, cotangents) for batch in self._batches], axis=0)
 
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
+        return np.sum([batch.gradient(powers, cotangents, rows) for batch in self._batches], axis=0)
+
     def jacobian(self, world: int, p: Float) -> Float:
         each = zip(self._counts, self._batches, strict=True)
         return np.sum([_jacobian(p, batch.get(world), np.ones(1), count * np.ones(1)) for count, batch in each], axis=0)
@@ -280,13 +286,10 @@ class _CompiledReceiver(RowsReceiver, Receiver):
         self._efficiencies(powers, worlds, self._heard, *self._terms, out)
         return out
 
-    def gradient(self, powers: Float, cotangents: Float) -> Float:
-        return self._weighted_jacobian(powers, cotangents, self._all)
-
     def jacobian(self, world: int, p: Float) -> Float:
-        return self._weighted_jacobian(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
+        return self.gradient_at(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
 
-    def _weighted_jacobian(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
         powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
         self._gradients(powers, cotangents, worlds, self._heard, *self._terms, out)

@@ -89,4 +89,4 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
         share = self.config.antenna_share
-        return self.receiver.gradient(powers * share, cotangents) * share
+        return self.differentiated(self.receiver, powers * share, cotangents) * share

@@ -99,3 +99,39 @@ def test_what_a_thread_raises_is_raised_when_all_are_done():
     with pytest.raises(ValueError, match="the second"):
         Crew(2).map(work, [0, 1, 2, 3][::-1])
     assert 3 in done
+
+
+@pytest.mark.parametrize(
+    ("env_id", "worlds", "kwargs"),
+    [
+        ("CellFreeUplinkPower-v0", 5, {}),
+        ("CellFreeUplinkPower-v0", 70, {"receiver": "mr"}),
+        ("XLMIMOPower-v0", 70, {}),
+        ("XLMIMOPower-v0", 5, {"receiver": "l-mmse"}),
+    ],
+)
+def test_derivatives_are_the_same_bits(env_id, worlds, kwargs):
+    alone, shared = (gym.make_vec(env_id, worlds, threads=n, **kwargs).unwrapped.simulator for n in (1, 2))
+    rng = np.random.default_rng(0)
+    for simulator in (alone, shared):
+        simulator.reset(np.arange(worlds), [np.random.default_rng(i) for i in range(worlds)], np.ones(worlds, bool), {})
+    powers = rng.uniform(1.0, 100.0, (worlds, alone.config.users))
+    cotangents = rng.standard_normal(powers.shape)
+    expected = alone.rates_gradient(powers, cotangents)
+    assert expected.any()
+    np.testing.assert_array_equal(shared.rates_gradient(powers, cotangents), expected)
+
+
+def test_long_resets_are_shared(monkeypatch):
+    env = gym.make_vec("CellFreeUplinkPower-v0", 6, threads=2)
+    receiver, seen = env.unwrapped.simulator.receiver, []
+    prepare = receiver.prepare
+
+    def noted(world, *more):
+        seen.append((world, get_ident()))
+        prepare(world, *more)
+
+    monkeypatch.setattr(receiver, "prepare", noted)
+    env.reset(seed=0)
+    assert sorted(world for world, _ in seen) == list(range(6))
+    assert len({thread for _, thread in seen}) == 2

@@ -54,6 +54,8 @@ class Receiver(PowerReceiver):
     }
     usual_decoding: ClassVar[Lsfd] = "none"
     """What `lsfd=None` means for it."""
+    shares_resets: ClassVar[bool] = False
+    """Whether `prepare` takes long and writes of its own world only: threads then share the worlds of a reset."""
     usual_clusters: ClassVar[str] = "all"
     """What `clusters="auto"` means for it."""
 

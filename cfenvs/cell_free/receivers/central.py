@@ -32,6 +32,7 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
 
     offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": NO_DECODING}
+    shares_resets: ClassVar[bool] = True
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
 
     @classmethod
@@ -91,8 +92,8 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
         assert phase is not None
         self._batch.set(world, *phase.estimate(scenario, sending))
 
-    def gradient(self, powers: Float, cotangents: Float) -> Float:
-        return self._batch.gradient(powers, cotangents, self._all)
+    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+        return self._batch.gradient(powers, cotangents, worlds)
 
     def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
         if self.config.utility == "cqi":

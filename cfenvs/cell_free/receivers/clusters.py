@@ -30,6 +30,7 @@ class ClusterReceiver(RowsReceiver, Redrawing):
     offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = CLUSTER_REASONS
     usual_clusters: ClassVar[str] = "dcc"
+    shares_resets: ClassVar[bool] = True
     frozen: ClassVar[type[Receiver] | None] = None
     """What does the same with the combiners of full power."""
 
@@ -57,7 +58,7 @@ class ClusterReceiver(RowsReceiver, Redrawing):
         assert phase is not None
         self._batch.set(world, *phase.hold(scenario, sending))
 
-    def gradient(self, powers: Float, cotangents: Float) -> Float:
+    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
         raise NotImplementedError(
             f'{type(self).__name__} has no derivatives: combiners="full-power" has, and so have receivers that combine '
             "at access points"

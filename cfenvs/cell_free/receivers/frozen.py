@@ -31,6 +31,7 @@ class FrozenReceiver(Redrawing, StatisticalReceiver):
         "pilots_from": 'is not offered with combiners="full-power", whose statistics take a Monte Carlo run; use "all"',
     }
     usual_clusters: ClassVar[str] = "dcc"
+    shares_resets: ClassVar[bool] = True
 
     def draw(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config, count = self.config, self.config.statistics_realizations

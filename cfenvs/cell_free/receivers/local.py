@@ -78,6 +78,7 @@ class LocalMmseReceiver(Redrawing, StatisticalReceiver):
         'use "all"',
     }
     usual_decoding: ClassVar[Lsfd] = "optimal"
+    shares_resets: ClassVar[bool] = True
     partial: ClassVar[bool] = False
     """Whether an access point knows of those alone that it serves."""
 

@@ -47,6 +47,9 @@ class StatisticalReceiver(Receiver):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return self._batch.gradient(powers, cotangents)
 
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents, rows)
+
     def coefficients(self, world: int) -> UatfCoefficients:
         """Coefficients of the use-and-then-forget SINR."""
         return self._batch.get(world)
