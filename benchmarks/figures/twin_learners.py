@@ -289,16 +289,16 @@ def _graph_in(course: Course, real: Real, twin: str | None, network: int) -> tup
     env, where = worlds(real.path, course, 0, drops, action_type="continuous")
     corrector.prelog = prelog(env.config.pilot_length, env.config.coherence_length)
     shapes = {
-        "nodes": (course.users, graph_feedback.NODE),
+        "nodes": (course.users, args.nodes),
         "edges": (course.users, course.users, graph_feedback.EDGE),
     }
-    way = way_of(args, corrector, env, shapes)
+    way = way_of(args, corrector, shapes)
     policy, best = graph_feedback.GraphFeedback(corrector, args), real.judged[:, network].sum()
     greedy, played = [_graph_greedy(corrector, args, real, drops) / best], []
     observations, infos = start(env, where)
     for episode in range(course.real_episodes):
         policy.begin(env.unwrapped)
-        way.begin()
+        way.begin(env)
         rates = []
         for step in range(course.length):
             position = (episode + step / course.length) / course.real_episodes

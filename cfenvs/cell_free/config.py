@@ -11,6 +11,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.activity import ACTIVITIES
+from cfenvs.cell_free.agents import Agents, round_half_up
 from cfenvs.cell_free.clusters import CLUSTERINGS
 from cfenvs.cell_free.pilots import ASSIGNMENTS, Assignment
 from cfenvs.cell_free.receivers import RECEIVER
@@ -178,7 +179,11 @@ class Pilots(Choices, power.Coherence):
     ----------
     pilot_length : int
         tau_p, also the number of orthogonal pilots, in samples.
-        With fewer pilots than users, some share theirs. Pilots are sent with `max_power`.
+        With fewer pilots than users, some share theirs.
+    pilot_power : {"full", "data"}
+        Whether pilots are sent with `max_power`, or with the power of the user's data, so that an action changes the
+        estimates too: for "mr" with single antennas and without clusters. A quiet user then also contaminates less,
+        and is heard with the square of its power. No optimum is proven there: what is told is the best found.
     pilot_assignment : {"least-contaminated", "greedy", "random", "in-turn"}, or callable
         `cfenvs.radio.pilots`. Or your own, a function (gains, config, rng) or its `"module:Name"`. Given gains count as
         drawn ones do.
@@ -191,12 +196,13 @@ class Pilots(Choices, power.Coherence):
     pilot_length: int = 5
     pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     pilots_from: str = "all"
+    pilot_power: str = "full"
 
     choices: ClassVar = {"pilot_assignment": ASSIGNMENTS}
 
     def check(self) -> None:
         self.require_pilots(self.pilot_length)
-        require_choice(self, pilots_from=("all", "active"))
+        require_choice(self, pilots_from=("all", "active"), pilot_power=("full", "data"))
 
     @cached_property
     def assignment(self) -> Assignment:
@@ -232,7 +238,8 @@ class Reception(Choices):
     realizations : int
         R. The average over R = 40 is this environment's utility and its optimum is exact for it, but it is not the
         ergodic rate: powers optimal for one set of 40 score 0.85 (`default`) and 0.88 (`small`) on another set of the
-        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400.
+        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400, as the
+        preset `ergodic` does.
     statistics_realizations : int
         Channel realisations for the statistics of "l-mmse", "lp-mmse" and `combiners="full-power"`. Rates
         of "p-mmse" from 100 are within 1.4 % of those from 1500 on average (50 users, 200 access points, 4 networks),
@@ -275,7 +282,7 @@ class Reception(Choices):
 
 @dataclass(frozen=True, kw_only=True)
 class Control(power.Control, Network):
-    """Who chooses among which powers, what it sees, and what it earns.
+    """Among which powers is chosen, what is seen, and what is paid for.
 
     Parameters
     ----------
@@ -295,14 +302,6 @@ class Control(power.Control, Network):
         Of "energy-efficiency", in mW: what each access point adds to `circuit_power`.
     violation_penalty : float
         Subtracted from the central reward for every inactive user with power, in bit/s/Hz.
-    neighborhood : None, int or float
-        Whose rates an agent sees beside its own: that many nearest other users, or that share (a float) of the K - 1
-        others, rounded half up; None is all.
-    reward_scope : {"global", "neighborhood"}
-        Of many agents: the objective over all active users, or over itself and its active neighbours (0 while
-        inactive).
-    identity : bool
-        Whether an agent's observation ends with a one-hot code of its index.
     """
 
     levels: Sequence[float] = None  # type: ignore[assignment]  # a tuple once it is checked
@@ -311,18 +310,11 @@ class Control(power.Control, Network):
     observation: str | Sequence[str] = "rates"
     access_point_power: float = 0.0
     violation_penalty: float = 0.1
-    neighborhood: float | None = None
-    reward_scope: str = "global"
-    identity: bool = False
 
     def check(self) -> None:
         require_number(self, violation_penalty=(0, np.inf), access_point_power=(0, np.inf))
-        require_choice(
-            self,
-            action_type=("discrete", "joint", "continuous"),
-            reward_scope=("global", "neighborhood"),
-        )
-        require_switch(self, "include_zero", "identity")
+        require_choice(self, action_type=("discrete", "joint", "continuous"))
+        require_switch(self, "include_zero")
         check_observation(self, ("rates", "gains", "pilots", "powers", "age", "active"))
         if self.levels is None:
             object.__setattr__(self, "levels", linear_levels(5, self.max_power))
@@ -335,31 +327,11 @@ class Control(power.Control, Network):
                 self.action_type,
                 f"would have {count:,} actions, more than {MAX_JOINT_ACTIONS:,}: use 'discrete', one level per user",
             )
-        hood, others = self.neighborhood, self.users - 1
-        if hood is not None:
-            whole = isinstance(hood, (int, np.integer)) and not isinstance(hood, bool)
-            share = isinstance(hood, (float, np.floating))
-            require(
-                (whole and 0 <= hood <= others) or (share and 0 <= hood <= 1),
-                "neighborhood",
-                hood,
-                f"must be None, a count from 0 to {others}, or a share of the others from 0.0 to 1.0",
-            )
 
     @property
     def action_levels(self) -> tuple[float, ...]:
         """Powers in mW by action index."""
         return tuple(level for level in self.levels if level > 0 or self.include_zero)
-
-    @property
-    def num_neighbors(self) -> int:
-        """How many other users' rates an agent sees."""
-        others = self.users - 1
-        if self.neighborhood is None:
-            return others
-        if isinstance(self.neighborhood, (int, np.integer)):
-            return int(self.neighborhood)
-        return round_half_up(self.neighborhood * others)
 
     @property
     def fixed_power(self) -> float:
@@ -449,7 +421,7 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
 @paged
 @dataclass(frozen=True, kw_only=True)
 class CellFreeConfig(
-    power.Episodes, power.Reporting, Mobility, ActiveUsers, Control, Reception, Pilots, Propagation, Network
+    power.Episodes, power.Reporting, Mobility, ActiveUsers, Agents, Control, Reception, Pilots, Propagation, Network
 ):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
 
@@ -457,8 +429,3 @@ class CellFreeConfig(
     def outage_rate(self) -> float | None:
         """With CQI steps and no target a user is out whose SINR supports none of them: its rate is zero."""
         return SUPPORTED if self.target_rate is None and self.utility == "cqi" else self.target_rate
-
-
-def round_half_up(value: float) -> int:
-    """Round to the nearest integer, halves upwards; 1e-9 absorbs the error of products such as 0.35 * 10."""
-    return int(np.floor(value + 0.5 + 1e-9))

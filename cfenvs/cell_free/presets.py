@@ -33,6 +33,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "report_bits": 4,
         "report_delay": 1,
     },
+    # Realisations enough for a policy that knows statistics alone: its powers keep .97 of the optimum of the 400.
+    "ergodic": {"realizations": 400},
     "small": {"access_points": 16, "users": 5, "pilot_length": 3},
     # Demir, Bjornson, Sanguinetti 2021, Section 5.3 (running example)
     "book-100x4": {**_BOOK, "access_points": 100, "antennas": 4},

@@ -188,6 +188,7 @@ class Figure(Layout):
         colours: list[Colour],
         active: Bool | None = None,
         alarms: Bool | None = None,
+        rims: list[Colour] | None = None,
     ) -> None:
         """Discs whose area shows the share of the maximum power, or is equal where there is none yet; and labels."""
         pen, count = self.pen, len(points)
@@ -200,7 +201,8 @@ class Figure(Layout):
         for k in np.argsort(-radii, kind="stable").tolist():
             x, y = points[k]
             if active is None or active[k]:
-                pen.disc(x, y, radii[k], colours[k], PAPER, 1.0)
+                rim, width = (PAPER, 1.0) if rims is None else (rims[k], 2.0)
+                pen.disc(x, y, radii[k] + width - 1.0, colours[k], rim, width)
             else:
                 self.silent(x, y, max(radii[k], smallest + 1), alarms is not None and bool(alarms[k]))
         if count <= MAX_LABELLED:

@@ -124,9 +124,9 @@ class Reception(Choices, power.Coherence):
         Maximum ratio, averaged or weighted at the central unit, or local MMSE.
         Or your own, or its `"module:Name"` (`cfenvs.xl_mimo.receivers.Receiver`).
     pilot_length : int, optional
-        tau_p in samples, for "mr": channels are estimated from pilots at full power, every antenna of a user
-        sending one of tau_p that are orthogonal, and 1 - tau_p / tau_c of a block is left for data. Users beyond tau_p
-        over the antennas of one share theirs. With None, as in the paper, channels are known and cost nothing.
+        tau_p in samples: channels are estimated from pilots at full power, every antenna of a user sending one of tau_p
+        that are orthogonal, and 1 - tau_p / tau_c of a block is left for data. Users beyond tau_p over the antennas of
+        one share theirs. With None, as in the paper, channels are known and cost nothing.
     """
 
     receiver: str | Callable[..., Any] = "mr"

@@ -206,8 +206,10 @@ env = aec(parallel_env)
 
 def warmup() -> None:
     """Run every kernel once."""
-    for receiver in ("mr", "mr-lsfd", "l-mmse"):
-        vector = XLMIMOPowerVectorEnv(2, users=2, base_stations=1, bs_array=(2, 2), ue_array=(1, 1), receiver=receiver)
+    for receiver, pilots in (("mr", None), ("mr-lsfd", None), ("l-mmse", None), ("mr-lsfd", 1), ("l-mmse", 1)):
+        vector = XLMIMOPowerVectorEnv(
+            2, users=2, base_stations=1, bs_array=(2, 2), ue_array=(1, 1), receiver=receiver, pilot_length=pilots
+        )
         vector.reset(seed=0)
         vector.step(vector.action_space.sample())
         vector.optimum()

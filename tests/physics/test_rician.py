@@ -12,6 +12,7 @@ from cfenvs.radio.estimation import (
     pilot_filter,
     received_pilots,
 )
+from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.uatf import lmmse_moments, mr_moments
 
 L, K, TAU, P = 2, 4, 2, 100.0
@@ -33,7 +34,7 @@ def drawn(R, sight, count, seed=1):
     """Channels (count, L, N, K), and their estimates from shared pilots."""
     rng = np.random.default_rng(seed)
     N = sight.shape[-1]
-    root = fading.matrix_root(R - rician.outer(sight))
+    root = matrix_root(R - rician.outer(sight))
     h = fading.correlate(fading.complex_normals((count, L, N, K), rng), root) + rician.in_phases(sight, count, rng)
     noise = fading.complex_normals((count, L, N, TAU), rng)
     filters = pilot_filter(R, PILOTS, P, TAU)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.receivers.base import Redrawing
-from cfenvs.cell_free.receivers.pilot_phase import PilotPhase
+from cfenvs.cell_free.receivers.base import Receiver, Redrawing
+from cfenvs.cell_free.receivers.pilot_phase import PilotPhase, drawn
+from cfenvs.cell_free.receivers.pilot_power import PilotPowerReceiver
 from cfenvs.cell_free.receivers.statistical import StatisticalReceiver
 from cfenvs.radio.clusters import sharing_users
+from cfenvs.radio.estimation import estimates_from_pilots
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.uatf import Lsfd, lmmse_moments, lsfd_weights, mr_uatf_coefficients, uatf_coefficients
 
 if TYPE_CHECKING:
+    from cfenvs.cell_free.config import CellFreeConfig
     from cfenvs.cell_free.scenario import Scenario
 
 
@@ -23,6 +26,12 @@ class MaximumRatioReceiver(StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
     offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters", "rician_db")
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_power": "data"},)
+
+    @classmethod
+    def suited(cls, config: CellFreeConfig) -> type[Receiver]:
+        controlled = cls is MaximumRatioReceiver and config.pilot_power == "data"
+        return PilotPowerReceiver if controlled else cls
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -74,10 +83,14 @@ class LocalMmseReceiver(Redrawing, StatisticalReceiver):
 
     def draw(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config, serving = self.config, scenario.serving
-        phase = PilotPhase.draw(config, config.statistics_realizations, scenario, rng)
-        h_hat, C = phase.estimate(scenario, sending)
+        if scenario.sight is None:
+            received, filters, C = drawn(config, config.statistics_realizations, scenario, rng, sending)
+            h_hat = estimates_from_pilots(received, filters, scenario.pilots, config.max_power)
+            channels = None
+        else:
+            phase = PilotPhase.draw(config, config.statistics_realizations, scenario, rng)
+            (h_hat, C), channels = phase.estimate(scenario, sending), phase.channels
         powers = np.full(config.users, config.max_power)
-        channels = None if scenario.sight is None else phase.channels
         moments = lmmse_moments(h_hat, C, powers, serving, serving if self.partial else None, channels)
         sharing = None if serving is None else sharing_users(serving)
         weights = lsfd_weights(moments, powers, self.decoding, sharing)
