@@ -48,10 +48,11 @@ def make(stem: Path, quick: bool = False) -> None:
     kept = Path(f"{stem}-cells")
     paths = written(kept / "maps")
     real = Real(course, paths["real"], kept)
+    rows = _rows(course, real, paths)
     done: list[tuple[Row, Record]] = []
-    for row in _rows(course, real, paths):
+    for row in rows:
         done.append((row, _kept(kept, row, course)))
-        _write(stem, done, real, course)  # what is done is worth reading while the next one trains
+        _write(stem, done, real, course, len(rows))  # what is done is worth reading while the next one trains
         _picture(stem, done, real, course)
 
 
@@ -67,9 +68,13 @@ def _rows(course: Course, real: Real, paths: dict[str, str]) -> list[Row]:
     return rows
 
 
+def _path(folder: Path, row: Row, course: Course) -> Path:
+    return folder / f"{course.name}-{row.learner}-{row.start}.json".replace(" ", "-").replace(",", "")
+
+
 def _kept(folder: Path, row: Row, course: Course) -> Record:
     """What an earlier call has left, or a new one."""
-    path = folder / f"{course.name}-{row.learner}-{row.start}.json".replace(" ", "-").replace(",", "")
+    path = _path(folder, row, course)
     if not path.exists():
         record = row.course()
         write_atomically(path, json.dumps({"greedy": record.greedy.tolist(), "played": record.played.tolist()}))
@@ -123,11 +128,9 @@ def _table(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[d
     return table
 
 
-def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Course) -> None:
-    safe = [row.start for row, _ in done if row.learner.endswith("safe")]
-    table = _table(
-        [(row, record) for row, record in done if not row.learner.endswith("safe") or SCRATCH in safe], real, course
-    )
+def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Course, count: int) -> None:
+    more = "" if len(done) == count else f"\n{len(done)} of {count} rows have been trained so far.\n"
+    table = _table(done, real, course)
     classical = [
         {"rule": name, "share of the best": with_interval((rates / real.best).mean(axis=(0, 1)))}
         for name, rates in real.classical.items()
@@ -140,6 +143,7 @@ def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cours
         "rule: steps in which the worst user had less than under rate feedback with memory. One realisation of each "
         "twin; each network has a training seed of its own, and 95 % intervals are over the networks.\n\n"
         + markdown(table)
+        + more
         + "\nClassical rules, in the steps that are learned in:\n\n"
         + markdown(classical),
         encoding="utf-8",

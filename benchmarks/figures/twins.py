@@ -16,7 +16,8 @@ from cfenvs.maps import Map, open_map, read_map, some_access_points
 ACCESS_POINTS = 9
 REAL = "munich"
 WITHOUT_DIFFRACTION = Path(__file__).parent / "data" / "munich-without-diffraction.npz"
-"""Traced as the map that comes with the package but for that; see `cfenvs.maps.ray_traced`."""
+"""Traced as the map that comes with the package but for that, `python -m cfenvs.maps sionna-rt --scene munich
+--no-diffraction --out traced.npz`, and cut down by `keep_without_diffraction`."""
 HEARD_DB = -110.0
 """Places count at which somebody is heard so well."""
 LEAST_DB = -125.0
