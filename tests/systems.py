@@ -45,6 +45,9 @@ CASES = [
     _cell_free("small-joint", preset="small", action_type="joint", objective="sum"),
     _cell_free("mr-continuous", receiver="mr", action_type="continuous", observation="rates+gains", include_zero=False),
     _cell_free("mr-lsfd-active", receiver="mr", lsfd="optimal", pilots_from="active", mean_on_steps=4, identity=True),
+    _cell_free(
+        "pilot-power", preset="small", receiver="mr", pilot_power="data", utility="cqi", pilot_period=2, **_WALKS
+    ),
     _cell_free("l-mmse", preset="small", receiver="l-mmse", antennas=2, neighborhood=2, reward_scope="neighborhood"),
     _cell_free("block", preset="small", fading="block", utility="cqi", pilots_from="active", mean_on_steps=4),
     _cell_free("toggle", preset="small", activity="toggle", toggle_episode=2, resample="never", info_optimum=True),
@@ -80,6 +83,8 @@ CASES = [
     _xl_mimo("large-db", preset="large", power_scale="db", objective="min", reward_scope="own", resample="never"),
     _xl_mimo("l-mmse-levels", receiver="l-mmse", levels=_LEVELS, action_type="discrete", min_share=0.001),
     _xl_mimo("walking-pilots", mobility="random-waypoint", pilot_length=18, correlation="sinc", users=3),
+    _xl_mimo("l-mmse-pilots", receiver="l-mmse", pilot_length=18, mobility="random-waypoint", users=3, base_stations=3),
+    _xl_mimo("mr-lsfd-pilots", receiver="mr-lsfd", pilot_length=18, users=4, objective="min", resample="never"),
     _xl_mimo("mr-lsfd-levels", receiver="mr-lsfd", levels=_LEVELS, action_type="discrete", users=3, info_optimum=True),
     _xl_mimo("walking", mobility="random-waypoint", correlation="sinc", power_constraint="per-antenna"),
     _xl_mimo("walking-l-mmse", mobility="random-waypoint", receiver="l-mmse", users=3, objective="energy-efficiency"),

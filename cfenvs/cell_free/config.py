@@ -29,6 +29,7 @@ from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import linear_levels, require_levels
 from cfenvs.power.pieces import check_observation
+from cfenvs.power.propagation import standard
 from cfenvs.radio.path_loss import noise_power_dbm
 
 MAX_JOINT_ACTIONS = 100_000
@@ -86,7 +87,7 @@ class Network(power.Network):
         """Shapes of the parts that `network` may give."""
         L, K, N = self.access_points, self.users, self.antennas
         of_arrays = {"orientation": (L,), "correlation": (L, K, N, N)}
-        return {"access_points": (L, 2), "users": (K, 2), "gain_db": (L, K), **of_arrays}
+        return {"access_points": (L, 2), "users": (K, 2), "gain_db": (L, K), **of_arrays, "rician_db": (L, K)}
 
     @property
     def refused_parts(self) -> dict[str, str]:
@@ -107,14 +108,27 @@ class Propagation(power.Propagation):
     angular_std_deg : float or (float, float)
         Standard deviation of azimuth and elevation in local scattering, one for both or one of each, in degrees;
         matters with several antennas.
+    rician_db : None, float or "3gpp" or "given"
+        Power of each link's line of sight over that of all else, in dB; its phase is unknown (`cfenvs.radio.rician`).
+        None is Rayleigh fading. A number is that of all links; "3gpp" draws those of links with a line of sight as
+        TR 38.901 has them, and needs such a path loss; "given" takes the part "rician_db" (L, K) of `network`, -inf
+        without a line of sight. Large-scale gains stay as they are, so that what is in sight fluctuates less.
     """
 
     bandwidth: float = 20e6
     noise_figure_db: float = 7.0
     angular_std_deg: float | Sequence[float] = 15.0
+    rician_db: float | str | None = None
 
     def check(self) -> None:
         require_positive(self, "bandwidth")
+        given: Any = self.rician_db
+        require(
+            given in (None, "3gpp", "given") or (is_number(given) and abs(given) <= 100.0),
+            "rician_db",
+            self.rician_db,
+            'must be None, a number of dB from -100 to 100, "3gpp" or "given"',
+        )
         require_number(self, noise_figure_db=(-100, 100))
         given = self.angular_std_deg
         pair = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) and len(given) == 2
@@ -127,6 +141,22 @@ class Propagation(power.Propagation):
         )
         if pair:
             object.__setattr__(self, "angular_std_deg", tuple(float(spread) for spread in spreads))
+
+    def check_together(self) -> None:
+        super().check_together()
+        require(
+            self.rician_db != "3gpp" or standard(self.large_scale.path_loss) is not None,
+            "rician_db",
+            self.rician_db,
+            f"goes with path losses of TR 38.901 only, path_loss={self.path_loss!r} knows no line of sight",
+        )
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Rician factors, where nobody asks for them."""
+        if self.rician_db == "given":
+            return super().refused_parts
+        return {**super().refused_parts, "rician_db": f'goes with rician_db="given", not {self.rician_db!r}'}
 
     @property
     def angular_stds(self) -> tuple[float, float]:
@@ -149,7 +179,11 @@ class Pilots(Choices, power.Coherence):
     ----------
     pilot_length : int
         tau_p, also the number of orthogonal pilots, in samples.
-        With fewer pilots than users, some share theirs. Pilots are sent with `max_power`.
+        With fewer pilots than users, some share theirs.
+    pilot_power : {"full", "data"}
+        Whether pilots are sent with `max_power`, or with the power of the user's data, so that an action changes the
+        estimates too: for "mr" with single antennas and without clusters. A quiet user then also contaminates less,
+        and is heard with the square of its power. No optimum is proven there: what is told is the best found.
     pilot_assignment : {"least-contaminated", "greedy", "random", "in-turn"}, or callable
         `cfenvs.radio.pilots`. Or your own, a function (gains, config, rng) or its `"module:Name"`. Given gains count as
         drawn ones do.
@@ -162,12 +196,13 @@ class Pilots(Choices, power.Coherence):
     pilot_length: int = 5
     pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     pilots_from: str = "all"
+    pilot_power: str = "full"
 
     choices: ClassVar = {"pilot_assignment": ASSIGNMENTS}
 
     def check(self) -> None:
         self.require_pilots(self.pilot_length)
-        require_choice(self, pilots_from=("all", "active"))
+        require_choice(self, pilots_from=("all", "active"), pilot_power=("full", "data"))
 
     @cached_property
     def assignment(self) -> Assignment:
@@ -203,7 +238,8 @@ class Reception(Choices):
     realizations : int
         R. The average over R = 40 is this environment's utility and its optimum is exact for it, but it is not the
         ergodic rate: powers optimal for one set of 40 score 0.85 (`default`) and 0.88 (`small`) on another set of the
-        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400.
+        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400, as the
+        preset `ergodic` does.
     statistics_realizations : int
         Channel realisations for the statistics of "l-mmse", "lp-mmse" and `combiners="full-power"`. Rates
         of "p-mmse" from 100 are within 1.4 % of those from 1500 on average (50 users, 200 access points, 4 networks),
@@ -372,6 +408,13 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
             require_count(self, pilot_period=1)
         still = f"with mobility={self.mobility!r}, as nobody walks"
         require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
+        require(
+            not self.wandering or is_number(self.rician_db) or self.rician_db is None,
+            "rician_db",
+            self.rician_db,
+            f"must be a number with mobility={self.mobility!r}: what becomes of it along a walk is not modelled; on a "
+            "map it is looked up",
+        )
         require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
 
 

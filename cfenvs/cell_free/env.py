@@ -88,8 +88,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     past rates.
 
     With `mobility="random-waypoint"` users walk, `speed` m/s times `step_duration` s in a step, and gains, shadowing,
-    estimates and every `pilot_period` steps pilots follow. Options of reports say how late and how coarsely a network
-    is told its rates; what is earned stays the same.
+    estimates and every `pilot_period` steps pilots follow; with "map" they walk through a mapped town. Options of
+    reports say how late and how coarsely a network is told its rates; what is earned stays the same.
 
     Action Space
     ------------
@@ -195,6 +195,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     ================  =====  ====  ====  ======  ==========  =====================================================
     "default"         25     1     10    5       mmse        sizes ours, propagation of the book
     "mobile"          25     1     10    5       mmse        the same, and users walk, and reports are late and rounded
+    "ergodic"         25     1     10    5       mmse        "default" over 400 realisations, not 40
     "small"           16     1     5     3       mmse        the same, small enough to enumerate all joint actions
     "book-100x4"      100    4     40    10      mmse        Demir et al. 2021, running example
     "book-400x1"      400    1     40    10      mmse        Demir et al. 2021, Figure 5.4 (a)
@@ -218,8 +219,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     >>> observations.shape, rewards.shape, infos["rates"].shape
     ((3, 30), (3,), (3, 10))
 
-    One world takes 0.2 MB with "default", 0.5 MB with "mobile", 0.1 MB with "small", 12 MB with "book-100x4", 11 MB
-    with "book-400x1" and 0.2 MB with "ngo".
+    One world takes 0.2 MB with "default", 0.5 MB with "mobile", 1.6 MB with "ergodic", 0.1 MB with "small", 12 MB with
+    "book-100x4", 11 MB with "book-400x1" and 0.2 MB with "ngo".
 
     Reference values
     ----------------
@@ -232,6 +233,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     ================  ==========  =============  ==========================  ========================
     "default"         0.229       1.949          2.221                       2.370
     "mobile"          0.223       1.953          2.232                       2.376
+    "ergodic"         0.223       1.981          2.256                       2.399
     "small"           0.579       1.843          1.972                       2.029
     "ngo"             0.000       0.044          0.502                       0.535
     "book-100x4"      0.000       4.925          5.648                       5.942
@@ -258,6 +260,7 @@ def warmup() -> None:
     """Run every kernel once."""
     variants: tuple[dict[str, Any], ...] = (
         {"receiver": "mr", "objective": "sum"},
+        {"receiver": "mr", "pilot_power": "data"},
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
         {"receiver": "p-mmse"},

@@ -31,8 +31,7 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
         reward["each_agent_earns"] = "the objective over the active users of itself and its neighbours"
     return {
         "network": {
-            "side_m": c.side,
-            "area": "square, wraps around" if c.wraparound else "square, with edges",
+            **of_power.area_facts(c),
             "access_points": c.access_points,
             "antennas_of_each": c.antennas,
             "placement": of_power.positions(simulator, "access_points", c.placement),
@@ -53,6 +52,7 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "length": c.pilot_length,
             **_sharing(None if scenario is None else scenario.pilots),
             "assignment": called(c.pilot_assignment),
+            "power": "that of the data" if c.pilot_power == "data" else f"{c.max_power:g} mW",
             "share_left_for_data": simulator.prelog,
         },
         "receiver": {

@@ -101,7 +101,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         rims = self._draw_sites(world, drop)
         users, labels = drop.users, drop.labels
         if config.mobility != "static":
-            path = on_map(simulator.walks.trail(world, max(int(simulator.steps[world]) - 1, 0)), config.side)
+            path = on_map(simulator.walks.trail(world, max(int(simulator.steps[world]) - 1, 0)), config.extent)
             users = path[-1]
             labels = place_labels(users, drop.access_points, MAP) if len(users) <= MAX_LABELLED else users
             figure.trail(path, HISTORY)
@@ -113,7 +113,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         if reported:
             figure.reports(simulator.reported[world], axis)
         figure.powers("Power (mW)", ("0", f"{config.max_power:g}"), shares, active, alarms)
-        figure.scale(config.side)
+        figure.scale(config.extent)
         self._draw_keys(watched)
 
     def _borders(self) -> list[tuple[Float, Float, Colour]]:
@@ -197,12 +197,12 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         # Users may set out from the same drop twice.
         walk = 0 if config.mobility == "static" else int(self.simulator.walks.number[world])
         if drop is None or drop.scenario is not scenario or drop.walk != walk:
-            users, sites = (on_map(points, config.side) for points in (scenario.users, scenario.access_points))
+            users, sites = (on_map(points, config.extent) for points in (scenario.users, scenario.access_points))
             # Rates at full power set the axis, so that it keeps still while powers change.
             full = np.full((1, config.users), config.max_power)
             reach = float(self.simulator.receiver.efficiencies_in(world, full).max()) * self.simulator.prelog
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
-            links = _pilot_links(scenario, users) if self._linked else []
+            links = _pilot_links(scenario, users, config.period / config.extent) if self._linked else []
             drop = self._drops[world] = Drop(scenario, walk, sites, users, labels, links, reach)
         return drop
 
@@ -241,7 +241,7 @@ def cell_colours(config: CellFreeConfig) -> list[Colour]:
     return [CATEGORIES[number % len(CATEGORIES)] for number in numbers.tolist()]
 
 
-def _pilot_links(scenario: Scenario, users: Float) -> list[tuple[Float, Float, Colour]]:
+def _pilot_links(scenario: Scenario, users: Float, period: float) -> list[tuple[Float, Float, Colour]]:
     """Lines from each user to the nearest one with its pilot, also over the edges of the map where that is shorter."""
     pilots = scenario.pilots
     pairs = set()
@@ -249,4 +249,4 @@ def _pilot_links(scenario: Scenario, users: Float) -> list[tuple[Float, Float, C
         sharing = others[pilots[others] == pilots[k]]
         if sharing.size:
             pairs.add((min(k, sharing[0]), max(k, sharing[0])))
-    return [(*line, LINK) for k, j in sorted(pairs) for line in wrapped_lines(users[k], users[j])]
+    return [(*line, LINK) for k, j in sorted(pairs) for line in wrapped_lines(users[k], users[j], period)]

@@ -23,7 +23,7 @@ from cfenvs.power.given import heights_of
 from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator, Start
-from cfenvs.power.walks import Ground, Walks
+from cfenvs.power.walks import Walks
 from cfenvs.radio.draws import words
 from cfenvs.radio.geometry import link_geometry, nearest_first
 from cfenvs.radio.path_loss import linear_to_db
@@ -80,8 +80,10 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = make_activity(config, num_worlds)
         self._moving = config.mobility != "static"
+        self._changing = self._moving or config.pilots_from == "active" or config.fading != "average"
+        self._fading = self.receiver.fades
         if self._moving:
-            self.walks = Walks(config, num_worlds, config.access_points)
+            self.walks = Walks(config, num_worlds, config.access_points, self.given.map)
             self._gains, self._positions = self.walks.at(self.steps)
             self._pilots = np.zeros(shape, np.int64)
             self._assignment_keys = np.zeros(num_worlds, np.uint64)
@@ -147,8 +149,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             if start.drawn is not None:
                 self.cells.stand(new, start.drawn.access_points)
             self.cells.begin(worlds, self.gains[worlds])
-        changing = self._moving or config.pilots_from == "active" or config.fading != "average"
-        for world in (worlds if changing else new).tolist():
+        for world in (worlds if self._changing else new).tolist():
             self.forget(world)
 
     def _return(self, worlds: Int) -> None:
@@ -167,7 +168,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self._assignment_keys[worlds] = words(rngs, 1)[:, 0]
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             scenario = self.scenario(world)
-            self.walks.start(world, Ground(self.config, scenario, scenario.access_points), rng)
+            self.walks.start(world, scenario, scenario.access_points, rng)
 
     def _walk_on(self, was_sending: Bool) -> None:
         """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
@@ -224,11 +225,12 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
         config, links, orientation = self.config, None, rows("orientation")
-        if config.antennas > 1:
+        if config.antennas > 1 or config.rician_db is not None:
             links = link_geometry(access_points, users, config.period, heights_of(heights, gains.shape[1:]))
         return network_of(
             config,
             links,
+            self.walks.given(worlds, self.steps[worlds]) if self._moving else (),
             access_points=access_points,
             users=users,
             height=heights,
@@ -285,16 +287,22 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.judge(powers)
         self.active = np.empty_like(active)
         some_end = advance(self._paths, self.steps, self.active, self.truncated)
+        if self._changing:
+            self._follow(active)
+        if self._fading:
+            self.receiver.fade(self.steps)
+        return bool(some_end)
+
+    def _follow(self, was_active: Bool) -> None:
+        """Channels and their estimates change with who walks, who sends pilots, and time."""
         if self._moving:
-            self._walk_on(self._sending(active))
+            self._walk_on(self._sending(was_active))
         elif self.config.pilots_from == "active":
-            for world in np.flatnonzero((self.active != active).any(axis=1)).tolist():
+            for world in np.flatnonzero((self.active != was_active).any(axis=1)).tolist():
                 self.receiver.set_pilots(world, self.scenario(world), self.active[world])
                 self.forget(world)
-        self.receiver.fade(self.steps)
         if self.config.fading != "average":
             self.forget()
-        return bool(some_end)
 
     def find_optimum(self, world: int) -> Optimum:
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])

@@ -27,7 +27,7 @@ def as_array(actions: Any) -> Array:
 
 def check_shape(actions: Any, shape: tuple[int, ...] | None) -> Array:
     """Actions as an array of the given shape."""
-    array = as_array(actions)
+    array = actions if type(actions) is np.ndarray else as_array(actions)
     if array.shape != shape:
         raise InvalidAction(f"action has shape {array.shape}: must be {shape}")
     return array

@@ -302,9 +302,12 @@ def on_map(positions: Float, side: float) -> Float:
     return np.asarray(np.array([left, top + pixels]) + np.array([1, -1]) * pixels / side * positions)
 
 
-def wrapped_lines(start: Float, end: Float) -> list[tuple[Float, Float]]:
-    """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges."""
-    wrap = MAP[2] * np.rint((end - start) / MAP[2])
+def wrapped_lines(start: Float, end: Float, period: float = 1.0) -> list[tuple[Float, Float]]:
+    """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges.
+
+    They are the same points again after so many sides of the map.
+    """
+    wrap = MAP[2] * period * np.rint((end - start) / (MAP[2] * period))
     # What leaves the map at one edge, or at two, enters it again at the opposite ones.
     return [(start + shift, end - wrap + shift) for shift in {(x, y) for x in (0.0, wrap[0]) for y in (0.0, wrap[1])}]
 

@@ -1,4 +1,4 @@
-"""Central combining within user-centric clusters, four channel realisations at a time.
+"""Central combining within user-centric clusters, several channel realisations at a time.
 
 The access points M_k of user k combine with
 
@@ -323,7 +323,7 @@ def cluster_sinrs(
         In mW.
     worlds : (B,) int array
         World that each row is evaluated in.
-    y : (E, Q, T, L, N, 2, 4) array
+    y : (E, Q, T, L, N, 2, LANES) array
         Received pilots of E worlds, each laid out by `cfenvs.radio.mmse_kernel.pack_realizations`.
     filters : (E, L, K, N, N) complex array
         From received pilots to estimates.
