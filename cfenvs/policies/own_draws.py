@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Array, Bool, Float
+from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
@@ -67,6 +67,21 @@ class OwnDraws(PowerPolicy):
         # What is learned of one step is not what holds in the next.
         self._averages = config.fading != "average" or config.report_noise_db > 0
 
+    @property
+    def corrections(self) -> Float:
+        """What each user's SINR is multiplied by, (E, K), by what was reported."""
+        return self._correction
+
+    @property
+    def told(self) -> tuple[Bool, Float, Float]:
+        """Who has reported since the last step, what SINR, and what that of the draws had been then, (E, K) each."""
+        return self._told
+
+    @property
+    def reports(self) -> Int:
+        """How many have told it so, (E, K)."""
+        return self._reports
+
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Heed the reports, then find the powers for those who are active now."""
         active = self.active(observations)
@@ -88,6 +103,7 @@ class OwnDraws(PowerPolicy):
         heard = self._listener.hear(infos, np.where(sent, model, 0.0))
         told = heard.new & (heard.noted > 0)
         reported = np.maximum(np.expm1(np.log(2.0) * heard.rates / self._prelog), LEAST_SINR)
+        self._told = told, reported, np.maximum(heard.noted, LEAST_SINR)
         step = np.where(told, reported / np.maximum(heard.noted * self._correction, LEAST_SINR), 1.0)
         self._reports += told
         weight = 1.0 / (1.0 + self._reports) if self._averages else 1.0
