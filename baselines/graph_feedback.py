@@ -152,11 +152,10 @@ class Memory:
 
 
 class Networks:
-    """What stays of E networks of L access points: features of their users and pairs."""
+    """What stays of E networks while nobody walks, gains (E, L, K) and pilots (E, K): features of users and pairs."""
 
-    def __init__(self, scenarios: Any, config: Any) -> None:
-        gains = config.max_power * config.antennas * np.array([scenario.gains for scenario in scenarios])  # (E, L, K)
-        pilots = np.array([scenario.pilots for scenario in scenarios])
+    def __init__(self, gains: Float, pilots: Int, config: Any) -> None:
+        gains = config.max_power * config.antennas * gains
         self.total = gains.sum(axis=1)
         strongest = -np.sort(-gains, axis=1)[:, :STRONGEST].swapaxes(1, 2)
         padding = np.zeros((*strongest.shape[:2], STRONGEST - strongest.shape[2]))
@@ -255,7 +254,7 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         super().begin(env)
         self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
         self._memory = Memory(env.num_envs, self._config.users)
-        self._few = Compiled(self.corrector.network)
+        self._few, self._walking = Compiled(self.corrector.network), self._config.mobility != "static"
         self._listener = Listener(self._config, env.num_envs)
         if self._draws is not None:
             self._draws.begin(env)
@@ -268,8 +267,13 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         self._memory.forget(new)
         sinr = np.where(heard.new, np.expm1(np.log(2.0) * heard.rates / self._prelog), 0.0)
         self._memory.report(heard.noted / self._config.max_power, sinr)
-        if new.any():
-            self._features = Networks(self._env.scenarios, self._config)
+        if self._walking:
+            now = self._env.simulator.situations(np.arange(len(active)))
+            self._features = Networks(now.gains, now.pilots, self._config)
+        elif new.any():
+            drops = self._env.scenarios
+            gains, pilots = (np.array([getattr(drop, part) for drop in drops]) for part in ("gains", "pilots"))
+            self._features = Networks(gains, pilots, self._config)
         changed = self._memory.meet(active)
         if self._draws is None:
             self._prices = guessed(self._memory, self._features)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -89,7 +89,19 @@ class OnTheSpot:
         return self._act(observations)
 
 
-SET_HERE = {"drops", "seeds", "seed", "preset", "env_id", "env_kwargs", "steps", "episodes", "folder", "resume"}
+SET_HERE = {
+    "plays",
+    "drops",
+    "seeds",
+    "seed",
+    "preset",
+    "env_id",
+    "env_kwargs",
+    "steps",
+    "episodes",
+    "folder",
+    "resume",
+}
 """Arguments of learners that follow from protocol, seed and folder."""
 
 
@@ -236,6 +248,39 @@ def graph(module: str, length: str, metric: str, families: Mapping[str, Any] | N
     return train
 
 
+@dataclass(frozen=True)
+class Clusters:
+    """Agents with one network for all, which train in smaller networks than those of the protocol.
+
+    Attributes
+    ----------
+    agents : str
+        Who they are: "clusters" of access points, or "users".
+    needs : tuple of str
+        What the protocol has to leave open to them.
+    """
+
+    agents: str
+    needs: ClassVar[tuple[str, ...]] = ("agents", "cells", "slots", "observation", "neighborhood")
+
+    def __call__(
+        self, protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any
+    ) -> Policy:
+        from baselines import cluster_agents as baseline
+
+        config = protocol.make(worlds=1).config
+        kept: dict[str, Any] = {"folder": folder, "resume": folder is not None, **checked(own, baseline)}
+        args = baseline.Args(agents=self.agents, seed=seed, **kept)  # type: ignore[arg-type]
+        args.env_kwargs = {**protocol.env_kwargs, **baseline.SMALL}
+        args.plays = config.access_points, config.users
+        steps = args.num_envs * config.episode_length
+        args.episodes = min(max(protocol.training_steps // steps, 1), args.episodes)
+        policy: Any = baseline.train(args, progress)
+        points = [(point["at"], point["objective"]) for point in policy.curve]
+        policy.learning_curve = curve("objective, validation networks of 40 users", points, policy.training_steps)
+        return told(policy, own, folder)
+
+
 def proximal(choices: dict[str, Any], **settings: Any) -> Train:
     """PPO of Stable-Baselines3 for the central agent, with its choices in the protocol; it keeps no checkpoints."""
 
@@ -254,14 +299,13 @@ def proximal(choices: dict[str, Any], **settings: Any) -> Train:
     return train
 
 
-def bidder(name: str, **options: Any) -> Train:
-    """PPO in self-play."""
+def bidder(name: str, module: str = "ppo_bidder", **options: Any) -> Train:
+    """A bidder of one seat or all, as its module trains it by default."""
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
-        from baselines import ppo_bidder
-
+        baseline = import_module(f"baselines.{module}")
         shared = dict(protocol.env_kwargs)
-        args = ppo_bidder.Args(
+        args = baseline.Args(
             preset=shared.pop("preset", "default"),
             env_kwargs=shared,
             steps=protocol.training_steps,
@@ -269,9 +313,9 @@ def bidder(name: str, **options: Any) -> Train:
             folder=folder,
             resume=folder is not None,
             **options,
-            **checked(own, ppo_bidder),
+            **checked(own, baseline),
         )
-        policy: Any = ppo_bidder.train(args, progress)[0]
+        policy: Any = baseline.train(args, progress)[0]
         policy.name = name
         points = [(point["at"], point["reward"]) for point in policy.curve]
         policy.learning_curve = curve("reward over budget, exploring", points, policy.training_steps)

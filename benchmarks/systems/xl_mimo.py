@@ -13,7 +13,7 @@ from benchmarks import numpy_twin
 from benchmarks.learners import POWERS, XL_MIXED, XL_REGRESSION, Train, actor_critic, graph, proximal
 from benchmarks.timing import Row, Timed, Workload, ratio
 from benchmarks.workloads import NEW, frames, new_networks, resets, row, scalar, vector
-from cfenvs.radio.fading import matrix_root
+from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.plane_wave import array_correlation
 from cfenvs.xl_mimo.env import SYSTEM
 from cfenvs.xl_mimo.presets import configure_xl_mimo

@@ -6,6 +6,7 @@ from typing import Any
 
 from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.cluster_views import ClustersView
 from cfenvs.cell_free.clusters import CLUSTERS
 from cfenvs.cell_free.facts import facts
 from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
@@ -34,13 +35,17 @@ def _served(simulator: CellFreeSimulator) -> tuple[str, Float]:
     return "rate of an active user, Mbit/s", mbps * simulator.rates[simulator.acted_active]
 
 
+def _agents(simulator: CellFreeSimulator) -> UsersView | ClustersView:
+    return UsersView(simulator) if simulator.cells is None else ClustersView(simulator)
+
+
 SYSTEM = System(
     name="CellFreeUplinkPower-v0",
     agent="user",
     configure=configure_cell_free,
     simulator=CellFreeSimulator,
     central=CentralView,
-    agents=UsersView,
+    agents=_agents,
     renderer=_make_renderer,
     presets=PRESETS,
     metrics={"reward": "mean", "objective": "mean", "violations": "mean", "outage": "mean"},
@@ -83,8 +88,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     past rates.
 
     With `mobility="random-waypoint"` users walk, `speed` m/s times `step_duration` s in a step, and gains, shadowing,
-    estimates and every `pilot_period` steps pilots follow. Options of reports say how late and how coarsely a network
-    is told its rates; what is earned stays the same.
+    estimates and every `pilot_period` steps pilots follow; with "map" they walk through a mapped town. Options of
+    reports say how late and how coarsely a network is told its rates; what is earned stays the same.
 
     Action Space
     ------------
@@ -96,6 +101,9 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
                                                            refused above 100 000
     "continuous"           `Box(0, 1, (K,))`               share of `max_power` of each user
     =====================  ==============================  ==========================================================
+
+    Where there are many agents, each user sets its own level or share; with `agents="clusters"` each cluster of access
+    points has S slots, `MultiDiscrete([n] * S)` or `Box(0, 1, (S,))`, with the users that it holds.
 
     With `include_zero=False` level 0 is left out and inactive users are silent. An action of another shape, type or
     range raises `InvalidAction` and changes nothing.
@@ -127,6 +135,22 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     observation above. `cfenvs.cell_free.views.central_layout(config)` and `users_layout(config)` say where each piece
     is.
 
+    With `agents="clusters"` access points are split into `cells`, a grid of C clusters or as given, and the agent of a
+    cluster holds the users whose master access point is its own (`cfenvs.cell_free.cells`): in as many `slots` as are
+    said, where those whom a full cluster hears least go to the one that hears them next best. It sees the pieces of its
+    users slot by slot, and what its J nearest clusters share of theirs; which slots hold a user comes last, as "held".
+    `cfenvs.cell_free.cluster_views` has the table. `infos[agent]` say which `users` stand in its slots (-1: nobody),
+    who of them is `active` and what each may do (`action_mask`), their `rates` and `powers`, and of a user who walked
+    over from which cluster it `came_from` (-1: none).
+
+    >>> from cfenvs.cell_free import parallel_env
+    >>> env = parallel_env(agents="clusters", cells=4, slots=5, neighborhood=2)
+    >>> observations, infos = env.reset(seed=0)
+    >>> observations["cluster_0"].shape, env.action_space("cluster_0")
+    ((30,), MultiDiscrete([5 5 5 5 5]))
+    >>> {agent: info["users"].tolist() for agent, info in infos.items() if agent != "cluster_2"}
+    {'cluster_0': [1, -1, -1, -1, -1], 'cluster_1': [0, 5, 6, 7, -1], 'cluster_3': [2, 3, 4, 8, -1]}
+
     Rewards
     -------
     min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
@@ -135,7 +159,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     `target_rate`), "weighted-sum" (with `user_weights`), weighted sums of these ({"min": 1.0, "sum": 0.1}), or your
     own (`cfenvs.power.objectives`). What is proven of the minimum is the best found for the others. Agents get the
     objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
-    neighbours ("neighborhood").
+    neighbours ("neighborhood"); a cluster over its users and those of its neighbours.
 
     A power of 0 for one active user makes the reward 0: of random joint actions over 5 levels with 10 active users,
     89 % earn nothing.
@@ -242,6 +266,7 @@ def warmup() -> None:
         {"receiver": "p-mmse"},
         {"receiver": "p-mmse", "combiners": "full-power"},
         {"mobility": "random-waypoint", "report_bits": 4},
+        {"receiver": "mr", "agents": "clusters"},
     )
     for variant in variants:
         vector = CellFreeUplinkPowerVectorEnv(2, users=2, access_points=1, **variant)

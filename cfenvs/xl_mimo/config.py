@@ -55,7 +55,7 @@ class Network(power.Network):
     def given_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts that `network` may give."""
         M, K = self.base_stations, self.users
-        return {"base_stations": (M, 2), "users": (K, 2), "gain_db": (M, K)}
+        return {"base_stations": (M, 2), "users": (K, 2), "gain_db": (M, K), "rician_db": (M, K)}
 
     @property
     def bs_antennas(self) -> int:
@@ -81,7 +81,8 @@ class Propagation(power.Propagation, Network):
         exactly, sinc(2 d / wavelength).
     rician_factor : float
         Power of the spherical-wave line of sight over that of the scattering; 0 is scattering alone. Only for "mr".
-        Near the array, `carrier_ghz` sets the wavelength too.
+        Near the array, `carrier_ghz` sets the wavelength too. The part "rician_db" (M, K) of `network`, in dB, replaces
+        it link by link; -inf is scattering alone.
     visibility_window : (int, int), optional
         Antennas along the two axes of a base station's array that see a user: a contiguous window around a random
         centre, cut off at the edges. None is all of them.
@@ -100,6 +101,12 @@ class Propagation(power.Propagation, Network):
             require_pair(self, "visibility_window")
             inside = all(n <= size for n, size in zip(window, self.bs_array, strict=True))
             require(inside, "visibility_window", window, f"must fit into bs_array={tuple(self.bs_array)}")
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Rician factors of links, where no link has a line of sight."""
+        why = "goes with rician_factor above 0, which stands for a line of sight near the array"
+        return {**super().refused_parts, **({} if self.rician_factor > 0 else {"rician_db": why})}
 
     @property
     def near_field(self) -> bool:

@@ -65,7 +65,7 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     those that hardly hear a user in full.
 
     With `mobility="static"` powers change nothing but the reward, so that the task is a contextual bandit. With
-    "random-waypoint" users walk, 10 m a step by default, and what is observed evolves.
+    "random-waypoint", or on a map "map", users walk, 10 m a step by default, and what is observed evolves.
 
     Action Space
     ------------

@@ -29,8 +29,7 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
         action["share_sent_for_a"] = span + (f", at least {c.min_share:g}" if c.min_share else "")
     return {
         "network": {
-            "side_m": c.side,
-            "area": "square, wraps around" if c.wraparound else "square, with edges",
+            **of_power.area_facts(c),
             "base_stations": c.base_stations,
             "antennas_of_each": f"{c.bs_array[0]} x {c.bs_array[1]}, {c.bs_spacing:.3g} wavelengths apart",
             "placement": of_power.positions(simulator, "base_stations", "uniform"),

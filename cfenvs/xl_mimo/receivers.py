@@ -387,8 +387,7 @@ class NearFieldReceiver(Receiver):
         self._transmit = array_correlation(self._ue_x, self._ue_y, config.ue_spacing, config.correlation)
 
     def prepare(self, world: int, scenario: Scenario) -> None:
-        config = self.config
-        kappa = np.full(scenario.gains.shape, config.rician_factor)
+        kappa = np.zeros(scenario.gains.shape) if scenario.rician is None else scenario.rician
         self._moments[world] = xl_mr_matrices(
             scenario.gains, kappa, self._line_of_sight(scenario), scenario.visible, self._receive, self._transmit, 1.0
         )
