@@ -27,7 +27,7 @@ class ClusterReceiver(RowsReceiver, Redrawing):
     """
 
     scheme: ClassVar[Scheme]
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = CLUSTER_REASONS
     usual_clusters: ClassVar[str] = "dcc"
     shares_resets: ClassVar[bool] = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Int
-from cfenvs.radio import fading
+from cfenvs.radio import fading, rician
 from cfenvs.radio.central import ClusterBatch, Scheme
 from cfenvs.radio.estimation import estimates_from_pilots, filtered_covariances, pilot_filter, received_pilots
 from cfenvs.radio.held_fading import held_estimates
@@ -26,13 +26,17 @@ class PilotPhase:
     """Channels and pilot noise of several realisations, from which estimates are made."""
 
     def __init__(self, config: CellFreeConfig, normals: Complex, channels: Complex, noise: Complex) -> None:
-        self._config, self.normals, self._channels, self.noise = config, normals, channels, noise
+        self._config, self.normals, self.channels, self.noise = config, normals, channels, noise
 
     @classmethod
     def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> PilotPhase:
         shape = (count, config.access_points, config.antennas)
         normals = fading.complex_normals((*shape, config.users), rng)
-        channels = fading.correlate(normals, matrix_root(scenario.correlation))
+        sight, R = scenario.sight, scenario.correlation
+        scattered = R if sight is None else R - rician.outer(sight)
+        channels = fading.correlate(normals, matrix_root(np.asarray(scattered)))
+        if sight is not None:
+            channels += rician.in_phases(sight, count, rng)
         return cls(config, normals, channels, fading.complex_normals((*shape, config.pilot_length), rng))
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
@@ -46,7 +50,7 @@ class PilotPhase:
 
     def _receive(self, scenario: Scenario, sending: Bool) -> Received:
         power, length = self._config.max_power, self._config.pilot_length
-        received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
+        received = received_pilots(self.channels, self.noise, scenario.pilots, power, length, sending)
         return _with_filters(self._config, received, scenario, sending)
 
 
@@ -56,6 +60,8 @@ Received = tuple[Complex, Complex, Complex]
 
 def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:
     """The same draws as `PilotPhase.draw`, of which nothing but the pilots is kept."""
+    if scenario.sight is not None:
+        return PilotPhase.draw(config, count, scenario, rng)._receive(scenario, sending)
     root = matrix_root(scenario.correlation)
     power, length = config.max_power, config.pilot_length
     received = drawn_pilots(rng, count, root, scenario.pilots, power, length, sending)
