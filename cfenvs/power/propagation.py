@@ -436,6 +436,8 @@ class LargeScale:
     def gain_db_of(self, links: Links, fields: Float, shadowing_db: Float | None) -> Float:
         """Gains in dB, (n, L, K), of links with these fields; with this shadowing unless fields have it."""
         if self.path_loss.decorrelation is not None:
+            from scipy.special import ndtr  # as above
+
             links = links.seen_by(ndtr(fields[:, 0]))
         if isinstance(self._shadowing, ByState):
             shadowing_db = self._shadowing.of(links, self._config, fields[:, -2], fields[:, -1])

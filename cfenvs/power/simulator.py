@@ -183,8 +183,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self, receiver: Receiving, of_all: Callable[..., Float], of_some: Callable[..., Float], *arguments: Float
     ) -> Float:
         """What a receiver makes of arrays (E, K), by one call or by one of each thread."""
-        grain = receiver.grain if self.crew.threads > 1 else None
-        if grain is None:
+        if self.crew.threads == 1 or receiver.grain is None:
             return of_all(*arguments)
         found = np.empty(arguments[0].shape)
 

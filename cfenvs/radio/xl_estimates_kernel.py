@@ -158,7 +158,7 @@ def xl_lsfd_pilot_efficiencies(
                     out[row, members[a]] += prelog * mu_counts[j] * log2_1p(sinr)
 
 
-@kernel
+@kernel(nogil=True)
 def xl_lsfd_pilot_gradients(
     powers: Float,
     cotangents: Float,
@@ -309,7 +309,7 @@ def xl_lmmse_pilot_efficiencies(
             out[row, k] = prelog * total
 
 
-@kernel
+@kernel(nogil=True)
 def xl_lmmse_pilot_gradients(
     powers: Float,
     cotangents: Float,
