@@ -235,6 +235,13 @@ HALVED = float(np.log(2.0))
 """Metres over which a correlation halves, of those over which it falls to 1/e."""
 
 
+def _uniform(normals: Float) -> Float:
+    """Standard normals as shares of their distribution."""
+    from scipy.special import ndtr  # an eighth of the time until a first step, and few need it
+
+    return np.asarray(ndtr(normals))
+
+
 def _normals(between_users: Float, decorrelation: float, links: Links, rngs: Generators) -> Float:
     """Standard normals (n, L, K) with correlation exp(-d / D) over users."""
     halved, stations = decorrelation * HALVED, links.access_points.shape[-2]
@@ -410,9 +417,7 @@ class LargeScale:
         if self.path_loss.decorrelation is None:
             return links
         between_users = geometry.pairwise_distance(links.users, links.side)
-        from scipy.special import ndtr  # an eighth of the time until a first step, and few need it
-
-        return links.seen_by(ndtr(_normals(between_users, self.path_loss.decorrelation, links, rngs)))
+        return links.seen_by(_uniform(_normals(between_users, self.path_loss.decorrelation, links, rngs)))
 
     def shadowing_db(self, links: Links, rngs: Generators) -> Float:
         """Shadowing in dB, (n, L, K), also of links that have none."""
@@ -436,9 +441,7 @@ class LargeScale:
     def gain_db_of(self, links: Links, fields: Float, shadowing_db: Float | None) -> Float:
         """Gains in dB, (n, L, K), of links with these fields; with this shadowing unless fields have it."""
         if self.path_loss.decorrelation is not None:
-            from scipy.special import ndtr  # as above
-
-            links = links.seen_by(ndtr(fields[:, 0]))
+            links = links.seen_by(_uniform(fields[:, 0]))
         if isinstance(self._shadowing, ByState):
             shadowing_db = self._shadowing.of(links, self._config, fields[:, -2], fields[:, -1])
         assert shadowing_db is not None

@@ -190,7 +190,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         def work(some: slice) -> None:
             found[some] = of_some(some, *(array[some] for array in arguments))
 
-        self.crew.share(work, self.num_worlds, grain)
+        self.crew.share(work, self.num_worlds, receiver.grain)
         return found
 
     def judge(self, spent: Float) -> None:
