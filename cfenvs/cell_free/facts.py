@@ -28,7 +28,7 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
     return {
         "network": {
             "side_m": c.side,
-            "area": "square, wraps around" if c.wraparound else "square, with edges",
+            "area": of_power.area(c),
             "access_points": c.access_points,
             "antennas_of_each": c.antennas,
             "placement": of_power.positions(simulator, "access_points", c.placement),

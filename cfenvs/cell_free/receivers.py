@@ -83,6 +83,11 @@ class Receiver(PowerReceiver):
     config: CellFreeConfig
 
     @property
+    def in_kernels(self) -> bool:
+        """Whether all of its work on the way is done in kernels, which no library of linear algebra splits."""
+        return False
+
+    @property
     def decoding(self) -> Lsfd:
         """The large-scale fading decoding in use."""
         return self.config.lsfd or self.usual_decoding  # type: ignore[return-value]
@@ -219,6 +224,10 @@ class MaximumRatioReceiver(_StatisticalReceiver):
 
     def _in_kernel(self, scenario: Scenario) -> bool:
         return self.config.antennas == 1 and self.decoding == "none" and scenario.serving is None
+
+    @property
+    def in_kernels(self) -> bool:
+        return self.config.antennas == 1 and self.decoding == "none" and self.config.clusters in ("auto", "all")
 
     def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
         power, length = float(self.config.max_power), self.config.pilot_length

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
+from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.scenario import Scenario
 from cfenvs.cell_free.simulator import CellFreeSimulator
@@ -76,14 +77,15 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         self.surface.fill(PAPER)
         number = ("Active users", f"{active.sum()}", f"of {active.size}")
         figure.header(simulator.steps[world], config.episode_length, number, value, reference)
-        figure.ground(drop.links)
+        figure.ground(drop.links, config.side)
         self._pen.triangles(drop.access_points, site_size(len(drop.access_points)), SITE)
         users, labels = drop.users, drop.labels
         if config.mobility != "static":
-            path = on_map(simulator.walks.trail(world, max(int(simulator.steps[world]) - 1, 0)), config.side)
+            move = max(int(simulator.steps[world]) - 1, 0) // config.gain_period
+            path = on_map(simulator.walks.trail(world, move), config.side)
             users = path[-1]
             labels = place_labels(users, drop.access_points, MAP) if len(users) <= MAX_LABELLED else users
-            figure.trail(path, HISTORY)
+            figure.trail(path, HISTORY, config.side)
         figure.users(users, labels, shares if begun else None, colours, active, alarms)
         reported = simulator.reports is not None
         title = f"Rate of each user ({UNIT}){', red: as reported' if reported else ''}"
@@ -138,7 +140,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
             full = np.full((1, config.users), config.max_power)
             reach = float(self.simulator.receiver.efficiencies_in(world, full).max()) * self.simulator.prelog
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
-            links = _pilot_links(scenario, users) if self._linked else []
+            links = _pilot_links(config, scenario, users) if self._linked else []
             drop = self._drops[world] = Drop(scenario, walk, sites, users, labels, links, reach)
         return drop
 
@@ -159,7 +161,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
             pen.text("nearest with the same pilot", SMALL, QUIET, midleft=(x + 22, y))
 
 
-def _pilot_links(scenario: Scenario, users: Float) -> list[tuple[Float, Float, Colour]]:
+def _pilot_links(config: CellFreeConfig, scenario: Scenario, users: Float) -> list[tuple[Float, Float, Colour]]:
     """Lines from each user to the nearest one with its pilot, also over the edges of the map where that is shorter."""
     pilots = scenario.pilots
     pairs = set()
@@ -167,4 +169,8 @@ def _pilot_links(scenario: Scenario, users: Float) -> list[tuple[Float, Float, C
         sharing = others[pilots[others] == pilots[k]]
         if sharing.size:
             pairs.add((min(k, sharing[0]), max(k, sharing[0])))
-    return [(*line, LINK) for k, j in sorted(pairs) for line in wrapped_lines(users[k], users[j])]
+    return [
+        (*line, LINK)
+        for k, j in sorted(pairs)
+        for line in wrapped_lines(users[k], users[j], config.side, config.wraparound)
+    ]

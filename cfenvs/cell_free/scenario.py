@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
+from cfenvs.power.given import heights_above_users, heights_of_users, motions, on_the_ground, replaced
 from cfenvs.radio import geometry
 from cfenvs.radio.correlation import local_scattering
 
@@ -35,8 +35,8 @@ class Scenario:
         Large-scale gains beta over the noise power, per mW.
     pilots : (K,) int array
         Pilot of each user.
-    side, period : float
-        Of the square, and after how much positions repeat, in metres.
+    side, period : float or (float, float)
+        Of the area, and after how much positions repeat, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels where it is more than `gains`.
     serving : (L, K) bool array, or None where every access point serves every user
@@ -47,6 +47,8 @@ class Scenario:
         Where users walk, in dB, also of links that have none.
     still_db : (L, 1) array or None
         The part of it that stays while users walk.
+    motion : cfenvs.power.given.Motion or None
+        Where users are when, if `network` says it.
     """
 
     access_points: Float
@@ -54,13 +56,14 @@ class Scenario:
     height: Any
     gains: Float
     pilots: Int
-    side: float
-    period: float
+    side: geometry.Side
+    period: geometry.Side
     scattering: Complex | None
     serving: Bool | None = None
     orientation: Float | None = None
     shadowing_db: Float | None = None
     still_db: Float | None = None
+    motion: Any = None
 
     @property
     def correlation(self) -> Complex:
@@ -120,6 +123,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         orientation=orientation,
         shadowing_db=kept,
         still_db=still,
+        motion=motions(given),
     )
 
 

@@ -46,7 +46,13 @@ def pieces(layout: Mapping[str, slice], words: Mapping[str, str]) -> dict[str, s
 
 def users_facts(config: Any) -> dict[str, Any]:
     """Whether users walk, and what of their rates is reported."""
-    walk = f"walk, {config.stride:g} m in a step of {config.step_duration:g} s"
+    motion = {
+        "static": "stand still",
+        "random-waypoint": f"walk, {config.stride:g} m in a step of {config.step_duration:g} s",
+        "given": f"move as the network says, steps are {config.step_duration:g} s",
+    }[config.mobility]
+    if config.gain_period > 1:
+        motion += f"; gains follow every {config.gain_period} steps"
     bits = config.report_bits
     said = [
         *([] if bits is None else [f"rounded to {'CQIs' if bits == 'cqi' else f'{bits} bits'}"]),
@@ -55,7 +61,13 @@ def users_facts(config: Any) -> dict[str, Any]:
         *([f"{config.report_delay} steps late"] if config.report_delay else []),
         *([f"{config.report_loss:.0%} lost"] if config.report_loss else []),
     ]
-    return {"motion": "stand still" if config.mobility == "static" else walk, "reports": said or "exact, in every step"}
+    return {"motion": motion, "reports": said or "exact, in every step"}
+
+
+def area(config: Any) -> str:
+    """Whether it is a square, and has edges."""
+    shape = "rectangle" if isinstance(config.side, tuple) else "square"
+    return f"{shape}, wraps around" if config.wraparound else f"{shape}, with edges"
 
 
 def height(config: Any, scenario: Any) -> Any:

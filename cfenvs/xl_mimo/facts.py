@@ -28,7 +28,7 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
     return {
         "network": {
             "side_m": c.side,
-            "area": "square, wraps around" if c.wraparound else "square, with edges",
+            "area": of_power.area(c),
             "base_stations": c.base_stations,
             "antennas_of_each": f"{c.bs_array[0]} x {c.bs_array[1]}, {c.bs_spacing:.3g} wavelengths apart",
             "placement": of_power.positions(simulator, "base_stations", "uniform"),

@@ -26,6 +26,7 @@ from cfenvs.draw.figure import (
 )
 from cfenvs.draw.pen import PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
 from cfenvs.power.walks import HISTORY
+from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
@@ -91,13 +92,13 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             value,
             reference,
         )
-        figure.ground(drop.link)
+        figure.ground(drop.link, config.side)
         users, labels = drop.users, drop.labels
         if config.mobility != "static":
             path = self.path(world)
             users = path[-1]
             labels = place_labels(users, drop.base_stations, MAP) if len(users) <= MAX_LABELLED else users
-            figure.trail(path, HISTORY)
+            figure.trail(path, HISTORY, config.side)
         for place in drop.base_stations.tolist():
             self.surface.blit(self._station, self._station.get_rect(center=place))
         figure.users(users, labels, shares if begun else None, colours)
@@ -115,7 +116,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         """Where users were in the last steps and, last, where the last step acted, in pixels: (at most 13, K, 2)."""
         simulator = self.simulator
         shown = max(int(simulator.steps[world]) - 1, 0)
-        return on_map(simulator.walks.trail(world, shown), simulator.config.side)
+        return on_map(simulator.walks.trail(world, shown // simulator.config.gain_period), simulator.config.side)
 
     def reference(self, world: int) -> Reference | None:
         """The best found in the situation shown, for the kind of action in use; None where that takes too long."""
@@ -141,8 +142,8 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             link, seen = [], None
             if config.visibility_window is not None:
                 pairs = [(int(m), k) for k, m in enumerate(scenario.gains.argmax(axis=0))]
-                m, k = max(pairs, key=lambda pair: _in_one_piece(sites[pair[0]], users[pair[1]]))
-                link = [(*line, SEEN) for line in wrapped_lines(sites[m], users[k])]
+                m, k = max(pairs, key=lambda pair: _in_one_piece(sites[pair[0]], users[pair[1]], config))
+                link = [(*line, SEEN) for line in wrapped_lines(sites[m], users[k], config.side, config.wraparound)]
                 seen = scenario.visible[m, k]
             drop = Drop(scenario, goal, sites, users, labels, self._reach(world), self._make_arrays(seen), link)
             self._drops[world] = drop
@@ -220,7 +221,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         return image
 
 
-def _in_one_piece(start: Float, end: Float) -> float:
+def _in_one_piece(start: Float, end: Float, config: XLMIMOConfig) -> float:
     """Length in pixels of the link between two points of the map; 0 if it crosses an edge."""
-    lines = wrapped_lines(start, end)
+    lines = wrapped_lines(start, end, config.side, config.wraparound)
     return float(np.hypot(*(end - start))) if len(lines) == 1 else 0.0

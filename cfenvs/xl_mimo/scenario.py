@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground
+from cfenvs.power.given import heights_above_users, heights_of_users, motions, on_the_ground
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -37,6 +37,8 @@ class Scenario:
         Antennas of each base station that see each user; empty without visibility windows and line of sight.
     still_db : (M, 1) array or None
         The part of the shadowing that stays while users walk.
+    motion : cfenvs.power.given.Motion or None
+        Where users are when, if `network` says it.
     """
 
     base_stations: Float
@@ -46,6 +48,7 @@ class Scenario:
     gains: Float
     visible: Bool
     still_db: Float | None = None
+    motion: Any = None
 
 
 def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
@@ -80,4 +83,4 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
         (rows, columns), (window_x, window_y) = config.bs_array, config.visibility_window
         visible = np.array([visibility_masks(links, rows, columns, window_x, window_y, rng) for rng in rngs])
     gains = config.large_scale.over_noise(gain_db)
-    return Scenario(base_stations, users, heights, shadow, gains, visible, still)
+    return Scenario(base_stations, users, heights, shadow, gains, visible, still, motions(given))
