@@ -160,11 +160,8 @@ def _told(
 
 def _seated(policy: Any, contest: Any, env: Any, seat: int) -> Any:
     """A bidder in the seat of the central agent."""
-    from cfenvs.ris_auction.seat import Seat
-
     bidder = contest.player(policy)
-    if hasattr(bidder, "attach"):
-        bidder.attach(Seat(env.simulator, seat))
+    contest.sit(bidder, env.simulator, seat)
     return lambda observations, infos: bidder(
         observations, infos["action_mask"][..., 1].astype(bool), env.simulator.streams[seat]
     )

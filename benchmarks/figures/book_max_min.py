@@ -11,6 +11,7 @@ for this project on 20 networks of its own with 500 channel realisations each.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -22,7 +23,7 @@ from cfenvs.evaluation.statistics import interval
 
 NETWORKS, REALIZATIONS = 30, 200
 FIRST = 1_000_000
-RECEIVERS = {
+RECEIVERS: dict[str, dict[str, Any]] = {
     "P-MMSE": {"receiver": "p-mmse", "combiners": "full-power"},
     "LP-MMSE": {"receiver": "lp-mmse", "lsfd": "nearly-optimal"},
 }
@@ -67,7 +68,7 @@ def make(stem: Path, quick: bool = False) -> None:
     write_data(Path(f"{stem}.csv"), ["receiver", "power_control", "scenario_seed", "user", "se"], data)
 
 
-def efficiencies(kwargs: dict[str, str], networks: int, realizations: int) -> dict[str, Float]:
+def efficiencies(kwargs: dict[str, Any], networks: int, realizations: int) -> dict[str, Float]:
     """Rates (networks, K) in bit/s/Hz under each power control."""
     envs = gym.make_vec(
         "CellFreeUplinkPower-v0",

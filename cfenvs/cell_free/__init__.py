@@ -4,9 +4,12 @@ The way of an action, file by file (`cfenvs.core` and `cfenvs.power` hold what i
 
 * `core/faces/`: a face takes it; `core/worlds.py` sees that the episode runs and asks the view what it commands.
 * `power/views.py`, `power/actions.py`: it is checked, and becomes powers in mW.
-* `simulator.py`, over `power/simulator.py`: `step` has the rates from `receivers.py`, which has them from the kernels
-  of `cfenvs.radio`, settles in `kernels.py` who was not to send, has the objective judged by `power/objectives.py`, and
-  goes on along the path that `activity.py` drew, and moves users that walk by `power/walks.py`.
+* `simulator.py`, over `power/simulator.py`: `step` has the rates from a receiver, which has them from the kernels of
+  `cfenvs.radio`, settles in `kernels.py` who was not to send, has the objective judged by `power/objectives.py`, and
+  goes on along the path that `activity.py` drew, and moves users that walk by `power/walks.py`. Receivers stand in
+  `receivers/central.py`, `receivers/clusters.py` and `receivers/local.py`, those with combiners of full power in
+  `receivers/frozen.py`, all over `receivers/base.py`; `receivers/statistical.py` or `power/receivers.py` asks their
+  kernels.
 * `views.py` on top of `power/views.py` and `power/pieces.py`: reward, outcome, next situation and observation.
 
 A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.py` knows what would have been best,

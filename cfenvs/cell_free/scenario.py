@@ -108,31 +108,45 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     orientation = None
     if config.antennas > 1:
         orientation = replaced(given, "orientation", np.zeros((*n, config.access_points)))
-    scattering = scattered(config, between, gains, orientation, given)
-    kept = None if config.mobility == "static" else shadow
-    return Scenario(
+    return network_of(
+        config,
+        between,
+        given,
         access_points=access_points,
         users=users,
         height=heights,
         gains=gains,
         pilots=pilots,
-        side=side,
-        period=config.period,
-        scattering=scattering,
-        serving=config.clustering(gains, pilots, config),
         orientation=orientation,
-        shadowing_db=kept,
+        shadowing_db=None if config.mobility == "static" else shadow,
         still_db=still,
         motion=motions(given),
     )
 
 
-def scattered(
+def network_of(
+    config: CellFreeConfig, links: geometry.Links | None, given: Sequence[Given] = (), **parts: Any
+) -> Scenario:
+    """Networks (n,) of these parts of a `Scenario`, with what follows from them: scattering and clusters.
+
+    Links are asked for with several antennas only; what is `given` replaces the model of scattering.
+    """
+    gains, orientation = parts["gains"], parts["orientation"]
+    return Scenario(
+        side=config.side,
+        period=config.period,
+        scattering=_scattering(config, links, gains, orientation, given),
+        serving=config.clustering(gains, parts["pilots"], config),
+        **parts,
+    )
+
+
+def _scattering(
     config: CellFreeConfig,
-    links: geometry.Links,
+    links: geometry.Links | None,
     gains: Float,
-    orientation: Float | None = None,
-    given: Sequence[Given] = (),
+    orientation: Float | None,
+    given: Sequence[Given],
 ) -> Complex | None:
     """Spatial correlation (n, L, K, N, N) of links with these gains; None for single antennas.
 
@@ -140,6 +154,7 @@ def scattered(
     """
     if config.antennas == 1:
         return None
+    assert links is not None
     azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
     correlation = local_scattering(azimuth, links.elevation, config.antennas, *config.angular_stds)
     return gains[..., None, None] * replaced(given, "correlation", correlation)

@@ -14,7 +14,7 @@ from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
-from cfenvs.cell_free.scenario import Scenario, draw_scenarios, scattered
+from cfenvs.cell_free.scenario import Scenario, draw_scenarios, network_of
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
 from cfenvs.core.drops import Given
@@ -200,24 +200,18 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         rows, gains = self.scenarios.rows, self.gains[worlds]
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
-        config, scattering, orientation = self.config, None, rows("orientation")
-        orientation = None if orientation is None else orientation[worlds]
+        config, links, orientation = self.config, None, rows("orientation")
         if config.antennas > 1:
-            height = heights_of(heights, gains.shape[1:])
-            links = link_geometry(access_points, users, config.period, height)
-            scattering = scattered(config, links, gains, orientation)
-        pilots = self.pilots[worlds]
-        return Scenario(
+            links = link_geometry(access_points, users, config.period, heights_of(heights, gains.shape[1:]))
+        return network_of(
+            config,
+            links,
             access_points=access_points,
             users=users,
             height=heights,
             gains=gains,
-            pilots=pilots,
-            side=config.side,
-            period=config.period,
-            scattering=scattering,
-            serving=config.clustering(gains, pilots, config),
-            orientation=orientation,
+            pilots=self.pilots[worlds],
+            orientation=None if orientation is None else orientation[worlds],
         )
 
     @property

@@ -61,12 +61,7 @@ class UsersView(UsersPowerView[CellFreeSimulator]):
     """One agent for each user: sees what is asked for of its neighbourhood, sets its own power."""
 
     def __init__(self, simulator: CellFreeSimulator) -> None:
-        super().__init__(simulator)
-        self._pieces, self._central = UsersPieces(simulator), CentralPieces(simulator)
-        self.single_observation_space, self.state_space = self._pieces.space, self._central.space
-
-    def observe(self, out: Float32) -> None:
-        self._pieces.write(out)
+        super().__init__(simulator, UsersPieces(simulator), CentralPieces(simulator))
 
     def own_reward(self) -> Float:
         """The objective over itself and its active neighbours; 0 while inactive."""
@@ -76,11 +71,6 @@ class UsersView(UsersPowerView[CellFreeSimulator]):
         rates = np.broadcast_to(simulator.rates[:, None, :], shape)
         powers = np.broadcast_to(simulator.powers[:, None, :], shape)
         return np.asarray(simulator.objective(rates, members, powers) * simulator.acted_active)
-
-    def state(self) -> Float32:
-        out = np.empty((self._simulator.num_worlds, *self.state_space.shape), np.float32)
-        self._central.write(out)
-        return out
 
 
 def central_layout(config: CellFreeConfig) -> dict[str, slice]:

@@ -27,6 +27,9 @@ class Contest:
         A configuration to the number of agents.
     seated : callable
         (player, its name, the others' names or None) to a policy of many agents that plays all seats.
+    sit : callable
+        (player, simulator, number of an agent): tells a player whose seat it has, where it may know more than it
+        observes. By default no player does.
     metrics : tuple of str
         What is measured of a contest as a whole.
     """
@@ -38,6 +41,7 @@ class Contest:
     seats: Callable[[Any], int]
     seated: Callable[[Any, str, Any], Any]
     metrics: tuple[str, ...]
+    sit: Callable[[Any, Any, int], None] = lambda player, simulator, agent: None
 
 
 def name_of(player: Any) -> str:

@@ -9,6 +9,7 @@ changed.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def choose_class(config: Any, field: str, named: Mapping[str, type], base: type)
         If there is none, it does not derive from `base`, it lacks a method that every one must have, or the
         configuration is not for it.
     """
-    mine = f"{base.__module__}.{base.__name__}"
+    mine = f"{_where(base)}.{base.__name__}"
     own = f"a class of your own derived from {mine}"
     found = _found(config, field, named, own)
     kind: Any = found.func if isinstance(found, partial) else found
@@ -80,6 +81,12 @@ def choose_class(config: Any, field: str, named: Mapping[str, type], base: type)
     kind = kind.suited(config)
     kind.check(config)
     return partial(kind, *found.args, **found.keywords) if isinstance(found, partial) else kind
+
+
+def _where(base: type) -> str:
+    """The module that a class is to be imported from: its package if that exports it."""
+    package = base.__module__.rpartition(".")[0]
+    return package if getattr(sys.modules.get(package), base.__name__, None) is base else base.__module__
 
 
 def _found(config: Any, field: str, named: Mapping[str, Any], own: str) -> Any:

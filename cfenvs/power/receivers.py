@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Float
+from cfenvs.arrays import Float, Int
 from cfenvs.power.choices import Chosen
 
 
@@ -35,3 +35,26 @@ class PowerReceiver(Chosen, ABC):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         """sum_k y_k d efficiency_k / d p_i in all worlds; powers and weights y (E, K) -> (E, K)."""
         raise NotImplementedError(f"{type(self).__name__} has no derivatives")
+
+
+class RowsReceiver(PowerReceiver):
+    """One that takes any rows of powers, each in a world of its own."""
+
+    grain = 1
+
+    def __init__(self, config: Any, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._all = np.arange(num_worlds)
+
+    @abstractmethod
+    def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
+        """Spectral efficiencies, those of row b in world worlds[b]; powers (B, K) -> (B, K)."""
+
+    def efficiencies(self, powers: Float) -> Float:
+        return self.efficiencies_at(powers, self._all)
+
+    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
+        return self.efficiencies_at(powers, self._all[rows])
+
+    def efficiencies_in(self, world: int, powers: Float) -> Float:
+        return self.efficiencies_at(powers, np.full(len(powers), world))

@@ -10,8 +10,9 @@ from typing import Any, Generic
 
 import numpy as np
 
-from cfenvs.arrays import Bool, Float
+from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.simulator import AgentsView, Arrays, View
+from cfenvs.power.pieces import Pieces
 from cfenvs.power.simulator import Sim
 
 
@@ -51,12 +52,29 @@ class CentralPowerView(View[Float], Generic[Sim]):
 
 
 class UsersPowerView(AgentsView[Float], Generic[Sim]):
-    """One agent for each user, which sets its own power."""
+    """One agent for each user, which sees its own pieces and sets its own power.
 
-    def __init__(self, simulator: Sim) -> None:
+    Parameters
+    ----------
+    simulator : PowerSimulator
+    own, central : Pieces
+        What users observe, and a central agent would.
+    """
+
+    def __init__(self, simulator: Sim, own: Pieces, central: Pieces) -> None:
         self._simulator, self._config = simulator, simulator.config
+        self._pieces, self._central = own, central
+        self.single_observation_space, self.state_space = own.space, central.space
         self.agents = tuple(f"user_{k}" for k in range(simulator.config.users))
         self.single_action_space = simulator.actions.space_of_one()
+
+    def observe(self, out: Float32) -> None:
+        self._pieces.write(out)
+
+    def state(self) -> Float32:
+        out = np.empty((self._simulator.num_worlds, *self.state_space.shape), np.float32)
+        self._central.write(out)
+        return out
 
     def may_act(self) -> Bool:
         return self._simulator.active

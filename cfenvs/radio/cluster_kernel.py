@@ -31,7 +31,16 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.lanes import LANES, add, div, fma, fnma, load, mul, neg, splat, store, sub
-from cfenvs.radio.mmse_kernel import _CHUNK, _COMPLEX, _IM, _accumulate, _cholesky, _diagonal_tile, _tile
+from cfenvs.radio.mmse_kernel import (
+    _CHUNK,
+    _COMPLEX,
+    _IM,
+    _accumulate,
+    _accumulate_tile,
+    _cholesky,
+    _diagonal_tile,
+    _tile,
+)
 
 
 @inlined
@@ -151,19 +160,8 @@ def _gram(g, g_row, size, length, a, a_row):
             _accumulate(a, t1 + _IM, im10, first == 0)
             _accumulate(a, t1 + _COMPLEX, re11, first == 0)
             for j in range(0, i, 2):
-                t0 = i * a_row + j * _COMPLEX
-                t1 = t0 + a_row
-                re00, im00, re01, im01, re10, im10, re11, im11 = _tile(
-                    g, i * g_row + start, g_row, g, j * g_row + start, g_row, count
-                )
-                _accumulate(a, t0, re00, first == 0)
-                _accumulate(a, t0 + _IM, im00, first == 0)
-                _accumulate(a, t0 + _COMPLEX, re01, first == 0)
-                _accumulate(a, t0 + _COMPLEX + _IM, im01, first == 0)
-                _accumulate(a, t1, re10, first == 0)
-                _accumulate(a, t1 + _IM, im10, first == 0)
-                _accumulate(a, t1 + _COMPLEX, re11, first == 0)
-                _accumulate(a, t1 + _COMPLEX + _IM, im11, first == 0)
+                sums = _tile(g, i * g_row + start, g_row, g, j * g_row + start, g_row, count)
+                _accumulate_tile(a, i * a_row + j * _COMPLEX, a_row, sums, first == 0)
 
 
 @inlined

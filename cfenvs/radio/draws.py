@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,21 +23,20 @@ def uniforms(source: Source, shape: tuple[int, ...]) -> Float:
     >>> bool((uniforms(together, (2, 3))[1] == uniforms(alone, (3,))).all())
     True
     """
-    if isinstance(source, np.random.Generator):
-        return source.random(shape)
-    out = np.empty(shape)
-    for generator, row in zip(source, out, strict=True):
-        generator.random(out=row)
-    return out
+    return _drawn(np.random.Generator.random, source, shape)
 
 
 def normals(source: Source, shape: tuple[int, ...]) -> Float:
     """Standard normals of the given shape."""
+    return _drawn(np.random.Generator.standard_normal, source, shape)
+
+
+def _drawn(draw: Callable[..., Float], source: Source, shape: tuple[int, ...]) -> Float:
     if isinstance(source, np.random.Generator):
-        return source.standard_normal(shape)
+        return draw(source, shape)
     out = np.empty(shape)
     for generator, row in zip(source, out, strict=True):
-        generator.standard_normal(out=row)
+        draw(generator, out=row)
     return out
 
 

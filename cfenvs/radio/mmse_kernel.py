@@ -203,6 +203,20 @@ def _accumulate(a, start, lanes, first):
 
 
 @inlined
+def _accumulate_tile(a, start, a_row, sums, first):
+    """The same of a tile, whose sums are as `_tile` returns them."""
+    re00, im00, re01, im01, re10, im10, re11, im11 = sums
+    _accumulate(a, start, re00, first)
+    _accumulate(a, start + _IM, im00, first)
+    _accumulate(a, start + _COMPLEX, re01, first)
+    _accumulate(a, start + _COMPLEX + _IM, im01, first)
+    _accumulate(a, start + a_row, re10, first)
+    _accumulate(a, start + a_row + _IM, im10, first)
+    _accumulate(a, start + a_row + _COMPLEX, re11, first)
+    _accumulate(a, start + a_row + _COMPLEX + _IM, im11, first)
+
+
+@inlined
 def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
     """Add the Gram matrix of the whitened channels of access points ``first`` to ``stop`` to the lower triangle of a.
 
@@ -229,17 +243,8 @@ def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
         _accumulate(a, t1 + _IM, im10, first == 0)
         _accumulate(a, t1 + _COMPLEX, re11, first == 0)
         for j in range(0, i, 2):
-            t0 = row + j * _COMPLEX
-            t1 = t0 + a_row
-            re00, im00, re01, im01, re10, im10, re11, im11 = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
-            _accumulate(a, t0, re00, first == 0)
-            _accumulate(a, t0 + _IM, im00, first == 0)
-            _accumulate(a, t0 + _COMPLEX, re01, first == 0)
-            _accumulate(a, t0 + _COMPLEX + _IM, im01, first == 0)
-            _accumulate(a, t1, re10, first == 0)
-            _accumulate(a, t1 + _IM, im10, first == 0)
-            _accumulate(a, t1 + _COMPLEX, re11, first == 0)
-            _accumulate(a, t1 + _COMPLEX + _IM, im11, first == 0)
+            sums = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
+            _accumulate_tile(a, row + j * _COMPLEX, a_row, sums, first == 0)
 
 
 @inlined

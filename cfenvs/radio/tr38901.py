@@ -57,11 +57,19 @@ class Model(ABC):
     shadowing_decorrelation: ClassVar[tuple[float, float]]
     rician_db: ClassVar[tuple[float, float]]
 
-    @abstractmethod
     def los_probability(
         self, ground: Real, station_height: Real | None = None, user_height: Real | None = None
     ) -> Float:
         """Probability of a line of sight over a distance on the ground."""
+        return self._seen(ground, *self._heights(station_height, user_height))
+
+    def _heights(self, station: Real | None, user: Real | None) -> tuple[Real, Real]:
+        """What is given, else those of the scenario."""
+        return self.station_height if station is None else station, self.user_height if user is None else user
+
+    @abstractmethod
+    def _seen(self, ground: Real, station: Real, user: Real) -> Float:
+        """Probability of a line of sight over a distance on the ground, at these heights."""
 
     @abstractmethod
     def los_db(self, ground: Real, distance: Real, carrier_ghz: Real, station: Real, user: Real, floor: Real) -> Float:
@@ -94,8 +102,7 @@ class Model(ABC):
         environment_height : array
             h_E of the urban scenarios, in metres; see `environment_height`.
         """
-        station = self.station_height if station_height is None else station_height
-        user = self.user_height if user_height is None else user_height
+        station, user = self._heights(station_height, user_height)
         los = self.los_db(ground, distance, carrier_ghz, station, user, environment_height)
         beyond = self.beyond_db(distance, carrier_ghz, station, user)
         return np.where(line_of_sight, los, np.maximum(los, beyond))
@@ -122,65 +129,69 @@ class Model(ABC):
         return np.where(line_of_sight, *self.shadowing_std_db)
 
 
-def _urban_los_db(
-    near: tuple[float, float], last: float, ground: Real, distance: Real, carrier_ghz: Real, heights: tuple[Real, ...]
-) -> Float:
-    """Two slopes with a breakpoint: constant and exponent of the near one, then 40 log10 d with a term in heights."""
-    constant, slope = near
-    station, user, floor = heights
-    at_least = np.maximum(station - floor, 0.5), np.maximum(user - floor, 0.5)
-    breakpoint_ = 4.0 * at_least[0] * at_least[1] * (1e9 * carrier_ghz) / LIGHT
-    frequency = 20.0 * np.log10(carrier_ghz)
-    far = 40.0 * np.log10(distance) - last * np.log10(breakpoint_**2 + (station - user) ** 2)
-    return constant + frequency + np.where(ground <= breakpoint_, slope * np.log10(distance), far)
+class Urban(Model):
+    """Streets: a path loss with a breakpoint, and a line of sight that is rarer the further away, from 18 m on.
+
+    Attributes
+    ----------
+    near : (float, float)
+        Constant and exponent of the path loss before the breakpoint.
+    last : float
+        Factor of the term in heights behind it, where the path loss is 40 log10 d.
+    sight : float
+        Metres over which the probability of a line of sight falls to 1/e.
+    """
+
+    distances: ClassVar = (10.0, 5000.0)
+    state_decorrelation: ClassVar = 50.0
+    near: ClassVar[tuple[float, float]]
+    last: ClassVar[float]
+    sight: ClassVar[float]
+
+    def _seen(self, ground: Real, station: Real, user: Real) -> Float:
+        d = np.maximum(ground, 18.0)
+        return 18.0 / d + np.exp(-d / self.sight) * (1.0 - 18.0 / d)
+
+    def los_db(self, ground: Real, distance: Real, carrier_ghz: Real, station: Real, user: Real, floor: Real) -> Float:
+        constant, slope = self.near
+        at_least = np.maximum(station - floor, 0.5), np.maximum(user - floor, 0.5)
+        breakpoint_ = 4.0 * at_least[0] * at_least[1] * (1e9 * carrier_ghz) / LIGHT
+        frequency = 20.0 * np.log10(carrier_ghz)
+        far = 40.0 * np.log10(distance) - self.last * np.log10(breakpoint_**2 + (station - user) ** 2)
+        return constant + frequency + np.where(ground <= breakpoint_, slope * np.log10(distance), far)
 
 
 @dataclass(frozen=True)
-class UrbanMicro(Model):
+class UrbanMicro(Urban):
     """UMi, street canyon: base stations below the roofs."""
 
     station_height: ClassVar = 10.0
-    distances: ClassVar = (10.0, 5000.0)
-    state_decorrelation: ClassVar = 50.0
     shadowing_std_db: ClassVar = (4.0, 7.82)
     shadowing_decorrelation: ClassVar = (10.0, 13.0)
     rician_db: ClassVar = (9.0, 5.0)
-
-    def los_probability(
-        self, ground: Real, station_height: Real | None = None, user_height: Real | None = None
-    ) -> Float:
-        d = np.maximum(ground, 18.0)
-        return 18.0 / d + np.exp(-d / 36.0) * (1.0 - 18.0 / d)
-
-    def los_db(self, ground: Real, distance: Real, carrier_ghz: Real, station: Real, user: Real, floor: Real) -> Float:
-        return _urban_los_db((32.4, 21.0), 9.5, ground, distance, carrier_ghz, (station, user, floor))
+    near, last, sight = (32.4, 21.0), 9.5, 36.0
 
     def beyond_db(self, distance: Real, carrier_ghz: Real, station: Real, user: Real) -> Float:
         return 35.3 * np.log10(distance) + 22.4 + 21.3 * np.log10(carrier_ghz) - 0.3 * (user - 1.5)
 
 
 @dataclass(frozen=True)
-class UrbanMacro(Model):
+class UrbanMacro(Urban):
     """UMa: base stations above the roofs."""
 
     station_height: ClassVar = 25.0
-    distances: ClassVar = (10.0, 5000.0)
-    state_decorrelation: ClassVar = 50.0
     shadowing_std_db: ClassVar = (4.0, 6.0)
     shadowing_decorrelation: ClassVar = (37.0, 50.0)
     rician_db: ClassVar = (9.0, 3.5)
+    near, last, sight = (28.0, 22.0), 9.0, 63.0
 
-    def los_probability(
-        self, ground: Real, station_height: Real | None = None, user_height: Real | None = None
-    ) -> Float:
-        d = np.maximum(ground, 18.0)
-        flat = 18.0 / d + np.exp(-d / 63.0) * (1.0 - 18.0 / d)
-        return flat * (1.0 + self._above_streets(ground, user_height))
+    def _seen(self, ground: Real, station: Real, user: Real) -> Float:
+        return super()._seen(ground, station, user) * (1.0 + self._above_streets(ground, user))
 
-    def _above_streets(self, ground: Real, user_height: Real | None) -> Float:
+    def _above_streets(self, ground: Real, user: Real) -> Float:
         """C of note 1: how much more users above 13 m see; stated up to 23 m, and going on above."""
-        user, d = np.asarray(self.user_height if user_height is None else user_height), np.asarray(ground)
-        by_height = (np.maximum(user - 13.0, 0.0) / 10.0) ** 1.5
+        d = np.asarray(ground)
+        by_height = (np.maximum(np.asarray(user) - 13.0, 0.0) / 10.0) ** 1.5
         return by_height * np.where(d <= 18.0, 0.0, 1.25 * (d / 100.0) ** 3 * np.exp(-d / 150.0))
 
     def environment_height(self, chance: Float, ground: Real, user_height: Real | None = None) -> Float | float:
@@ -198,9 +209,6 @@ class UrbanMacro(Model):
         share = np.clip((within - at_street) / np.where(at_street < 1.0, 1.0 - at_street, 1.0), 0.0, 1.0 - 1e-12)
         steps = np.maximum(np.floor((user - 13.5) / 3.0) + 1.0, 1.0)
         return np.where(within < at_street, 1.0, 12.0 + 3.0 * np.floor(share * steps))
-
-    def los_db(self, ground: Real, distance: Real, carrier_ghz: Real, station: Real, user: Real, floor: Real) -> Float:
-        return _urban_los_db((28.0, 22.0), 9.0, ground, distance, carrier_ghz, (station, user, floor))
 
     def beyond_db(self, distance: Real, carrier_ghz: Real, station: Real, user: Real) -> Float:
         return 13.54 + 39.08 * np.log10(distance) + 20.0 * np.log10(carrier_ghz) - 0.6 * (user - 1.5)
@@ -227,9 +235,7 @@ class RuralMacro(Model):
     shadowing_decorrelation: ClassVar = (37.0, 120.0)
     rician_db: ClassVar = (7.0, 4.0)
 
-    def los_probability(
-        self, ground: Real, station_height: Real | None = None, user_height: Real | None = None
-    ) -> Float:
+    def _seen(self, ground: Real, station: Real, user: Real) -> Float:
         return np.exp(-np.maximum(np.asarray(ground) - 10.0, 0.0) / 1000.0)
 
     def los_db(self, ground: Real, distance: Real, carrier_ghz: Real, station: Real, user: Real, floor: Real) -> Float:
@@ -266,8 +272,7 @@ class RuralMacro(Model):
         station_height: Real | None = None,
         user_height: Real | None = None,
     ) -> Float:
-        station = self.station_height if station_height is None else station_height
-        user = self.user_height if user_height is None else user_height
+        station, user = self._heights(station_height, user_height)
         (near, hidden), turn = self.shadowing_std_db, self._breakpoint(carrier_ghz, station, user)
         return np.where(line_of_sight, np.where(ground <= turn, near, self.beyond_breakpoint_std_db), hidden)
 
@@ -292,9 +297,7 @@ class IndoorOffice(Model):
     shadowing_decorrelation: ClassVar = (10.0, 6.0)
     rician_db: ClassVar = (7.0, 4.0)
 
-    def los_probability(
-        self, ground: Real, station_height: Real | None = None, user_height: Real | None = None
-    ) -> Float:
+    def _seen(self, ground: Real, station: Real, user: Real) -> Float:
         d = np.asarray(ground)
         if self.kind == "open":
             near = np.exp(-np.maximum(d - 5.0, 0.0) / 70.8)
@@ -363,16 +366,12 @@ class IndoorFactory(Model):
         """4.3 dB in sight."""
         return 4.3, self._std_db[self.kind]
 
-    def los_probability(
-        self, ground: Real, station_height: Real | None = None, user_height: Real | None = None
-    ) -> Float:
+    def _seen(self, ground: Real, station: Real, user: Real) -> Float:
         if self.kind == "hh":
             return np.ones_like(np.asarray(ground, float))
         density, size, height = self.clutter
         k = np.asarray(-size / np.log1p(-density))
         if self.kind in ("sh", "dh"):
-            station = self.station_height if station_height is None else station_height
-            user = self.user_height if user_height is None else user_height
             under = np.maximum(height - np.asarray(user, float), 0.0)
             with np.errstate(divide="ignore", invalid="ignore"):  # a user above the clutter sees the station
                 k = np.where(under > 0.0, k * np.maximum(station - np.asarray(user), 1e-9) / under, np.inf)

@@ -1,4 +1,8 @@
-"""Every parameter of `RISAuction-v0`, with unit and source."""
+"""The parameters of `RISAuction-v0`, with units and sources, part by part.
+
+"published" marks what follows S. Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4),
+957-961, 2024, and its code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array
-from cfenvs.core.config import require, require_choice, require_count, require_number, require_positive
+from cfenvs.core.config import (
+    Part,
+    paged,
+    require,
+    require_choice,
+    require_count,
+    require_number,
+    require_positive,
+    require_switch,
+)
 from cfenvs.core.drops import RESAMPLE, check_scenario_seed
 from cfenvs.radio.path_loss import noise_power_dbm
 from cfenvs.radio.surfaces import phase_efficiency
@@ -20,132 +33,24 @@ NOISE_DBM = noise_power_dbm(15e3, 6.0)
 """Of one subcarrier of 15 kHz and a noise figure of 6 dB: -126.24 dBm."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RISAuctionConfig(Rules):
-    """Parameters of the RIS auction. The defaults are those of the preset "default".
+@dataclass(frozen=True, kw_only=True)
+class Network(Part):
+    """Who and what is where.
 
-    The rules of the auction are the fields of `cfenvs.ris_auction.Rules`; they are fields here too. What is marked [1]_
-    follows the published scenario and its code (preset "gambling2024" all of it).
-
-    Network
-    -------
+    Parameters
+    ----------
     operators, users, base_stations, surfaces : int
-        O operators with U users and B base stations (access points) each, and S surfaces for all [1]_.
+        O operators with U users and B base stations (access points) each, and S surfaces for all (published).
     side : float
-        Side of the square area in metres [1]_.
+        Side of the square area in metres (published).
     station_jitter, surface_jitter : float
         Stations and surfaces stand in cells of a regular grid, off its centres by a Gaussian of this standard
-        deviation per coordinate, in metres [1]_. Stations may thus stand outside of the area.
+        deviation per coordinate, in metres (published). Stations may thus stand outside of the area.
     transmission : {"cellular", "joint"}
-        A user is served by its strongest station, the others interfering [1]_; or by all access points of its operator
-        together, one user at a time (cell-free).
+        A user is served by its strongest station, the others interfering (published); or by all access points of its
+        operator together, one user at a time (cell-free).
     antennas : int
         N of an access point, for "joint".
-
-    Propagation
-    -----------
-    carrier_ghz : float
-        In GHz [1]_.
-    reference_distance : float
-        From which on path gains fall, in metres [1]_.
-    los_exponent, nlos_exponent : float
-        Path-loss exponents [1]_. Stations and surfaces are in line of sight of each other, stations and users are not.
-    los_decay : float
-        Surfaces and users at distance d are in line of sight with probability exp(-d / los_decay), in metres [1]_.
-    shadowing_std_db : float
-        Of every link, in dB; the published variance is 10 dB^2 [1]_.
-    rician_los, rician_nlos : float
-        Rician factors of links with and without line of sight [1]_.
-    direct_distance : {"euclidean", "manhattan"}
-        Between stations and users: the published code sums the coordinates' differences, "manhattan".
-    blockage_db, blockage_probability : float
-        Further loss of direct links in dB, and how likely each has it.
-    power_dbm, noise_dbm : float
-        Transmit power of a station, and noise power, on one subcarrier [1]_.
-
-    Surfaces
-    --------
-    elements : int
-        M of each surface. One element has no default of `value_scale` and `penalty_factor`.
-    surface_array : {"planar", "circular"}
-        Square with half a wavelength between elements, upright, facing anywhere; or the published circle, half a
-        wavelength of arc apart, which is far too large for the far field that all formulas assume: with 1000 elements
-        that begins at 585 m.
-    phase_bits : int, optional
-        Of the phase shifters; None is continuous [1]_.
-    element_gain_db : float
-        Of the cascade by an element, over isotropic ones, 0 in [1]_. An area of (wavelength / 2)^2 has 9.94 dB.
-
-    Utility
-    -------
-    alpha : float
-        Of the utility sum_u r_u^(1/alpha) / sum_u r_u({})^(1/alpha) - 1; 1 is the sum rate [1]_.
-    improvement_value : float or "all"
-        The utility that is worth an operator's whole budget [1]_; "all" is the utility of all surfaces together (in
-        the first auction), for networks where it is huge because users have next to nothing without surfaces.
-    budgets : float or sequence of float
-        Of all operators, or of each.
-    budget_range : tuple of two floats, optional
-        (low, high): at every reset, each operator's budget is one of `budgets` times a factor of its own from this
-        range, log-uniform. Without it, budgets are the same in all episodes.
-    penalty_factor : float, optional
-        Under `budget_rule="penalty"` a bid that is not allowed costs this many times the price, and an item beyond the
-        budget costs this many prices instead of one; 2.5 log10(M) by default, 7.5 for 1000 elements [1]_.
-    aggressiveness : float
-        Weight of payments in the reward. 1 is the published one; less bids harder (after Zan & Schwarz, arXiv
-        2603.04433, whose exact form is not recoverable).
-    reward_unit : {"money", "budget"}
-        Rewards in units of money, as on the slides; or in shares of the operator's own budget [1]_, which is what one
-        learner with many budgets needs: an auction is worth as much to it when it is rich.
-
-    Observations
-    ------------
-    value_scale : float, optional
-        Marginal values, as shares of the budget, are observed over this number; log10(M) / 4 by default [1]_.
-    information : {"private", "excess", "demand"}
-        What is told of the rivals' bids in the last round: nothing [1]_; for each surface whether there was none, one
-        or more (0, 0.5, 1); or how many of the operators have bid (a share).
-    fairness_indicator : bool
-        Adds own mean of r^(1/alpha) over the sum of all operators' (after Zan & Schwarz, arXiv 2603.25572, whose exact
-        form is not recoverable).
-    budget_share : bool
-        Adds the own budget over the sum of all operators', both at the start of the episode. Money is observed in
-        shares of the own budget, so that nothing else tells how rich the rivals are; in [1]_ nothing does.
-
-    Markets
-    -------
-    auctions_per_episode : int
-        The auction is repeated, with all surfaces free again, after things have changed.
-    change : {"movement", "demand"}
-        Users have moved, their links evolving with it; or others want to be served.
-    movement : float
-        Standard deviation per coordinate of a user's move between two auctions, in metres; reflected at the border.
-    decorrelation : float
-        Distance in metres over which the correlation of a moved link's shadowing and line of sight halves.
-    active_share : float
-        Share of users that want service in an auction, at random, with "demand"; at least one does.
-    budget_renewal : bool
-        Budgets are full again in every auction, or what is left is carried over.
-
-    Players and episodes
-    --------------------
-    action_type : {"discrete", "joint", "continuous"}
-        How bids are named: a yes or no for each surface; one index of a set of surfaces, for learners that know one
-        choice only; or for each surface a limit on its price, for learners with continuous actions.
-    opponents : str, "module:Name", callable, or a sequence of these
-        Who plays the other seats of the central faces: one for all, or one for each, by rising seat. Names are
-        "greedy", "straightforward", "distance", "random", "always", "silent" (`cfenvs.ris_auction.bidders`); a callable
-        maps (observations (E, D), masks (E, S), rng) to bids (E, S).
-    seat : int
-        The central agent's operator.
-    resample : {"episode", "never"}
-        Draw a new network at every reset, or only at the first one and at those with a seed.
-    scenario_seed : int or sequence of int, optional
-        Fixes the network and how it changes between auctions: one for all worlds, or one for each.
-
-    References
-    ----------
-    .. [1] S. Schwarz, "Gambling on Reconfigurable Intelligent Surfaces", IEEE Comm. Lett. 28(4), 957-961, 2024.
     """
 
     operators: int = 2
@@ -157,6 +62,47 @@ class RISAuctionConfig(Rules):
     surface_jitter: float = 5.0
     transmission: str = "cellular"
     antennas: int = 1
+
+    def check(self) -> None:
+        require_count(self, operators=1, users=1, base_stations=1, surfaces=1, antennas=1)
+        require_positive(self, "side")
+        require_number(self, station_jitter=(0, np.inf), surface_jitter=(0, np.inf))
+        require_choice(self, transmission=("cellular", "joint"))
+        require(
+            self.antennas == 1 or self.transmission == "joint",
+            "antennas",
+            self.antennas,
+            'must be 1 with transmission="cellular", whose estimate is for single-antenna stations',
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Propagation(Part):
+    """What happens to a signal on its way, but at surfaces.
+
+    Parameters
+    ----------
+    carrier_ghz : float
+        In GHz (published).
+    reference_distance : float
+        From which on path gains fall, in metres (published).
+    los_exponent, nlos_exponent : float
+        Path-loss exponents (published). Stations and surfaces are in line of sight of each other, stations and users
+        are not.
+    los_decay : float
+        Surfaces and users at distance d are in line of sight with probability exp(-d / los_decay), in metres
+        (published).
+    shadowing_std_db : float
+        Of every link, in dB; a variance of 10 dB^2 (published).
+    rician_los, rician_nlos : float
+        Rician factors of links with and without line of sight (published).
+    direct_distance : {"euclidean", "manhattan"}
+        Between stations and users: the published code sums the coordinates' differences, "manhattan".
+    blockage_db, blockage_probability : float
+        Further loss of direct links in dB, and how likely each has it.
+    power_dbm, noise_dbm : float
+        Transmit power of a station, and noise power, on one subcarrier (published).
+    """
 
     carrier_ghz: float = 26.0
     reference_distance: float = 2.5
@@ -172,48 +118,10 @@ class RISAuctionConfig(Rules):
     power_dbm: float = 20.0
     noise_dbm: float = NOISE_DBM
 
-    elements: int = 1024
-    surface_array: str = "planar"
-    phase_bits: int | None = None
-    element_gain_db: float = 0.0
-
-    alpha: float = 1.0
-    improvement_value: float | str = 1.0
-    budgets: float | Sequence[float] = 1.0
-    budget_range: tuple[float, float] | None = None
-    penalty_factor: float | None = None
-    aggressiveness: float = 1.0
-    reward_unit: str = "money"
-
-    value_scale: float | None = None
-    information: str = "private"
-    fairness_indicator: bool = False
-    budget_share: bool = False
-
-    auctions_per_episode: int = 1
-    change: str = "movement"
-    movement: float = 10.0
-    decorrelation: float = 10.0
-    active_share: float = 0.7
-    budget_renewal: bool = True
-
-    action_type: str = "discrete"
-    opponents: str | Callable[..., Any] | Sequence[Any] = "greedy"
-    seat: int = 0
-    resample: str = "episode"
-    scenario_seed: int | Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        Rules.__post_init__(self)  # `super()` does not work in a dataclass with slots
-        require_count(
-            self, operators=1, users=1, base_stations=1, surfaces=1, antennas=1, elements=1, auctions_per_episode=1
-        )
-        require_positive(self, "side", "carrier_ghz", "reference_distance", "los_decay", "alpha", "decorrelation")
-        require_positive(self, "aggressiveness")
+    def check(self) -> None:
+        require_positive(self, "carrier_ghz", "reference_distance", "los_decay")
         require_number(
             self,
-            station_jitter=(0, np.inf),
-            surface_jitter=(0, np.inf),
             los_exponent=(0, np.inf),
             nlos_exponent=(0, np.inf),
             shadowing_std_db=(0, np.inf),
@@ -223,29 +131,42 @@ class RISAuctionConfig(Rules):
             blockage_probability=(0, 1),
             power_dbm=(-300, 100),
             noise_dbm=(-300, 100),
-            element_gain_db=(-100, 100),
-            movement=(0, np.inf),
-            active_share=(0, 1),
         )
-        require_choice(
-            self,
-            transmission=("cellular", "joint"),
-            direct_distance=("euclidean", "manhattan"),
-            surface_array=("planar", "circular"),
-            information=("private", "excess", "demand"),
-            change=("movement", "demand"),
-            reward_unit=("money", "budget"),
-            action_type=ACTION_TYPES,
-            resample=RESAMPLE,
-        )
-        for name in ("fairness_indicator", "budget_share", "budget_renewal"):
-            require(isinstance(getattr(self, name), bool), name, getattr(self, name), "must be True or False")
-        require(
-            self.antennas == 1 or self.transmission == "joint",
-            "antennas",
-            self.antennas,
-            'must be 1 with transmission="cellular", whose estimate is for single-antenna stations',
-        )
+        require_choice(self, direct_distance=("euclidean", "manhattan"))
+
+    @property
+    def wavelength(self) -> float:
+        """In metres, with the 3e8 m/s of the published code."""
+        return 3e8 / (1e9 * self.carrier_ghz)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surfaces(Part):
+    """What all operators bid for.
+
+    Parameters
+    ----------
+    elements : int
+        M of each surface. One element has no default of `value_scale` and `penalty_factor`.
+    surface_array : {"planar", "circular"}
+        Square with half a wavelength between elements, upright, facing anywhere; or the published circle, half a
+        wavelength of arc apart, which is far too large for the far field that all formulas assume: with 1000 elements
+        that begins at 585 m.
+    phase_bits : int, optional
+        Of the phase shifters; None is continuous (published).
+    element_gain_db : float
+        Of the cascade by an element, over isotropic ones; 0 (published). An area of (wavelength / 2)^2 has 9.94 dB.
+    """
+
+    elements: int = 1024
+    surface_array: str = "planar"
+    phase_bits: int | None = None
+    element_gain_db: float = 0.0
+
+    def check(self) -> None:
+        require_count(self, elements=1)
+        require_number(self, element_gain_db=(-100, 100))
+        require_choice(self, surface_array=("planar", "circular"))
         if self.surface_array == "planar":
             per_side = round(self.elements**0.5)
             square = per_side**2 == self.elements
@@ -255,31 +176,68 @@ class RISAuctionConfig(Rules):
             require(even, "elements", self.elements, "must be even and at least 32 on a circle")
         if self.phase_bits is not None:
             require_count(self, phase_bits=1)
-        require(
-            self.action_type != "joint" or self.surfaces <= MAX_JOINT_SURFACES,
-            "action_type",
-            self.action_type,
-            f"would have 2^{self.surfaces} actions, more than 2^{MAX_JOINT_SURFACES}: use 'discrete', a bid for each",
-        )
-        if self.value_scale is not None:
-            require_positive(self, "value_scale")
+
+    @property
+    def phase_efficiency(self) -> float:
+        """Share of the coherent power that quantised phases keep."""
+        return phase_efficiency(self.phase_bits)
+
+    def require_own(self, needed: bool, **value: float | None) -> None:
+        """Refuse a single element without a value of one's own where one is needed."""
+        ((name, given),) = value.items()
+        message = f"must come with a {name}: its default is a multiple of log10(elements), 0 here"
+        require(self.elements > 1 or given is not None or not needed, "elements", self.elements, message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utility(Surfaces, Network, Rules):
+    """What surfaces are worth to an operator, and what it can spend.
+
+    Parameters
+    ----------
+    alpha : float
+        Of the utility sum_u r_u^(1/alpha) / sum_u r_u({})^(1/alpha) - 1; 1 is the sum rate (published).
+    improvement_value : float or "all"
+        The utility that is worth an operator's whole budget (published); "all" is the utility of all surfaces together
+        (in the first auction), for networks where it is huge because users have next to nothing without surfaces.
+    budgets : float or sequence of float
+        Of all operators, or of each.
+    budget_range : tuple of two floats, optional
+        (low, high): at every reset, each operator's budget is one of `budgets` times a factor of its own from this
+        range, log-uniform. Without it, budgets are the same in all episodes.
+    penalty_factor : float, optional
+        Under `budget_rule="penalty"` a bid that is not allowed costs this many times the price, and an item beyond the
+        budget costs this many prices instead of one; 2.5 log10(M) by default, 7.5 for 1000 elements (published).
+    aggressiveness : float
+        Weight of payments in the reward. 1 is the published one; less bids harder (after Zan & Schwarz, arXiv
+        2603.04433, whose exact form is not recoverable).
+    reward_unit : {"money", "budget"}
+        Rewards in units of money, as on the slides; or in shares of the operator's own budget (published), which is
+        what one learner with many budgets needs: an auction is worth as much to it when it is rich.
+    """
+
+    alpha: float = 1.0
+    improvement_value: float | str = 1.0
+    budgets: float | Sequence[float] = 1.0
+    budget_range: tuple[float, float] | None = None
+    penalty_factor: float | None = None
+    aggressiveness: float = 1.0
+    reward_unit: str = "money"
+
+    def check(self) -> None:
+        require_positive(self, "alpha", "aggressiveness")
+        require_choice(self, reward_unit=("money", "budget"))
         if self.penalty_factor is not None:
             require_number(self, penalty_factor=(0, np.inf))
-        if self.elements == 1:
-            for name, needed in (("value_scale", True), ("penalty_factor", self.budget_rule == "penalty")):
-                given = getattr(self, name) is not None or not needed
-                message = f"must come with a {name}: its default is a multiple of log10(elements), 0 here"
-                require(given, "elements", self.elements, message)
+        self.require_own(self.budget_rule == "penalty", penalty_factor=self.penalty_factor)
         if self.improvement_value != "all":
             value = as_numbers(self.improvement_value)
             number = value.shape == () and value.dtype.kind in "iuf" and bool(np.isfinite(value) & (value > 0))
             require(number, "improvement_value", self.improvement_value, 'must be a number above 0, or "all"')
-        self._check_budgets()
-        require_count(self, seat=0)
-        require(self.seat < self.operators, "seat", self.seat, f"must be below operators={self.operators}")
-        check_scenario_seed(self)
+        self.check_rounds(self._largest_budget())
 
-    def _check_budgets(self) -> None:
+    def _largest_budget(self) -> float:
+        """That any operator can have; refuses budgets that are none."""
         budgets = as_numbers(self.budgets)
         fits = budgets.dtype.kind in "iuf" and budgets.shape in ((), (self.operators,))
         require(
@@ -302,12 +260,7 @@ class RISAuctionConfig(Rules):
             )
             object.__setattr__(self, "budget_range", tuple(map(float, factors)))
             largest *= float(factors[1])
-        self.check_rounds(largest)
-
-    @property
-    def rules(self) -> Rules:
-        """The rules of the auction alone."""
-        return Rules(**{field.name: getattr(self, field.name) for field in fields(Rules)})
+        return largest
 
     @property
     def budget_of_each(self) -> tuple[float, ...]:
@@ -316,26 +269,139 @@ class RISAuctionConfig(Rules):
         return tuple(budgets.tolist())
 
     @property
-    def scale_of_values(self) -> float:
-        """What observed values are divided by."""
-        return 0.25 * float(np.log10(self.elements)) if self.value_scale is None else self.value_scale
-
-    @property
     def penalty(self) -> float:
         """Prices that a forbidden bid costs; 0 where such bids are merely ignored."""
         if self.budget_rule == "mask":
             return 0.0
         return 2.5 * float(np.log10(self.elements)) if self.penalty_factor is None else self.penalty_factor
 
-    @property
-    def wavelength(self) -> float:
-        """In metres, with the 3e8 m/s of the published code."""
-        return 3e8 / (1e9 * self.carrier_ghz)
+
+@dataclass(frozen=True, kw_only=True)
+class Observations(Surfaces):
+    """What an operator is told beyond its own values, prices and surfaces.
+
+    Parameters
+    ----------
+    value_scale : float, optional
+        Marginal values, as shares of the budget, are observed over this number; log10(M) / 4 by default (published).
+    information : {"private", "excess", "demand"}
+        What is told of the rivals' bids in the last round: nothing (published); for each surface whether there was
+        none, one or more (0, 0.5, 1); or how many of the operators have bid (a share).
+    fairness_indicator : bool
+        Adds own mean of r^(1/alpha) over the sum of all operators' (after Zan & Schwarz, arXiv 2603.25572, whose exact
+        form is not recoverable).
+    budget_share : bool
+        Adds the own budget over the sum of all operators', both at the start of the episode. Money is observed in
+        shares of the own budget, so that nothing else tells how rich the rivals are; nothing does (published).
+    """
+
+    value_scale: float | None = None
+    information: str = "private"
+    fairness_indicator: bool = False
+    budget_share: bool = False
+
+    def check(self) -> None:
+        require_choice(self, information=("private", "excess", "demand"))
+        require_switch(self, "fairness_indicator", "budget_share")
+        if self.value_scale is not None:
+            require_positive(self, "value_scale")
+        self.require_own(True, value_scale=self.value_scale)
 
     @property
-    def phase_efficiency(self) -> float:
-        """Share of the coherent power that quantised phases keep."""
-        return phase_efficiency(self.phase_bits)
+    def scale_of_values(self) -> float:
+        """What observed values are divided by."""
+        return 0.25 * float(np.log10(self.elements)) if self.value_scale is None else self.value_scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Markets(Part):
+    """How often the surfaces are sold, and what changes between two auctions.
+
+    Parameters
+    ----------
+    auctions_per_episode : int
+        The auction is repeated, with all surfaces free again, after things have changed.
+    change : {"movement", "demand"}
+        Users have moved, their links evolving with it; or others want to be served.
+    movement : float
+        Standard deviation per coordinate of a user's move between two auctions, in metres; reflected at the border.
+    decorrelation : float
+        Distance in metres over which the correlation of a moved link's shadowing and line of sight halves.
+    active_share : float
+        Share of users that want service in an auction, at random, with "demand"; at least one does.
+    budget_renewal : bool
+        Budgets are full again in every auction, or what is left is carried over.
+    """
+
+    auctions_per_episode: int = 1
+    change: str = "movement"
+    movement: float = 10.0
+    decorrelation: float = 10.0
+    active_share: float = 0.7
+    budget_renewal: bool = True
+
+    def check(self) -> None:
+        require_count(self, auctions_per_episode=1)
+        require_positive(self, "decorrelation")
+        require_number(self, movement=(0, np.inf), active_share=(0, 1))
+        require_choice(self, change=("movement", "demand"))
+        require_switch(self, "budget_renewal")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Players(Network):
+    """Who bids, how bids are named, and when a network is new.
+
+    Parameters
+    ----------
+    action_type : {"discrete", "joint", "continuous"}
+        How bids are named: a yes or no for each surface; one index of a set of surfaces, for learners that know one
+        choice only; or for each surface a limit on its price, for learners with continuous actions.
+    opponents : str, "module:Name", callable, or a sequence of these
+        Who plays the other seats of the central faces: one for all, or one for each, by rising seat. Names are
+        "greedy", "straightforward", "distance", "random", "always", "silent" (`cfenvs.ris_auction.bidders`); a callable
+        maps (observations (E, D), masks (E, S), rng) to bids (E, S).
+    seat : int
+        The central agent's operator.
+    resample : {"episode", "never"}
+        Draw a new network at every reset, or only at the first one and at those with a seed.
+    scenario_seed : int or sequence of int, optional
+        Fixes the network and how it changes between auctions: one for all worlds, or one for each.
+    """
+
+    action_type: str = "discrete"
+    opponents: str | Callable[..., Any] | Sequence[Any] = "greedy"
+    seat: int = 0
+    resample: str = "episode"
+    scenario_seed: int | Sequence[int] | None = None
+
+    def check(self) -> None:
+        require_choice(self, action_type=ACTION_TYPES, resample=RESAMPLE)
+        require(
+            self.action_type != "joint" or self.surfaces <= MAX_JOINT_SURFACES,
+            "action_type",
+            self.action_type,
+            f"would have 2^{self.surfaces} actions, more than 2^{MAX_JOINT_SURFACES}: use 'discrete', a bid for each",
+        )
+        require_count(self, seat=0)
+        require(self.seat < self.operators, "seat", self.seat, f"must be below operators={self.operators}")
+        check_scenario_seed(self)
+
+
+@paged
+@dataclass(frozen=True, kw_only=True)
+class RISAuctionConfig(Players, Markets, Observations, Utility, Surfaces, Propagation, Network, Rules):
+    """Parameters of the RIS auction. The defaults are those of the preset "default".
+
+    The rules of the auction are those of `cfenvs.ris_auction.Rules`. What is marked "published" follows the published
+    scenario and its code (preset "gambling2024" all of it): S. Schwarz, "Gambling on Reconfigurable Intelligent
+    Surfaces", IEEE Comm. Lett. 28(4), 957-961, 2024.
+    """
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the auction alone."""
+        return Rules(**{field.name: getattr(self, field.name) for field in fields(Rules)})
 
 
 def as_numbers(value: Any) -> Array:

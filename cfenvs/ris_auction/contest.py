@@ -16,7 +16,7 @@ from cfenvs.core.errors import check_keys
 from cfenvs.ris_auction.bidders import BIDDERS, SHADED, load_bidder, seat_bidders
 from cfenvs.ris_auction.bids import ACTION_TYPES, action_mask, bids_of_limits, bids_of_sets
 from cfenvs.ris_auction.matches import check_bids, play
-from cfenvs.ris_auction.seat import Seat, Seated
+from cfenvs.ris_auction.seat import Seated, sit
 
 
 class Seats:
@@ -48,8 +48,7 @@ class Seats:
         )
         self._streams = env.simulator.streams
         for operator, bidder in enumerate(self._bidders):
-            if hasattr(bidder, "attach"):
-                bidder.attach(Seat(env.simulator, operator))
+            sit(bidder, env.simulator, operator)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Everybody's bids, (1, O, S)."""
@@ -144,5 +143,6 @@ CONTEST = Contest(
     check=check_bids,
     seats=lambda config: int(config.operators),
     seated=Seats,
+    sit=sit,
     metrics=("welfare", "revenue", "unsold", "rounds"),
 )

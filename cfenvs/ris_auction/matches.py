@@ -14,7 +14,7 @@ from cfenvs.ris_auction.auction import NOBODY
 from cfenvs.ris_auction.bidders import seat_bidders
 from cfenvs.ris_auction.bids import bids_of
 from cfenvs.ris_auction.env import RISAuctionParallelVecEnv
-from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.seat import sit
 
 AS_PLAYED = {"resample": "never", "action_type": "discrete"}
 """What has ended goes on elsewhere; bidders bid for each surface."""
@@ -97,8 +97,7 @@ def play(bidders: Any, num_auctions: int, *, seed: int = 0, optimum: bool = Fals
     )
     players = seat_bidders(bidders, config.operators)
     for operator, player in enumerate(players):
-        if hasattr(player, "attach"):
-            player.attach(Seat(simulator, operator))
+        sit(player, simulator, operator)
     observations, infos = env.reset(seed=seed)
     budgets, worth = simulator.full_budgets.copy(), simulator.worth.copy()  # what goes on elsewhere may have others
     optima = env.optimum() if optimum else ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
@@ -92,6 +94,12 @@ class Seat:
     @property
     def _full(self) -> Float:
         return self._simulator.full_budgets[:, self._operator, None]
+
+
+def sit(player: Any, simulator: RISAuctionSimulator, operator: int) -> None:
+    """Let a player that wants to know more of its operator than it observes take its seat."""
+    if hasattr(player, "attach"):
+        player.attach(Seat(simulator, operator))
 
 
 class Seated:

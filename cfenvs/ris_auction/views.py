@@ -12,7 +12,7 @@ from cfenvs.core.actions import InvalidAction
 from cfenvs.core.simulator import AgentsView, Arrays, View
 from cfenvs.ris_auction.bidders import seat_bidders
 from cfenvs.ris_auction.bids import action_mask, action_space, bids_of, bids_of_limits, bids_of_sets
-from cfenvs.ris_auction.seat import Seat
+from cfenvs.ris_auction.seat import sit
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 
 
@@ -114,9 +114,7 @@ class SeatView(View[Bool]):
         others = [o for o in range(config.operators) if o != self._seat]
         self._bidders = dict(zip(others, seat_bidders(config.opponents, len(others)), strict=True))
         for operator, bidder in self._bidders.items():
-            attach = getattr(bidder, "attach", None)
-            if attach is not None:
-                attach(Seat(simulator, operator))
+            sit(bidder, simulator, operator)
         self.single_observation_space = self._operators.single_observation_space
         self.single_action_space = self._operators.single_action_space
 

@@ -5,8 +5,8 @@ The way of an action, file by file (`cfenvs.core` and `cfenvs.power` hold what i
 * `core/faces/`: a face takes it; `core/worlds.py` sees that the episode runs and asks the view what it commands.
 * `power/views.py`, `power/actions.py`: it is checked, and becomes powers in mW.
 * `simulator.py`, over `power/simulator.py`: `step` has the rates from `receivers.py`, which has them from the kernels
-  of `cfenvs.radio`, has the objective judged by `power/objectives.py`, and moves users that walk by
-  `power/walks.py`.
+  of `cfenvs.radio`, by `power/receivers.py` where they take any rows of powers, has the objective judged by
+  `power/objectives.py`, and moves users that walk by `power/walks.py`.
 * `views.py` on top of `power/views.py` and `power/pieces.py`: reward, outcome, next situation and observation.
 
 A reset draws by `scenario.py` what `config.py` and `presets.py` say. `optimum.py` knows the best that was found,

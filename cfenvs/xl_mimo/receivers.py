@@ -18,7 +18,7 @@ from cfenvs.core.config import require
 from cfenvs.core.kept import entry
 from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
-from cfenvs.power.receivers import PowerReceiver
+from cfenvs.power.receivers import PowerReceiver, RowsReceiver
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import (
     matrix_gradient,
@@ -241,32 +241,21 @@ class EstimatedMaximumRatioReceiver(Receiver):
         return [*super().starting_points(world, p_max), best.p]
 
 
-class _CompiledReceiver(Receiver):
+class _CompiledReceiver(RowsReceiver, Receiver):
     """One whose efficiencies and derivatives are kernels of powers, gains and the numbers in `_terms`."""
 
-    grain = 1
     _efficiencies: ClassVar[Callable[..., None]]
     _gradients: ClassVar[Callable[..., None]]
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._heard = np.zeros((num_worlds, config.base_stations, config.users))
-        self._all = np.arange(num_worlds)
         self._terms: tuple[Any, ...] = ()
 
     def follow(self, gains: Float, worlds: Int) -> None:
         self._heard[worlds] = gains[worlds]
 
-    def efficiencies(self, powers: Float) -> Float:
-        return self._evaluate(powers, self._all)
-
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        return self._evaluate(powers, self._all[rows])
-
-    def efficiencies_in(self, world: int, powers: Float) -> Float:
-        return self._evaluate(powers, np.full(len(powers), world))
-
-    def _evaluate(self, powers: Float, worlds: Int) -> Float:
+    def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
         powers = np.ascontiguousarray(powers, np.float64)
         self._efficiencies(powers, worlds, self._heard, *self._terms, out)

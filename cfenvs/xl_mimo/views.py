@@ -52,17 +52,7 @@ class UsersView(UsersPowerView[XLMIMOSimulator]):
     """One agent for each user: sees what is asked for of its own, sets its power, earns the objective or its rate."""
 
     def __init__(self, simulator: XLMIMOSimulator) -> None:
-        super().__init__(simulator)
-        self._pieces, self._central = UsersPieces(simulator), CentralPieces(simulator)
-        self.single_observation_space, self.state_space = self._pieces.space, self._central.space
-
-    def observe(self, out: Float32) -> None:
-        self._pieces.write(out)
-
-    def state(self) -> Float32:
-        out = np.empty((self._simulator.num_worlds, *self.state_space.shape), np.float32)
-        self._central.write(out)
-        return out
+        super().__init__(simulator, UsersPieces(simulator), CentralPieces(simulator))
 
 
 def central_layout(config: XLMIMOConfig) -> dict[str, slice]:

@@ -48,7 +48,7 @@ def test_rates_are_those_of_the_receiver_and_violations_interfere():
 
 def test_mmse_rates_average_over_the_held_estimates():
     """Draw the same scenario and estimates by the physics functions, in the documented order."""
-    from cfenvs.cell_free.receivers import _PilotPhase
+    from cfenvs.cell_free.receivers.pilot_phase import PilotPhase
     from cfenvs.cell_free.scenario import draw_scenario
 
     env = make(activity="static", scenario_seed=3)
@@ -56,7 +56,7 @@ def test_mmse_rates_average_over_the_held_estimates():
     rng = np.random.default_rng(3)
     scenario = draw_scenario(env.config, rng)
     np.testing.assert_array_equal(scenario.gains, env.scenario.gains)
-    h_hat, C = _PilotPhase.draw(env.config, 40, scenario, rng).estimate(scenario, np.ones(5, bool))
+    h_hat, C = PilotPhase.draw(env.config, 40, scenario, rng).estimate(scenario, np.ones(5, bool))
     info = env.step([4, 3, 2, 1, 1])[4]
     expected = 0.985 * np.log2(1 + mmse_sinr(info["powers"], h_hat, C)).mean(axis=0)
     assert info["rates"] == pytest.approx(expected, rel=1e-12)
@@ -341,7 +341,7 @@ def test_pilots_from_the_active_users_only_leave_the_others_without_estimate():
 
 
 def test_estimates_are_made_anew_from_held_channels_when_the_active_set_changes():
-    from cfenvs.cell_free.receivers import _PilotPhase
+    from cfenvs.cell_free.receivers.pilot_phase import PilotPhase
     from cfenvs.cell_free.scenario import draw_scenario
 
     env = make(
@@ -353,7 +353,7 @@ def test_estimates_are_made_anew_from_held_channels_when_the_active_set_changes(
     assert active.sum() == 4
     rng = np.random.default_rng(3)
     scenario = draw_scenario(env.config, rng)
-    h_hat, C = _PilotPhase.draw(env.config, 40, scenario, rng).estimate(scenario, active)
+    h_hat, C = PilotPhase.draw(env.config, 40, scenario, rng).estimate(scenario, active)
     info = env.step([4, 3, 2, 1, 1])[4]
     expected = 0.985 * np.log2(1 + mmse_sinr(info["powers"], h_hat, C)).mean(axis=0)
     assert info["rates"] == pytest.approx(expected * active, rel=1e-12)

@@ -69,6 +69,18 @@ def test_imports_point_one_way(part):
             assert names[0] not in {"baselines", "benchmarks", "tests"}, f"{path.relative_to(ROOT)} imports {module}"
 
 
+def test_what_serves_every_system_imports_none():
+    """The benchmark's own modules too: what is of one system alone stands in `benchmarks/systems` and in figures."""
+    serving = [ROOT / "cfenvs" / name for name in ("play.py", "__main__.py", "registration.py")]
+    serving += (ROOT / "cfenvs" / "evaluation").rglob("*.py")
+    serving += [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "benchmarks" / "report").glob("*.py")]
+    for path in serving:
+        systems = {
+            module for module in imported(path) if module.split(".")[:2] in [["cfenvs", name] for name in SYSTEMS]
+        }
+        assert not systems, f"{path.relative_to(ROOT)} imports {systems}"
+
+
 def test_moved_objectives_keep_their_first_names():
     from cfenvs import core, power
     from cfenvs.core.objectives import EnergyEfficiency, load_objective
@@ -297,7 +309,7 @@ def test_the_docstring_of_a_system_follows_an_action_through_its_files(name):
         sys.setprofile(None)
     own, shared = Path(module.__file__).parent, house / "power"
     named = set(re.findall(r"`([a-z_/]+\.py)`", module.__doc__))
-    assert {path.name for path in used if path.parent == own} <= named
+    assert {str(path.relative_to(own)) for path in used if path.is_relative_to(own)} <= named
     assert {f"power/{path.name}" for path in used if path.parent == shared} <= named
     for file in named:
         assert (own / file).is_file() or (house / file).is_file(), f"{package} has no {file}"

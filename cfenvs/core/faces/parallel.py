@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from itertools import compress
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +17,7 @@ from cfenvs.arrays import Array, Float32
 from cfenvs.core.actions import InvalidAction, objects
 from cfenvs.core.description import DescribeMixin
 from cfenvs.core.errors import check_keys, shown
+from cfenvs.core.faces.current import OfOneWorld
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, Best, System
@@ -26,7 +27,7 @@ _WORLD = np.zeros(1, np.int64)
 Dicts = dict[str, Any]
 
 
-class ParallelFace(RenderMixin, DescribeMixin, ParallelEnv[str, Any, Any], Generic[Best]):
+class ParallelFace(RenderMixin, DescribeMixin, OfOneWorld[Best], ParallelEnv[str, Any, Any]):
     """One world, many agents; dicts are made from the simulator's arrays at this edge and nowhere else.
 
     The agent set is fixed for an episode. `infos[agent]["action_mask"]` says who may act; what another agent sends, or
@@ -110,16 +111,6 @@ class ParallelFace(RenderMixin, DescribeMixin, ParallelEnv[str, Any, Any], Gener
         """The central agent's observation, (S,)."""
         self._worlds.check_begun("state()")
         return self._view.state()[0]
-
-    def optimum(self) -> Best:
-        """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
-        best: Best = self.simulator.optimum(0)
-        return best
-
-    @property
-    def scenario(self) -> Any:
-        """The current network; None before the first reset."""
-        return self.simulator.scenarios[0]
 
     def _stack(self, actions: Mapping[str, Any]) -> Array:
         agents = self.possible_agents

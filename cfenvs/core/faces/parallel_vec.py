@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -13,11 +13,12 @@ from gymnasium.vector.utils import batch_space
 from cfenvs.arrays import Bool, Float, Float32
 from cfenvs.core.config import require
 from cfenvs.core.description import DescribeMixin
+from cfenvs.core.faces.current import OfManyWorlds
 from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class ParallelVecFace(DescribeMixin, Generic[Best]):
+class ParallelVecFace(DescribeMixin, OfManyWorlds[Best]):
     """E worlds of A agents each, as arrays. World i seeded s is bit for bit the Parallel face seeded s + i.
 
     Parameters
@@ -101,15 +102,6 @@ class ParallelVecFace(DescribeMixin, Generic[Best]):
         """The central view of each world, (E, S)."""
         self._worlds.check_begun("state()")
         return self._view.state()
-
-    def optimum(self) -> tuple[Best, ...]:
-        """Optimum of the current situation in each world, a `cfenvs.core.Reference`; see the page of the system."""
-        return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
-
-    @property
-    def scenarios(self) -> tuple[Any, ...]:
-        """The current network of each world."""
-        return tuple(self.simulator.scenarios)
 
     def close(self) -> None:
         """Nothing is held open; for code that closes every environment."""

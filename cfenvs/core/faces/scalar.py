@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -12,6 +12,7 @@ from gymnasium.utils.seeding import np_random
 from cfenvs.arrays import Float32
 from cfenvs.core.actions import check_shape
 from cfenvs.core.description import DescribeMixin
+from cfenvs.core.faces.current import OfOneWorld
 from cfenvs.core.faces.masks import observed, observed_space
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Arrays, Best, System
@@ -20,7 +21,7 @@ from cfenvs.core.worlds import Worlds, as_seed
 _WORLD = np.zeros(1, np.int64)
 
 
-class ScalarEnv(RenderMixin, DescribeMixin, gym.Env[Any, Any], Generic[Best]):
+class ScalarEnv(RenderMixin, DescribeMixin, OfOneWorld[Best], gym.Env[Any, Any]):
     """One world, one central agent. Subclasses name the `system`; their docstring is its page.
 
     With `observe_mask=True` observations are dicts of the `observation` and of what is `action_mask` in the infos.
@@ -73,16 +74,6 @@ class ScalarEnv(RenderMixin, DescribeMixin, gym.Env[Any, Any], Generic[Best]):
             bool(simulator.truncated[0]),
             info,
         )
-
-    def optimum(self) -> Best:
-        """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
-        best: Best = self.simulator.optimum(0)
-        return best
-
-    @property
-    def scenario(self) -> Any:
-        """The current network: positions, gains and what else the system draws; None before the first reset."""
-        return self.simulator.scenarios[0]
 
     def _observation(self, info: dict[str, Any]) -> Any:
         observation: Float32 = self._worlds.observations(self._shape)[0]

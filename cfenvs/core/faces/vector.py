@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -12,12 +12,13 @@ from gymnasium.vector.utils import batch_space
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.config import require
 from cfenvs.core.description import DescribeMixin
+from cfenvs.core.faces.current import OfManyWorlds
 from cfenvs.core.rendering import METADATA, RenderMixin
 from cfenvs.core.simulator import Best, System
 from cfenvs.core.worlds import AutoresetWorlds, Seed
 
 
-class VectorFace(RenderMixin, DescribeMixin, VectorEnv[Float32, Any, Array], Generic[Best]):
+class VectorFace(RenderMixin, DescribeMixin, OfManyWorlds[Best], VectorEnv[Float32, Any, Array]):
     """E worlds, one central agent each, stepped by one kernel call.
 
     Parameters
@@ -84,15 +85,6 @@ class VectorFace(RenderMixin, DescribeMixin, VectorEnv[Float32, Any, Array], Gen
         result = self._worlds.step(actions)
         self._update_window()
         return result
-
-    def optimum(self) -> tuple[Best, ...]:
-        """Optimum of the current situation in each world, a `cfenvs.core.Reference`; see the page of the system."""
-        return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
-
-    @property
-    def scenarios(self) -> tuple[Any, ...]:
-        """The current network of each world."""
-        return tuple(self.simulator.scenarios)
 
     @property
     def np_random(self) -> tuple[np.random.Generator | None, ...]:  # type: ignore[override]

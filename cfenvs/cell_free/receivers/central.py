@@ -1,0 +1,165 @@
+"""Receivers that combine all antennas centrally, with the best combiners for the powers that are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Float, Int
+from cfenvs.cell_free.receivers.base import NO_DECODING, Receiver
+from cfenvs.cell_free.receivers.clusters import ClusterMmseReceiver
+from cfenvs.cell_free.receivers.frozen import FrozenMmseReceiver
+from cfenvs.cell_free.receivers.pilot_phase import HeldDraws, PilotPhase, filtering
+from cfenvs.control import PowerSolution, max_min_rates
+from cfenvs.core.kept import alone
+from cfenvs.power.receivers import RowsReceiver
+from cfenvs.radio import fading
+from cfenvs.radio.block_fading import block_estimates
+from cfenvs.radio.estimation import filtered_covariances, pilot_filter
+from cfenvs.radio.mmse import MmseBatch
+from cfenvs.radio.spectral_efficiency import cqi
+
+if TYPE_CHECKING:
+    from cfenvs.cell_free.config import CellFreeConfig
+    from cfenvs.cell_free.scenario import Scenario
+
+
+class CentralMmseReceiver(RowsReceiver, Receiver):
+    """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
+
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    reasons: ClassVar[Mapping[str, str]] = {"lsfd": NO_DECODING}
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
+
+    @classmethod
+    def suited(cls, config: CellFreeConfig) -> type[Receiver]:
+        if cls is not CentralMmseReceiver:
+            return cls
+        if config.combiners == "full-power":
+            return FrozenMmseReceiver
+        if config.clusters not in ("auto", "all"):
+            return ClusterMmseReceiver
+        return BlockMmseReceiver if config.fading != "average" else cls
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._batch = MmseBatch(num_worlds, self._realizations, config.access_points, config.antennas, config.users)
+        self._phases: list[PilotPhase | None] = [None] * num_worlds
+        self._held = HeldDraws(config, num_worlds) if self._holds_draws else None
+
+    @property
+    def _realizations(self) -> int:
+        return self.config.realizations
+
+    @property
+    def _holds_draws(self) -> bool:
+        return self.config.mobility != "static"
+
+    def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        self.walk_on_all(np.array([world]), alone(scenario), sending[None])
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        assert self._held is not None
+        self._held.estimate(worlds, now, sending, self._batch)
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        phase = PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+        if self._held is not None:
+            self._held.hold(world, phase)
+        # Channels and pilot noise are kept only where estimates will be made from them again.
+        self._phases[world] = phase if self.config.pilots_from == "active" else None
+        self._batch.set(world, *phase.estimate(scenario, sending))
+
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        phase = self._phases[world]
+        assert phase is not None
+        self._batch.set(world, *phase.estimate(scenario, sending))
+
+    def gradient(self, powers: Float, cotangents: Float) -> Float:
+        return self._batch.gradient(powers, cotangents, self._all)
+
+    def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
+        if self.config.utility == "cqi":
+            return cqi(self._batch.sinrs(powers, worlds)).mean(axis=1)
+        return self._batch.spectral_efficiencies(powers, worlds)
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        # The best combiner for every power vector; means of rates are standard too, but means of CQI steps are not.
+        return self.config.utility == "shannon"
+
+    def max_min(self, world: int, active: Bool) -> PowerSolution:
+        index = np.array([world])
+        return max_min_rates(
+            lambda p: self._batch.spectral_efficiencies(p[None], index)[0],
+            self.config.users,
+            self.config.max_power,
+            active,
+        )
+
+
+class BlockMmseReceiver(CentralMmseReceiver):
+    """Centralised MMSE combining; the rate is that of one realisation at every step, fresh or evolved from the last."""
+
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "mobility", "clusters")
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        shape = (num_worlds, config.access_points, config.users, config.antennas, config.antennas)
+        self._roots = np.zeros(shape, complex)
+        self._filters = np.zeros(shape, complex)
+        self._pilots = np.zeros((num_worlds, config.users), np.int64)
+        self._sending = np.ones((num_worlds, config.users), bool)
+        self._keys = np.zeros(num_worlds, np.uint64)
+        self._evolving = config.fading == "clarke"
+        self._stride = config.stride / config.wavelength if self._evolving else 0.0
+
+    @property
+    def _realizations(self) -> int:
+        return 1
+
+    @property
+    def _holds_draws(self) -> bool:
+        return False
+
+    @property
+    def max_min_is_exact(self) -> bool:
+        return True  # one SINR per user: rounding down to a CQI keeps its order
+
+    def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
+        self._roots[world] = fading.matrix_root(scenario.correlation)
+        self._pilots[world] = scenario.pilots
+        self.set_pilots(world, scenario, sending)
+
+    def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
+        roots, filters, errors = filtering(self.config, now, sending)
+        self._roots[worlds], self._filters[worlds], self._batch.errors[worlds] = roots, filters, errors
+        self._pilots[worlds], self._sending[worlds] = now.pilots, sending
+
+    def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
+        config = self.config
+        R, power, length = scenario.correlation, config.max_power, config.pilot_length
+        self._filters[world] = pilot_filter(R, scenario.pilots, power, length, sending)
+        self._batch.errors[world] = filtered_covariances(R, self._filters[world], power, length)[1]
+        self._sending[world] = sending
+
+    def start_fading(self, world: int, rng: np.random.Generator) -> None:
+        self._keys[world] = rng.integers(2**64, dtype=np.uint64)
+
+    def fade(self, steps: Int) -> None:
+        config = self.config
+        block_estimates(
+            self._keys,
+            steps,
+            steps * self._stride,
+            self._evolving,
+            self._roots,
+            self._filters,
+            self._pilots,
+            self._sending,
+            config.max_power,
+            config.pilot_length,
+            self._batch.estimates,
+        )

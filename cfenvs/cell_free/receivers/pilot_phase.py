@@ -1,0 +1,106 @@
+"""The pilot phase: channels and pilot noise, and what is estimated from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Complex, Int
+from cfenvs.radio import fading
+from cfenvs.radio.central import ClusterBatch, Scheme
+from cfenvs.radio.estimation import estimates_from_pilots, filtered_covariances, pilot_filter, received_pilots
+from cfenvs.radio.held_fading import held_estimates
+from cfenvs.radio.lanes import LANES
+from cfenvs.radio.mmse import MmseBatch
+from cfenvs.radio.mmse_kernel import pack_realizations
+
+if TYPE_CHECKING:
+    from cfenvs.cell_free.config import CellFreeConfig
+    from cfenvs.cell_free.scenario import Scenario
+
+
+class PilotPhase:
+    """Channels and pilot noise of several realisations, from which estimates are made."""
+
+    def __init__(self, config: CellFreeConfig, normals: Complex, channels: Complex, noise: Complex) -> None:
+        self._config, self.normals, self._channels, self.noise = config, normals, channels, noise
+
+    @classmethod
+    def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> PilotPhase:
+        shape = (count, config.access_points, config.antennas)
+        normals = fading.complex_normals((*shape, config.users), rng)
+        channels = fading.correlate(normals, fading.matrix_root(scenario.correlation))
+        return cls(config, normals, channels, fading.complex_normals((*shape, config.pilot_length), rng))
+
+    def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
+        """Estimates (R, L, N, K) and the covariance of their errors (L, K, N, N)."""
+        received, filters, C = self._receive(scenario, sending)
+        return estimates_from_pilots(received, filters, scenario.pilots, self._config.max_power), C
+
+    def hold(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex, Int, Bool]:
+        """What `ClusterBatch.set` holds."""
+        received, filters, C = self._receive(scenario, sending)
+        serving = np.ones(scenario.gains.shape, bool) if scenario.serving is None else scenario.serving
+        return received, np.sqrt(self._config.max_power) * filters, C, scenario.pilots, serving
+
+    def _receive(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
+        """Received pilots (R, L, N, T), filters and the covariance of errors (L, K, N, N)."""
+        power, length = self._config.max_power, self._config.pilot_length
+        received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
+        filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
+        return received, filters, filtered_covariances(scenario.correlation, filters, power, length)[1]
+
+
+class HeldDraws:
+    """Normals and pilot noise of E worlds that are held while gains and pilots change, in lanes."""
+
+    def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
+        self._config = config
+        groups, L, N = -(-config.realizations // LANES), config.access_points, config.antennas
+        self._normals = np.zeros((num_worlds, groups, config.users, L, N, 2, LANES))
+        self._noise = np.zeros((num_worlds, groups, config.pilot_length, L, N, 2, LANES))
+
+    def hold(self, world: int, phase: PilotPhase) -> None:
+        """Keep what a new drop was estimated from."""
+        self._normals[world], self._noise[world] = pack_realizations(phase.normals), pack_realizations(phase.noise)
+
+    def estimate(self, worlds: Int, now: Scenario, sending: Bool, batch: MmseBatch) -> None:
+        """Estimate through the gains and pilots of now, (n, ...)."""
+        config = self._config
+        roots, filters, batch.errors[worlds] = filtering(config, now, sending)
+        held_estimates(
+            worlds,
+            self._normals,
+            self._noise,
+            roots,
+            filters,
+            now.pilots,
+            sending,
+            float(config.max_power),
+            config.pilot_length,
+            batch.estimates,
+        )
+
+
+def filtering(config: CellFreeConfig, now: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
+    """Roots of the correlation, pilot filters and error covariances of n networks, each (n, L, K, N, N)."""
+    power, length = config.max_power, config.pilot_length
+    if now.scattering is not None:
+        each = [
+            (R, pilot_filter(R, pilots, power, length, heard))
+            for R, pilots, heard in zip(now.scattering, now.pilots, sending, strict=True)
+        ]
+        R, filters = (np.array(part) for part in zip(*each, strict=True))
+        return fading.matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
+    shared = (now.pilots[:, :, None] == now.pilots[:, None, :]) & sending[:, :, None]
+    psi = 1.0 + power * length * (now.gains @ shared.astype(float))
+    R = now.correlation
+    filters = (now.gains / psi * sending[:, None, :])[..., None, None].astype(complex)
+    return np.sqrt(R), filters, filtered_covariances(R, filters, power, length)[1]
+
+
+def cluster_batch(config: CellFreeConfig, scheme: Scheme, num_worlds: int, realizations: int) -> ClusterBatch:
+    """What holds so many worlds and realisations of this size."""
+    sizes = config.access_points, config.antennas, config.users, config.pilot_length
+    return ClusterBatch(scheme, num_worlds, realizations, *sizes)
