@@ -21,7 +21,7 @@ from cfenvs.arrays import Float
 from cfenvs.control import fractional, sum_rate_wmmse
 from cfenvs.evaluation.statistics import interval
 
-NETWORKS, REALIZATIONS = 30, 200
+NETWORKS, REALIZATIONS = 16, 100
 FIRST = 1_000_000
 RECEIVERS: dict[str, dict[str, Any]] = {
     "P-MMSE": {"receiver": "p-mmse", "combiners": "full-power"},
