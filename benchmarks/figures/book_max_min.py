@@ -49,11 +49,12 @@ def make(stem: Path, quick: bool = False) -> None:
     for axes, (receiver, kwargs) in zip(figure.subplots(1, 2, sharey=True), RECEIVERS.items(), strict=True):
         for control, rates in efficiencies(kwargs, networks, realizations).items():
             ranked = np.sort(rates, axis=None)
-            axes.plot(ranked, (np.arange(ranked.size) + 0.5) / ranked.size, label=control)
+            shares, style = (np.arange(ranked.size) + 0.5) / ranked.size, "--" if control == "sum SE" else "-"
+            axes.plot(ranked, shares, style, label=control)
             lines.append([receiver, control, *_row(rates), *_independent(receiver, control)])
             for network, row in enumerate(rates):
                 data += [[receiver, control, FIRST + network, user, rate] for user, rate in enumerate(row.tolist())]
-        axes.set(title=receiver, xlabel="SE of a user, bit/s/Hz", xlim=(0, None), ylim=(0, 1))
+        axes.set(title=receiver, xlabel="SE of a user, bit/s/Hz", ylabel="share of users", xlim=(0, None), ylim=(0, 1))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     figure.savefig(f"{stem}.png", dpi=150)
