@@ -17,6 +17,7 @@ from cfenvs.ris_auction.env import SYSTEM
 
 ID = SYSTEM.name
 LEARNERS: dict[str, Train] = {
+    "population": bidder("learned surplus, against a population", module="population_bidder"),
     "ppo": bidder("PPO, self-play"),
     "ppo-published-network": bidder("PPO, self-play, architecture as published", network="mlp"),
 }

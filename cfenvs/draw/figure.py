@@ -190,6 +190,7 @@ class Figure(Layout):
         colours: list[Colour],
         active: Bool | None = None,
         alarms: Bool | None = None,
+        rims: list[Colour] | None = None,
     ) -> None:
         """Discs whose area shows the share of the maximum power, or is equal where there is none yet; and labels."""
         pen, count = self.pen, len(points)
@@ -202,7 +203,8 @@ class Figure(Layout):
         for k in np.argsort(-radii, kind="stable").tolist():
             x, y = points[k]
             if active is None or active[k]:
-                pen.disc(x, y, radii[k], colours[k], PAPER, 1.0)
+                rim, width = (PAPER, 1.0) if rims is None else (rims[k], 2.0)
+                pen.disc(x, y, radii[k] + width - 1.0, colours[k], rim, width)
             else:
                 self.silent(x, y, max(radii[k], smallest + 1), alarms is not None and bool(alarms[k]))
         if count <= MAX_LABELLED:
@@ -312,10 +314,17 @@ def on_map(positions: Float, side: Side) -> Float:
     return np.asarray(np.array([left, top + high]) + np.array([1, -1]) * pixels * positions)
 
 
-def wrapped_lines(start: Float, end: Float, side: Side, wraparound: bool = True) -> list[tuple[Float, Float]]:
-    """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges."""
-    pixels = np.array(map_box(side)[2:])
-    wrap = pixels * np.rint((end - start) / pixels) * wraparound
+def period_on_map(config: Any) -> Float:
+    """After how many pixels across and up positions of a network repeat, (2,)."""
+    return MAP[2] / max(width_and_height(config.extent)) * np.array(width_and_height(config.period))
+
+
+def wrapped_lines(start: Float, end: Float, period: Float) -> list[tuple[Float, Float]]:
+    """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges.
+
+    They are the same points again after a `period` (2,) in pixels.
+    """
+    wrap = period * np.rint((end - start) / period)
     # What leaves the map at one edge, or at two, enters it again at the opposite ones.
     return [(start + shift, end - wrap + shift) for shift in {(x, y) for x in (0.0, wrap[0]) for y in (0.0, wrap[1])}]
 

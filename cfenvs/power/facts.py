@@ -27,6 +27,15 @@ def sentence(named: Mapping[str, Any], choice: Any) -> str:
     return ": ".join(filter(None, [called(choice), said.partition("\n")[0].partition(";")[0].rstrip(".")]))
 
 
+def area_facts(config: Any) -> dict[str, Any]:
+    """Where users are."""
+    if config.drawn_on is None:
+        return {"side_m": config.side, "area": area(config)}
+    mapped = config.drawn_on.map
+    width, depth = mapped.size.tolist()
+    return {"side_m": config.extent, "area": f"map {mapped.name!r}, {width:g} m x {depth:g} m"}
+
+
 def given_facts(simulator: Any) -> dict[str, Any]:
     """What of a network is given, not drawn, and by what."""
     network = simulator.config.network
@@ -49,6 +58,7 @@ def users_facts(config: Any) -> dict[str, Any]:
     motion = {
         "static": "stand still",
         "random-waypoint": f"walk, {config.stride:g} m in a step of {config.step_duration:g} s",
+        "map": f"walk on the map, {config.stride:g} m in a step of {config.step_duration:g} s",
         "given": f"move as the network says, steps are {config.step_duration:g} s",
     }[config.mobility]
     if config.gain_period > 1:

@@ -150,6 +150,7 @@ SHADED: dict[str, Callable[[], Any]] = {
     "greedy-0.75": partial(Greedy, 0.75),
     "greedy-0.5": partial(Greedy, 0.5),
     "straightforward-0.75": partial(Straightforward, 0.75),
+    "straightforward-0.5": partial(Straightforward, 0.5),
 }
 """The same as if values were less than they are."""
 

@@ -21,12 +21,12 @@ from cfenvs.draw.figure import (
     Reference,
     colours_of,
     on_map,
+    period_on_map,
     site_size,
     wrapped_lines,
 )
 from cfenvs.draw.pen import PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
 from cfenvs.power.walks import HISTORY
-from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
@@ -92,13 +92,13 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             value,
             reference,
         )
-        figure.ground(drop.link, config.side)
+        figure.ground(drop.link, config.extent)
         users, labels = drop.users, drop.labels
         if config.mobility != "static":
             path = self.path(world)
             users = path[-1]
             labels = place_labels(users, drop.base_stations, MAP) if len(users) <= MAX_LABELLED else users
-            figure.trail(path, HISTORY, config.side)
+            figure.trail(path, HISTORY, config.extent)
         for place in drop.base_stations.tolist():
             self.surface.blit(self._station, self._station.get_rect(center=place))
         figure.users(users, labels, shares if begun else None, colours)
@@ -109,14 +109,14 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             figure.reports(simulator.reported[world], axis)
         self._draw_powers(shares)
         self.surface.blit(drop.arrays, ARRAYS[:2])
-        figure.scale(config.side)
+        figure.scale(config.extent)
         self._draw_keys()
 
     def path(self, world: int) -> Float:
         """Where users were in the last steps and, last, where the last step acted, in pixels: (at most 13, K, 2)."""
         simulator = self.simulator
         shown = max(int(simulator.steps[world]) - 1, 0)
-        return on_map(simulator.walks.trail(world, shown // simulator.config.gain_period), simulator.config.side)
+        return on_map(simulator.walks.trail(world, shown // simulator.config.gain_period), simulator.config.extent)
 
     def reference(self, world: int) -> Reference | None:
         """The best found in the situation shown, for the kind of action in use; None where that takes too long."""
@@ -137,13 +137,14 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         # Users may set out from the same drop twice.
         goal = b"" if config.mobility == "static" else self.simulator.walks.number[world].tobytes()
         if drop is None or drop.scenario is not scenario or drop.goal != goal:
-            users, sites = (on_map(points, config.side) for points in (scenario.users, scenario.base_stations))
+            users, sites = (on_map(points, config.extent) for points in (scenario.users, scenario.base_stations))
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
             link, seen = [], None
             if config.visibility_window is not None:
+                period = period_on_map(config)
                 pairs = [(int(m), k) for k, m in enumerate(scenario.gains.argmax(axis=0))]
-                m, k = max(pairs, key=lambda pair: _in_one_piece(sites[pair[0]], users[pair[1]], config))
-                link = [(*line, SEEN) for line in wrapped_lines(sites[m], users[k], config.side, config.wraparound)]
+                m, k = max(pairs, key=lambda pair: _in_one_piece(sites[pair[0]], users[pair[1]], period))
+                link = [(*line, SEEN) for line in wrapped_lines(sites[m], users[k], period)]
                 seen = scenario.visible[m, k]
             drop = Drop(scenario, goal, sites, users, labels, self._reach(world), self._make_arrays(seen), link)
             self._drops[world] = drop
@@ -221,7 +222,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         return image
 
 
-def _in_one_piece(start: Float, end: Float, config: XLMIMOConfig) -> float:
+def _in_one_piece(start: Float, end: Float, period: Float) -> float:
     """Length in pixels of the link between two points of the map; 0 if it crosses an edge."""
-    lines = wrapped_lines(start, end, config.side, config.wraparound)
+    lines = wrapped_lines(start, end, period)
     return float(np.hypot(*(end - start))) if len(lines) == 1 else 0.0

@@ -1,0 +1,87 @@
+"""The bidder that learns what surplus to ask for: its set, its bids, its seats, and what it learns."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("tyro")
+
+from baselines.common.runs import CHECKPOINT  # noqa: E402
+from baselines.population_bidder import Args, PopulationBidder, Surplus, train  # noqa: E402
+from cfenvs.ris_auction import Straightforward, play  # noqa: E402
+from tests.baselines.test_common import interrupted  # noqa: E402
+
+FEW = {"surfaces": 6, "users": 4}
+TINY = Args(env_kwargs=FEW, rivals=("self", "greedy"), steps=300, networks=4, group=4, seed=3)
+
+
+class Asking(PopulationBidder):
+    """Asks for a surplus that was given, and keeps what it was shown."""
+
+    def __init__(self, surplus):
+        super().__init__(Surplus(4, 0.3))
+        self.surplus, self.seen = surplus, []
+
+    def choose(self, known, masks):
+        assert np.isfinite(known).all()
+        return np.full(len(masks), self.surplus)
+
+    def __call__(self, observations, masks, rng):
+        bids = super().__call__(observations, masks, rng)
+        plain = Straightforward()
+        plain.attach(self.seat)
+        self.seen.append((masks, bids, plain(observations, masks, rng), self.seat.prices, self.seat.limits[1]))
+        return bids
+
+
+def bids_of(surplus, **kwargs):
+    bidder = Asking(surplus)
+    play([bidder, "greedy"], 40, seed=900_000, **kwargs)
+    assert len(bidder.seen) > 1
+    return bidder.seen
+
+
+@pytest.mark.parametrize("kwargs", [FEW, {**FEW, "pricing": "per-item-clock", "budgets": [0.2, 1.0]}])
+def test_without_a_surplus_it_bids_as_a_straightforward_bidder_or_for_more(kwargs):
+    """That one stops at the first surface that adds too little; this one looks beyond, where the next adds more."""
+    equal = total = 0
+    for masks, bids, plain, prices, money in bids_of(0.0, **kwargs):
+        assert not (bids & ~masks).any()
+        assert ((bids * prices).sum(axis=1, keepdims=True) <= money).all()
+        equal += (bids == plain).all(axis=1).sum()
+        total += len(masks)
+    assert equal > 0.9 * total
+
+
+def test_it_bids_for_no_more_the_more_surplus_it_asks_for():
+    numbers = [next(iter(bids_of(surplus, **FEW)))[1].sum(axis=1) for surplus in (0.0, 0.3, 1.0, 5.0)]
+    assert all((more >= less).all() for more, less in pairwise(numbers))
+    assert numbers[0].sum() > 2 * numbers[2].sum() > 0
+
+
+def test_a_training_goes_on_alike_and_its_checkpoint_bids(tmp_path):
+    (whole,) = train(TINY, progress=False)
+    assert 300 <= whole.training_steps == whole.curve[-1]["at"]
+    args = replace(TINY, folder=tmp_path)
+    interrupted(train, args, after=whole.curve[0]["at"])
+    (resumed,) = train(replace(args, resume=True), progress=False)
+    read = PopulationBidder.load(tmp_path / CHECKPOINT)
+    for bidder in (resumed, read):
+        for mine, other in zip(whole.network.parameters(), bidder.network.parameters(), strict=True):
+            assert torch.equal(mine, other)
+    assert resumed.curve == whole.curve
+
+
+def test_it_learns_that_nothing_needs_to_be_left_to_one_who_never_bids():
+    """All is free there, and a straightforward bidder takes all that is worth anything."""
+    args = replace(TINY, steps=6_000, networks=16, rivals=("silent",))
+    (before,) = train(replace(args, steps=1, learning_rate=0.0), progress=False)
+    (after,) = train(args, progress=False)
+    start, mine, best = (
+        play([bidder, "silent"], 300, seed=910_000, **FEW).reward[:, 0].mean()
+        for bidder in (before, after, "straightforward")
+    )
+    assert best - mine < 0.3 * (best - start)
