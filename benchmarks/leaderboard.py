@@ -103,6 +103,8 @@ WORDS = {
     "seeds": "trainings that differ by chance alone",
 }
 """What the words of tables mean."""
+SAID_ANYWAY = ("violations", "outage")
+"""What stands beside scores wherever it happened, also where a protocol does not name it."""
 
 
 def files(found: Sequence[Board]) -> dict[str, str]:
@@ -199,6 +201,7 @@ def _others(board: Board, row: Row) -> dict[str, str]:
     """What else was measured; welfare as a share of the reference's."""
     measured = dict.fromkeys(name for any_row in board.rows for name in any_row.results[0].metrics)
     names = [name for name in board.protocol.metrics or measured if name in measured]
+    names += [name for name in SAID_ANYWAY if name in measured and name not in names and _happened(board, name)]
     shown = {}
     for name in names:
         value = row.mean(name)
@@ -214,6 +217,10 @@ def _others(board: Board, row: Row) -> dict[str, str]:
             digits = 1 if name in ("unsold", "rounds") else 3
             shown[name] = f"{round(value, digits) + 0.0:.{digits}f}"  # no "-0.000"
     return shown
+
+
+def _happened(board: Board, name: str) -> bool:
+    return any(row.mean(name) for row in board.rows)
 
 
 def _range(interval: tuple[float, float], form: str = ".3f") -> str:

@@ -11,7 +11,7 @@ from cfenvs.evaluation import Protocol
 from tests import walk
 
 DATA = walk.ROOT / "examples" / "data"
-PAGES = {"hall", "week"}
+PAGES = {"day", "hall", "week"}
 
 
 @pytest.fixture
@@ -50,6 +50,21 @@ def test_a_measured_hall(walked, tmp_path):
     page = (tmp_path / "hall.html").read_text(encoding="utf-8")
     assert "Distribution over users: rate of an active user, Mbit/s" in page
     assert find_spec("pygame") is None or 'src="data:image/png' in page
+
+
+def test_an_operators_day(walked, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the extra baselines")
+    described, pace, told, _ = walked("day")
+    for said in (r"area +rectangle, wraps around", r"side +2547, 1855 m", r"users +60", r"reports +rounded to CQIs"):
+        assert re.search(said, described), described
+    assert len(re.findall(r"steps/s, a day in \d+ s", pace)) == 4
+    full, fractional, feedback = map(
+        float, re.search(r"5 % .*?Mbit/s +(\S+) ± \S+ +(\S+) ± \S+ +(\S+) ±", told).groups()
+    )
+    assert full < min(fractional, feedback)
+    page = (tmp_path / "day.html").read_text(encoding="utf-8")
+    assert "In outage: below 1 Mbit/s" in page
+    assert page.count("<tr>") == 6
 
 
 class Killed(BaseException):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.activity import ACTIVITIES
+from cfenvs.cell_free.activity import ACTIVITIES, ACTIVITY
 from cfenvs.cell_free.agents import Agents, round_half_up
 from cfenvs.cell_free.clusters import CLUSTERINGS
 from cfenvs.cell_free.pilots import ASSIGNMENTS, Assignment
@@ -75,7 +75,9 @@ class Network(power.Network):
     def check_placement(self) -> None:
         """Refuse a grid of a number that is no square; where positions are given, there is no placement."""
         require(
-            self.placement != "grid" or round(self.access_points**0.5) ** 2 == self.access_points,
+            self.placement != "grid"
+            or isinstance(self.side, tuple)
+            or round(self.access_points**0.5) ** 2 == self.access_points,
             "access_points",
             self.access_points,
             'must be a square number with placement="grid"; or choose placement="uniform", or give their positions in '
@@ -345,10 +347,17 @@ class ActiveUsers(Choices, Network):
 
     Parameters
     ----------
-    activity : {"markov", "static", "toggle"}, or class
+    activity : {"markov", "static", "toggle", "daily"}, or class
         Or your own, or its `"module:Name"` (`cfenvs.cell_free.activity.Activity`).
     mean_on_steps, mean_off_steps : float
-        "markov": mean dwell times. A draw that would empty the active set keeps one random user on.
+        "markov": mean dwell times; "daily": the first of them, of a session. A draw that would empty the active set
+        keeps one random user on.
+    arrivals_per_hour : sequence of float, optional
+        "daily": sessions that begin in the whole network in an hour, one number for each of equal parts of a day (24
+        are those of its hours). A session takes one of the inactive users, or is lost when there is none. A step takes
+        `step_duration`.
+    day_hours, start_hour : float
+        "daily": after how many hours the numbers repeat, and the hour of the reset; None draws it.
     active_users : int, optional
         "static" and "toggle": how many users start active, drawn at random; None is all.
     toggle_fraction : float
@@ -368,10 +377,24 @@ class ActiveUsers(Choices, Network):
     toggle_users: str = "any"
     toggle_step: int | None = None
     toggle_episode: int | None = None
+    arrivals_per_hour: Sequence[float] | None = None
+    day_hours: float = 24.0
+    start_hour: float | None = 0.0
 
     choices: ClassVar = {"activity": ACTIVITIES}
 
     def check(self) -> None:
+        require_positive(self, "day_hours")
+        if self.start_hour is not None:
+            require_number(self, start_hour=(0, self.day_hours))
+        rates = self.arrivals_per_hour
+        if rates is not None:
+            several = isinstance(rates, Sequence | np.ndarray) and not isinstance(rates, str) and len(rates) > 0
+            allowed = "must be numbers, none below 0: sessions that begin in an hour, for equal parts of a day"
+            require(
+                several and all(is_number(rate) and rate >= 0 for rate in rates), "arrivals_per_hour", rates, allowed
+            )
+            object.__setattr__(self, "arrivals_per_hour", tuple(float(rate) for rate in rates))
         require_number(self, toggle_fraction=(0, 1), mean_on_steps=(1, np.inf), mean_off_steps=(1, np.inf))
         require_choice(self, toggle_users=("any", "join", "leave"))
         if self.active_users is not None:
@@ -424,6 +447,14 @@ class CellFreeConfig(
     power.Episodes, power.Reporting, Mobility, ActiveUsers, Agents, Control, Reception, Pilots, Propagation, Network
 ):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
+
+    def check_together(self) -> None:
+        require(
+            self.resample != "continue" or (self.activity in ACTIVITY and self.toggle_episode is None),
+            "resample",
+            self.resample,
+            "goes with an activity of ours that counts no episodes: a network that lives on has no end",
+        )
 
     @property
     def outage_rate(self) -> float | None:

@@ -52,28 +52,33 @@ def penalise(rewards: Float, counts: Int, penalty: float) -> None:
 
 
 @kernel
-def advance(paths: Bool, steps: Int, active: Bool, truncated: Bool) -> bool:
+def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, truncated: Bool) -> bool:
     """Move every world one step along its activity path; whether an episode is over in any.
 
     Parameters
     ----------
-    paths : (E, T + 1, K) bool array
+    paths : (E, B + 1, K) bool array
+        The block of steps at hand.
+    first : (E,) int array
+        The step with which it begins.
     steps : (E,) int array
-        Overwritten by the new step, at most T.
+        Overwritten by the new step, at most the last one.
+    ends : (E,) int array
+        The last step.
     active : (E, K) bool array
         Written in place: the active set at the new step.
     truncated : (E,) bool array
         Written in place: whether the episode is over.
     """
-    num_worlds, length, num_users = paths.shape
+    num_worlds, _, num_users = paths.shape
     some_end = False
     for e in range(num_worlds):
-        step = min(steps[e] + 1, length - 1)
+        step = min(steps[e] + 1, ends[e])
         steps[e] = step
-        truncated[e] = step == length - 1
-        some_end |= step == length - 1
+        truncated[e] = step == ends[e]
+        some_end |= step == ends[e]
         for k in range(num_users):
-            active[e, k] = paths[e, step, k]
+            active[e, k] = paths[e, step - first[e], k]
     return some_end
 
 

@@ -25,6 +25,7 @@ from cfenvs.draw.figure import (
     Reference,
     colours_of,
     on_map,
+    period_on_map,
     site_size,
     wrapped_lines,
 )
@@ -97,14 +98,15 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         self.surface.fill(PAPER)
         number = ("Active users", f"{active.sum()}", f"of {active.size}")
         figure.header(simulator.steps[world], config.episode_length, number, value, reference)
-        figure.ground([*drop.links, *self._borders()])
+        figure.ground([*drop.links, *self._borders()], config.extent)
         rims = self._draw_sites(world, drop)
         users, labels = drop.users, drop.labels
         if config.mobility != "static":
-            path = on_map(simulator.walks.trail(world, max(int(simulator.steps[world]) - 1, 0)), config.extent)
+            move = max(int(simulator.steps[world]) - 1, 0) // config.gain_period
+            path = on_map(simulator.walks.trail(world, move), config.extent)
             users = path[-1]
             labels = place_labels(users, drop.access_points, MAP) if len(users) <= MAX_LABELLED else users
-            figure.trail(path, HISTORY)
+            figure.trail(path, HISTORY, config.extent)
         watched = self._draw_serving(world, drop, users, np.where(active, rates, np.inf))
         figure.users(users, labels, shares if begun else None, colours, active, alarms, rims)
         reported = simulator.reports is not None
@@ -202,7 +204,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
             full = np.full((1, config.users), config.max_power)
             reach = float(self.simulator.receiver.efficiencies_in(world, full).max()) * self.simulator.prelog
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
-            links = _pilot_links(scenario, users, config.period / config.extent) if self._linked else []
+            links = _pilot_links(scenario, users, period_on_map(config)) if self._linked else []
             drop = self._drops[world] = Drop(scenario, walk, sites, users, labels, links, reach)
         return drop
 
@@ -241,7 +243,7 @@ def cell_colours(config: CellFreeConfig) -> list[Colour]:
     return [CATEGORIES[number % len(CATEGORIES)] for number in numbers.tolist()]
 
 
-def _pilot_links(scenario: Scenario, users: Float, period: float) -> list[tuple[Float, Float, Colour]]:
+def _pilot_links(scenario: Scenario, users: Float, period: Float) -> list[tuple[Float, Float, Colour]]:
     """Lines from each user to the nearest one with its pilot, also over the edges of the map where that is shorter."""
     pilots = scenario.pilots
     pairs = set()

@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
+from cfenvs.power.given import heights_above_users, heights_of_users, motions, on_the_ground, replaced
 from cfenvs.power.propagation import standard
 from cfenvs.radio import geometry, rician
 from cfenvs.radio.correlation import local_scattering
@@ -36,8 +36,8 @@ class Scenario:
         Large-scale gains beta over the noise power, per mW.
     pilots : (K,) int array
         Pilot of each user.
-    side, period : float
-        Of the square, and after how much positions repeat, in metres.
+    side, period : float or (float, float)
+        Of the area, and after how much positions repeat, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
         Spatial correlation R of the channels, lines of sight included, where it is more than `gains`.
     sight : (L, K, N) array, or None where fading is Rayleigh
@@ -50,6 +50,8 @@ class Scenario:
         Where users walk, in dB, also of links that have none.
     still_db : (L, 1) array or None
         The part of it that stays while users walk.
+    motion : cfenvs.power.given.Motion or None
+        Where users are when, if `network` says it.
     fields, user_height : arrays or None
         Where users walk among lines of sight, as of `cfenvs.power.propagation.LargeScale.fields`, (F, L, K), and
         heights above the ground in metres, where they are given, (K,).
@@ -60,13 +62,14 @@ class Scenario:
     height: Any
     gains: Float
     pilots: Int
-    side: float
-    period: float
+    side: geometry.Side
+    period: geometry.Side
     scattering: Complex | None
     serving: Bool | None = None
     orientation: Float | None = None
     shadowing_db: Float | None = None
     still_db: Float | None = None
+    motion: Any = None
     fields: Float | None = None
     user_height: Float | None = None
     sight: Complex | None = None
@@ -128,6 +131,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         orientation=orientation,
         shadowing_db=shadow if config.wandering else None,
         still_db=still,
+        motion=motions(given),
         fields=fields,
         user_height=None if fields is None else between.user_height,
     )

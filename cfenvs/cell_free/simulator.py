@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.activity import make_activity
+from cfenvs.cell_free.activity import ActivePaths
 from cfenvs.cell_free.cells import Cells
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
@@ -19,6 +20,7 @@ from cfenvs.control import Optimum
 from cfenvs.core.config import require
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
+from cfenvs.core.threads import one_thread
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.given import heights_of
 from cfenvs.power.pieces import pieces_of
@@ -78,14 +80,14 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.violation_counts = np.zeros(num_worlds, np.int64)
         self.violated = False
         self._tolerance = VIOLATION_SHARE * config.max_power if config.action_type == "continuous" else 0.0
-        self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
-        self._activity = make_activity(config, num_worlds)
+        self._paths = ActivePaths(config, num_worlds)
         self._moving = config.mobility != "static"
         self._changing = self._moving or config.pilots_from == "active" or config.fading != "average"
         self._fading = self.receiver.fades
         if self._moving:
             self.walks = Walks(config, num_worlds, config.access_points, self.given.map)
             self._gains, self._positions = self.walks.at(self.steps)
+            self._period = config.gain_period
             self._pilots = np.zeros(shape, np.int64)
             self._assignment_keys = np.zeros(num_worlds, np.uint64)
             self._acted_neighborhoods = self._neighborhoods
@@ -119,7 +121,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.steps[worlds] = 0
         self.receiver.fade(self.steps)
         self.active = self.active.copy()
-        self.active[worlds] = self._paths[worlds, 0]
+        self.active[worlds] = self._paths.starts(worlds)
 
     def _begin(self, start: Start[Scenario], initial: Bool | None) -> None:
         """Activity, receivers, reports and walks of some worlds, through each stage together."""
@@ -128,8 +130,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self._unseen.update(new.tolist())
             if "gains" in pieces_of(config):
                 self.scaled_gains[new] = scaled_gains(_gains_db(start.drawn.gains))
-        self._activity.draw(worlds, rngs, start.seeded, initial, self._paths)
-        sending = self._sending(self._paths[worlds, 0])
+        self._paths.start(worlds, rngs, start.seeded, initial)
+        sending = self._sending(self._paths.starts(worlds))
         if start.drawn is not None:
             self._prepare(new, start.drawn, start.drops, sending[start.new])
         old = sorted(set(range(len(worlds))).difference(start.new.tolist()))
@@ -185,22 +187,27 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def _walk_on(self, was_sending: Bool) -> None:
         """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
-        config, pilots = self.config, self._pilots
-        gains, self._positions = self.walks.at(self.steps)
+        config, pilots, gains = self.config, self._pilots, self._gains
+        moved = self._period == 1 or bool((self.steps % self._period == 0).any())
+        if moved:
+            gains, self._positions = self.walks.at(self.steps // self._period)
         due = self.steps % config.pilot_period == 0 if config.pilot_period is not None else self.steps < 0
         if due.any():
             seeds = zip(self._assignment_keys[due].tolist(), self.steps[due].tolist(), strict=True)
             pilots = pilots.copy()
             pilots[due] = config.assignment.pilots(gains[due], [np.random.default_rng(seed) for seed in seeds])
         sending = self._sending(self.active)
-        differs = (gains != self._gains).any(axis=(1, 2)) | (pilots != self._pilots).any(axis=1)
+        differs = (pilots != self._pilots).any(axis=1)
+        if moved:
+            differs |= (gains != self._gains).any(axis=(1, 2))
         worlds = np.flatnonzero(differs | (sending != was_sending).any(axis=1))
         self._gains, self._pilots = gains, pilots
         if self.cells is not None:
             self.cells.follow(worlds, gains[worlds])
         if not worlds.size:
             return
-        self.receiver.walk_on_all(worlds, self.situations(worlds), sending[worlds])
+        with nullcontext() if self.receiver.in_kernels else one_thread():
+            self.receiver.walk_on_all(worlds, self.situations(worlds), sending[worlds])
         self._unseen.update(worlds.tolist())
         if "gains" in pieces_of(config):
             self.scaled_gains[worlds] = scaled_gains(_gains_db(gains[worlds]))
@@ -243,7 +250,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return network_of(
             config,
             links,
-            self.walks.given(worlds, self.steps[worlds]) if self._moving else (),
+            self.walks.given(worlds, self.steps[worlds] // self._period) if self._moving else (),
             access_points=access_points,
             users=users,
             height=heights,
@@ -284,9 +291,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return active if self.config.pilots_from == "active" else np.ones_like(active)
 
     def step(self, command: Float) -> bool:
-        active = self.active
+        active, undo = self.active, self.hold_finished()
         if self._moving:
+            self.walks.reach(np.minimum(self.steps + 1, self.ends) // self._period)
             self._acted_gains, self._acted_pilots = self._gains, self._pilots
+        self._paths.reach(self.steps, self.ends)
         if self.cells is not None:
             self.acted_holders = self.cells.holders
         elif self._moving and self.config.reward_scope == "neighborhood":
@@ -298,8 +307,10 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
         self.acted_active = active
         self.judge(powers)
+        if undo is not None:
+            undo()
         self.active = np.empty_like(active)
-        some_end = advance(self._paths, self.steps, self.active, self.truncated)
+        some_end = advance(self._paths.block, self._paths.first, self.steps, self.ends, self.active, self.truncated)
         if self._changing:
             self._follow(active)
         if self._fading:

@@ -12,7 +12,7 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.core.config import require
 
 ScenarioSeed = int | Sequence[int] | None
-RESAMPLE = ("episode", "never")
+RESAMPLE = ("episode", "never", "continue")
 Given = Mapping[str, Float]
 """Parts of a network by name, in place of what is drawn."""
 
@@ -65,7 +65,7 @@ class Drops:
     num_worlds : int
     scenario_seed : int, sequence of int, or None
         Fixes the network of all worlds, or of each.
-    resample : {"episode", "never"}
+    resample : {"episode", "never", "continue"}
         Without a scenario seed: a new network at every reset, or at the first one and those with a seed.
     given : Parts, optional
         What is asked for the parts of a new network that are not drawn.

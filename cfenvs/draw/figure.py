@@ -39,6 +39,7 @@ from cfenvs.power.objectives import (
     TargetRate,
     WeightedSum,
 )
+from cfenvs.radio.geometry import Side, width_and_height
 
 SIZE = (1000, 560)
 MAP = (28, 96, 412)
@@ -95,22 +96,23 @@ class Layout:
         if unit:
             self.pen.text(unit, BODY, QUIET, bottomleft=(box.right + 6, box.bottom - 3))
 
-    def ground(self, lines: Iterable[tuple[Any, Any, Colour]]) -> None:
-        """The empty map, and lines (start, end, colour) cut off at its edges."""
+    def ground(self, lines: Iterable[tuple[Any, Any, Colour]], side: Side = 1.0) -> None:
+        """The empty map of an area, and lines (start, end, colour) cut off at its edges."""
         pen = self.pen
-        left, top, side = MAP
-        pen.bar(left, top, side, side, AREA)
-        pen.surface.set_clip((left, top, side, side))
+        left, top, wide, high = map_box(side)
+        pen.bar(left, top, wide, high, AREA)
+        pen.surface.set_clip((left, top, wide, high))
         for start, end, colour in lines:
             pen.pygame.draw.aaline(pen.surface, colour, start, end)
         pen.surface.set_clip(None)
-        pen.pygame.draw.rect(pen.surface, FRAME, (left - 1, top - 1, side + 2, side + 2), 1)
+        pen.pygame.draw.rect(pen.surface, FRAME, (left - 1, top - 1, wide + 2, high + 2), 1)
 
-    def scale(self, side: float) -> None:
+    def scale(self, side: Side) -> None:
         """The scale bar of a map of so many metres."""
-        length = nice_length(side / 6)
+        longest = max(width_and_height(side))
+        length = nice_length(longest / 6)
         end, y = MAP[0] + MAP[2], MAP[1] - 14
-        start = self.pen.span(end - length / side * MAP[2], end, y)
+        start = self.pen.span(end - length / longest * MAP[2], end, y)
         self.pen.text(f"{length:g} m", SMALL, QUIET, midright=(start - 8, y))
 
     def columns(self, count: int) -> tuple[list[int], int]:
@@ -253,10 +255,11 @@ class Figure(Layout):
         for x, report in zip(lefts, np.clip(reports / axis[0], 0.0, 1.0).tolist(), strict=True):
             self.pen.bar(x - 2, bottom - report * (bottom - top) - 1, width + 4, 2, ALARM)
 
-    def trail(self, path: Float, longest: int) -> None:
+    def trail(self, path: Float, longest: int, side: Side) -> None:
         """Dots at earlier positions (steps, K, 2) in pixels and lines from one to the next, the fainter the earlier."""
         pen = self.pen
-        crossing = np.abs(np.diff(path, axis=0)).max(axis=2) > MAP[2] / 2  # over the edge of the map
+        # Over the edge of the map.
+        crossing = np.any(np.abs(np.diff(path, axis=0)) > np.array(map_box(side)[2:]) / 2, axis=2)
         for i, (starts, ends) in enumerate(pairwise(path.tolist())):
             colour = _faded(1.0 - (len(path) - 1 - i) / (longest + 1))
             for start, end, crosses in zip(starts, ends, crossing[i].tolist(), strict=True):
@@ -296,18 +299,32 @@ class Figure(Layout):
         pen.text("User", SMALL, QUIET, topright=(LEFT - 16, bottom + 6))
 
 
-def on_map(positions: Float, side: float) -> Float:
-    """Pixels (..., 2) of positions in metres on a square of this side, whose second axis points up."""
+def map_box(side: Side) -> tuple[int, int, int, int]:
+    """Left, top, width and height in pixels of the map of an area: a rectangle stands in the middle of `MAP`."""
     left, top, pixels = MAP
-    return np.asarray(np.array([left, top + pixels]) + np.array([1, -1]) * pixels / side * positions)
+    width, height = width_and_height(side)
+    wide, high = (round(pixels * length / max(width, height)) for length in (width, height))
+    return left + (pixels - wide) // 2, top + (pixels - high) // 2, wide, high
 
 
-def wrapped_lines(start: Float, end: Float, period: float = 1.0) -> list[tuple[Float, Float]]:
+def on_map(positions: Float, side: Side) -> Float:
+    """Pixels (..., 2) of positions in metres on an area of these sides, whose second axis points up."""
+    left, top, _, high = map_box(side)
+    pixels = MAP[2] / max(width_and_height(side)) if isinstance(side, tuple) else MAP[2] / side
+    return np.asarray(np.array([left, top + high]) + np.array([1, -1]) * pixels * positions)
+
+
+def period_on_map(config: Any) -> Float:
+    """After how many pixels across and up positions of a network repeat, (2,)."""
+    return MAP[2] / max(width_and_height(config.extent)) * np.array(width_and_height(config.period))
+
+
+def wrapped_lines(start: Float, end: Float, period: Float) -> list[tuple[Float, Float]]:
     """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges.
 
-    They are the same points again after so many sides of the map.
+    They are the same points again after a `period` (2,) in pixels.
     """
-    wrap = MAP[2] * period * np.rint((end - start) / (MAP[2] * period))
+    wrap = period * np.rint((end - start) / period)
     # What leaves the map at one edge, or at two, enters it again at the opposite ones.
     return [(start + shift, end - wrap + shift) for shift in {(x, y) for x in (0.0, wrap[0]) for y in (0.0, wrap[1])}]
 

@@ -2,8 +2,8 @@
 
 A map is a file of plain arrays (`file`). `network="munich"` draws networks from one that comes with the package,
 `network="mine.npz"` from your own; `Draw` does so with a threshold of your own (`draw`), `MapWalk` walks (`walk`),
-`some_access_points` chooses (`select`). `python -m cfenvs.maps` makes and shows them (`ray_traced`, `deepmimo`,
-`tables`).
+`Trace` and `Traced` lead users where people were (`trace`), `some_access_points` chooses (`select`). `python -m
+cfenvs.maps` makes and shows them (`ray_traced`, `deepmimo`, `tables`).
 """
 
 from cfenvs.maps.draw import Draw
@@ -20,6 +20,7 @@ from cfenvs.maps.tables import (
     read_measurements,
     read_sites,
 )
+from cfenvs.maps.trace import Trace, Traced
 from cfenvs.maps.walk import MapWalk, Paths, neighbouring
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Paths",
     "Placed",
     "Sites",
+    "Trace",
+    "Traced",
     "heard",
     "neighbouring",
     "open_map",

@@ -75,9 +75,10 @@ class Draw:
     def __call__(self, config: Any, rng: np.random.Generator) -> dict[str, Any]:
         L, K = config.given_shapes["gain_db"]
         mapped, (alive, density) = self._of(L)
-        if config.side < mapped.size.max():
+        if (np.asarray(config.side) < mapped.size).any():
             raise ValueError(
-                f"side={config.side:g}: must be at least {mapped.size.max():g}, that of map {mapped.name!r}"
+                f"side={config.side!r}: must be at least {mapped.size.max():g}, or ({mapped.size[0]:g}, "
+                f"{mapped.size[1]:g}), that of map {mapped.name!r}"
             )
         if len(alive) < K:
             raise ValueError(

@@ -249,9 +249,13 @@ class Placed:
         if len(self.sites.positions) != L:
             raise ValueError(f"{L} access points: the table has {len(self.sites.positions)} sites, ask for as many")
         users = self.sites.size * rng.random((K, 2)) if self.density is None else self.density.draw(K, rng)
-        extent = max(self.sites.size.max(), users.max())
-        if config.side < extent:
-            raise ValueError(f"side={config.side:g}: must be at least {extent:.0f}, the size of the area of the sites")
+        least = np.maximum(self.sites.size, users.max(axis=0))
+        if (np.asarray(config.side) < least).any():
+            width, height = np.ceil(least)
+            raise ValueError(
+                f"side={config.side!r}: must be at least {max(width, height):.0f}, or ({width:.0f}, {height:.0f}), the "
+                "size of the area of the sites"
+            )
         return {"access_points": self.sites.positions, "users": np.column_stack([users, np.full(K, self.user_height)])}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from cfenvs.arrays import Float
 from cfenvs.core.config import (
     Part,
+    is_number,
     require,
     require_choice,
     require_count,
@@ -27,10 +28,12 @@ from cfenvs.power.given import check_network, load_network, map_of
 from cfenvs.power.objectives import NEEDED, load_objective, parts_of
 from cfenvs.power.propagation import PATH_LOSSES, SHADOWINGS, WALKED, LargeScale, Walked
 from cfenvs.power.reports import ReportConfig
-from cfenvs.radio.geometry import Links
+from cfenvs.radio.geometry import Links, Side
 
 MAX_BITS = 32
 """Of a report."""
+ENDLESS = 2**62
+"""Steps of a network that lives on from one episode to the next."""
 SPEED_OF_LIGHT = 299_792_458.0
 """In metres per second."""
 
@@ -43,8 +46,8 @@ class Network(Part):
     ----------
     users : int
         K.
-    side : float
-        Side of the square area in metres.
+    side : float or (float, float)
+        Side of the square area in metres, or width and height of a rectangle.
     wraparound : bool
         Whether who leaves the area on one side enters it on the other, so that nobody is at an edge. With False,
         distances are those of a town that ends.
@@ -52,7 +55,7 @@ class Network(Part):
         Of access points or base stations above the users, in metres.
     network : mapping, str or callable, optional
         What of a network is given, not drawn: a mapping with any of "access_points" (L, 2), also called
-        "base_stations", and "users" (K, 2), positions in metres on the square, and "gain_db" (L, K), large-scale gains
+        "base_stations", and "users" (K, 2), positions in metres on the area, and "gain_db" (L, K), large-scale gains
         of the channels with shadowing, at most 0, or -inf where there is no link (a user without any has rate 0
         whatever is sent: one warning); in the cell-free system with several antennas "orientation" (L,), the azimuth
         that an array's broadside faces in radians from east, and "correlation" (L, K, N, N), spatial correlations of
@@ -65,14 +68,22 @@ class Network(Part):
     """
 
     users: int = 10
-    side: float = 1000.0
+    side: Any = 1000.0  # a float, or a tuple of two that differ
     wraparound: bool = True
     height: float = 10.0
     network: Mapping[str, Any] | str | Callable[..., Any] | None = None
 
     def check(self) -> None:
         require_count(self, users=1)
-        require_positive(self, "side")
+        if is_number(self.side):
+            require_positive(self, "side")
+        else:
+            given = self.side
+            pair = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) and len(given) == 2
+            fits = pair and all(is_number(length) and length > 0 for length in given)
+            require(fits, "side", given, "must be a number above 0, or two: width and height of a rectangle")
+            width, height = (float(length) for length in given)
+            object.__setattr__(self, "side", width if width == height else (width, height))
         require_switch(self, "wraparound")
         require_number(self, height=(0, np.inf))
 
@@ -83,9 +94,14 @@ class Network(Part):
         """Refuse what does not go with the parts that `network` gives; None if a function may give any."""
 
     @property
-    def period(self) -> float:
-        """Metres after which positions repeat: `side`, or so much more that nothing on the square ever does."""
-        return self.side if self.wraparound else 4.0 * self.side
+    def period(self) -> Side:
+        """Metres after which positions repeat: `side`, or so much more that nothing on the area ever does."""
+        if self.wraparound:
+            return self.side  # type: ignore[no-any-return]
+        if isinstance(self.side, tuple):
+            width, height = self.side
+            return 4.0 * width, 4.0 * height
+        return 4.0 * self.side  # type: ignore[no-any-return]
 
     @property
     @abstractmethod
@@ -98,8 +114,8 @@ class Network(Part):
         return map_of(load_network(self.network))
 
     @property
-    def extent(self) -> float:
-        """Side in metres of the square that is shown and told of: that of the map, where users are drawn on one."""
+    def extent(self) -> Side:
+        """Sides in metres of the area that is shown and told of: that of the map, where users are drawn on one."""
         return self.side if self.drawn_on is None else float(self.drawn_on.map.size.max())
 
     @property
@@ -161,28 +177,39 @@ class Propagation(Choices, Network):
 
 @dataclass(frozen=True, kw_only=True)
 class Mobility(Propagation):
-    """Whether users walk.
+    """Whether users move.
 
     Parameters
     ----------
-    mobility : {"static", "random-waypoint", "map"}
+    mobility : {"static", "random-waypoint", "map", "given"}
         Users stand still; or walk to one uniformly drawn point after another, lines of sight and shadowing evolving
         along the way; or, where `network` is a map, from place to neighbouring place of it, what they hear being looked
-        up (`cfenvs.maps.MapWalk`). They walk on from given positions; given gains are refused for random waypoints, as
-        nothing says what they are elsewhere.
+        up (`cfenvs.maps.MapWalk`); or move as `network` says by functions of time. They walk on from given positions;
+        given gains that are no function of time are refused but on maps, as nothing says what they are elsewhere.
     speed, step_duration : float
         Of walking users, in m/s; and the time between two steps, in s (0.001 is a millisecond). By default a step is a
         time of large-scale fading, within which channels are estimated anew many times.
+    gain_period : int
+        Of moving users: steps after which places and gains follow; in between they are those of the last time. Where
+        decisions come faster than large-scale fading is measured, most of the work is saved.
     """
 
     mobility: str = "static"
     speed: float = 10.0
     step_duration: float = 1.0
+    gain_period: int = 1
 
     def check(self) -> None:
         require_positive(self, "step_duration")
         require_number(self, speed=(0, np.inf))
-        require_choice(self, mobility=("static", "random-waypoint", "map"))
+        require_count(self, gain_period=1)
+        require_choice(self, mobility=("static", "random-waypoint", "map", "given"))
+        require(
+            self.gain_period == 1 or self.mobility != "static",
+            "gain_period",
+            self.gain_period,
+            "must be 1 with mobility='static', as nobody moves",
+        )
 
     def check_together(self) -> None:
         require(
@@ -199,8 +226,8 @@ class Mobility(Propagation):
 
     @property
     def wandering(self) -> bool:
-        """Whether users walk over open ground, where models say what they hear."""
-        return self.mobility == "random-waypoint"
+        """Whether users move over open ground, where models say what they hear."""
+        return self.mobility in ("random-waypoint", "given")
 
     def start_fields(self, links: Links, rngs: Sequence[np.random.Generator]) -> Float | None:
         """Of users about to walk, the fields about to be drawn (`LargeScale.fields`); None if there are none."""
@@ -221,12 +248,22 @@ class Mobility(Propagation):
     @property
     def own_classes(self) -> bool:
         """Whether somebody's own code holds worlds, or is run while they change, as a path loss along a walk is."""
-        return super().own_classes or (self.wandering and self.own_functions)
+        return super().own_classes or self.mobility == "given" or (self.wandering and self.own_functions)
 
     @property
     def stride(self) -> float:
         """Metres that a user walks in a step."""
         return self.speed * self.step_duration
+
+    @property
+    @abstractmethod
+    def horizon(self) -> int:
+        """Steps that a network may live."""
+
+    @property
+    def moves(self) -> int:
+        """How often users move in that time."""
+        return -(-self.horizon // self.gain_period)
 
     @property
     def refused_parts(self) -> dict[str, str]:
@@ -382,8 +419,10 @@ class Episodes(Part):
 
     Parameters
     ----------
-    resample : {"episode", "never"}
-        Draw a new network at every reset, or only at the first one and at those with a seed.
+    resample : {"episode", "never", "continue"}
+        Draw a new network at every reset, or only at the first one and at those with a seed. With "continue" it lives
+        on from one episode to the next: who is where and active, what was sent, earned and reported stays as the last
+        step left it, and observations and infos of a reset tell of that step.
     scenario_seed : int or sequence of int, optional
         Fixes the network: places, shadowing, pilots and held realisations, visibility; where users walk from. One for
         all worlds, or one for each.
@@ -404,6 +443,11 @@ class Episodes(Part):
         require_switch(self, "info_optimum")
         check_scenario_seed(self)
 
+    @property
+    def horizon(self) -> int:
+        """Steps that a network may live."""
+        return ENDLESS if self.resample == "continue" else self.episode_length
+
 
 class HasNetwork(Protocol):
     """Fields and properties by which what is shared here knows what is given of a network."""
@@ -411,7 +455,7 @@ class HasNetwork(Protocol):
     @property
     def users(self) -> int: ...
     @property
-    def side(self) -> float: ...
+    def side(self) -> Side: ...
     @property
     def network(self) -> Any: ...
     @property
@@ -449,6 +493,8 @@ class PowerConfig(HasNetwork, ReportConfig, Protocol):
     def scenario_seed(self) -> ScenarioSeed: ...
     @property
     def resample(self) -> str: ...
+    @property
+    def horizon(self) -> int: ...
     @property
     def episode_length(self) -> int: ...
     @property

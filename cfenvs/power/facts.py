@@ -30,7 +30,7 @@ def sentence(named: Mapping[str, Any], choice: Any) -> str:
 def area_facts(config: Any) -> dict[str, Any]:
     """Where users are."""
     if config.drawn_on is None:
-        return {"side_m": config.side, "area": "square, wraps around" if config.wraparound else "square, with edges"}
+        return {"side_m": config.side, "area": area(config)}
     mapped = config.drawn_on.map
     width, depth = mapped.size.tolist()
     return {"side_m": config.extent, "area": f"map {mapped.name!r}, {width:g} m x {depth:g} m"}
@@ -55,8 +55,14 @@ def pieces(layout: Mapping[str, slice], words: Mapping[str, str]) -> dict[str, s
 
 def users_facts(config: Any) -> dict[str, Any]:
     """Whether users walk, and what of their rates is reported."""
-    where = " on the map" if config.mobility == "map" else ""
-    walk = f"walk{where}, {config.stride:g} m in a step of {config.step_duration:g} s"
+    motion = {
+        "static": "stand still",
+        "random-waypoint": f"walk, {config.stride:g} m in a step of {config.step_duration:g} s",
+        "map": f"walk on the map, {config.stride:g} m in a step of {config.step_duration:g} s",
+        "given": f"move as the network says, steps are {config.step_duration:g} s",
+    }[config.mobility]
+    if config.gain_period > 1:
+        motion += f"; gains follow every {config.gain_period} steps"
     bits = config.report_bits
     said = [
         *([] if bits is None else [f"rounded to {'CQIs' if bits == 'cqi' else f'{bits} bits'}"]),
@@ -65,7 +71,13 @@ def users_facts(config: Any) -> dict[str, Any]:
         *([f"{config.report_delay} steps late"] if config.report_delay else []),
         *([f"{config.report_loss:.0%} lost"] if config.report_loss else []),
     ]
-    return {"motion": "stand still" if config.mobility == "static" else walk, "reports": said or "exact, in every step"}
+    return {"motion": motion, "reports": said or "exact, in every step"}
+
+
+def area(config: Any) -> str:
+    """Whether it is a square, and has edges."""
+    shape = "rectangle" if isinstance(config.side, tuple) else "square"
+    return f"{shape}, wraps around" if config.wraparound else f"{shape}, with edges"
 
 
 def height(config: Any, scenario: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gymnasium as gym
@@ -15,6 +16,7 @@ from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
 from cfenvs.maps.draw import Draw
 from cfenvs.maps.named import NAMED, is_map, open_map
+from cfenvs.radio.geometry import Side, width_and_height
 
 if TYPE_CHECKING:
     from cfenvs.power.config import HasNetwork
@@ -31,6 +33,8 @@ GIVEN_HEIGHT = (-1e4, 1e4)
 """Least and largest height in metres."""
 CLOSE = 1.0
 """Metres; no network of sites is as small."""
+MOVED = ("users", "gain_db")
+"""Parts that may be functions of time."""
 SEVERAL, SMALL = 3, 0.02
 """So many stations on so small a share of the side are taken for latitudes and longitudes too."""
 
@@ -55,6 +59,54 @@ def map_of(network: Any) -> Draw | None:
     return network if isinstance(network, Draw) else None
 
 
+@dataclass(frozen=True)
+class Motion:
+    """Where users are when, and what gains they have: functions of the seconds since the reset.
+
+    They are called with times (n,) and return an array with that leading axis. What they return is checked.
+
+    Attributes
+    ----------
+    users : callable, optional
+        To positions (n, K, 2) in metres.
+    gain_db : callable, optional
+        To gains in dB (n, L, K).
+    """
+
+    users: Callable[[Float], Any] | None = None
+    gain_db: Callable[[Float], Any] | None = None
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Any]) -> Motion | None:
+        """The functions among given parts; None if there are none."""
+        functions = {name: parts[name] for name in MOVED if callable(parts.get(name))}
+        return cls(**functions) if functions else None
+
+    def positions(self, config: Any, seconds: Float) -> Float | None:
+        """Of users at these times (n,), in metres, (n, K, 2); None if they stay."""
+        return None if self.users is None else self._at(config, "users", seconds)[..., :2]
+
+    def gains_db(self, config: Any, seconds: Float) -> Float | None:
+        """At these times (n,), in dB, (n, L, K); None if they follow from where users are."""
+        return None if self.gain_db is None else self._at(config, "gain_db", seconds)
+
+    def at_start(self, config: Any) -> dict[str, Float]:
+        """Parts of the network at the reset."""
+        start = np.zeros(1)
+        return {name: self._at(config, name, start)[0] for name in MOVED if getattr(self, name) is not None}
+
+    def _at(self, config: Any, name: str, seconds: Float) -> Float:
+        found = np.array(getattr(self, name)(seconds.copy()), float)
+        shape = (len(seconds), *config.given_shapes[name])
+        if found.shape != shape and not (name == "users" and found.shape == (*shape[:-1], 3)):
+            raise ValueError(
+                f"network[{name!r}] returned shape {found.shape} for {len(seconds)} times: must be {shape}, as a "
+                "function of seconds"
+            )
+        _check_values(name, found, config.side)
+        return found
+
+
 class GivenParts:
     """What the field `network` of a configuration gives of each new network, as arrays by name; {} where all is drawn.
 
@@ -77,7 +129,7 @@ class GivenParts:
         if self._network is None or isinstance(self._network, Mapping):
             self._network = checked_parts(config, self._network or {})
             warn_of_degrees(self._network, config.side)
-        self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
+        self.names: tuple[str, ...] = () if callable(self._network) else _named(self._network)
 
     @property
     def map(self) -> Draw | None:
@@ -87,13 +139,13 @@ class GivenParts:
     @property
     def foreign(self) -> bool:
         """Whether somebody's function is asked."""
-        return callable(self._network)
+        return callable(self._network) or "motion" in self._network
 
     def __call__(self, rng: np.random.Generator) -> Given:
         given = self._network
         if callable(given):
             given = checked_parts(self._config, given(self._config, rng))
-            self.names = tuple(given)
+            self.names = _named(given)
             if not self._looked_at:  # one network tells what numbers a function returns
                 self._looked_at = True
                 warn_of_degrees(given, self._config.side)
@@ -111,8 +163,18 @@ class GivenParts:
             )
 
 
+def _named(given: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in given if name != "motion")
+
+
+def motions(given: Sequence[Given]) -> list[Motion | None] | None:
+    """Of n networks; None if users of none are moved by functions of time."""
+    each: list[Any] = [parts.get("motion") for parts in given]
+    return each if any(each) else None
+
+
 def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
-    """Copies of the given parts of a network as arrays.
+    """Copies of the given parts of a network as arrays; of functions of time their start, and they as a `motion`.
 
     Raises
     ------
@@ -128,10 +190,15 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
         )
     parts = _in_own_words(parts, shapes)
     check_keys(parts, shapes, "part of network")
+    motion = Motion.of(parts)
+    _check_moving(config, motion)
     for name, why in config.refused_parts.items():
-        if name in parts:
+        if name in parts and not (name in MOVED and callable(parts[name])):
             raise ValueError(f"network[{name!r}] {why}")
-    arrays = {}
+    arrays: dict[str, Any] = {}
+    if motion is not None:
+        parts = {**parts, **motion.at_start(config)}
+        arrays["motion"] = motion
     for name, part in parts.items():
         shape, positions = shapes[name], _are_positions(name)
         try:
@@ -150,14 +217,37 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
         elif name == "rician_db":
             factors = np.where(np.isneginf(array), RICIAN_DB[0], array)
             _check_range(name, factors, *RICIAN_DB, "dB, or -inf without a line of sight")
-        elif not positions:
-            links = np.where(np.isneginf(array), GIVEN_DB[0], array)
-            _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")
         else:
-            _check_range(name, array[:, :2], 0.0, config.side, "metres on the square (side)")
-            _check_range(name, array[:, 2:], *GIVEN_HEIGHT, "heights in metres")
+            _check_values(name, array, config.side)
         arrays[name] = array
     return arrays
+
+
+def _check_moving(config: HasNetwork, motion: Motion | None) -> None:
+    """Functions of time and `mobility="given"` go together."""
+    mobility = getattr(config, "mobility", "static")
+    if motion is not None and mobility != "given":
+        name = "users" if motion.users is not None else "gain_db"
+        raise ValueError(f'network[{name!r}] is a function of time: choose mobility="given", not {mobility!r}')
+    if motion is None and mobility == "given":
+        raise ValueError(
+            'mobility="given": network must give "users" or "gain_db" as a function of seconds, such as '
+            "cfenvs.maps.Trace"
+        )
+
+
+def _check_values(name: str, array: Float, side: Side) -> None:
+    """Refuse gains (..., L, K) and positions (..., K, 2 or 3) out of their range."""
+    if not _are_positions(name):
+        links = np.where(np.isneginf(array), GIVEN_DB[0], array)
+        _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")
+        return
+    if isinstance(side, tuple):
+        for axis, (length, what) in enumerate(zip(side, ("width", "height"), strict=True)):
+            _check_range(name, array[..., axis], 0.0, length, f"metres on the rectangle, its {what} (side)")
+    else:
+        _check_range(name, array[..., :2], 0.0, side, "metres on the square (side)")
+    _check_range(name, array[..., 2:], *GIVEN_HEIGHT, "heights in metres")
 
 
 def _in_own_words(parts: Mapping[str, Any], shapes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -192,22 +282,28 @@ def _check_range(name: str, array: Float, low: float, high: float, what: str) ->
         )
 
 
-def warn_of_degrees(parts: Given, side: float) -> None:
+def warn_of_degrees(parts: Given, side: Side) -> None:
     """Warn of positions that are all within a step of each other, as latitudes and longitudes of a town are.
 
     Of several stations also where they take up a fiftieth of a square, as those of a country do: users may crowd.
     """
-    for name, array in parts.items():
+    for name in _named(parts):
+        array = parts[name]
         extent = 0.0 if not _are_positions(name) or len(array) < 2 else float(np.ptp(array[:, :2], axis=0).max())
-        close = max(CLOSE, SMALL * side) if name != "users" and len(array) >= SEVERAL else CLOSE
+        close = max(CLOSE, SMALL * max(width_and_height(side))) if name != "users" and len(array) >= SEVERAL else CLOSE
         if 0.0 < extent < close:
             low, high = (", ".join(f"{x:g}" for x in end(array[:, :2], axis=0)) for end in (np.min, np.max))
             warnings.warn(
                 f"network[{name!r}]: all {len(array)} stand within {_length(extent)} of each other, from ({low}) "
-                f"to ({high}), on a square of {side:g} m (side). Positions are metres on it; latitudes and longitudes "
+                f"to ({high}), on a {area_of(side)} (side). Positions are metres on it; latitudes and longitudes "
                 "must be projected first",
                 stacklevel=4,
             )
+
+
+def area_of(side: Side) -> str:
+    """What an area is, in words."""
+    return f"rectangle of {side[0]:g} m x {side[1]:g} m" if isinstance(side, tuple) else f"square of {side:g} m"
 
 
 def _length(metres: float) -> str:
@@ -292,9 +388,10 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
     if isinstance(found, Mapping):
         checked = checked_parts(config, found)
         if found is network:
-            fixed = {name: _as_tuple(array.tolist()) for name, array in checked.items()}
+            fixed = {name: _as_tuple(checked[name].tolist()) for name in _named(checked)}
+            fixed.update({name: network[name] for name in MOVED if callable(network.get(name))})
             object.__setattr__(config, "network", fixed)
-        return checked.keys()
+        return _named(checked)
     parts = ", ".join(config.given_shapes)
     require(
         found is None or callable(found),
@@ -303,4 +400,6 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
         f"must be a mapping with any of {parts}, a callable (config, rng) that returns one, 'module:Name' of such, the "
         f"name of a map ({', '.join(map(repr, NAMED))}), or the path of one (.npz)",
     )
+    if found is None:
+        _check_moving(config, None)
     return () if found is None else None

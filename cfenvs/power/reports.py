@@ -108,6 +108,15 @@ class Reports:
             # Where nothing else is drawn, the next key is the same.
             self._episodes[worlds] = np.where(seeded, 0, self._episodes[worlds] + 1)
 
+    def of(self, worlds: Int) -> tuple[Any, ...]:
+        """What is held of some worlds, copied."""
+        return tuple(part[worlds] for part in (self.rates, self.ages, self._told, self._arrives))
+
+    def put(self, worlds: Int, held: tuple[Any, ...]) -> None:
+        """Hold it again."""
+        for part, rows in zip((self.rates, self.ages, self._told, self._arrives), held, strict=True):
+            part[worlds] = rows
+
     def take(self, rates: Float, active: Bool, steps: Int) -> None:
         """What users tell of the rates (E, K) that they earned in step number `steps` (E,), and what arrives by now."""
         _take(

@@ -90,7 +90,9 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Of the last step; the share of active users below `outage_rate` where the configuration has one, what could be
         and whether it is proven with `info_optimum` only.
     steps : (E,) int array
-        Steps since the reset.
+        Steps since the reset; with `resample="continue"` since the network is there.
+    ends : (E,) int array
+        The step at which the episode ends.
     given : GivenParts
         What of networks is not drawn.
     reports : Reports or None
@@ -114,7 +116,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.powers, self.rates = np.zeros(shape), np.zeros(shape)
         self.objective_values, self.optimum_values = np.zeros(num_worlds), np.zeros(num_worlds)
         self.optimum_certified, self.outages = np.zeros(num_worlds, bool), np.zeros(num_worlds)
-        self.steps = np.zeros(num_worlds, np.int64)
+        self.steps, self.ends = np.zeros(num_worlds, np.int64), np.full(num_worlds, config.episode_length)
         self.reports = None if are_true(config) else Reports(config, num_worlds, config.users, scale)
         self.plain = self.reports is None and self.outage_rate is None and not config.info_optimum
         self._no_ages = np.zeros(shape, np.int64)
@@ -127,6 +129,14 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
+        if self.config.resample == "continue":
+            on = self.scenarios.begun[worlds] & ~seeded
+            if on.any():
+                self._go_on(worlds[on], options)
+                generators = [generators[i] for i in np.flatnonzero(~on).tolist()]
+                worlds, seeded = worlds[~on], seeded[~on]
+            if not worlds.size:
+                return
         with whole_or_not_at_all(self, generators):
             starts = self._starts(worlds, generators, seeded)  # before anything changes: drawing may raise
             for start in starts:
@@ -134,6 +144,37 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
                     self.scenarios.put(start.worlds[start.new], start.drawn)
             self.begin(worlds, starts, options)
         self._clear(worlds)
+
+    def _go_on(self, worlds: Int, options: Mapping[str, Any]) -> None:
+        """Another episode begins where the last one ended."""
+        if options:
+            given = ", ".join(options)
+            raise ValueError(
+                f'options {given}: must be left out where a network lives on (resample="continue"); with a seed '
+                "another begins"
+            )
+        self.moves += 1
+        self.ends[worlds] = self.steps[worlds] + self.config.episode_length
+        self.truncated[worlds] = False
+
+    def hold_finished(self) -> Callable[[], None] | None:
+        """What undoes what the next step does to worlds whose episodes are over and whose networks live on.
+
+        Such a step is one that an autoreset takes instead of a reset.
+        """
+        if self.config.resample != "continue" or not self.truncated.any():
+            return None
+        worlds = np.flatnonzero(self.truncated)
+        before = {name: getattr(self, name)[worlds] for name in self.of_step}
+        reported = None if self.reports is None else self.reports.of(worlds)
+
+        def undo() -> None:
+            for name, rows in before.items():
+                getattr(self, name)[worlds] = rows
+            if self.reports is not None and reported is not None:
+                self.reports.put(worlds, reported)
+
+        return undo
 
     def _starts(self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool) -> list[Start[Scenario]]:
         """The worlds in blocks that go through each stage of a reset together."""
@@ -159,6 +200,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         """Nothing has been sent or earned in these worlds."""
         self.moves += 1
         self.steps[worlds] = 0
+        self.ends[worlds] = self.config.episode_length
         for name in self.of_step:
             setattr(self, name, zeroed(getattr(self, name), worlds))
         self.terminated[worlds] = False

@@ -1,8 +1,11 @@
-"""How users walk through a drop: random waypoints and the gains along them, a block of steps at a time.
+"""How users move through a drop, and the gains along their way, a block of moves at a time.
 
-What a world keeps does not depend on the length of its episodes. Its numbers are those of one long draw, all goals and
-then all normals, whatever the blocks are: a longer episode notes where in its generator's stream each begins, moves the
-generator past both, and draws what a block needs from copies.
+They walk by random waypoints, or as `network` says by functions of time. A move is what they do in `gain_period` steps.
+
+What a world keeps does not depend on the length of its episodes. The numbers of a walk are those of one long draw, all
+goals and then all normals, whatever the blocks are: a longer episode notes where in its generator's stream each begins,
+moves the generator past both, and draws what a block needs from copies. One of more than `LONG` moves draws from
+generators of its own, which nobody has to be moved past.
 """
 
 from __future__ import annotations
@@ -15,16 +18,19 @@ from cfenvs.arrays import Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.kernels import kernel
 from cfenvs.maps.draw import Draw
+from cfenvs.power.given import Motion
 from cfenvs.power.propagation import HALVED
 from cfenvs.radio import geometry, shadowing
-from cfenvs.radio.draws import skip_uniforms, twin
+from cfenvs.radio.draws import of_its_own, skip_uniforms, twin
 
 BLOCK = 64
-"""Steps that are drawn together, ..."""
+"""Moves that are drawn together, ..."""
 BLOCK_GAINS = 2**15
 """... unless their gains were more numbers than these, 256 KiB."""
 HISTORY = 12
-"""Steps before the block at hand whose positions are kept, for pictures."""
+"""Moves before the block at hand whose positions are kept, for pictures."""
+LONG = 10_000
+"""Moves of a walk, above which it does not draw from its world's generator but from two of its own."""
 
 
 class Ground:
@@ -46,6 +52,8 @@ class Ground:
         There, in dB.
     still_db : (L, 1) array or None
         The part of it that stays wherever users go.
+    motion : Motion or None
+        Where users are when, and their gains, if `network` says it.
     columns : int
         Normals in fresh shadowing of a user, 0 where fields have it.
     fields : (F, L, K) array or None
@@ -58,6 +66,7 @@ class Ground:
         self.users: Float = scenario.users
         self.shadowing_db: Float = scenario.shadowing_db
         self.still_db: Float | None = scenario.still_db
+        self.motion: Motion | None = scenario.motion
         fresh = 0 if config.walked.fresh is None else 1
         self.columns = fresh * (len(stations) if config.walked.of_links else 1)
         self.fields: Float | None = scenario.fields
@@ -99,56 +108,30 @@ class Ground:
         return gains
 
 
-class Walk:
-    """The walk of one world's users in an episode.
+class Evolving:
+    """What users hear along their way, whoever leads them.
 
-    Each user walks straight, the short way around if there is one, to a uniformly drawn point, then to the next. Its
-    shadowing keeps the correlation 2^(-distance walked / decorrelation) from step to step (Gudmundson 1991), and new
-    shadowing has the correlation over users of a fresh drop at the same positions. So do the normals that decide on a
-    line of sight, and those of the shadowing with one and without, each with its own decorrelation.
+    Shadowing keeps the correlation 2^(-distance moved / decorrelation) from place to place (Gudmundson 1991), and
+    new shadowing has the correlation over users of a fresh drop at the same positions. So do the normals that decide on
+    a line of sight, and those of the shadowing with one and without, each with its own decorrelation.
 
     Parameters
     ----------
     config : XLMIMOConfig or CellFreeConfig
     ground : Ground
-    block : int
-        Steps that it goes at a time.
-    rng : numpy.random.Generator
-        Left where the whole walk has been drawn from it.
+    normals, of_fields : numpy.random.Generator
+        What fresh shadowing is drawn from, and fresh fields.
     """
 
-    def __init__(self, config: Any, ground: Ground, block: int, rng: np.random.Generator) -> None:
-        self._config, self._ground = config, ground
-        self._users, self._shadow, self._fields = ground.users, ground.shadowing_db, ground.fields
-        self._taken = np.zeros(config.users, np.int64)  # goals that each user has reached
-        length, goals = config.episode_length, (config.episode_length + 1, config.users, 2)
-        if length <= block:
-            self._goals: Float | None = config.side * rng.random(goals)
-            self._normals = self._of_fields = rng
-            return
-        self._goals, self._start = None, twin(rng).bit_generator.state
-        skip_uniforms(rng, int(np.prod(goals)))
-        self._normals = self._through(rng, ground.columns, block)
-        self._of_fields = self._through(rng, 0 if ground.fields is None else ground.fields[..., 0].size, block)
+    def __init__(
+        self, config: Any, ground: Ground, normals: np.random.Generator, of_fields: np.random.Generator
+    ) -> None:
+        self._config, self._ground, self._normals, self._of_fields = config, ground, normals, of_fields
+        self._shadow, self._fields = ground.shadowing_db, ground.fields
 
-    def _through(self, rng: np.random.Generator, columns: int, block: int) -> np.random.Generator:
-        """Leave the generator where so many normals of each user and step are drawn, and return one that draws them."""
-        source, length = twin(rng), self._config.episode_length
-        for first in range(0, length, block):
-            rng.standard_normal((min(block, length - first), self._config.users, columns))
-        return source
-
-    def go(self, steps: int) -> tuple[Float, Float]:
-        """Positions (steps + 1, K, 2) in metres and gains (steps + 1, L, K), from where users are on."""
+    def gains(self, positions: Float) -> Float:
+        """Gains (T, L, K) at positions (T, K, 2), the first of which is where they are."""
         config, ground = self._config, self._ground
-        first = int(self._taken.min())
-        goals = self._goals_from(first, int(self._taken.max()) - first + steps)
-        positions = np.empty((steps + 1, config.users, 2))
-        self._taken -= first
-        _follow_waypoints(
-            self._users, goals, self._taken, config.speed * config.step_duration, config.period, positions
-        )
-        self._taken += first
         moved = geometry.wrap(np.diff(positions, axis=0), config.period)
         walked = np.hypot(moved[..., 0], moved[..., 1])
         shadow = fields = None
@@ -162,17 +145,98 @@ class Walk:
             each = [_kept(walked, metres * HALVED) for metres in config.large_scale.decorrelations]
             fields = _evolved(self._fields, fresh, np.stack(each, axis=1)[:, :, None])
             self._fields = fields[-1].copy()
+        return ground.gains(positions, shadow, fields)
+
+
+class Walk:
+    """The walk of one world's users in an episode.
+
+    Each user walks straight, the short way around if there is one, to a uniformly drawn point, then to the next.
+
+    Parameters
+    ----------
+    config : XLMIMOConfig or CellFreeConfig
+    ground : Ground
+    block : int
+        Steps that it goes at a time.
+    rng : numpy.random.Generator
+        Left where the whole walk has been drawn from it.
+    """
+
+    def __init__(self, config: Any, ground: Ground, block: int, rng: np.random.Generator) -> None:
+        self._config, self._users = config, ground.users
+        self._taken = np.zeros(config.users, np.int64)  # goals that each user has reached
+        length, goals = config.moves, (config.moves + 1, config.users, 2)
+        self._goals: Float | None = None
+        if length > LONG:
+            of_goals, self._source = of_its_own(rng), of_its_own(rng)
+            self._start = of_goals.bit_generator.state
+            self._evolving = Evolving(config, ground, self._source, of_its_own(rng))
+            return
+        if length <= block:
+            self._goals = np.asarray(config.side) * rng.random(goals)
+            self._evolving = Evolving(config, ground, rng, rng)
+            return
+        self._start = twin(rng).bit_generator.state
+        skip_uniforms(rng, int(np.prod(goals)))
+        self._source = self._through(rng, ground.columns, block)
+        of_fields = self._through(rng, 0 if ground.fields is None else ground.fields[..., 0].size, block)
+        self._evolving = Evolving(config, ground, self._source, of_fields)
+
+    def _through(self, rng: np.random.Generator, columns: int, block: int) -> np.random.Generator:
+        """Leave the generator where so many normals of each user and step are drawn, and return one that draws them."""
+        source, length = twin(rng), self._config.moves
+        for first in range(0, length, block):
+            rng.standard_normal((min(block, length - first), self._config.users, columns))
+        return source
+
+    def go(self, steps: int) -> tuple[Float, Float]:
+        """Positions (steps + 1, K, 2) in metres and gains (steps + 1, L, K) of so many moves from where users are."""
+        config = self._config
+        first = int(self._taken.min())
+        goals = self._goals_from(first, int(self._taken.max()) - first + steps)
+        positions = np.empty((steps + 1, config.users, 2))
+        stride, period = config.gain_period * config.stride, geometry.width_and_height(config.period)
+        self._taken -= first
+        _follow_waypoints(self._users, goals, self._taken, stride, *period, positions)
+        self._taken += first
+        gains = self._evolving.gains(positions)
         self._users = positions[-1].copy()
-        return positions, ground.gains(positions, shadow, fields)
+        return positions, gains
 
     def _goals_from(self, first: int, count: int) -> Float:
         """Goals number `first` ... of all users, (count, K, 2)."""
         if self._goals is not None:
             return self._goals[first : first + count]
-        source = twin(self._normals)
+        source = twin(self._source)
         source.bit_generator.state = self._start
         skip_uniforms(source, first * self._config.users * 2)
-        return self._config.side * source.random((count, self._config.users, 2))
+        sides = np.asarray(self._config.side)
+        return sides * source.random((count, self._config.users, 2))
+
+
+class Guided:
+    """The way of one world's users in an episode, as functions of time say; arguments as `Walk`.
+
+    Where they say positions alone, gains are those of the path loss and of a shadowing that evolves as in a walk.
+    """
+
+    def __init__(self, config: Any, ground: Ground, rng: np.random.Generator) -> None:
+        assert ground.motion is not None
+        self._config, self._ground, self._motion, self._moves = config, ground, ground.motion, 0
+        self._evolving = Evolving(config, ground, of_its_own(rng), of_its_own(rng))
+
+    def go(self, steps: int) -> tuple[Float, Float]:
+        """As `Walk.go`."""
+        config, ground, motion = self._config, self._ground, self._motion
+        seconds = config.gain_period * config.step_duration * np.arange(self._moves, self._moves + steps + 1)
+        positions = motion.positions(config, seconds)
+        if positions is None:
+            positions = np.broadcast_to(ground.users, (steps + 1, *ground.users.shape))
+        gain_db = motion.gains_db(config, seconds)
+        gains = self._evolving.gains(positions) if gain_db is None else config.large_scale.over_noise(gain_db)
+        self._moves += steps
+        return positions, gains
 
 
 class OnMap:
@@ -190,8 +254,8 @@ class OnMap:
 
     def __init__(self, config: Any, draw: Draw, users: Float, rng: np.random.Generator) -> None:
         self._over_noise = config.large_scale.over_noise
-        self._walk = draw.walk(config.stations, users, config.stride, twin(rng))
-        skip_uniforms(rng, config.episode_length * self._walk.numbers)
+        self._walk = draw.walk(config.stations, users, config.gain_period * config.stride, twin(rng))
+        skip_uniforms(rng, config.moves * self._walk.numbers)
 
     def go(self, steps: int) -> tuple[Float, Float]:
         """Positions (steps + 1, K, 2) in metres and gains (steps + 1, L, K), from where users are on."""
@@ -221,7 +285,7 @@ def _evolved(start: Float, fresh: Float, kept: Float, still: Float | None = None
 
 
 class Walks:
-    """The walks of E worlds.
+    """The walks of E worlds. Time is counted in moves.
 
     Parameters
     ----------
@@ -234,68 +298,76 @@ class Walks:
     Attributes
     ----------
     positions : (E, HISTORY + B + 1, K, 2) array
-        Of the block of steps at hand, and before it.
+        Of the block of moves at hand, and before it.
     gains : (E, B + 1, L, K) array
-        Of the block of steps at hand.
+        Of the block of moves at hand.
     number : (E,) int array
         How many episodes each world has begun: tells one walk from another.
     """
 
     def __init__(self, config: Any, num_worlds: int, stations: int, draw: Draw | None = None) -> None:
         self._config, self._draw = config, draw if config.mobility == "map" else None
-        self.block = min(config.episode_length, BLOCK, max(1, BLOCK_GAINS // (stations * config.users)))
+        self.block = min(config.moves, BLOCK, max(1, BLOCK_GAINS // (stations * config.users)))
         self.positions = np.zeros((num_worlds, HISTORY + self.block + 1, config.users, 2))
         self.gains = np.ones((num_worlds, self.block + 1, stations, config.users))
         self.number = np.zeros(num_worlds, np.int64)
         self._places = np.zeros((num_worlds, self.block + 1, config.users), np.int64)  # of a map
-        self._first = np.zeros(num_worlds, np.int64)  # step at which the block at hand begins
-        self._walks: list[Walk | OnMap | None] = [None] * num_worlds
+        self._first = np.zeros(num_worlds, np.int64)  # move with which the block at hand begins
+        self._walks: list[Walk | Guided | OnMap | None] = [None] * num_worlds
         self._all = np.arange(num_worlds)
 
     def start(self, world: int, scenario: Any, stations: Float, rng: np.random.Generator) -> None:
         """Set out in a world with this network of either system, whose stations are at these positions (L, 2)."""
+        config = self._config
         if self._draw is not None:
-            self._walks[world] = OnMap(self._config, self._draw, scenario.users, rng)
+            self._walks[world] = OnMap(config, self._draw, scenario.users, rng)
         else:
-            self._walks[world] = Walk(self._config, Ground(self._config, scenario, stations), self.block, rng)
+            ground = Ground(config, scenario, stations)
+            guided = ground.motion is not None
+            self._walks[world] = Guided(config, ground, rng) if guided else Walk(config, ground, self.block, rng)
         self.number[world] += 1
-        self._first[world] = 0
-        self._go(world)
+        self._go(world, 0)
 
-    def at(self, steps: Int) -> tuple[Float, Float]:
-        """Gains (E, L, K) and positions (E, K, 2) at a step (E,) of each world: the next one, or where it is."""
-        for world in np.flatnonzero(steps - self._first > self.block).tolist():
-            self._first[world] += self.block
-            self.positions[world, :HISTORY] = self.positions[world, self.block : self.block + HISTORY].copy()
-            self._go(world)
-        within = steps - self._first
+    def reach(self, moves: Int) -> None:
+        """Go on so far (E,) as `at` will look: the next move of each world, or where it is."""
+        for world in np.flatnonzero(moves - self._first > self.block).tolist():
+            last = self.positions[world, self.block : self.block + HISTORY].copy()
+            self._go(world, int(self._first[world]) + self.block)
+            self.positions[world, :HISTORY] = last
+
+    def at(self, moves: Int) -> tuple[Float, Float]:
+        """Gains (E, L, K) and positions (E, K, 2) after so many moves (E,) of each world, which are reached."""
+        within = moves - self._first
         return self.gains[self._all, within], self.positions[self._all, HISTORY + within]
 
-    def given(self, worlds: Int, steps: Int) -> list[Given]:
-        """What beside gains is looked up where users of some worlds (n,) are at a step (n,); nothing without a map."""
+    def given(self, worlds: Int, moves: Int) -> list[Given]:
+        """What beside gains is looked up where users of worlds (n,) are after moves (n,); nothing without a map."""
         if self._draw is None:
             return []
-        places = self._places[worlds, steps - self._first[worlds]]
+        places = self._places[worlds, moves - self._first[worlds]]
         return [self._draw.at(self._config.stations, here) for here in places]
 
-    def trail(self, world: int, step: int) -> Float:
-        """Positions in the steps before one of the block at hand and, last, in it: (at most HISTORY + 1, K, 2)."""
-        within = HISTORY + step - int(self._first[world])
-        return self.positions[world, within - min(step, HISTORY) : within + 1]
+    def trail(self, world: int, move: int) -> Float:
+        """Positions before a move of the block at hand and, last, after it: (at most HISTORY + 1, K, 2)."""
+        within = HISTORY + move - int(self._first[world])
+        return self.positions[world, within - min(move, HISTORY) : within + 1]
 
-    def _go(self, world: int) -> None:
+    def _go(self, world: int, first: int) -> None:
+        """Make the block of a world that begins with this move; nothing changes if somebody's function raises."""
         walk = self._walks[world]
-        if walk is None:  # never set out: shown by nobody
-            return
-        steps = min(self.block, self._config.episode_length - int(self._first[world]))
-        positions, gains = walk.go(steps)
-        self.positions[world, HISTORY : HISTORY + steps + 1], self.gains[world, : steps + 1] = positions, gains
-        if isinstance(walk, OnMap):
-            self._places[world, : steps + 1] = walk.places
+        if walk is not None:  # else never set out: shown by nobody
+            moves = min(self.block, self._config.moves - first)
+            positions, gains = walk.go(moves)
+            self.positions[world, HISTORY : HISTORY + moves + 1], self.gains[world, : moves + 1] = positions, gains
+            if isinstance(walk, OnMap):
+                self._places[world, : moves + 1] = walk.places
+        self._first[world] = first
 
 
 @kernel
-def _follow_waypoints(start: Float, goals: Float, taken: Int, stride: float, side: float, positions: Float) -> None:
+def _follow_waypoints(
+    start: Float, goals: Float, taken: Int, stride: float, width: float, height: float, positions: Float
+) -> None:
     """Write positions (B + 1, K, 2) of users that walk `stride` metres a step towards one of their goals after another.
 
     `taken` (K,), which goal each is on its way to, is overwritten.
@@ -307,13 +379,13 @@ def _follow_waypoints(start: Float, goals: Float, taken: Int, stride: float, sid
         positions[0, k, 0], positions[0, k, 1] = x, y
         for t in range(1, length):
             dx, dy = goals[goal, k, 0] - x, goals[goal, k, 1] - y
-            dx, dy = dx - side * np.round(dx / side), dy - side * np.round(dy / side)
+            dx, dy = dx - width * np.round(dx / width), dy - height * np.round(dy / height)
             left = np.sqrt(dx * dx + dy * dy)
             share = 1.0
             if left > stride:
                 share = stride / left
             else:
                 goal += 1  # one goal for each step is enough
-            x, y = (x + share * dx) % side, (y + share * dy) % side
+            x, y = (x + share * dx) % width, (y + share * dy) % height
             positions[t, k, 0], positions[t, k, 1] = x, y
         taken[k] = goal

@@ -52,6 +52,11 @@ def twin(rng: np.random.Generator) -> np.random.Generator:
     return np.random.Generator(bits)
 
 
+def of_its_own(rng: np.random.Generator) -> np.random.Generator:
+    """Another generator, seeded by one."""
+    return np.random.default_rng(rng.integers(2**64, size=4, dtype=np.uint64))
+
+
 def skip_uniforms(rng: np.random.Generator, count: int) -> None:
     """Leave a generator where drawing so many numbers in [0, 1) would: of PCG64, which all of ours are.
 

@@ -1,4 +1,4 @@
-"""Where access points and users stand, and how far apart they are on a square that wraps around."""
+"""Where access points and users stand, and how far apart they are on a rectangle that wraps around."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ from cfenvs.arrays import Float, Int
 from cfenvs.kernels import kernel
 from cfenvs.radio.draws import Source, uniforms
 
+Side = float | tuple[float, float]
+"""Of a square in metres, or width and height of a rectangle."""
 _WHOLE = 1.5 * 2.0**52
 """Adding and subtracting it rounds to the nearest integer, halves to even, by two additions that vectorise."""
+
+
+def width_and_height(side: Side) -> tuple[float, float]:
+    """In metres.
+
+    >>> width_and_height(80.0), width_and_height((300.0, 80.0))
+    ((80.0, 80.0), (300.0, 80.0))
+    """
+    return side if isinstance(side, tuple) else (float(side), float(side))
 
 
 class Links:
@@ -24,8 +35,8 @@ class Links:
         Three-dimensional distance in metres.
     access_points, users : (..., L, 2) and (..., K, 2) arrays
         Positions in metres.
-    side : float
-        Of the square, in metres.
+    side : float or (float, float)
+        Of the square, or of the rectangle, in metres.
     height : float or (..., L, K) array
         Of the access points above the users, in metres.
     user_height : (..., K) array, optional
@@ -40,7 +51,7 @@ class Links:
         self,
         access_points: Float,
         users: Float,
-        side: float,
+        side: Side,
         height: float | Float,
         user_height: Float | None = None,
     ) -> None:
@@ -80,8 +91,8 @@ class Links:
         return links
 
 
-def in_quadrants(positions: Float, side: float) -> Float:
-    """Uniform positions (..., K, 2) on a square moved into its quadrants, K / 4 users to each one after the other.
+def in_quadrants(positions: Float, side: Side) -> Float:
+    """Uniform positions (..., K, 2) on the area moved into its quadrants, K / 4 users to each one after the other.
 
     They are uniform in their quadrants.
 
@@ -91,20 +102,20 @@ def in_quadrants(positions: Float, side: float) -> Float:
     [[25.0, 25.0], [75.0, 25.0], [25.0, 75.0], [75.0, 75.0]]
     """
     quadrant = np.arange(positions.shape[-2]) // (positions.shape[-2] // 4)
-    corner = 0.5 * side * np.stack([quadrant % 2, quadrant // 2], axis=-1)
+    corner = 0.5 * np.asarray(side) * np.stack([quadrant % 2, quadrant // 2], axis=-1)
     return corner + 0.5 * positions
 
 
 @lru_cache
-def grid_positions(count: int, side: float) -> Float:
-    """Centres of the cells of a square grid, as a read-only array.
+def grid_positions(count: int, side: Side) -> Float:
+    """Centres of the cells of a grid, as a read-only array: of a square one, or of one of cells as square as may be.
 
     Parameters
     ----------
     count : int
-        Number of positions; a square number.
-    side : float
-        Side of the square area in metres.
+        Number of positions; on a square a square number.
+    side : float or (float, float)
+        Of the square area in metres, or width and height of a rectangle.
 
     Returns
     -------
@@ -113,43 +124,52 @@ def grid_positions(count: int, side: float) -> Float:
     Raises
     ------
     ValueError
-        If `count` is no square number.
+        If the area is a square and `count` no square number.
 
     Examples
     --------
     >>> grid_positions(4, 100.0).tolist()
     [[25.0, 25.0], [75.0, 25.0], [25.0, 75.0], [75.0, 75.0]]
+    >>> grid_positions(3, (90.0, 20.0)).tolist()
+    [[15.0, 10.0], [45.0, 10.0], [75.0, 10.0]]
     """
-    per_side = round(count**0.5)
-    if per_side**2 != count:
-        raise ValueError(f"count={count}: a square grid needs a square number, such as {per_side**2}")
-    centres = (np.arange(per_side) + 0.5) * (side / per_side)
-    x, y = np.meshgrid(centres, centres)
+    width, height = width_and_height(side)
+    if isinstance(side, tuple):
+        ways = [columns for columns in range(1, count + 1) if count % columns == 0]
+        columns = min(ways, key=lambda columns: abs(np.log(width / columns * (count // columns) / height)))
+    else:
+        columns = round(count**0.5)
+        if columns**2 != count:
+            raise ValueError(f"count={count}: a square grid needs a square number, such as {columns**2}")
+    rows = count // columns
+    across, up = (np.arange(columns) + 0.5) * (width / columns), (np.arange(rows) + 0.5) * (height / rows)
+    x, y = np.meshgrid(across, up)
     positions = np.column_stack([x.ravel(), y.ravel()])
     positions.setflags(write=False)
     return positions
 
 
-def uniform_positions(count: int, side: float, rng: Source, worlds: tuple[int, ...] = ()) -> Float:
-    """Independent uniform positions in the square, (*worlds, count, 2), in metres; each world has its own generator."""
-    return uniforms(rng, (*worlds, count, 2)) * side
+def uniform_positions(count: int, side: Side, rng: Source, worlds: tuple[int, ...] = ()) -> Float:
+    """Independent uniform positions in the area, (*worlds, count, 2), in metres; each world has its own generator."""
+    return uniforms(rng, (*worlds, count, 2)) * np.asarray(side)
 
 
-def wrap(offset: Float, side: float) -> Float:
-    """Shortest representative of each coordinate difference on the torus of the given side.
+def wrap(offset: Float, side: Side) -> Float:
+    """Shortest representative of each coordinate difference (..., 2) on the torus of the given side or sides.
 
     Taking the nearest of the nine shifted copies of an access point (Bjornson & Sanguinetti 2020, Section IV)
     separates into one such choice per coordinate.
     """
-    return offset - side * np.rint(offset / side)
+    sides = np.asarray(side)
+    return offset - sides * np.rint(offset / sides)
 
 
-def pairwise_distance(positions: Float, side: float) -> Float:
+def pairwise_distance(positions: Float, side: Side) -> Float:
     """Wrap-around distances in metres between all pairs of positions; (..., K, 2) -> (..., K, K)."""
     return np.sqrt(_squares(positions, positions, side))
 
 
-def nearest_first(positions: Float, side: float) -> Int:
+def nearest_first(positions: Float, side: Side) -> Int:
     """The others of K positions by rising wrap-around distance; (..., K, 2) -> (..., K, K - 1)."""
     distance = pairwise_distance(positions, side)
     itself = np.eye(distance.shape[-1], dtype=bool)
@@ -157,7 +177,7 @@ def nearest_first(positions: Float, side: float) -> Int:
 
 
 def link_geometry(
-    access_points: Float, users: Float, side: float, height: float | Float, user_height: Float | None = None
+    access_points: Float, users: Float, side: Side, height: float | Float, user_height: Float | None = None
 ) -> Links:
     """Distances and angles of all links, with wrap-around.
 
@@ -166,8 +186,8 @@ def link_geometry(
     access_points : (..., L, 2) array
     users : (..., K, 2) array
         Positions in metres.
-    side : float
-        Side of the square area in metres.
+    side : float or (float, float)
+        Of the square area in metres, or width and height of a rectangle.
     height : float or (..., L, K) array
         Height of the access points above the users in metres.
     user_height : (..., K) array, optional
@@ -187,7 +207,7 @@ def link_geometry(
     return Links(access_points, users, side, height, user_height)
 
 
-def _squares(places: Float, others: Float, side: float) -> Float:
+def _squares(places: Float, others: Float, side: Side) -> Float:
     """Squares of wrap-around distances between (..., L, 2) and (..., K, 2) positions, (..., L, K)."""
     lead = places.shape[:-2]
     if lead != others.shape[:-2]:
@@ -196,12 +216,12 @@ def _squares(places: Float, others: Float, side: float) -> Float:
     out = np.empty((*lead, places.shape[-2], others.shape[-2]))
     # Copies of the positions: of one layout and writeable, they take one compiled signature.
     flat = [of.reshape(-1, *of.shape[-2:]) for of in (places.copy(), others.copy(), out)]
-    _write_squares(flat[0], flat[1], float(side), flat[2])
+    _write_squares(flat[0], flat[1], *width_and_height(side), flat[2])
     return out
 
 
 @kernel
-def _write_squares(places: Float, others: Float, side: float, out: Float) -> None:
+def _write_squares(places: Float, others: Float, width: float, height: float, out: Float) -> None:
     """`wrap` and the squares in one pass, where NumPy makes ten; the same bits."""
     x, y = np.empty(others.shape[1]), np.empty(others.shape[1])
     for e in range(len(out)):
@@ -211,6 +231,6 @@ def _write_squares(places: Float, others: Float, side: float, out: Float) -> Non
             x0, y0, row = places[e, ap, 0], places[e, ap, 1], out[e, ap]
             for k in range(len(x)):
                 dx, dy = x[k] - x0, y[k] - y0
-                dx -= side * (dx / side + _WHOLE - _WHOLE)
-                dy -= side * (dy / side + _WHOLE - _WHOLE)
+                dx -= width * (dx / width + _WHOLE - _WHOLE)
+                dy -= height * (dy / height + _WHOLE - _WHOLE)
                 row[k] = dx * dx + dy * dy

@@ -21,6 +21,7 @@ from cfenvs.draw.figure import (
     Reference,
     colours_of,
     on_map,
+    period_on_map,
     site_size,
     wrapped_lines,
 )
@@ -91,13 +92,13 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             value,
             reference,
         )
-        figure.ground(drop.link)
+        figure.ground(drop.link, config.extent)
         users, labels = drop.users, drop.labels
         if config.mobility != "static":
             path = self.path(world)
             users = path[-1]
             labels = place_labels(users, drop.base_stations, MAP) if len(users) <= MAX_LABELLED else users
-            figure.trail(path, HISTORY)
+            figure.trail(path, HISTORY, config.extent)
         for place in drop.base_stations.tolist():
             self.surface.blit(self._station, self._station.get_rect(center=place))
         figure.users(users, labels, shares if begun else None, colours)
@@ -115,7 +116,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         """Where users were in the last steps and, last, where the last step acted, in pixels: (at most 13, K, 2)."""
         simulator = self.simulator
         shown = max(int(simulator.steps[world]) - 1, 0)
-        return on_map(simulator.walks.trail(world, shown), simulator.config.extent)
+        return on_map(simulator.walks.trail(world, shown // simulator.config.gain_period), simulator.config.extent)
 
     def reference(self, world: int) -> Reference | None:
         """The best found in the situation shown, for the kind of action in use; None where that takes too long."""
@@ -140,7 +141,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
             link, seen = [], None
             if config.visibility_window is not None:
-                period = config.period / config.extent
+                period = period_on_map(config)
                 pairs = [(int(m), k) for k, m in enumerate(scenario.gains.argmax(axis=0))]
                 m, k = max(pairs, key=lambda pair: _in_one_piece(sites[pair[0]], users[pair[1]], period))
                 link = [(*line, SEEN) for line in wrapped_lines(sites[m], users[k], period)]
@@ -221,7 +222,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         return image
 
 
-def _in_one_piece(start: Float, end: Float, period: float) -> float:
+def _in_one_piece(start: Float, end: Float, period: Float) -> float:
     """Length in pixels of the link between two points of the map; 0 if it crosses an edge."""
     lines = wrapped_lines(start, end, period)
     return float(np.hypot(*(end - start))) if len(lines) == 1 else 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
+from cfenvs.power.given import heights_above_users, heights_of_users, motions, on_the_ground, replaced
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -37,6 +37,8 @@ class Scenario:
         Antennas of each base station that see each user; empty without visibility windows and line of sight.
     still_db : (M, 1) array or None
         The part of the shadowing that stays while users walk.
+    motion : cfenvs.power.given.Motion or None
+        Where users are when, if `network` says it.
     rician : (M, K) array, or None without a line of sight
         Its power over that of the scattering.
     fields, user_height : arrays or None
@@ -51,6 +53,7 @@ class Scenario:
     gains: Float
     visible: Bool
     still_db: Float | None = None
+    motion: Any = None
     rician: Float | None = None
     fields: Float | None = None
     user_height: Float | None = None
@@ -94,4 +97,6 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     if config.rician_factor > 0:
         everywhere = np.full((*n, *links), float(config.rician_factor))
         rician = replaced(given, "rician_db", everywhere, lambda in_db: 10.0 ** (in_db / 10.0))
-    return Scenario(base_stations, users, heights, shadow, gains, visible, still, rician, fields, user_height)
+    return Scenario(
+        base_stations, users, heights, shadow, gains, visible, still, motions(given), rician, fields, user_height
+    )

@@ -68,15 +68,19 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self.receiver.follow(self.gains, worlds)
 
     def step(self, command: Float) -> bool:
-        config = self.config
+        config, undo = self.config, self.hold_finished()
+        steps = np.minimum(self.steps + 1, self.ends)
+        if self._moving:
+            self.walks.reach(steps // config.gain_period)
         per_antenna = command * config.antenna_share
         rates = self.received(self.receiver, per_antenna)
         self.powers, self.rates = command, rates
         self.judge(per_antenna * config.ue_antennas)
-        self.steps = np.minimum(self.steps + 1, config.episode_length)
-        self.truncated = self.steps >= config.episode_length
-        if self._moving:
-            self.gains, self.positions = self.walks.at(self.steps)
+        if undo is not None:
+            undo()
+        self.steps, self.truncated = steps, steps >= self.ends
+        if self._moving and (config.gain_period == 1 or (steps % config.gain_period == 0).any()):
+            self.gains, self.positions = self.walks.at(steps // config.gain_period)
             self.receiver.follow(self.gains, self._all)
             self.forget()
         return bool(self.truncated.any())

@@ -35,7 +35,7 @@ ALLOWED = {
     "core": BASE,
     "maps": {*BASE, "core"},
     "power": {*BASE, "radio", "control", "core", "maps"},
-    "draw": {"arrays", "core", "power"},
+    "draw": {"arrays", "core", "power", "radio"},
     "registration": {"core"},  # for its types only
     "adapters": {"arrays", "core"},
     "evaluation": {"arrays", "core", "registration"},

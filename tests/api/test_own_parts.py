@@ -225,7 +225,7 @@ REFUSED = [
     ({"path_loss": own.Street, "carrier_ghz": 3.0}, "carrier_ghz=3.0: Street is measured at 2 GHz"),
     ({"shadowing": ["independent"]}, "shadowing=['independent']: must be one of"),
     ({"pilot_assignment": None}, "pilot_assignment=None: must be one of 'least-contaminated', 'greedy', 'random', "),
-    ({"activity": "bursts"}, "activity='bursts': must be one of 'markov', 'static', 'toggle', or a class"),
+    ({"activity": "bursts"}, "activity='bursts': must be one of 'markov', 'static', 'toggle', 'daily', or a class"),
     ({"activity": own.Rota, "active_users": 2}, "active_users=2: must be None: Rota offers no other"),
     ({"activity": own.Rota, "toggle_step": 2}, "toggle_step=2: must be None: Rota offers no other"),
 ]  # fmt: skip

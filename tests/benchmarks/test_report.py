@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks import report
+from benchmarks import leaderboard, report
 from benchmarks.boards import boards
 from benchmarks.report import curves, page, plots
 from benchmarks.report.networks import POINTS, Networks, networks_of
@@ -401,3 +401,20 @@ def test_code_that_results_name_is_not_run_for_a_picture_unless_it_is_allowed(pl
     assert networks_of(board, [tmp_path]) == Networks()
     allowed = networks_of(board, [tmp_path], ["tests.benchmarks"])
     assert allowed.served.keys() == {"random", "full-power", "optimum"}
+
+
+def test_who_is_out_stands_beside_scores_whatever_a_protocol_shows(tmp_path):
+    """Where anybody was: of a protocol that names neither, violations and outage are in the table and on the page."""
+    kwargs = {"preset": "small", "receiver": "mr", "target_rate": 0.4, "episode_length": 3}
+    protocol = Protocol(
+        env_id="CellFreeUplinkPower-v0", env_kwargs=kwargs, num_scenarios=4, metrics=("objective",), traced=0
+    )
+    for algorithm in ("random", "optimum", "full-power"):
+        result = replace(evaluate(make_controller(protocol.env_id, algorithm), protocol), algorithm=algorithm)
+        write_result(result, tmp_path / "out" / algorithm / "0.json")
+    found = boards(tmp_path)
+    rows = {row["algorithm"]: row for row in leaderboard.cells(found[0])}
+    missed = {name: float(row["outage"]) for name, row in rows.items()}
+    assert missed["random"] > missed["full power"] >= 0
+    assert float(rows["random"]["violations"]) > 0
+    assert "below the target" in page(found)

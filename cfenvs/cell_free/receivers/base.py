@@ -62,6 +62,11 @@ class Receiver(PowerReceiver):
     config: CellFreeConfig
 
     @property
+    def in_kernels(self) -> bool:
+        """Whether all of its work on the way is done in kernels, which no library of linear algebra splits."""
+        return False
+
+    @property
     def decoding(self) -> Lsfd:
         """The large-scale fading decoding in use."""
         return self.config.lsfd or self.usual_decoding  # type: ignore[return-value]

@@ -64,6 +64,10 @@ class MaximumRatioReceiver(StatisticalReceiver):
         plain = scenario.serving is None and scenario.sight is None
         return self.config.antennas == 1 and self.decoding == "none" and plain
 
+    @property
+    def in_kernels(self) -> bool:
+        return self.config.antennas == 1 and self.decoding == "none" and self.config.clusters in ("auto", "all")
+
     def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
         power, length = float(self.config.max_power), self.config.pilot_length
         mr_coefficients_batch(gains, pilots, sending, power, length, worlds, self._batch.b, self._batch.c)
