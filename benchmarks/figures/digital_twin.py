@@ -2,7 +2,7 @@
 
 The real network is a ray-traced city, in which users walk, come and go; there are ten, each with a training seed of its
 own. A policy that starts from a twin has been trained in a copy of the network in which gains are others
-(`benchmarks.figures.twins`), one that starts from scratch has not. Then all learn in the real network from what
+(``benchmarks.figures.twins``), one that starts from scratch has not. Then all learn in the real network from what
 they send and what they are told, as an operator would: every step of theirs is counted, and so is what it cost.
 """
 
