@@ -60,7 +60,7 @@ def test_what_a_map_cannot_give_is_refused(env_id):
     stations = "access_points" if env_id == CELL_FREE else "base_stations"
     kwargs = {**KWARGS[env_id], "network": maps.Draw(corner_map())}
     for changes, said in (
-        ({"side": 50.0}, "side=50: must be at least 60, that of map 'corner'"),
+        ({"side": 50.0}, r"side=50.0: must be at least 60, or \(60, 60\), that of map 'corner'"),
         ({"users": 11}, "users=11: map 'corner' has 10 places that are heard"),
         ({stations: 3}, "3 access points: map 'corner' has 2"),
     ):
