@@ -2,6 +2,7 @@ r"""One policy for every cell-free network: rate feedback that a graph network c
 
     python -m baselines.graph_feedback --episodes 120 --folder runs/graph
     python -m baselines.graph_feedback --train model-free --episodes 40
+    python -m baselines.graph_feedback --mixed --draws 40 --rounds 4 --num-envs 8 --episodes 40
     python -m cfenvs play CellFreeUplinkPower-v0 --policy runs/graph/checkpoint.pt --library \
         baselines.graph_feedback:GraphFeedback
 
@@ -9,6 +10,11 @@ While nobody comes or goes, a round of rate feedback finds what is best from rep
 the one step after a change, about which no report tells yet. There a graph over the users, who may be any number,
 corrects it: nodes know their gains, last reports and prices (the power that one unit of SINR has cost, kept while a
 user is away), edges how much two users' gains overlap and whether they share a pilot.
+
+With `--draws` it corrects the powers of own draws (`cfenvs.policies.OwnDraws`) instead, which simulate channels of the
+CPU's own: nodes then also know how reports have corrected them, and between what bounds reports say that they err. That
+takes networks of sizes that nobody has trained on (`--mixed` trains on many), and reports that are rounded, late or
+have errors, where every step is corrected.
 
 What is climbed is a soft minimum of the rates, in one of three ways (`baselines.common.ways`): through the physics,
 where `cfenvs.adapters.torch.rates` gives the rates that powers would bring in the situation at hand, with their
@@ -18,7 +24,7 @@ powers bring. Reports are what the environment measures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -30,13 +36,14 @@ from torch import Tensor
 from baselines.common.arguments import KeptArgs, WorldsArgs, command_line
 from baselines.common.few_worlds import FEW, Compiled
 from baselines.common.graphs import GraphNet, Network, decibels
+from baselines.common.reported import Bounds
 from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.ways import Situation, Tensors, WayArgs, tensors, way_of
 from baselines.common.xl_mimo import NewNetworks
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.evaluation import Protocol, evaluate
 from cfenvs.evaluation.protocol import VALIDATION
-from cfenvs.policies import Listener, PowerPolicy
+from cfenvs.policies import Listener, OwnDraws, PowerPolicy
 from cfenvs.radio import prelog
 
 ENV_ID = "CellFreeUplinkPower-v0"
@@ -44,6 +51,29 @@ STRONGEST = 4
 """Gains that a node knows each by itself."""
 NODE, EDGE = STRONGEST + 12, 5
 """Features of a user, and of a pair."""
+OF_DRAWS = 4
+"""Further features of a user where there are own draws: its correction, how many reports have told it, and bounds."""
+
+
+def _sizes(users: int, stations: int, antennas: int, pilots: int, path_loss: str = "urban-micro") -> dict[str, Any]:
+    sizes = {"users": users, "access_points": stations, "antennas": antennas, "pilot_length": pilots}
+    return {**sizes, "path_loss": path_loss}
+
+
+MIXED = (
+    _sizes(4, 9, 1, 2),
+    _sizes(12, 49, 1, 6),
+    _sizes(24, 36, 2, 10, "three-slope"),
+    _sizes(6, 36, 1, 3, "three-slope"),
+    _sizes(16, 36, 1, 8),
+    _sizes(28, 49, 1, 10),
+    _sizes(8, 9, 4, 4),
+    _sizes(14, 9, 1, 7),
+    _sizes(12, 81, 1, 6, "three-slope"),
+    _sizes(30, 36, 3, 10),
+)
+"""Sizes of networks that a policy for all of them trains on in turn. The protocol `cell-free-general`, which judges
+such policies, has none of these numbers of users and of access points."""
 
 
 @dataclass
@@ -52,6 +82,13 @@ class Args(WayArgs, KeptArgs, WorldsArgs):
 
     episodes: int = 120
     """Episodes of training, each with new networks in all worlds."""
+    mixed: bool = False
+    """Whether episodes are of networks of the sizes `MIXED`, in turn."""
+    draws: int = 0
+    """Channels that are drawn in every network: what is corrected is then `cfenvs.policies.OwnDraws`, in place of rate
+    feedback with memory."""
+    rounds: int = 2
+    """Of its fixed point between two steps."""
     hidden: int = 32
     """Features of a user, and of a message."""
     layers: int = 3
@@ -62,11 +99,16 @@ class Args(WayArgs, KeptArgs, WorldsArgs):
     longest: float = 1.0
     """Length that gradients are cut to."""
     validation_networks: int = 32
-    """Networks that the learning curve is measured on."""
+    """Networks that the learning curve is measured on, of each size."""
     validate_every: int = 10
     """Episodes between points of the learning curve."""
     checkpoint_every: int = 10
     """Episodes between checkpoints."""
+
+    @property
+    def nodes(self) -> int:
+        """Features of a user that the network sees."""
+        return NODE + (OF_DRAWS if self.draws else 0)
 
 
 class Memory:
@@ -110,11 +152,10 @@ class Memory:
 
 
 class Networks:
-    """What stays of E networks of L access points: features of their users and pairs."""
+    """What stays of E networks while nobody walks, gains (E, L, K) and pilots (E, K): features of users and pairs."""
 
-    def __init__(self, scenarios: Any, config: Any) -> None:
-        gains = config.max_power * config.antennas * np.array([scenario.gains for scenario in scenarios])  # (E, L, K)
-        pilots = np.array([scenario.pilots for scenario in scenarios])
+    def __init__(self, gains: Float, pilots: Int, config: Any) -> None:
+        gains = config.max_power * config.antennas * gains
         self.total = gains.sum(axis=1)
         strongest = -np.sort(-gains, axis=1)[:, :STRONGEST].swapaxes(1, 2)
         padding = np.zeros((*strongest.shape[:2], STRONGEST - strongest.shape[2]))
@@ -141,8 +182,10 @@ def _over(terms: Float, counted: Bool) -> Float:
     return terms.sum(axis=1, keepdims=True) / np.maximum(counted.sum(axis=1, keepdims=True), 1)
 
 
-def situation(memory: Memory, networks: Networks, prices: Float, worlds: Int) -> Situation:
-    """What the CPU knows in W worlds of users and pairs; `prices` (E, K) are logarithms."""
+def situation(
+    memory: Memory, networks: Networks, prices: Float, worlds: Int, of_draws: Sequence[Float] = ()
+) -> Situation:
+    """What the CPU knows in W worlds of users and pairs; `prices` (E, K) are logarithms, `of_draws` more features."""
     active, before, prices = memory.active[worlds], memory.before[worlds], prices[worlds]
     joined, left = active & ~before, ~active & before
     guess = prices - _over(prices * active, active)
@@ -151,6 +194,7 @@ def situation(memory: Memory, networks: Networks, prices: Float, worlds: Int) ->
     told = [active, before, joined, left, np.isfinite(memory.prices[worlds]), 0.2 * guess]
     told += [0.2 * report for report in logarithms]
     told += [0.5 * np.log1p(memory.age[worlds])] + [0.5 * count for count in among]
+    told += [feature[worlds] for feature in of_draws]
     nodes = np.concatenate([networks.gains[worlds], np.stack(told, axis=-1)], axis=2).astype(np.float32)
     edges = networks.pairs[worlds].astype(np.float32)
     return Situation(nodes, edges, active, active | before, guess.astype(np.float32), prices.astype(np.float32))
@@ -161,7 +205,7 @@ class Corrector:
 
     def __init__(self, args: Args, ratio: float = 1.0) -> None:
         torch.manual_seed(args.seed)
-        self.network = GraphNet(NODE, EDGE, args.hidden, args.layers)
+        self.network = GraphNet(args.nodes, EDGE, args.hidden, args.layers)
         self.prelog, self._sharpness = ratio, args.sharpness
 
     def logarithms(self, seen: Tensors, network: Network | None = None) -> Tensor:
@@ -180,8 +224,13 @@ class Corrector:
         return -(-self._sharpness * reached.masked_fill(~active, torch.inf)).logsumexp(dim=1) / self._sharpness
 
 
+def exact(config: Any) -> bool:
+    """Whether reports are the rates of the last step: nothing is to be corrected while nobody comes or goes."""
+    return config.report_bits is None and config.report_noise_db == 0 and config.report_delay == 0
+
+
 class GraphFeedback(FromCheckpoint, PowerPolicy):
-    """Rate feedback with memory, corrected where users come or go."""
+    """Rate feedback with memory, or own draws, corrected where users come or go; of inexact reports everywhere."""
 
     information = "central"
     training_time, training_steps = 0.0, 0
@@ -189,7 +238,8 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
 
     def __init__(self, corrector: Corrector, args: Args) -> None:
         self.corrector = corrector
-        self.name = f"graph policy, {args.called}"
+        self._draws = OwnDraws(args.draws, args.rounds) if args.draws else None
+        self.name = f"{'own draws and graph' if args.draws else 'graph policy'}, {args.called}"
 
     @classmethod
     def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
@@ -204,24 +254,42 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         super().begin(env)
         self._prelog = prelog(self._config.pilot_length, self._config.coherence_length)
         self._memory = Memory(env.num_envs, self._config.users)
-        self._few = Compiled(self.corrector.network)
+        self._few, self._walking = Compiled(self.corrector.network), self._config.mobility != "static"
         self._listener = Listener(self._config, env.num_envs)
+        if self._draws is not None:
+            self._draws.begin(env)
+            self._bounds = Bounds(env.num_envs, self._config)
 
     def see(self, observations: Array, infos: dict[str, Any]) -> tuple[Float32, Int]:
-        """Shares (E, K) that prices alone ask for, and the worlds in which users come or go."""
+        """Shares (E, K) without a correction, and the worlds that have one."""
         active, new = self.active(observations), self.new_networks()
         heard = self._listener.hear(infos, infos["powers"])
         self._memory.forget(new)
         sinr = np.where(heard.new, np.expm1(np.log(2.0) * heard.rates / self._prelog), 0.0)
         self._memory.report(heard.noted / self._config.max_power, sinr)
-        if new.any():
-            self._features = Networks(self._env.scenarios, self._config)
-        self._prices = guessed(self._memory, self._features)
-        return np.exp(self.corrector.legal(self._prices, active)).astype(np.float32), self._memory.meet(active)
+        if self._walking:
+            now = self._env.simulator.situations(np.arange(len(active)))
+            self._features = Networks(now.gains, now.pilots, self._config)
+        elif new.any():
+            drops = self._env.scenarios
+            gains, pilots = (np.array([getattr(drop, part) for drop in drops]) for part in ("gains", "pilots"))
+            self._features = Networks(gains, pilots, self._config)
+        changed = self._memory.meet(active)
+        if self._draws is None:
+            self._prices = guessed(self._memory, self._features)
+        else:  # of SINRs that are all the same
+            self._prices = np.log(np.where(active, self._draws.act(observations, infos), 1.0))
+            self._bounds.hear(self._draws)
+            self._bounds.forget(new)
+        shares = np.exp(self.corrector.legal(self._prices, active)).astype(np.float32)
+        return shares, changed if exact(self._config) else np.arange(len(active))
 
     def situation(self, worlds: Int) -> Situation:
         """What is known in some of them."""
-        return situation(self._memory, self._features, self._prices, worlds)
+        of_draws: list[Float] = []
+        if self._draws is not None:
+            of_draws = [np.log(self._draws.corrections), 0.5 * np.log1p(self._draws.reports), *self._bounds.features()]
+        return situation(self._memory, self._features, self._prices, worlds, of_draws)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Shares (E, K) of the maximum power."""
@@ -236,18 +304,23 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
 def train(args: Args, progress: bool = True) -> GraphFeedback:
     """Climb the soft minimum of the rates; two runs with the same arguments give the same bits."""
     torch.set_num_threads(1)
-    env: Any = gym.make_vec(ENV_ID, args.num_envs, action_type="continuous", **args.env_kwargs)
-    config = env.config
+    if args.mixed and args.train == "model-free":
+        raise ValueError("mixed=True: a critic learns from situations of one size, train='gradient' from any")
+    sizes: Sequence[Mapping[str, Any]] = MIXED if args.mixed else ({},)
+    options = {**args.env_kwargs, "action_type": "continuous"}
+    envs: list[Any] = [gym.make_vec(ENV_ID, args.num_envs, **{**options, **own}) for own in sizes]
+    config = envs[0].config
     if config.objective != "min":
         raise ValueError(f"objective={config.objective!r}: what is climbed is the minimum rate, objective='min'")
     corrector = Corrector(args, prelog(config.pilot_length, config.coherence_length))
     policy = GraphFeedback(corrector, args)
-    shapes = {"nodes": (config.users, NODE), "edges": (config.users, config.users, EDGE)}
-    way = way_of(args, corrector, env, shapes)
+    shapes = {"nodes": (config.users, args.nodes), "edges": (config.users, config.users, EDGE)}
+    way = way_of(args, corrector, shapes)
     networks, steps = NewNetworks(args.seed, args.num_envs), config.episode_length
     judged = Protocol(
         env_id=ENV_ID,
         env_kwargs=args.env_kwargs,
+        families={str(i): own for i, own in enumerate(sizes)},
         num_scenarios=args.validation_networks,
         first_scenario=VALIDATION,
         traced=0,
@@ -262,9 +335,10 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
              progress=progress, checkpoint_every=args.checkpoint_every) as run:  # fmt: skip
         run.restore(restore)
         for episode in range(run.position, args.episodes):
+            env = envs[episode % len(envs)]
             observations, infos = env.reset(seed=networks.of(episode))
             policy.begin(env)
-            way.begin()
+            way.begin(env)
             for step in range(steps):
                 position = (episode + step / steps) / args.episodes
                 shares, changed = policy.see(observations, infos)

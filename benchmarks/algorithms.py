@@ -97,9 +97,14 @@ def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
 
 
 def of_protocol(protocol: Protocol) -> dict[str, Algorithm]:
-    """What is run where nothing is named: all of ours, or one learner where training has a single seed."""
-    own = ours(protocol.env_id)
-    if protocol.seeds == 1:
-        skipped = learners_of(protocol.env_id).keys() - {system_of(protocol.env_id).learner}
-        own = {name: algorithm for name, algorithm in own.items() if name not in skipped}
-    return own
+    """What is run where nothing is named: all of ours, or one learner where training has a single seed.
+
+    Of families of networks, learners whose policies take networks of any size.
+    """
+    every, learners = ours(protocol.env_id).items(), learners_of(protocol.env_id)
+    # What a learner needs for itself may not be among what the protocol leaves open.
+    own = {name: found for name, found in every if {*getattr(found.make, "needs", ())} <= {*protocol.choices}}
+    skipped = learners.keys() - {system_of(protocol.env_id).learner} if protocol.seeds == 1 else set()
+    if protocol.families:
+        skipped = {name for name, train in learners.items() if not getattr(train, "any_size", False)}
+    return {name: algorithm for name, algorithm in own.items() if name not in skipped}

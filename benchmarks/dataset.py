@@ -81,6 +81,7 @@ def write(
     require(episodes >= 1, "episodes", episodes, "must be at least 1")
     allowed = f"{episodes} networks from there on must be for training: from 0 to {VALIDATION - 1}"
     require(0 <= first_seed <= VALIDATION - episodes, "first_seed", first_seed, allowed)
+    require(not protocol.families, "families", list(protocol.families), "have observations of several shapes")
     import minari
     from minari.data_collector import EpisodeBuffer
 

@@ -20,7 +20,7 @@ from benchmarks.front_page import README, refreshed
 from benchmarks.tables import escaped, markdown
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.files import write_atomically
-from cfenvs.evaluation import RANKED_SEEDS, Row, pairs
+from cfenvs.evaluation import RANKED_SEEDS, Protocol, Row, pairs
 from cfenvs.evaluation.ranking import LARGEST, objective
 from cfenvs.evaluation.result import SCOPES
 
@@ -68,13 +68,15 @@ def main(
 
 LEGEND = (
     "score: (x - random) / (reference - random) on each network, the reference has 1; x is the objective without\n"
-    "penalties, in auctions the reward. Interquartile mean and its 95 % interval, of networks and training seeds\n"
-    "together (of networks alone where there is one seed). gap: mean of what is missing to 1. P(better), difference:\n"
-    "probability of a better score than the row named below the table on the same network, and mean difference of\n"
-    "scores to it, with 95 % intervals. decision: of one network, all deciding together, what is computed once in a\n"
-    "network shared out over its steps; a network alone takes longer. It and training in processor time of one core.\n"
+    "penalties, in auctions the reward. Interquartile mean, of families the mean, and its 95 % interval, of networks\n"
+    "and training seeds together (of networks alone where there is one seed). gap: mean of what is missing to 1.\n"
+    "P(better), difference: probability of a better score than the row named below the table on the same network,\n"
+    "and mean difference of scores to it, with 95 % intervals. decision: of one network, all deciding together, what\n"
+    "is computed once in a network shared out over its steps; a network alone takes longer. It and training in\n"
+    "processor time of one core.\n"
     f"Unranked: oracles, random, and learners with fewer than {RANKED_SEEDS} training seeds."
 )
+FAMILIES = "Share of the reference, family by family"
 WORDS = {
     "network": "positions of users and antennas, drawn by a seed; those that are judged on are never trained on",
     "held-out": "kept for judging: scenario seeds from 1 000 000 on",
@@ -86,6 +88,9 @@ WORDS = {
     "P(better)": "how likely a run has a better score than one of the row compared with, on the same network",
     "difference": "mean difference of scores to the row compared with, on the same networks",
     "share of reference": "the objective over that of the reference, in the mean",
+    "family": "networks of the same sizes, of which a protocol for policies of any size has several",
+    "score (mean)": "the mean over families of networks, none of which is left out",
+    "worst family": "the least share of the reference that a family has in the mean, and which it is",
     "violations": "inactive users that transmitted, in a step",
     "outage": "share of the active users whose rate is below the target, or who get none of the CQI steps",
     "information": "what an algorithm has to know when it acts: nothing (none), what an agent measures itself "
@@ -122,19 +127,57 @@ def _cells(board: Board, row: Row) -> dict[str, str]:
         "#": "" if row.place is None else str(row.place),
         "algorithm": board.called(row),
         "information": row.information,
-        "score (IQM)": f"{row.score:.3f}",
+        f"score ({middle_of(board.protocol)})": f"{row.score:.3f}",
         "95 %": "" if anchor else _range(row.score_interval),  # of what scores are measured by there is none
         "gap": f"{row.gap:.3f}",
         "P(better)": _with_range(row.improvement, row.improvement_interval, ".2f"),
         "difference": _with_range(row.difference, row.difference_interval, "+.3f"),
         unit: f"{np.mean([objective(result) for result in row.results]):.3f}",
         "share of reference": _share([objective(result) for result in row.results], _best(board)),
+        **_worst_family(board, row),
         **_others(board, row),
         "decision, us": f"{1e6 * row.decision_time:.1f}",
         "training, s": f"{np.mean([result.training_time for result in row.results]):.0f}" if row.trained else "",
         "steps": f"{np.mean([result.training_steps for result in row.results]):.0f}" if row.trained else "",
         "seeds": str(len(row.results)) if row.trained else "",
     }
+
+
+def middle_of(protocol: Protocol) -> str:
+    """What rows are ranked by: `Row.score`."""
+    return "mean" if protocol.families else "IQM"
+
+
+def by_family(board: Board) -> list[dict[str, str]]:
+    """The rows of a table of shares of the reference, a column for each family; none where there are no families."""
+    if not board.protocol.families:
+        return []
+    return [
+        {
+            "#": line["#"],
+            "algorithm": line["algorithm"],
+            **{name: f"{share:.3f}" for name, share in _family_shares(board, row).items()},
+        }
+        for line, row in zip(cells(board), board.rows, strict=True)
+    ]
+
+
+def _family_shares(board: Board, row: Row) -> dict[str, float]:
+    """Mean share of the reference in each family where that is more than nothing somewhere."""
+    best = np.split(_best(board), len(board.protocol.families))
+    own = np.split(np.array([objective(result) for result in row.results]), len(board.protocol.families), axis=1)
+    return {
+        name: float(np.mean(values[:, _some(highest)] / highest[_some(highest)]))
+        for name, values, highest in zip(board.protocol.families, own, best, strict=True)
+        if _some(highest).any()
+    }
+
+
+def _worst_family(board: Board, row: Row) -> dict[str, str]:
+    """The least of these shares, and whose it is."""
+    shares = _family_shares(board, row) if board.protocol.families else {}
+    worst = min(shares, key=shares.__getitem__, default=None)
+    return {} if worst is None else {"worst family": f"{shares[worst]:.3f} ({worst})"}
 
 
 def _best(board: Board) -> Float:
@@ -209,7 +252,7 @@ def _remarks(board: Board) -> list[str]:
 
 def _unscored(board: Board) -> list[str]:
     """Networks that are in no score or in no share."""
-    count, scored, lines = board.protocol.num_scenarios, board.rows[0].scored, []
+    count, scored, lines = board.protocol.networks, board.rows[0].scored, []
     if len(scored) < count:
         left_out = sorted(set(range(count)) - set(scored.tolist()))
         random, reference = board.protocol.random, board.protocol.reference
@@ -227,15 +270,22 @@ def title(board: Board) -> str:
     """Protocol, kind of learners, environment."""
     if board.protocol is UNKNOWN:
         return board.name
-    count = board.protocol.num_scenarios
     kind = f" ({KINDS[board.scope]})" if board.scope else ""
-    return f"{board.name}{kind}: {board.protocol.env_id}, {count} held-out networks"
+    return f"{board.name}{kind}: {board.protocol.env_id}, {judged_on(board.protocol)}"
+
+
+def judged_on(protocol: Protocol) -> str:
+    """How many networks, and families of them."""
+    families = f" of {len(protocol.families)} families" if protocol.families else ""
+    return f"{protocol.networks} held-out networks{families}"
 
 
 def _markdown(found: Sequence[Board]) -> str:
     parts = ["# Leaderboard\n\nWritten by `python -m benchmarks leaderboard` from the results beside it.\n"]
     for board in found:
         parts.append(f"\n## {escaped(title(board))}\n\n{markdown(cells(board)) if board.rows else ''}")
+        if families := by_family(board):
+            parts.append(f"\n{FAMILIES}:\n\n{markdown(families)}")
         remarks = _remarks(board)
         if remarks:
             parts.append("\n" + "".join(f"* {escaped(line)}\n" for line in remarks))

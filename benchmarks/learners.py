@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,17 @@ validation networks with training seeds 100 to 102."""
 MODEL_FREE: dict[str, Any] = {"train": "model-free", "episodes": 16, "batch_size": 32, "validate_every": 4}
 """Of the graph policy of cell-free networks: a tenth of the budget, and less than a minute."""
 
+REGRESSION: dict[str, Any] = {"train": "regression", "episodes": 32, "validate_every": 8}
+"""Of the same, on the optima of a fifth of the budget."""
+XL_REGRESSION: dict[str, Any] = {"train": "regression", "rounds": 150, "num_envs": 16, "learning_rate": 1e-2}
+"""Of that of XL-MIMO, whose best powers take 34 ms a network to find."""
+DRAWS: dict[str, Any] = {"draws": 40, "rounds": 4, "num_envs": 16, "episodes": 100, "validate_every": 20}
+"""Of the graph policy on own draws."""
+MIXED: dict[str, Any] = {"mixed": True, "num_envs": 8, "episodes": 40, "validate_every": 20, "validation_networks": 1}
+"""Of that for networks of any size: a thirtieth of the budget."""
+XL_MIXED: dict[str, Any] = {"mixed": True, "rounds": 1500, "validate_every": 500, "validation_networks": 8}
+"""Of that of XL-MIMO."""
+
 
 class OnTheSpot:
     """Networks trained in the very worlds that they now act in.
@@ -78,7 +89,19 @@ class OnTheSpot:
         return self._act(observations)
 
 
-SET_HERE = {"drops", "seeds", "seed", "preset", "env_id", "env_kwargs", "steps", "episodes", "folder", "resume"}
+SET_HERE = {
+    "plays",
+    "drops",
+    "seeds",
+    "seed",
+    "preset",
+    "env_id",
+    "env_kwargs",
+    "steps",
+    "episodes",
+    "folder",
+    "resume",
+}
 """Arguments of learners that follow from protocol, seed and folder."""
 
 
@@ -199,27 +222,63 @@ def actor_critic(module: str, sharp: bool = False) -> Train:
     return train
 
 
-def graph(module: str, length: str, metric: str, **options: Any) -> Train:
+def graph(module: str, length: str, metric: str, families: Mapping[str, Any] | None = None, **options: Any) -> Train:
     """A graph policy, in one of the ways of `baselines.common.ways`.
 
     `length` is the argument that says how long it trains, in episodes of all worlds or in rounds of a step each;
-    `metric` what its curve shows.
+    `metric` what its curve shows; `families` its options where networks of many sizes are judged on.
     """
 
     def train(protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any) -> Policy:
         baseline: Any = import_module(f"baselines.{module}")
-        given = {**options, **checked(own, baseline)}
+        sizes = (families or {}) if protocol.families else {}
+        given = {**options, **sizes, **checked(own, baseline)}
         args = baseline.Args(
             env_kwargs=dict(protocol.env_kwargs), seed=seed, folder=folder, resume=folder is not None, **given
         )
-        steps = args.num_envs * (protocol.make(worlds=1).config.episode_length if length == "episodes" else 1)
+        network = (next(iter(protocol.parts().values())) if families else protocol).make(worlds=1)
+        steps = args.num_envs * (network.config.episode_length if length == "episodes" else 1)
         setattr(args, length, min(max(protocol.training_steps // steps, 1), getattr(args, length)))
         policy: Any = baseline.train(args, progress)
         points = [(point["at"], point[metric]) for point in policy.curve]
         policy.learning_curve = curve(f"{metric}, validation networks", points, policy.training_steps)
         return told(policy, own, folder)
 
+    train.any_size = families is not None  # type: ignore[attr-defined]
     return train
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Agents with one network for all, which train in smaller networks than those of the protocol.
+
+    Attributes
+    ----------
+    agents : str
+        Who they are: "clusters" of access points, or "users".
+    needs : tuple of str
+        What the protocol has to leave open to them.
+    """
+
+    agents: str
+    needs: ClassVar[tuple[str, ...]] = ("agents", "cells", "slots", "observation", "neighborhood")
+
+    def __call__(
+        self, protocol: Protocol, seed: int, folder: Path | None = None, progress: bool = True, **own: Any
+    ) -> Policy:
+        from baselines import cluster_agents as baseline
+
+        config = protocol.make(worlds=1).config
+        kept: dict[str, Any] = {"folder": folder, "resume": folder is not None, **checked(own, baseline)}
+        args = baseline.Args(agents=self.agents, seed=seed, **kept)  # type: ignore[arg-type]
+        args.env_kwargs = {**protocol.env_kwargs, **baseline.SMALL}
+        args.plays = config.access_points, config.users
+        steps = args.num_envs * config.episode_length
+        args.episodes = min(max(protocol.training_steps // steps, 1), args.episodes)
+        policy: Any = baseline.train(args, progress)
+        points = [(point["at"], point["objective"]) for point in policy.curve]
+        policy.learning_curve = curve("objective, validation networks of 40 users", points, policy.training_steps)
+        return told(policy, own, folder)
 
 
 def proximal(choices: dict[str, Any], **settings: Any) -> Train:

@@ -51,7 +51,7 @@ def check(results: Path, progress: bool = True, beside: Sequence[Path] = (), all
         try:
             result = read_result(path)
             found = _again(result, path, _trusted(shown.parts[0]), allowed)
-            count.append((found.right, found.same_bits, result.protocol.num_scenarios))
+            count.append((found.right, found.same_bits, result.protocol.networks))
         except Exception as error:  # a stranger's file ends nothing
             kind = "" if isinstance(error, (ValueError, TypeError, OSError)) else f"{type(error).__name__}: "
             found = Comparison(findings=(kind + str(error).replace(str(path), path.name),))

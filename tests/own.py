@@ -105,3 +105,12 @@ class Rota(Activity):
 def strongest(gains, pilots, config):
     """Each user's three best access points."""
     return gains >= np.sort(gains, axis=0)[-3]
+
+
+class Coin:
+    """A path loss: behind a house or not, and houses are 30 m wide."""
+
+    decorrelation = 30.0
+
+    def __call__(self, links, config):
+        return np.where(links.chance < 0.25, -60.0, -100.0) - 0.0 * links.distance

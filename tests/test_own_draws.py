@@ -43,6 +43,25 @@ def test_reports_bring_own_draws_near_the_optimum_of_the_channels_that_nobody_sa
     assert (np.diff(regret) < 1e-3).all()
 
 
+def test_where_rates_are_all_but_ergodic_statistics_are_worth_more():
+    """Own draws that heed no report, in the networks of `default` with 40 and with 400 realisations."""
+    share = {}
+    for preset in ("default", "ergodic"):
+        env = gym.make_vec(ID, 8, preset=preset, activity="static", action_type="continuous", episode_length=2)
+        rewards, best = episode(OwnDraws(200, 8, heeds_reports=False), env)
+        share[preset] = (rewards / best).mean()
+        assert (rewards <= best * (1 + 1e-9)).all()
+    assert share["ergodic"] > 0.94 > share["default"] + 0.03
+
+
+def test_late_and_rounded_reports_of_walkers_are_better_heeded_by_half():
+    """Undamped prices earn less than full power there: they chase what no longer is."""
+    walking = Protocol(env_id=ID, env_kwargs={"preset": "mobile"}, num_scenarios=12, first_scenario=900_000)
+    policies = (RateFeedbackWithMemory(3), RateFeedbackWithMemory(3, exponent=0.5))
+    undamped, damped = (evaluate(policy, walking).metrics["objective"].mean() for policy in policies)
+    assert damped > 1.15 * undamped
+
+
 def test_more_draws_and_memory_earn_more():
     """The order of shares on validation networks; figures stand in the docs."""
     policies = (RateFeedback(3), RateFeedbackWithMemory(3), OwnDraws(8, 3), OwnDraws(40, 3))

@@ -144,3 +144,11 @@ def test_bids_of_all_kinds_that_are_allowed_earn_the_same(kind):
         np.testing.assert_array_equal(
             result.metrics["against greedy"], (expected.reward[:, 0] + other.reward[:, 1]) / 2
         )
+
+
+def test_a_learner_is_not_run_where_a_protocol_leaves_not_open_what_it_needs():
+    from benchmarks.algorithms import of_protocol
+    from benchmarks.cells import load_protocol
+
+    small, large = (of_protocol(load_protocol(f"cell-free-{name}")[1]) for name in ("standard", "large"))
+    assert large.keys() - small.keys() == {"clusters", "users"}

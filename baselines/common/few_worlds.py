@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,10 +73,43 @@ def _dense(x: Float32, matrix: Float32, offset: Float32, out: Float32) -> None:
     _add(x, matrix, out)
 
 
+TANH_ABOVE: tuple[Any, ...] = tuple(
+    map(
+        np.float32,
+        (
+            4.89352455891786e-03,
+            6.37261928875436e-04,
+            1.48572235717979e-05,
+            5.12229709037114e-08,
+            -8.60467152213735e-11,
+            2.00018790482477e-13,
+            -2.76076847742355e-16,
+        ),
+    )
+)
+TANH_BELOW: tuple[Any, ...] = tuple(
+    map(np.float32, (4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06))
+)
+"""Coefficients of x, x^3, ... over those of 1, x^2, ...: the hyperbolic tangent in single precision, as in Eigen.
+Exponentials would be most of the time: they are computed one by one, this by lanes."""
+FLAT = np.float32(7.9)
+"""The tangent is 1 from here on."""
+
+
 @kernel
 def _silu(x: Float32) -> None:
+    """In place, x / (1 + exp(-x)) = x (1 + tanh(x / 2)) / 2."""
+    a1, a3, a5, a7, a9, a11, a13 = TANH_ABOVE
+    b0, b2, b4, b6 = TANH_BELOW
+    half = np.float32(0.5)
     for f in range(len(x)):
-        x[f] /= np.float32(1.0) + math.exp(-x[f])
+        t = half * x[f]
+        t = FLAT if t > FLAT else t
+        t = -FLAT if t < -FLAT else t
+        s = t * t
+        above = t * (a1 + s * (a3 + s * (a5 + s * (a7 + s * (a9 + s * (a11 + s * a13))))))
+        below = b0 + s * (b2 + s * (b4 + s * b6))
+        x[f] = half * x[f] * (np.float32(1.0) + above / below)
 
 
 @kernel

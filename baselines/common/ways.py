@@ -129,11 +129,12 @@ class Ascent:
 class ByGradient:
     """Climbs the rates themselves, which the environment's physics differentiates."""
 
-    def __init__(self, task: Task, env: Any, ascent: Ascent) -> None:
-        self._task, self._env, self._ascent = task, env, ascent
+    def __init__(self, task: Task, ascent: Ascent) -> None:
+        self._task, self._ascent = task, ascent
 
-    def begin(self) -> None:
-        """Every reset is like any other."""
+    def begin(self, env: Any) -> None:
+        """An episode begins in this environment."""
+        self._env = env
 
     def play(self, seen: Situation, worlds: Int, shares: Float32, position: float) -> Float32:
         """Logarithms of what is sent in W of E worlds, where `shares` (E, K) else would be; learns before."""
@@ -209,7 +210,7 @@ class ModelFree:
         self._sizes, self._updates = np.zeros(worlds), 0
         self._played: tuple[Situation, Int, Float32] | None = None
 
-    def begin(self) -> None:
+    def begin(self, env: Any) -> None:
         """Draw how much each world explores in the episode to come."""
         size, explores = self._streams.uniform(2, len(self._sizes))[0]
         self._sizes = self._args.noise * size * (explores < self._args.exploring)
@@ -272,19 +273,17 @@ def tensors(seen: Situation) -> Tensors:
     return Tensors(*map(torch.from_numpy, seen))
 
 
-def way_of(args: Any, task: Task, env: Any, shapes: Mapping[str, tuple[int, ...]]) -> ByGradient | ModelFree:
+def way_of(args: Any, task: Task, shapes: Mapping[str, tuple[int, ...]]) -> ByGradient | ModelFree:
     """The way that the arguments ask for.
 
     Parameters
     ----------
-    args : WayArgs, with `seed`, `layers`, `learning_rate` and `longest`
+    args : WayArgs, with `num_envs`, `seed`, `layers`, `learning_rate` and `longest`
     task : Task
-    env : vector environment
-        That is trained in.
     shapes : mapping
         Of "nodes" and "edges" in one situation.
     """
     if args.train == "model-free":
-        return ModelFree(args, task, env.num_envs, shapes)
+        return ModelFree(args, task, args.num_envs, shapes)
     way = ByGradient if args.train == "gradient" else ByRegression
-    return way(task, env, Ascent(task.network, args.learning_rate, args.longest))
+    return way(task, Ascent(task.network, args.learning_rate, args.longest))

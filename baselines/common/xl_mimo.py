@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -80,22 +80,28 @@ class Validation:
     STEPS = 10
     """Steps of an episode: through a fuzzy layer the first ones differ, without one all are alike."""
 
-    def __init__(self, args: RunArgs) -> None:
+    def __init__(self, args: RunArgs, sizes: Sequence[Mapping[str, Any]] = ({},)) -> None:
         kwargs = {**without_scale(args.env_kwargs), "episode_length": self.STEPS}
-        assert VALIDATION + args.validation_networks <= HELD_OUT
-        self._env: Any = Networks(
-            env_id=ENV_ID, env_kwargs=kwargs, num_scenarios=args.validation_networks, first_scenario=VALIDATION
-        ).make()
+        networks = Networks(
+            env_id=ENV_ID,
+            env_kwargs=kwargs,
+            families={str(i): own for i, own in enumerate(sizes)},
+            num_scenarios=args.validation_networks,
+            first_scenario=VALIDATION,
+        )
+        assert VALIDATION + networks.networks <= HELD_OUT
+        self._envs: list[Any] = [part.make() for part in networks.parts().values()]
 
     def __call__(self, policy: Trained) -> dict[str, float]:
         """The mean sum SE in bit/s/Hz, and the mean power as a share of the maximum."""
-        observations, infos = self._env.reset()
-        policy.begin(self._env)
-        earned, shares = 0.0, 0.0
-        for _ in range(self.STEPS):
-            actions = policy.act(observations, infos)
-            observations, rewards, _, _, infos = self._env.step(actions)
-            earned, shares = earned + float(rewards.mean()) / self.STEPS, shares + float(actions.mean()) / self.STEPS
+        earned, shares, count = 0.0, 0.0, len(self._envs) * self.STEPS
+        for env in self._envs:
+            observations, infos = env.reset()
+            policy.begin(env)
+            for _ in range(self.STEPS):
+                actions = policy.act(observations, infos)
+                observations, rewards, _, _, infos = env.step(actions)
+                earned, shares = earned + float(rewards.mean()) / count, shares + float(actions.mean()) / count
         return {"sum_se": earned, "power": shares}
 
 

@@ -17,7 +17,7 @@ from tyro.conf import UseAppendAction
 
 from benchmarks.boards import Board, folders_of, read_boards
 from benchmarks.cells import RESULTS
-from benchmarks.leaderboard import KINDS, LEGEND, WORDS, cells, remarks
+from benchmarks.leaderboard import FAMILIES, KINDS, LEGEND, WORDS, by_family, cells, judged_on, remarks
 from benchmarks.report.networks import Networks, networks_of
 from benchmarks.report.plots import SYMBOLS, Style, distributions, plots_of, styles
 
@@ -73,7 +73,14 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"kinds": KINDS, "legend": LEGEND, "words": WORDS, "symbols": SYMBOLS}
+    environment.globals |= {
+        "kinds": KINDS,
+        "legend": LEGEND,
+        "words": WORDS,
+        "symbols": SYMBOLS,
+        "judged_on": judged_on,
+        "families": FAMILIES,
+    }
     environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "allow_nan": False, "separators": (",", ":")}
     look = styles(found)
     return environment.get_template("page.html").render(
@@ -110,6 +117,7 @@ def _section(board: Board, look: dict[str, Style], networks: Networks) -> dict[s
     return {
         "board": board,
         "rows": rows,
+        "families": by_family(board),
         "plots": [*plots_of(board, lines, look), *distributions(board, look, networks)],
         "networks": networks,
         "remarks": remarks(board),

@@ -51,6 +51,7 @@ class Networks:
 def networks_of(board: Board, folders: Sequence[Path], allowed: Collection[str] = ()) -> Networks:
     """Play the first networks of a board again, row for row, with the actions of each row's first training seed.
 
+    Of families those of the first one.
     Code that a result names is run only if our protocol of that name names it too, or its module is allowed.
     """
     if not folders or board.protocol.env_id not in IDS or not board.rows:
@@ -58,8 +59,8 @@ def networks_of(board: Board, folders: Sequence[Path], allowed: Collection[str] 
     system, trusted = system_of(board.protocol.env_id), _trusted(board.name)
     served, unit, picture, shows, count = dict[str, Float](), "", "", "", 0
     for row in board.rows:
-        result = row.results[0]
-        actions = _actions(board, row, folders)
+        family, result = next(iter(row.results[0].parts().items()))
+        actions = _actions(board, row, folders, family or "actions")
         if code_named_by(result, trusted, allowed):
             continue
         if row is board.reference and not picture:  # of contests, whose seats are many, the start is all that is shown
@@ -91,13 +92,13 @@ def _trusted(name: str) -> Protocol | None:
         return None
 
 
-def _actions(board: Board, row: Row, folders: Sequence[Path]) -> Array | None:
+def _actions(board: Board, row: Row, folders: Sequence[Path], trace: str) -> Array | None:
     """What it did in the first networks, (T, n, ...)."""
     for folder in folders:
         path = folder / board.name / row.algorithm / f"{row.results[0].seed}.json"
         if path.exists():
             try:
-                actions = read_traces(path).get("actions")
+                actions = read_traces(path).get(trace)
             except ValueError:
                 return None
             fits = actions is not None and actions.ndim > 1 and actions.shape[1] > 0

@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from benchmarks.boards import Board
+from benchmarks.leaderboard import middle_of
 from benchmarks.report.curves import learning_curve, merged_curves
 from benchmarks.report.networks import POINTS, Networks
 from cfenvs.arrays import Array, Float
@@ -267,7 +268,9 @@ def _against_time(board: Board, details: Sequence[str]) -> Plot:
         "Score against decision time",
         "Time of one decision in one network, all networks deciding together, as in the table. Markers by information "
         "class; 95 % intervals of the score." + (f" Not timed: {untimed}." if untimed else ""),
-        _figure(traces, {"title": "decision time, µs", "type": "log"}, {"title": "score (IQM)"}),
+        _figure(
+            traces, {"title": "decision time, µs", "type": "log"}, {"title": f"score ({middle_of(board.protocol)})"}
+        ),
         tuple(dict.fromkeys(row.information if row.information in SYMBOLS else "another" for row in board.rows)),
     )
 

@@ -10,7 +10,19 @@ import gymnasium as gym
 import numpy as np
 
 from benchmarks import numpy_twin
-from benchmarks.learners import MODEL_FREE, SILENT, SPOTS, Train, graph, on_the_spot, proximal
+from benchmarks.learners import (
+    DRAWS,
+    MIXED,
+    MODEL_FREE,
+    REGRESSION,
+    SILENT,
+    SPOTS,
+    Clusters,
+    Train,
+    graph,
+    on_the_spot,
+    proximal,
+)
 from benchmarks.timing import Row, Timed, Workload, ratio
 from benchmarks.workloads import NEW, frames, new_networks, parallel, parallel_vec, resets, row, scalar, vector
 from cfenvs.cell_free.env import SYSTEM
@@ -19,7 +31,11 @@ ID = SYSTEM.name
 LEARNERS: dict[str, Train] = {
     "ppo": proximal(SILENT),  # defaults of `baselines.ppo`; what else was tried: docs/leaderboard.rst
     "graph": graph("graph_feedback", "episodes", "objective"),
+    "graph-draws": graph("graph_feedback", "episodes", "objective", MIXED, **DRAWS),
+    "graph-regression": graph("graph_feedback", "episodes", "objective", **REGRESSION),
     "graph-model-free": graph("graph_feedback", "episodes", "objective", **MODEL_FREE),
+    "clusters": Clusters("clusters"),
+    "users": Clusters("users"),
     **{name: on_the_spot(spot) for name, spot in SPOTS.items()},
 }
 

@@ -10,10 +10,10 @@ import gymnasium as gym
 import numpy as np
 
 from benchmarks import numpy_twin
-from benchmarks.learners import POWERS, Train, actor_critic, graph, proximal
+from benchmarks.learners import POWERS, XL_MIXED, XL_REGRESSION, Train, actor_critic, graph, proximal
 from benchmarks.timing import Row, Timed, Workload, ratio
 from benchmarks.workloads import NEW, frames, new_networks, resets, row, scalar, vector
-from cfenvs.radio.fading import matrix_root
+from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.plane_wave import array_correlation
 from cfenvs.xl_mimo.env import SYSTEM
 from cfenvs.xl_mimo.presets import configure_xl_mimo
@@ -25,7 +25,8 @@ LEARNERS: dict[str, Train] = {
     "fl-ctce": actor_critic("fl_ctce", sharp=True),
     "fl-ctde": actor_critic("fl_ctde", sharp=True),
     "matd3": actor_critic("matd3"),
-    "graph": graph("graph_policy", "rounds", "sum_se", rounds=3125),
+    "graph": graph("graph_policy", "rounds", "sum_se", XL_MIXED, rounds=3125),
+    "graph-regression": graph("graph_policy", "rounds", "sum_se", **XL_REGRESSION),
     "graph-model-free": graph("graph_policy", "rounds", "sum_se", rounds=1200, train="model-free"),
     "own-gains": graph("graph_policy", "rounds", "sum_se", rounds=3125, own_gains=True),
 }

@@ -11,6 +11,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.activity import ACTIVITIES
+from cfenvs.cell_free.agents import Agents, round_half_up
 from cfenvs.cell_free.clusters import CLUSTERINGS
 from cfenvs.cell_free.pilots import ASSIGNMENTS, Assignment
 from cfenvs.cell_free.receivers import RECEIVER
@@ -28,6 +29,7 @@ from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import linear_levels, require_levels
 from cfenvs.power.pieces import check_observation
+from cfenvs.power.propagation import standard
 from cfenvs.radio.path_loss import noise_power_dbm
 
 MAX_JOINT_ACTIONS = 100_000
@@ -85,7 +87,7 @@ class Network(power.Network):
         """Shapes of the parts that `network` may give."""
         L, K, N = self.access_points, self.users, self.antennas
         of_arrays = {"orientation": (L,), "correlation": (L, K, N, N)}
-        return {"access_points": (L, 2), "users": (K, 2), "gain_db": (L, K), **of_arrays}
+        return {"access_points": (L, 2), "users": (K, 2), "gain_db": (L, K), **of_arrays, "rician_db": (L, K)}
 
     @property
     def refused_parts(self) -> dict[str, str]:
@@ -106,14 +108,27 @@ class Propagation(power.Propagation):
     angular_std_deg : float or (float, float)
         Standard deviation of azimuth and elevation in local scattering, one for both or one of each, in degrees;
         matters with several antennas.
+    rician_db : None, float or "3gpp" or "given"
+        Power of each link's line of sight over that of all else, in dB; its phase is unknown (`cfenvs.radio.rician`).
+        None is Rayleigh fading. A number is that of all links; "3gpp" draws those of links with a line of sight as
+        TR 38.901 has them, and needs such a path loss; "given" takes the part "rician_db" (L, K) of `network`, -inf
+        without a line of sight. Large-scale gains stay as they are, so that what is in sight fluctuates less.
     """
 
     bandwidth: float = 20e6
     noise_figure_db: float = 7.0
     angular_std_deg: float | Sequence[float] = 15.0
+    rician_db: float | str | None = None
 
     def check(self) -> None:
         require_positive(self, "bandwidth")
+        given: Any = self.rician_db
+        require(
+            given in (None, "3gpp", "given") or (is_number(given) and abs(given) <= 100.0),
+            "rician_db",
+            self.rician_db,
+            'must be None, a number of dB from -100 to 100, "3gpp" or "given"',
+        )
         require_number(self, noise_figure_db=(-100, 100))
         given = self.angular_std_deg
         pair = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) and len(given) == 2
@@ -126,6 +141,22 @@ class Propagation(power.Propagation):
         )
         if pair:
             object.__setattr__(self, "angular_std_deg", tuple(float(spread) for spread in spreads))
+
+    def check_together(self) -> None:
+        super().check_together()
+        require(
+            self.rician_db != "3gpp" or standard(self.large_scale.path_loss) is not None,
+            "rician_db",
+            self.rician_db,
+            f"goes with path losses of TR 38.901 only, path_loss={self.path_loss!r} knows no line of sight",
+        )
+
+    @property
+    def refused_parts(self) -> dict[str, str]:
+        """Rician factors, where nobody asks for them."""
+        if self.rician_db == "given":
+            return super().refused_parts
+        return {**super().refused_parts, "rician_db": f'goes with rician_db="given", not {self.rician_db!r}'}
 
     @property
     def angular_stds(self) -> tuple[float, float]:
@@ -148,7 +179,11 @@ class Pilots(Choices, power.Coherence):
     ----------
     pilot_length : int
         tau_p, also the number of orthogonal pilots, in samples.
-        With fewer pilots than users, some share theirs. Pilots are sent with `max_power`.
+        With fewer pilots than users, some share theirs.
+    pilot_power : {"full", "data"}
+        Whether pilots are sent with `max_power`, or with the power of the user's data, so that an action changes the
+        estimates too: for "mr" with single antennas and without clusters. A quiet user then also contaminates less,
+        and is heard with the square of its power. No optimum is proven there: what is told is the best found.
     pilot_assignment : {"least-contaminated", "greedy", "random", "in-turn"}, or callable
         `cfenvs.radio.pilots`. Or your own, a function (gains, config, rng) or its `"module:Name"`. Given gains count as
         drawn ones do.
@@ -161,12 +196,13 @@ class Pilots(Choices, power.Coherence):
     pilot_length: int = 5
     pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     pilots_from: str = "all"
+    pilot_power: str = "full"
 
     choices: ClassVar = {"pilot_assignment": ASSIGNMENTS}
 
     def check(self) -> None:
         self.require_pilots(self.pilot_length)
-        require_choice(self, pilots_from=("all", "active"))
+        require_choice(self, pilots_from=("all", "active"), pilot_power=("full", "data"))
 
     @cached_property
     def assignment(self) -> Assignment:
@@ -202,7 +238,8 @@ class Reception(Choices):
     realizations : int
         R. The average over R = 40 is this environment's utility and its optimum is exact for it, but it is not the
         ergodic rate: powers optimal for one set of 40 score 0.85 (`default`) and 0.88 (`small`) on another set of the
-        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400.
+        same network, means over 20 networks (R = 200: 0.94). Judge policies that see no rates at R >= 400, as the
+        preset `ergodic` does.
     statistics_realizations : int
         Channel realisations for the statistics of "l-mmse", "lp-mmse" and `combiners="full-power"`. Rates
         of "p-mmse" from 100 are within 1.4 % of those from 1500 on average (50 users, 200 access points, 4 networks),
@@ -245,7 +282,7 @@ class Reception(Choices):
 
 @dataclass(frozen=True, kw_only=True)
 class Control(power.Control, Network):
-    """Who chooses among which powers, what it sees, and what it earns.
+    """Among which powers is chosen, what is seen, and what is paid for.
 
     Parameters
     ----------
@@ -265,14 +302,6 @@ class Control(power.Control, Network):
         Of "energy-efficiency", in mW: what each access point adds to `circuit_power`.
     violation_penalty : float
         Subtracted from the central reward for every inactive user with power, in bit/s/Hz.
-    neighborhood : None, int or float
-        Whose rates an agent sees beside its own: that many nearest other users, or that share (a float) of the K - 1
-        others, rounded half up; None is all.
-    reward_scope : {"global", "neighborhood"}
-        Of many agents: the objective over all active users, or over itself and its active neighbours (0 while
-        inactive).
-    identity : bool
-        Whether an agent's observation ends with a one-hot code of its index.
     """
 
     levels: Sequence[float] = None  # type: ignore[assignment]  # a tuple once it is checked
@@ -281,18 +310,11 @@ class Control(power.Control, Network):
     observation: str | Sequence[str] = "rates"
     access_point_power: float = 0.0
     violation_penalty: float = 0.1
-    neighborhood: float | None = None
-    reward_scope: str = "global"
-    identity: bool = False
 
     def check(self) -> None:
         require_number(self, violation_penalty=(0, np.inf), access_point_power=(0, np.inf))
-        require_choice(
-            self,
-            action_type=("discrete", "joint", "continuous"),
-            reward_scope=("global", "neighborhood"),
-        )
-        require_switch(self, "include_zero", "identity")
+        require_choice(self, action_type=("discrete", "joint", "continuous"))
+        require_switch(self, "include_zero")
         check_observation(self, ("rates", "gains", "pilots", "powers", "age", "active"))
         if self.levels is None:
             object.__setattr__(self, "levels", linear_levels(5, self.max_power))
@@ -305,31 +327,11 @@ class Control(power.Control, Network):
                 self.action_type,
                 f"would have {count:,} actions, more than {MAX_JOINT_ACTIONS:,}: use 'discrete', one level per user",
             )
-        hood, others = self.neighborhood, self.users - 1
-        if hood is not None:
-            whole = isinstance(hood, (int, np.integer)) and not isinstance(hood, bool)
-            share = isinstance(hood, (float, np.floating))
-            require(
-                (whole and 0 <= hood <= others) or (share and 0 <= hood <= 1),
-                "neighborhood",
-                hood,
-                f"must be None, a count from 0 to {others}, or a share of the others from 0.0 to 1.0",
-            )
 
     @property
     def action_levels(self) -> tuple[float, ...]:
         """Powers in mW by action index."""
         return tuple(level for level in self.levels if level > 0 or self.include_zero)
-
-    @property
-    def num_neighbors(self) -> int:
-        """How many other users' rates an agent sees."""
-        others = self.users - 1
-        if self.neighborhood is None:
-            return others
-        if isinstance(self.neighborhood, (int, np.integer)):
-            return int(self.neighborhood)
-        return round_half_up(self.neighborhood * others)
 
     @property
     def fixed_power(self) -> float:
@@ -406,13 +408,20 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
             require_count(self, pilot_period=1)
         still = f"with mobility={self.mobility!r}, as nobody walks"
         require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
+        require(
+            not self.wandering or is_number(self.rician_db) or self.rician_db is None,
+            "rician_db",
+            self.rician_db,
+            f"must be a number with mobility={self.mobility!r}: what becomes of it along a walk is not modelled; on a "
+            "map it is looked up",
+        )
         require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
 
 
 @paged
 @dataclass(frozen=True, kw_only=True)
 class CellFreeConfig(
-    power.Episodes, power.Reporting, Mobility, ActiveUsers, Control, Reception, Pilots, Propagation, Network
+    power.Episodes, power.Reporting, Mobility, ActiveUsers, Agents, Control, Reception, Pilots, Propagation, Network
 ):
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
 
@@ -420,8 +429,3 @@ class CellFreeConfig(
     def outage_rate(self) -> float | None:
         """With CQI steps and no target a user is out whose SINR supports none of them: its rate is zero."""
         return SUPPORTED if self.target_rate is None and self.utility == "cqi" else self.target_rate
-
-
-def round_half_up(value: float) -> int:
-    """Round to the nearest integer, halves upwards; 1e-9 absorbs the error of products such as 0.35 * 10."""
-    return int(np.floor(value + 0.5 + 1e-9))

@@ -6,6 +6,7 @@ from typing import Any
 
 from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
+from cfenvs.cell_free.cluster_views import ClustersView
 from cfenvs.cell_free.clusters import CLUSTERS
 from cfenvs.cell_free.facts import facts
 from cfenvs.cell_free.pilots import PILOT_ASSIGNMENT
@@ -34,13 +35,17 @@ def _served(simulator: CellFreeSimulator) -> tuple[str, Float]:
     return "rate of an active user, Mbit/s", mbps * simulator.rates[simulator.acted_active]
 
 
+def _agents(simulator: CellFreeSimulator) -> UsersView | ClustersView:
+    return UsersView(simulator) if simulator.cells is None else ClustersView(simulator)
+
+
 SYSTEM = System(
     name="CellFreeUplinkPower-v0",
     agent="user",
     configure=configure_cell_free,
     simulator=CellFreeSimulator,
     central=CentralView,
-    agents=UsersView,
+    agents=_agents,
     renderer=_make_renderer,
     presets=PRESETS,
     metrics={"reward": "mean", "objective": "mean", "violations": "mean", "outage": "mean"},
@@ -83,8 +88,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     past rates.
 
     With `mobility="random-waypoint"` users walk, `speed` m/s times `step_duration` s in a step, and gains, shadowing,
-    estimates and every `pilot_period` steps pilots follow. Options of reports say how late and how coarsely a network
-    is told its rates; what is earned stays the same.
+    estimates and every `pilot_period` steps pilots follow; with "map" they walk through a mapped town. Options of
+    reports say how late and how coarsely a network is told its rates; what is earned stays the same.
 
     Action Space
     ------------
@@ -96,6 +101,9 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
                                                            refused above 100 000
     "continuous"           `Box(0, 1, (K,))`               share of `max_power` of each user
     =====================  ==============================  ==========================================================
+
+    Where there are many agents, each user sets its own level or share; with `agents="clusters"` each cluster of access
+    points has S slots, `MultiDiscrete([n] * S)` or `Box(0, 1, (S,))`, with the users that it holds.
 
     With `include_zero=False` level 0 is left out and inactive users are silent. An action of another shape, type or
     range raises `InvalidAction` and changes nothing.
@@ -127,6 +135,22 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     observation above. `cfenvs.cell_free.views.central_layout(config)` and `users_layout(config)` say where each piece
     is.
 
+    With `agents="clusters"` access points are split into `cells`, a grid of C clusters or as given, and the agent of a
+    cluster holds the users whose master access point is its own (`cfenvs.cell_free.cells`): in as many `slots` as are
+    said, where those whom a full cluster hears least go to the one that hears them next best. It sees the pieces of its
+    users slot by slot, and what its J nearest clusters share of theirs; which slots hold a user comes last, as "held".
+    `cfenvs.cell_free.cluster_views` has the table. `infos[agent]` say which `users` stand in its slots (-1: nobody),
+    who of them is `active` and what each may do (`action_mask`), their `rates` and `powers`, and of a user who walked
+    over from which cluster it `came_from` (-1: none).
+
+    >>> from cfenvs.cell_free import parallel_env
+    >>> env = parallel_env(agents="clusters", cells=4, slots=5, neighborhood=2)
+    >>> observations, infos = env.reset(seed=0)
+    >>> observations["cluster_0"].shape, env.action_space("cluster_0")
+    ((30,), MultiDiscrete([5 5 5 5 5]))
+    >>> {agent: info["users"].tolist() for agent, info in infos.items() if agent != "cluster_2"}
+    {'cluster_0': [1, -1, -1, -1, -1], 'cluster_1': [0, 5, 6, 7, -1], 'cluster_3': [2, 3, 4, 8, -1]}
+
     Rewards
     -------
     min over active k of u_k, minus `violation_penalty` for each inactive user that transmits (and interferes). Other
@@ -135,7 +159,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     `target_rate`), "weighted-sum" (with `user_weights`), weighted sums of these ({"min": 1.0, "sum": 0.1}), or your
     own (`cfenvs.power.objectives`). What is proven of the minimum is the best found for the others. Agents get the
     objective without penalty, over all active users (`reward_scope="global"`) or over themselves and their active
-    neighbours ("neighborhood").
+    neighbours ("neighborhood"); a cluster over its users and those of its neighbours.
 
     A power of 0 for one active user makes the reward 0: of random joint actions over 5 levels with 10 active users,
     89 % earn nothing.
@@ -171,6 +195,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     ================  =====  ====  ====  ======  ==========  =====================================================
     "default"         25     1     10    5       mmse        sizes ours, propagation of the book
     "mobile"          25     1     10    5       mmse        the same, and users walk, and reports are late and rounded
+    "ergodic"         25     1     10    5       mmse        "default" over 400 realisations, not 40
     "small"           16     1     5     3       mmse        the same, small enough to enumerate all joint actions
     "book-100x4"      100    4     40    10      mmse        Demir et al. 2021, running example
     "book-400x1"      400    1     40    10      mmse        Demir et al. 2021, Figure 5.4 (a)
@@ -194,8 +219,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     >>> observations.shape, rewards.shape, infos["rates"].shape
     ((3, 30), (3,), (3, 10))
 
-    One world takes 0.2 MB with "default", 0.5 MB with "mobile", 0.1 MB with "small", 12 MB with "book-100x4", 11 MB
-    with "book-400x1" and 0.2 MB with "ngo".
+    One world takes 0.2 MB with "default", 0.5 MB with "mobile", 1.6 MB with "ergodic", 0.1 MB with "small", 12 MB with
+    "book-100x4", 11 MB with "book-400x1" and 0.2 MB with "ngo".
 
     Reference values
     ----------------
@@ -208,6 +233,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     ================  ==========  =============  ==========================  ========================
     "default"         0.229       1.949          2.221                       2.370
     "mobile"          0.223       1.953          2.232                       2.376
+    "ergodic"         0.223       1.981          2.256                       2.399
     "small"           0.579       1.843          1.972                       2.029
     "ngo"             0.000       0.044          0.502                       0.535
     "book-100x4"      0.000       4.925          5.648                       5.942
@@ -234,11 +260,13 @@ def warmup() -> None:
     """Run every kernel once."""
     variants: tuple[dict[str, Any], ...] = (
         {"receiver": "mr", "objective": "sum"},
+        {"receiver": "mr", "pilot_power": "data"},
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
         {"receiver": "p-mmse"},
         {"receiver": "p-mmse", "combiners": "full-power"},
         {"mobility": "random-waypoint", "report_bits": 4},
+        {"receiver": "mr", "agents": "clusters"},
     )
     for variant in variants:
         vector = CellFreeUplinkPowerVectorEnv(2, users=2, access_points=1, **variant)

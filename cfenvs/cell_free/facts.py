@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from cfenvs.cell_free.cells import grid_of
+from cfenvs.cell_free.cluster_views import clusters_layout
 from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import central_layout, users_layout
@@ -25,10 +27,11 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
     reward = of_power.reward_facts(c, view, f"bit/s/Hz; 1 is {mbps:g} Mbit/s in the bandwidth of {mbps:g} MHz")
     if not isinstance(view, AgentsView):
         reward["penalty"] = f"{c.violation_penalty:g} for each inactive user that sends"
+    elif simulator.cells is not None and c.reward_scope == "neighborhood":
+        reward["each_agent_earns"] = "the objective over the active users of itself and its neighbours"
     return {
         "network": {
-            "side_m": c.side,
-            "area": "square, wraps around" if c.wraparound else "square, with edges",
+            **of_power.area_facts(c),
             "access_points": c.access_points,
             "antennas_of_each": c.antennas,
             "placement": of_power.positions(simulator, "access_points", c.placement),
@@ -49,6 +52,7 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "length": c.pilot_length,
             **_sharing(None if scenario is None else scenario.pilots),
             "assignment": called(c.pilot_assignment),
+            "power": "that of the data" if c.pilot_power == "data" else f"{c.max_power:g} mW",
             "share_left_for_data": simulator.prelog,
         },
         "receiver": {
@@ -60,10 +64,27 @@ def facts(simulator: CellFreeSimulator, view: View[Any], world: int) -> dict[str
             "activity": called(c.activity),
             "active_now": LATER if scenario is None else np.flatnonzero(simulator.active[world]),
         },
+        **(_clusters(simulator, world) if isinstance(view, AgentsView) and simulator.cells is not None else {}),
         "observation": _observed(simulator, view),
         "action": of_power.action_facts(c),
         "reward": reward,
         "optimum": of_power.optimum_facts(simulator, world),
+    }
+
+
+def _clusters(simulator: CellFreeSimulator, world: int) -> dict[str, dict[str, Any]]:
+    """What agents that are clusters of access points hold, and how far they see."""
+    c, cells, begun = simulator.config, simulator.cells, simulator.scenarios[world] is not None
+    assert cells is not None
+    made = "a grid of {} x {} cells".format(*grid_of(c.num_cells)) if isinstance(c.cells, int) else "as given"
+    counts = np.bincount(cells.of_access_points[world], minlength=c.num_cells)
+    held = [users[users >= 0].tolist() for users in cells.users[world]]
+    return {
+        "clusters": {
+            "made": f"{made}, {c.num_slots} slots in each, which sees {c.num_neighbors} others",
+            "access_points_of_each": counts if begun else LATER,
+            "users_of_each": held if begun else LATER,
+        }
     }
 
 
@@ -94,6 +115,19 @@ def _observed(simulator: CellFreeSimulator, view: View[Any]) -> dict[str, str]:
     """The pieces of an observation, in order."""
     config = simulator.config
     rates = f"as last reported / ({RATE_SCALE:g} bit/s/Hz), at most {RATE_CLIP:g}"
+    if isinstance(view, AgentsView) and simulator.cells is not None:
+        near = "own slots, then those of its neighbours"
+        words = {
+            "rates": f"{near}, over {RATE_SCALE:g} bit/s/Hz",
+            "gains": "own slots everywhere, at itself and at its neighbours, in 20 dB",
+            "pilots": "which of the slots that are seen share the pilot of each own one",
+            "powers": "own slots, shares of max_power in the last step",
+            "age": f"{near}, in 10 steps",
+            "active": near,
+            "held": f"which slots hold a user, {near}",
+            "identity": "own index, one-hot",
+        }
+        return of_power.pieces(clusters_layout(config), words)
     if isinstance(view, AgentsView):
         near = "own, then those of its neighbours"
         words = {

@@ -42,8 +42,10 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
         return objective(rates, np.broadcast_to(active, powers.shape), powers)
 
     if type(objective) is MinimumRate:
-        discrete = max_min_discrete(rates, config.levels, config.users, active)
         continuous = receiver.max_min(world, active)
+        standard = receiver.max_min_is_exact and config.utility == "shannon"  # steps of CQI jump
+        near = continuous.p if standard else None
+        discrete = max_min_discrete(rates, config.levels, config.users, active, near)
         if receiver.max_min_is_exact:
             if config.utility == "cqi":  # the same powers, whose value and bound CQI steps round down
                 bound = float(cqi_of_rate(continuous.value * (1.0 + continuous.gap))) * scale

@@ -13,7 +13,8 @@ from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
-from cfenvs.radio import geometry
+from cfenvs.power.propagation import standard
+from cfenvs.radio import geometry, rician
 from cfenvs.radio.correlation import local_scattering
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Scenario:
     side, period : float
         Of the square, and after how much positions repeat, in metres.
     scattering : (L, K, N, N) array, or None for single antennas
-        Spatial correlation R of the channels where it is more than `gains`.
+        Spatial correlation R of the channels, lines of sight included, where it is more than `gains`.
+    sight : (L, K, N) array, or None where fading is Rayleigh
+        Lines of sight h_los, whose phases are unknown (`cfenvs.radio.rician`).
     serving : (L, K) bool array, or None where every access point serves every user
         D: which access points serve whom.
     orientation : (L,) array, or None for single antennas
@@ -47,6 +50,9 @@ class Scenario:
         Where users walk, in dB, also of links that have none.
     still_db : (L, 1) array or None
         The part of it that stays while users walk.
+    fields, user_height : arrays or None
+        Where users walk among lines of sight, as of `cfenvs.power.propagation.LargeScale.fields`, (F, L, K), and
+        heights above the ground in metres, where they are given, (K,).
     """
 
     access_points: Float
@@ -61,6 +67,9 @@ class Scenario:
     orientation: Float | None = None
     shadowing_db: Float | None = None
     still_db: Float | None = None
+    fields: Float | None = None
+    user_height: Float | None = None
+    sight: Complex | None = None
 
     @property
     def correlation(self) -> Complex:
@@ -96,6 +105,7 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     users = on_the_ground(given, "users", somewhere)
     heights, height = heights_above_users(given, "access_points", config.height, links)
     between = geometry.link_geometry(access_points, users, config.period, height, heights_of_users(given, config.users))
+    fields = config.start_fields(between, rngs)
     between = config.large_scale.looked(between, rngs)
     still = config.still_db(between, rngs)
     shadow = config.large_scale.shadowing_db(between, rngs)
@@ -109,48 +119,76 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         config,
         between,
         given,
+        rngs,
         access_points=access_points,
         users=users,
         height=heights,
         gains=gains,
         pilots=pilots,
         orientation=orientation,
-        shadowing_db=None if config.mobility == "static" else shadow,
+        shadowing_db=shadow if config.wandering else None,
         still_db=still,
+        fields=fields,
+        user_height=None if fields is None else between.user_height,
     )
 
 
 def network_of(
-    config: CellFreeConfig, links: geometry.Links | None, given: Sequence[Given] = (), **parts: Any
+    config: CellFreeConfig,
+    links: geometry.Links | None,
+    given: Sequence[Given] = (),
+    rngs: Sequence[np.random.Generator] = (),
+    **parts: Any,
 ) -> Scenario:
-    """Networks (n,) of these parts of a `Scenario`, with what follows from them: scattering and clusters.
+    """Networks (n,) of these parts of a `Scenario`, with what follows from them: scattering, lines of sight, clusters.
 
-    Links are asked for with several antennas only; what is `given` replaces the model of scattering.
+    Links are asked for with several antennas or lines of sight only, generators where Rician factors are drawn; what
+    is `given` replaces the model of scattering, and factors.
     """
     gains, orientation = parts["gains"], parts["orientation"]
+    scattering, sight = None, None
+    if links is not None and (config.antennas > 1 or config.rician_db is not None):
+        azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
+        scattering = _scattering(config, links, gains, azimuth, given)
+        factors = _rician_db(config, links, given, rngs)
+        if factors is not None:
+            sight = rician.line_of_sight(gains, factors, azimuth, links.elevation, config.antennas)
+            scattering = None if scattering is None else rician.whole_correlation(scattering, factors, sight)
     return Scenario(
         side=config.side,
         period=config.period,
-        scattering=_scattering(config, links, gains, orientation, given),
+        scattering=scattering,
+        sight=sight,
         serving=config.clustering(gains, parts["pilots"], config),
         **parts,
     )
 
 
 def _scattering(
-    config: CellFreeConfig,
-    links: geometry.Links | None,
-    gains: Float,
-    orientation: Float | None,
-    given: Sequence[Given],
+    config: CellFreeConfig, links: geometry.Links, gains: Float, azimuth: Float, given: Sequence[Given]
 ) -> Complex | None:
     """Spatial correlation (n, L, K, N, N) of links with these gains; None for single antennas.
 
-    Arrays face east, or as their orientation (n, L) is in radians; what is given of n networks replaces the model.
+    Azimuths (n, L, K) are those that arrays see; what is given of n networks replaces the model.
     """
     if config.antennas == 1:
         return None
-    assert links is not None
-    azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
     correlation = local_scattering(azimuth, links.elevation, config.antennas, *config.angular_stds)
     return gains[..., None, None] * replaced(given, "correlation", correlation)
+
+
+def _rician_db(
+    config: CellFreeConfig, links: geometry.Links, given: Sequence[Given], rngs: Sequence[np.random.Generator]
+) -> Float | None:
+    """Rician factors in dB (n, L, K), given, drawn or the same for all; None where fading is Rayleigh."""
+    if config.rician_db is None:
+        return None
+    if config.rician_db == "given":
+        if not all("rician_db" in parts for parts in given):
+            raise ValueError('network lacks "rician_db": rician_db="given" takes it from there')
+        return np.array([parts["rician_db"] for parts in given])
+    if config.rician_db == "3gpp":
+        path_loss = standard(config.large_scale.path_loss)
+        assert path_loss is not None
+        return path_loss.rician_db(links, rngs)
+    return np.full(links.distance.shape, float(config.rician_db))

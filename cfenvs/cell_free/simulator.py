@@ -9,6 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.activity import make_activity
+from cfenvs.cell_free.cells import Cells
 from cfenvs.cell_free.config import CellFreeConfig
 from cfenvs.cell_free.kernels import advance, settle
 from cfenvs.cell_free.optimum import find_optimum
@@ -22,7 +23,7 @@ from cfenvs.power.given import heights_of
 from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator, Start
-from cfenvs.power.walks import Ground, Walks
+from cfenvs.power.walks import Walks
 from cfenvs.radio.draws import words
 from cfenvs.radio.geometry import link_geometry, nearest_first
 from cfenvs.radio.path_loss import linear_to_db
@@ -42,11 +43,20 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     violations : (E, K) bool array
         Inactive users that transmitted in the last step; their number is in `violation_counts` (E,), and in `violated`
         whether there were any.
+    cells : Cells or None
+        The clusters of access points that are agents, with `agents="clusters"`.
+    acted_holders : (E, K) int array
+        Which of these held each user when the last step acted.
+    acted_gains, acted_pilots : (E, L, K) and (E, K) arrays
+        Those in the situation that the last step acted in.
+    watched : int or None
+        The user whose serving access points a picture shows; None is the one with the lowest rate.
     scaled_gains : (E, K, 1 + L) float32 array
         Large-scale gains as they are observed, where they are: the sum over access points, then each.
     """
 
     reset_options = ("active",)
+    watched: int | None = None
     of_step: ClassVar = (*PowerSimulator.of_step, "violations", "violation_counts")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
@@ -55,8 +65,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         super().__init__(config, num_worlds, actions, self.prelog)
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
+        self.cells = Cells(config, num_worlds) if config.agents == "clusters" else None
+        self.acted_holders: Int = np.zeros(shape, np.int64)
         self._unseen: set[int] = set()
-        self._neighbors = np.zeros((*shape, config.num_neighbors), np.int64)
+        self._seen = config.num_neighbors if self.cells is None else 0
+        self._neighbors = np.zeros((*shape, self._seen), np.int64)
         self._neighborhoods = np.zeros((*shape, config.users), bool)
         self.scaled_gains = np.zeros((*shape, config.access_points + 1), np.float32)
         self.acted_active = self.active
@@ -67,12 +80,15 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._paths = np.ones((num_worlds, config.episode_length + 1, config.users), bool)
         self._activity = make_activity(config, num_worlds)
         self._moving = config.mobility != "static"
+        self._changing = self._moving or config.pilots_from == "active" or config.fading != "average"
+        self._fading = self.receiver.fades
         if self._moving:
-            self.walks = Walks(config, num_worlds, config.access_points)
+            self.walks = Walks(config, num_worlds, config.access_points, self.given.map)
             self._gains, self._positions = self.walks.at(self.steps)
             self._pilots = np.zeros(shape, np.int64)
             self._assignment_keys = np.zeros(num_worlds, np.uint64)
             self._acted_neighborhoods = self._neighborhoods
+            self._acted_gains, self._acted_pilots = self._gains, self._pilots
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         super().check_options(options, worlds)
@@ -129,8 +145,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.reports.start(worlds, rngs, start.seeded)
         if self._moving:
             self._set_out(worlds, rngs)
-        changing = self._moving or config.pilots_from == "active" or config.fading != "average"
-        for world in (worlds if changing else new).tolist():
+        if self.cells is not None:
+            if start.drawn is not None:
+                self.cells.stand(new, start.drawn.access_points)
+            self.cells.begin(worlds, self.gains[worlds])
+        for world in (worlds if self._changing else new).tolist():
             self.forget(world)
 
     def _return(self, worlds: Int) -> None:
@@ -149,7 +168,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self._assignment_keys[worlds] = words(rngs, 1)[:, 0]
         for world, rng in zip(worlds.tolist(), rngs, strict=True):
             scenario = self.scenario(world)
-            self.walks.start(world, Ground(self.config, scenario, scenario.access_points), rng)
+            self.walks.start(world, scenario, scenario.access_points, rng)
 
     def _walk_on(self, was_sending: Bool) -> None:
         """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
@@ -164,6 +183,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         differs = (gains != self._gains).any(axis=(1, 2)) | (pilots != self._pilots).any(axis=1)
         worlds = np.flatnonzero(differs | (sending != was_sending).any(axis=1))
         self._gains, self._pilots = gains, pilots
+        if self.cells is not None:
+            self.cells.follow(worlds, gains[worlds])
         if not worlds.size:
             return
         self.receiver.walk_on_all(worlds, self.situations(worlds), sending[worlds])
@@ -177,6 +198,16 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     def gains(self) -> Float:
         """Large-scale gains over the noise power now, per mW, (E, L, K)."""
         return self._gains if self._moving else self.scenarios.rows("gains")
+
+    @property
+    def acted_gains(self) -> Float:
+        """Those in the situation that the last step acted in."""
+        return self._acted_gains if self._moving else self.gains
+
+    @property
+    def acted_pilots(self) -> Int:
+        """The same of pilots."""
+        return self._acted_pilots if self._moving else self.pilots
 
     @property
     def positions(self) -> Float:
@@ -194,11 +225,12 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
         config, links, orientation = self.config, None, rows("orientation")
-        if config.antennas > 1:
+        if config.antennas > 1 or config.rician_db is not None:
             links = link_geometry(access_points, users, config.period, heights_of(heights, gains.shape[1:]))
         return network_of(
             config,
             links,
+            self.walks.given(worlds, self.steps[worlds]) if self._moving else (),
             access_points=access_points,
             users=users,
             height=heights,
@@ -229,7 +261,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if not self._unseen:
             return
         worlds = np.array(sorted(self._unseen))
-        near = nearest_first(self.positions[worlds], self.config.period)[..., : self.config.num_neighbors]
+        near = nearest_first(self.positions[worlds], self.config.period)[..., : self._seen]
         within = np.tile(np.eye(self.config.users, dtype=bool), (worlds.size, 1, 1))
         np.put_along_axis(within, near, True, axis=2)
         self._neighbors[worlds], self._neighborhoods[worlds] = near, within
@@ -240,7 +272,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def step(self, command: Float) -> bool:
         active = self.active
-        if self._moving and self.config.reward_scope == "neighborhood":
+        if self._moving:
+            self._acted_gains, self._acted_pilots = self._gains, self._pilots
+        if self.cells is not None:
+            self.acted_holders = self.cells.holders
+        elif self._moving and self.config.reward_scope == "neighborhood":
             self._acted_neighborhoods = self.neighborhoods.copy()
         powers = command if self.config.include_zero else command * active
         rates = self.received(self.receiver, powers)
@@ -251,16 +287,22 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.judge(powers)
         self.active = np.empty_like(active)
         some_end = advance(self._paths, self.steps, self.active, self.truncated)
+        if self._changing:
+            self._follow(active)
+        if self._fading:
+            self.receiver.fade(self.steps)
+        return bool(some_end)
+
+    def _follow(self, was_active: Bool) -> None:
+        """Channels and their estimates change with who walks, who sends pilots, and time."""
         if self._moving:
-            self._walk_on(self._sending(active))
+            self._walk_on(self._sending(was_active))
         elif self.config.pilots_from == "active":
-            for world in np.flatnonzero((self.active != active).any(axis=1)).tolist():
+            for world in np.flatnonzero((self.active != was_active).any(axis=1)).tolist():
                 self.receiver.set_pilots(world, self.scenario(world), self.active[world])
                 self.forget(world)
-        self.receiver.fade(self.steps)
         if self.config.fading != "average":
             self.forget()
-        return bool(some_end)
 
     def find_optimum(self, world: int) -> Optimum:
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])

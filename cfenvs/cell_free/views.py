@@ -66,11 +66,15 @@ class UsersView(UsersPowerView[CellFreeSimulator]):
     def own_reward(self) -> Float:
         """The objective over itself and its active neighbours; 0 while inactive."""
         simulator = self._simulator
-        members = simulator.acted_neighborhoods & simulator.acted_active[:, None, :]
-        shape = members.shape
-        rates = np.broadcast_to(simulator.rates[:, None, :], shape)
-        powers = np.broadcast_to(simulator.powers[:, None, :], shape)
-        return np.asarray(simulator.objective(rates, members, powers) * simulator.acted_active)
+        return objective_over(simulator, simulator.acted_neighborhoods) * simulator.acted_active
+
+
+def objective_over(simulator: CellFreeSimulator, groups: Bool) -> Float:
+    """The objective of the last step over the active users of each group of users (E, A, K), a new array (E, A)."""
+    members = groups & simulator.acted_active[:, None, :]
+    rates = np.broadcast_to(simulator.rates[:, None, :], members.shape)
+    powers = np.broadcast_to(simulator.powers[:, None, :], members.shape)
+    return np.array(simulator.objective(rates, members, powers))
 
 
 def central_layout(config: CellFreeConfig) -> dict[str, slice]:
@@ -112,7 +116,7 @@ class CentralPieces(Pieces):
 
     def pilots(self, out: Float32, part: slice) -> None:
         """Which pairs of users share a pilot."""
-        out[:, part] = _shared_pilots(self._simulator.pilots).reshape(len(out), -1)
+        out[:, part] = shared_pilots(self._simulator.pilots).reshape(len(out), -1)
 
     def powers(self, out: Float32, part: slice) -> None:
         """Shares of full power in the last step."""
@@ -146,7 +150,7 @@ class UsersPieces(Pieces):
 
     def pilots(self, out: Float32, part: slice) -> None:
         """Which neighbours send its pilot."""
-        shared = _shared_pilots(self._simulator.pilots)
+        shared = shared_pilots(self._simulator.pilots)
         out[..., part] = np.take_along_axis(shared, self._simulator.neighbors, axis=2)
 
     def powers(self, out: Float32, part: slice) -> None:
@@ -170,6 +174,6 @@ class UsersPieces(Pieces):
         return np.concatenate([values[..., None], values[self._worlds, self._simulator.neighbors]], axis=2)
 
 
-def _shared_pilots(pilots: Int) -> Bool:
+def shared_pilots(pilots: Int) -> Bool:
     """Which two of the users share a pilot (E, K) -> (E, K, K); nobody with itself."""
     return (pilots[:, :, None] == pilots[:, None, :]) & ~np.eye(pilots.shape[1], dtype=bool)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float
-from cfenvs.control.heuristics import rate_feedback
 from cfenvs.control.solution import (
     TOLERANCE,
     PowerSolution,
@@ -32,6 +31,10 @@ MAX_ITERATIONS = 100_000
 """Nearly noise-free maximum-ratio cases take some 2500 iterations; after this many the bounds are told as they are."""
 PATIENCE = 100
 """Iterations over which the bounds must have come closer: they always do, until rounding keeps them apart."""
+MEMORY = 5
+"""Steps that an extrapolation looks back."""
+STUCK = 3
+"""Extrapolations in turn that need not come closer; then each step is the one with the proof."""
 DROWNED = 1e3
 """What the others' powers are divided by where a user that is heard alone has no rate among them."""
 
@@ -164,7 +167,7 @@ def max_min_rates(
         return PowerSolution(np.zeros(num_users), 0.0, 0, gap=0.0)
     full = p = np.where(mask, float(p_max), 0.0)
     best, best_value, bound = p, 0.0, np.inf
-    accelerate, gap_before = True, np.inf
+    accelerate, trail = True, list[tuple[Float, Float]]()
     closest, waited = np.inf, 0
     for iteration in range(1, MAX_ITERATIONS + 1):
         u = rate(p)
@@ -189,10 +192,30 @@ def max_min_rates(
         if value == 0:  # drowned by the others: they give way
             p = np.where(u == 0, p, p / DROWNED)
             p *= p_max / p.max()
+            trail.clear()
             continue
-        ratio = p[mask] / u[mask]
-        # The accelerated step as long as it shrinks the gap well, then the one with the proof for good.
-        accelerate = accelerate and gap < 0.9 * gap_before
-        gap_before = gap
-        p = rate_feedback(p, u / streams, p_max, mask) if accelerate else spread(ratio / ratio.max() * p_max, mask)
+        # The accelerated step as long as it shrinks the gap, then the one with the proof for good.
+        accelerate = accelerate and waited < STUCK
+        if accelerate:
+            step = -np.log(np.expm1(np.log(2.0) / streams * u[mask]))
+            trail = [*trail[-MEMORY:], (np.log(p[mask]), step - step.mean())]
+            wanted = _extrapolated(trail)
+            p = spread(np.exp(wanted - wanted.max()) * p_max, mask)
+        else:
+            ratio = p[mask] / u[mask]
+            p = spread(ratio / ratio.max() * p_max, mask)
     return PowerSolution(best, best_value, iteration, relative_gap(best_value, bound) + rounding(best_value))
+
+
+def _extrapolated(trail: list[tuple[Float, Float]]) -> Float:
+    """Where a fixed-point iteration would end if the last points x and their steps f(x) - x lay on a line in space.
+
+    Anderson's mixing (Walker, Ni, SIAM J. Numer. Anal. 49, 2011, (2.1) with undamped steps).
+    """
+    points, steps = (np.array(part) for part in zip(*trail, strict=True))
+    here, step = points[-1], steps[-1]
+    if len(trail) == 1:
+        return np.asarray(here + step)
+    past, shrunk = points[1:] - points[:-1], steps[1:] - steps[:-1]
+    weights = np.linalg.lstsq(shrunk.T, step, rcond=None)[0]
+    return np.asarray(here + step - weights @ (past + shrunk))

@@ -27,7 +27,7 @@ def as_array(actions: Any) -> Array:
 
 def check_shape(actions: Any, shape: tuple[int, ...] | None) -> Array:
     """Actions as an array of the given shape."""
-    array = as_array(actions)
+    array = actions if type(actions) is np.ndarray else as_array(actions)
     if array.shape != shape:
         raise InvalidAction(f"action has shape {array.shape}: must be {shape}")
     return array
@@ -94,7 +94,11 @@ def check_shares(actions: Any, shape: tuple[int, ...]) -> Float:
 
 
 def check_each(
-    actions: Any, counts: Bool, space: gymnasium.Space[Any], who: Callable[[tuple[int, ...]], str]
+    actions: Any,
+    counts: Bool,
+    space: gymnasium.Space[Any],
+    who: Callable[[tuple[int, ...]], str],
+    idle: Bool | None = None,
 ) -> Array | None:
     """Actions that were refused as a whole, one by one: whose is wrong, and what does not count, replaced.
 
@@ -108,6 +112,8 @@ def check_each(
         Of a single action.
     who : callable
         Index in `counts` to the words that an error starts with.
+    idle : bool array, optional
+        Numbers that count for nothing within an action, with the axes of `counts` and of one.
 
     Returns
     -------
@@ -128,6 +134,7 @@ def check_each(
     for where in np.ndindex(counts.shape):
         entry = entries[where]
         try:
+            entry = entry if idle is None else _without(entry, idle[where])
             out[where] = _check_one(entry.astype(np.int64) if whole and _whole(entry) else entry, space)
         except InvalidAction as error:
             if counts[where]:
@@ -160,6 +167,12 @@ def _entries(actions: Any, shape: tuple[int, ...]) -> Array | None:
         return objects(actions, shape)  # an array of numbers would have one type for all
     except (TypeError, IndexError):
         return None
+
+
+def _without(action: Any, idle: Bool) -> Any:
+    """An action with zeros for the numbers that count for nothing, if it has as many as it should."""
+    array = action if isinstance(action, np.ndarray) else as_array(action)
+    return np.where(idle, np.zeros((), array.dtype), array) if array.shape == idle.shape else action
 
 
 def _whole(entries: Array) -> bool:

@@ -109,7 +109,7 @@ def _general(
         "environment": {
             "id": system.name,
             "summary": system.describe(config),
-            "who_decides": f"{len(view.agents)} agents, one for each {system.agent}" if many else "one central agent",  # type: ignore[attr-defined]
+            "who_decides": _who_decides(system, view),
             "worlds": simulator.num_worlds,
             "other_than_default": _changed(system, config),
         },
@@ -132,6 +132,12 @@ def _general(
     elif not begun:
         general["optimum"] = {"value": LATER}
     return general
+
+
+def _who_decides(system: System[Any, Any], view: View[Any]) -> str:
+    if not isinstance(view, AgentsView):
+        return "one central agent"
+    return f"{len(view.agents)} agents, one for each {view.agent or system.agent}"
 
 
 def _space(space: gym.Space[Any]) -> str:

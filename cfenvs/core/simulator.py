@@ -172,6 +172,10 @@ class View(ABC, Generic[Command]):
     def reward(self) -> Float:
         """Rewards of the last step, a new array."""
 
+    def played(self, best: Any, world: int) -> Any:
+        """What is best in a world, with its action as this view takes it: by default as the simulator says it."""
+        return best
+
     def situation(self) -> Arrays:
         """Infos that describe what the next action meets: new arrays by name."""
         return {}
@@ -191,14 +195,26 @@ class AgentsView(View[Command]):
     """A view of many agents: the arrays of observations, rewards and infos have axes (E, A, ...).
 
     The two spaces are those of a single agent; all agents of a system have the same.
+
+    Attributes
+    ----------
+    agents : tuple of str
+        Their names.
+    agent : str
+        What one of them is, such as "user"; by default what the system says.
     """
 
     agents: tuple[str, ...]
+    agent: str = ""
     state_space: gym.spaces.Box
 
     @abstractmethod
     def may_act(self) -> Bool:
         """Whose next action counts, (E, A)."""
+
+    def idle_parts(self) -> Bool | None:
+        """Which numbers in the action of each agent count for nothing, (E, A, ...); None where all of them count."""
+        return None
 
     @abstractmethod
     def state(self) -> Float32:

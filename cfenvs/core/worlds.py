@@ -84,6 +84,7 @@ class Worlds(Generic[Command]):
                 counts,
                 view.single_action_space,
                 lambda where: f"{names[where[1]]}{'' if alone else f' in world {where[0]}'}: ",
+                view.idle_parts(),
             )
         counts = np.ones(self.num_worlds, bool) if idle is None else ~idle
         return check_each(

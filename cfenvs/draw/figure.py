@@ -188,6 +188,7 @@ class Figure(Layout):
         colours: list[Colour],
         active: Bool | None = None,
         alarms: Bool | None = None,
+        rims: list[Colour] | None = None,
     ) -> None:
         """Discs whose area shows the share of the maximum power, or is equal where there is none yet; and labels."""
         pen, count = self.pen, len(points)
@@ -200,7 +201,8 @@ class Figure(Layout):
         for k in np.argsort(-radii, kind="stable").tolist():
             x, y = points[k]
             if active is None or active[k]:
-                pen.disc(x, y, radii[k], colours[k], PAPER, 1.0)
+                rim, width = (PAPER, 1.0) if rims is None else (rims[k], 2.0)
+                pen.disc(x, y, radii[k] + width - 1.0, colours[k], rim, width)
             else:
                 self.silent(x, y, max(radii[k], smallest + 1), alarms is not None and bool(alarms[k]))
         if count <= MAX_LABELLED:
@@ -300,9 +302,12 @@ def on_map(positions: Float, side: float) -> Float:
     return np.asarray(np.array([left, top + pixels]) + np.array([1, -1]) * pixels / side * positions)
 
 
-def wrapped_lines(start: Float, end: Float) -> list[tuple[Float, Float]]:
-    """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges."""
-    wrap = MAP[2] * np.rint((end - start) / MAP[2])
+def wrapped_lines(start: Float, end: Float, period: float = 1.0) -> list[tuple[Float, Float]]:
+    """The shortest line between two points (2,) of the map, in pixels, as pieces that may cross its edges.
+
+    They are the same points again after so many sides of the map.
+    """
+    wrap = MAP[2] * period * np.rint((end - start) / (MAP[2] * period))
     # What leaves the map at one edge, or at two, enters it again at the opposite ones.
     return [(start + shift, end - wrap + shift) for shift in {(x, y) for x in (0.0, wrap[0]) for y in (0.0, wrap[1])}]
 

@@ -27,7 +27,7 @@ class Policy(Structure):
     * `agents`: True if it acts for single agents on the batched multi-agent face: observations (E, A, D), actions
       (E, A, ...);
     * `begin(env)`: called with the environment after its reset, for what a policy knows beyond observations (its
-      `information` must then say so);
+      `information` must then say so); of a protocol with families once for each;
     * `scope`: "one policy" (for all networks, the default) or "on the spot", if it was trained in the very networks
       that it is judged on; the two stand in tables of their own, each with its budget;
     * `training_time`, `training_steps`, `learning_curve`: recorded in the result.
@@ -67,7 +67,7 @@ def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | No
     seed : int
         The training seed of the policy; recorded in the result. The scenarios are the same for all.
     worlds : int, optional
-        Only so many scenarios, the first ones, as a verification does.
+        Only so many scenarios, the first ones, as a verification does; of each family.
 
     Returns
     -------
@@ -81,6 +81,8 @@ def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | No
     """
     if protocol.rivals:
         played = auctions.evaluate_bidder(policy, protocol, worlds)
+    elif protocol.families:
+        played = _evaluate_families(policy, protocol, worlds)
     else:
         played = _evaluate(policy, protocol, worlds)
     metrics, traces, seconds = played
@@ -96,7 +98,20 @@ def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | No
     )
 
 
-def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> tuple[dict[str, Float], dict[str, Array], float]:
+_Played = tuple[dict[str, Float], dict[str, Array], float]
+"""Metrics, traces, and seconds for a decision."""
+
+
+def _evaluate_families(policy: Any, protocol: Protocol, worlds: int | None) -> _Played:
+    """One after the other: metrics in one array, a trace of each by its name, and the mean of the seconds."""
+    found = {name: _evaluate(policy, part, worlds) for name, part in protocol.parts().items()}
+    metrics, _, _ = next(iter(found.values()))
+    together = {name: np.concatenate([own[name] for own, _, _ in found.values()]) for name in metrics}
+    traces = {family: trace["actions"] for family, (_, trace, _) in found.items() if trace}
+    return together, traces, float(np.mean([seconds for _, _, seconds in found.values()]))
+
+
+def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> _Played:
     env = protocol.make(choices_of(policy), getattr(policy, "agents", False), worlds)
     observations, infos = env.reset(seed=protocol.first_scenario)
     start = time.process_time()

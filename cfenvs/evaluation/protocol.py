@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,12 @@ class Protocol:
     choices : tuple of str
         Arguments of the environment that an algorithm may set for itself: what it observes and how it acts. Nothing
         that changes what actions earn belongs here.
+    families : mapping
+        Names of families of networks, and of each the arguments that it adds to `env_kwargs`, such as sizes: what is
+        judged is a policy for all of them. Without any, all networks are of one kind.
     num_scenarios : int
-        Scenario i has scenario seed `first_scenario + i`, and its episode seed is the same number.
+        Scenario i has scenario seed `first_scenario + i`, and its episode seed is the same number. Of families, each
+        has so many: the second one goes on where the first one ends.
     first_scenario : int
     training_steps : int
         Budget of environment steps, in auctions of decisions, for learners of one policy for all networks; they train
@@ -79,7 +83,8 @@ class Protocol:
     rivals : tuple of str
         In auctions: bidders are judged by the mean over themselves in all seats, and over each of these in all others.
     traced : int
-        Of so many scenarios, the first ones, all actions are kept beside a result, for it to be verified.
+        Of so many scenarios, the first ones, of each family, all actions are kept beside a result, for it to be
+        verified.
     unit : str
         Of the reward, for tables.
     metrics : tuple of str
@@ -94,6 +99,7 @@ class Protocol:
     env_id: str
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] = ("action_type",)
+    families: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     num_scenarios: int = 100
     first_scenario: int = HELD_OUT
     training_steps: int = 0
@@ -111,7 +117,6 @@ class Protocol:
     def __post_init__(self) -> None:
         for name in ("env_id", "random", "reference", "unit", "scored"):
             require(isinstance(getattr(self, name), str), name, getattr(self, name), "must be a string")
-        require(isinstance(self.env_kwargs, Mapping), "env_kwargs", self.env_kwargs, "must map arguments to values")
         for name in ("choices", "rivals", "metrics", "notes"):
             given = getattr(self, name)
             listed = isinstance(given, Iterable) and not isinstance(given, str)
@@ -119,8 +124,13 @@ class Protocol:
             strings = all(isinstance(entry, str) for entry in several)
             require(listed and strings, name, given, "must be a list of strings")
             object.__setattr__(self, name, several)
-        for name in ("scenario_seed", *self.choices):
-            require(name not in self.env_kwargs, "env_kwargs", dict(self.env_kwargs), f"must not set {name}")
+        require(isinstance(self.families, Mapping), "families", self.families, "must map names to arguments")
+        for given in (self.env_kwargs, *self.families.values()):
+            part = "env_kwargs" if given is self.env_kwargs else "families"
+            require(isinstance(given, Mapping), part, given, "must map arguments to values")
+            for name in ("scenario_seed", *self.choices):
+                require(name not in given, part, dict(given), f"must not set {name}")
+        require(not (self.families and self.rivals), "families", list(self.families), "go with no rivals")
         require_count(self, num_scenarios=1, first_scenario=0, training_steps=0, steps_per_network=0, seeds=1, traced=0)
         contest: Contest | None = system_of(self.env_id).part("contest") if self.env_id in IDS else None
         if self.rivals and contest is None:
@@ -162,9 +172,28 @@ class Protocol:
         values = asdict(self)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
+    @property
+    def networks(self) -> int:
+        """How many are judged on, of all families together."""
+        return self.num_scenarios * max(len(self.families), 1)
+
+    def parts(self) -> dict[str, Protocol]:
+        """By name of each family a protocol of its networks alone; without families this one, which has no name."""
+        if not self.families:
+            return {"": self}
+        return {
+            name: replace(
+                self,
+                families={},
+                env_kwargs={**self.env_kwargs, **added},
+                first_scenario=self.first_scenario + i * self.num_scenarios,
+            )
+            for i, (name, added) in enumerate(self.families.items())
+        }
+
     def budget(self, scope: str) -> int:
         """Steps that a training may take, of one policy for all networks or of all networks on the spot together."""
-        return self.steps_per_network * self.num_scenarios if scope == "on the spot" else self.training_steps
+        return self.steps_per_network * self.networks if scope == "on the spot" else self.training_steps
 
     def scenario_seeds(self, count: int) -> list[int]:
         """Of the first scenarios."""
@@ -185,8 +214,10 @@ class Protocol:
         Raises
         ------
         ValueError
-            For an argument that is not among the protocol's `choices`.
+            For an argument that is not among the protocol's `choices`, or if it has families: each of its `parts` has
+            an environment.
         """
+        require(not self.families, "families", list(self.families), "have an environment each: make that of a part")
         choices = dict(choices or {})
         check_keys(choices, self.choices, f"choice in a protocol of {self.env_id}:")
         count = self.num_scenarios if worlds is None else worlds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice
@@ -92,13 +92,13 @@ class Row:
 
     @property
     def score(self) -> float:
-        """Interquartile mean of its scores."""
-        return stats.interquartile_mean(self.scores)
+        """Interquartile mean of its scores; where there are families the mean, which leaves none of them out."""
+        return _middle(self.results[0].protocol)(self.scores)
 
     @cached_property
     def score_interval(self) -> Interval:
         """95 % interval of `score`."""
-        return stats.interval(self.scores, whole_seeds=True)
+        return stats.interval(self.scores, statistic=_middle(self.results[0].protocol), whole_seeds=True)
 
     @property
     def gap(self) -> float:
@@ -221,7 +221,8 @@ def rank(results: Iterable[Result], *, scope: str | None = None, against: str | 
     scored, scores = _scores(groups, protocol)
     rival = _rival(groups, scores) if against is None else against
     rows, place = [], 0
-    for name in sorted(groups, key=lambda name: -stats.interquartile_mean(scores[name])):
+    middle = _middle(protocol)
+    for name in sorted(groups, key=lambda name: -middle(scores[name])):
         lacking = _too_few(groups[name], protocol)
         ranked = _comparable(groups[name][0]) and not lacking
         place += ranked
@@ -362,4 +363,10 @@ def _rival(groups: Mapping[str, Sequence[Result]], scores: Mapping[str, Float]) 
     """The best classical row; if there is none, the best that could be built."""
     comparable = [name for name, group in groups.items() if _comparable(group[0])]
     classical = [name for name in comparable if not groups[name][0].training_steps]
-    return max(classical or comparable, key=lambda name: stats.interquartile_mean(scores[name]), default=None)
+    middle = _middle(next(iter(groups.values()))[0].protocol)
+    return max(classical or comparable, key=lambda name: middle(scores[name]), default=None)
+
+
+def _middle(protocol: Protocol) -> Callable[[Float], float]:
+    """What rows are ranked by."""
+    return stats.mean if protocol.families else stats.interquartile_mean

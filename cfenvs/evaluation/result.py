@@ -46,8 +46,8 @@ class Result:
     protocol : Protocol
     seed : int
         Of the training.
-    metrics : dict of (num_scenarios,) arrays
-        "reward" always, others as the environment has them: see `evaluate`.
+    metrics : dict of (networks,) arrays
+        "reward" always, others as the environment has them: see `evaluate`. Of families one after the other.
     choices : dict
         Arguments of the environment that the policy set for itself.
     agents : bool
@@ -64,7 +64,8 @@ class Result:
     provenance : dict
         Versions, commit, machine: see `provenance`.
     traces : dict of arrays
-        Actions in the traced scenarios; empty in what was read from a file, see `read_traces`.
+        Actions in the traced scenarios, of families by their names; empty in what was read from a file, see
+        `read_traces`.
     """
 
     algorithm: str
@@ -89,6 +90,21 @@ class Result:
         if name in metrics:
             return metrics[name]
         raise AttributeError(f"a {type(self).__name__} has no {name!r}; its metrics are {', '.join(metrics)}")
+
+    def parts(self) -> dict[str, Result]:
+        """By name of each family its part of this result; without families this one, which has no name."""
+        if not self.protocol.families:
+            return {"": self}
+        cut = {name: np.split(values, len(self.protocol.families)) for name, values in self.metrics.items()}
+        return {
+            family: dataclasses.replace(
+                self,
+                protocol=part,
+                metrics={name: values[i] for name, values in cut.items()},
+                traces={"actions": self.traces[family]} if family in self.traces else {},
+            )
+            for i, (family, part) in enumerate(self.protocol.parts().items())
+        }
 
     @classmethod
     def of(cls, policy: Any, protocol: Protocol, **values: Any) -> Result:
@@ -204,7 +220,7 @@ def _checked(values: Any, path: Path) -> Result:
             array = np.array(numbers if plain else [], float)
         except OverflowError:
             array = np.array([np.inf])
-        complete = array.shape == (values["protocol"].num_scenarios,) and np.isfinite(array).all()
+        complete = array.shape == (values["protocol"].networks,) and np.isfinite(array).all()
         require(bool(complete), name, f"array of shape {array.shape}", f"{path}: must be finite, one for each scenario")
         values["metrics"][name] = array
     return Result(**values)

@@ -51,6 +51,11 @@ def interquartile_mean(scores: Float) -> float:
     return float(interquartile_means(np.ravel(scores), axis=0))
 
 
+def mean(scores: Float) -> float:
+    """Of all scores."""
+    return float(np.mean(scores))
+
+
 def interquartile_means(values: Float, axis: int) -> Float:
     """Mean of the middle half along one axis, of curves point by point.
 

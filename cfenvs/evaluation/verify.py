@@ -144,6 +144,30 @@ def play_again(
     named = code_named_by(result, trusted, allowed)
     if named:
         return Comparison(findings=(f"names code, which is not run: {', '.join(named)}",))
+    return _families_again(result, traces) if result.protocol.families else _networks_again(result, traces)
+
+
+def _families_again(result: Result, traces: Mapping[str, Array]) -> Comparison:
+    """Each by itself."""
+    unplayed = sorted(traces.keys() - result.protocol.families.keys())
+    parts = replace(result, traces=dict(traces)).parts()
+    found = {name: _networks_again(part, part.traces) for name, part in parts.items()}
+    return Comparison(
+        worlds=sum(own.worlds for own in found.values()),
+        right=sum(own.right for own in found.values()),
+        same_bits=sum(own.same_bits for own in found.values()),
+        edges=tuple(f"{name}: {line}" for name, own in found.items() for line in own.edges),
+        findings=(
+            *(f"{name!r} is kept and never played" for name in unplayed),
+            *(f"{name}: {line}" for name, own in found.items() for line in own.findings),
+        ),
+    )
+
+
+def _networks_again(result: Result, traces: Mapping[str, Array]) -> Comparison:
+    """Of one kind."""
+    if not traces:
+        return Comparison(findings=("no actions are kept",))
     expected = min(result.protocol.traced, result.protocol.num_scenarios)
     for trace in traces.values():
         kept = trace.shape[1] if trace.ndim > 1 else 0
@@ -254,9 +278,13 @@ def code_named_by(result: Result, trusted: Protocol | None = None, allowed: Coll
     Those of a trusted protocol are vouched for, and those of modules that are allowed, or lie in packages that are.
     """
     given = result.protocol
-    known = set() if trusted is None else set(_references([dict(trusted.env_kwargs), list(trusted.rivals)]))
-    named = set(_references([dict(given.env_kwargs), list(given.rivals), result.choices])) - known
+    known = set() if trusted is None else set(_references(_arguments(trusted)))
+    named = set(_references([*_arguments(given), result.choices])) - known
     return sorted(name for name in named if not any(f"{name.replace(':', '.')}".startswith(f"{m}.") for m in allowed))
+
+
+def _arguments(protocol: Protocol) -> list[Any]:
+    return [protocol.env_kwargs, protocol.families, protocol.rivals]
 
 
 def _references(values: Any) -> Iterator[str]:

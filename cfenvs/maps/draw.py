@@ -10,6 +10,12 @@ import numpy as np
 from cfenvs.arrays import Float, Int
 from cfenvs.maps.file import Map
 from cfenvs.maps.select import HEARD_DB, heard, some_access_points
+from cfenvs.maps.walk import MapWalk, Paths, neighbouring
+
+
+@lru_cache(maxsize=8)
+def _paths(mapped: Map, reach: float | None, threshold_db: float) -> Paths:
+    return neighbouring(mapped, reach, threshold_db)
 
 
 class Draw:
@@ -25,6 +31,8 @@ class Draw:
     threshold_db : float
         Gain in dB from which on a place hears an access point. Who stands where nobody is heard has rate zero whatever
         is sent: such places are left out. `dead_share` says how many.
+    reach : float, optional
+        With `mobility="map"`: as of `neighbouring`, which needs it where places are no grid.
 
     Raises
     ------
@@ -40,8 +48,8 @@ class Draw:
     >>> observation, info = env.reset(seed=1)
     """
 
-    def __init__(self, mapped: Map, threshold_db: float = HEARD_DB) -> None:
-        self.map, self.threshold_db = mapped, float(threshold_db)
+    def __init__(self, mapped: Map, threshold_db: float = HEARD_DB, reach: float | None = None) -> None:
+        self.map, self.threshold_db, self.reach = mapped, float(threshold_db), reach
         self._all_heard = self._heard(mapped)
 
     def _heard(self, mapped: Map) -> tuple[Int, Float | None]:
@@ -81,10 +89,26 @@ class Draw:
             "users": mapped.places[places],
             "gain_db": mapped.gain_db[:, places],
             "orientation": mapped.orientation,
-            "correlation": None if mapped.correlation is None else mapped.correlation[:, places],
+            **self.at(L, places),
         }
         taken = {"access_points", *config.given_shapes} - set(config.refused_parts)
         return {name: part for name, part in parts.items() if part is not None and name in taken}
+
+    def at(self, count: int, places: Int) -> dict[str, Any]:
+        """Links beside their gains, of users at these places (K,), with so many access points."""
+        mapped, _ = self._of(count)
+        links = {"correlation": mapped.correlation, "rician_db": mapped.rician_db}
+        return {name: part[:, places] for name, part in links.items() if part is not None}
+
+    def walk(self, count: int, users: Float, stride: float, rng: np.random.Generator) -> MapWalk:
+        """A walk on the map with so many access points, from positions (K, 2) in metres of places."""
+        mapped, _ = self._of(count)
+        apart = ((mapped.places[:, None, :2] - users) ** 2).sum(axis=-1)
+        return MapWalk(mapped, self.paths(count), apart.argmin(axis=0), stride, rng)
+
+    def paths(self, count: int) -> Paths:
+        """The places that one can walk between, of the map with so many access points."""
+        return _paths(self._of(count)[0], self.reach, self.threshold_db)
 
     @lru_cache(maxsize=8)  # noqa: B019  (goes with the object, which an environment keeps)
     def _of(self, count: int) -> tuple[Map, tuple[Int, Float | None]]:

@@ -58,8 +58,9 @@ def neighbouring(mapped: Map, reach: float | None = None, threshold_db: float = 
         side, shape = pairs[~diagonal], (len(positions),) * 2
         beside = coo_array((np.ones(2 * len(side), np.int64), (side.T.ravel(), side[:, ::-1].T.ravel())), shape).tocsr()
         ways = (beside @ beside).tocsr()
-        around = np.array([ways[a, b] == 2 for a, b in pairs[diagonal].tolist()], bool)
-        pairs = np.vstack([side, pairs[diagonal][around]])
+        across = pairs[diagonal]
+        around = ways[across[:, 0], across[:, 1]] == 2 if len(across) else np.zeros(0, bool)
+        pairs = np.vstack([side, across[around]])
     return _paths(positions, pairs)
 
 
@@ -89,6 +90,13 @@ class MapWalk:
     rng : numpy.random.Generator
         The same numbers are drawn from it, whatever the steps at a time are.
 
+    Attributes
+    ----------
+    numbers : int
+        How many in [0, 1) a step draws.
+    places : (T + 1, K) int array
+        Where users were in the steps that they went last: the place that is nearest on their way.
+
     Examples
     --------
     >>> from cfenvs import maps
@@ -107,6 +115,7 @@ class MapWalk:
         self._from, self._to, self._gone = places, places.copy(), np.zeros(len(places))
         reached = 0.0 if np.isinf(paths.shortest) else stride / paths.shortest
         self._turns = int(np.ceil(reached)) + 1  # most places that are reached in a step
+        self.numbers, self.places = self._turns * len(places), places[None]
 
     def go(self, steps: int) -> tuple[Float, Float]:
         """Positions (steps + 1, K, 2) in metres and gains (steps + 1, L, K) in dB, from where users are on."""
@@ -116,6 +125,7 @@ class MapWalk:
         positions = np.empty((steps + 1, users, 2))
         points, neighbours, _ = self._paths
         _wander(points, neighbours, self._from, self._to, self._gone, draws, self._stride, places, positions)
+        self.places = places
         return positions, np.moveaxis(self._map.gain_db[:, places], 0, 1)
 
 

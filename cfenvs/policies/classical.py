@@ -156,9 +156,22 @@ class RateFeedbackWithMemory(RateFeedback):
     That price, what it last sent over the SINR that this gave it, is what a round of the fixed point sets its power to,
     up to the one number that is broadcast. A user that comes back starts from its old price, one that comes for the
     first time from full power. Rounds go on until `rounds` have passed since the active set last changed.
+
+    Parameters
+    ----------
+    rounds : int
+    exponent : float
+        Powers are prices to this power. Below 1 it damps what a price asks for, which is wise where reports say little
+        of what is now: late or rounded ones, of users that walk.
     """
 
     _called = "rate feedback with memory"
+
+    def __init__(self, rounds: int, exponent: float = 1.0) -> None:
+        super().__init__(rounds)
+        self.exponent = exponent
+        if exponent != 1.0:
+            self.name += f", damped ({exponent:g})"
 
     def begin(self, env: Any) -> None:
         """Nobody has a price yet."""
@@ -177,7 +190,7 @@ class RateFeedbackWithMemory(RateFeedback):
         self._left[(active != self._before).any(axis=1)] = self.rounds + 1
         known = np.where(active, self._prices, 0.0)
         highest = known.max(axis=1, keepdims=True)
-        shares = np.where(known > 0, known / np.where(highest > 0, highest, 1.0), 1.0)
+        shares = np.where(known > 0, known / np.where(highest > 0, highest, 1.0), 1.0) ** self.exponent
         due = (self._left > 0)[:, None] | self._walking
         self._shares = np.where(due, np.where(active, shares, 0.0), self._shares)
         self._left -= 1

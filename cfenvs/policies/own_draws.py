@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.arrays import Array, Bool, Float
+from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
@@ -40,13 +40,15 @@ class OwnDraws(PowerPolicy):
         Channel realisations that are simulated in every network.
     rounds : int
         Of the fixed point between two steps.
+    heeds_reports : bool
+        With False nothing is corrected: what can be done by statistics alone.
     """
 
     information = "central"
 
-    def __init__(self, draws: int, rounds: int) -> None:
-        self.draws, self.rounds = draws, rounds
-        self.name = f"own draws ({draws} x {rounds})"
+    def __init__(self, draws: int, rounds: int, heeds_reports: bool = True) -> None:
+        self.draws, self.rounds, self.heeds_reports = draws, rounds, heeds_reports
+        self.name = f"own draws{'' if heeds_reports else ' without reports'} ({draws} x {rounds})"
 
     def begin(self, env: Any) -> None:
         """Make the model, a receiver of the same kind; networks are drawn for it when they are met."""
@@ -65,10 +67,26 @@ class OwnDraws(PowerPolicy):
         # What is learned of one step is not what holds in the next.
         self._averages = config.fading != "average" or config.report_noise_db > 0
 
+    @property
+    def corrections(self) -> Float:
+        """What each user's SINR is multiplied by, (E, K), by what was reported."""
+        return self._correction
+
+    @property
+    def told(self) -> tuple[Bool, Float, Float]:
+        """Who has reported since the last step, what SINR, and what that of the draws had been then, (E, K) each."""
+        return self._told
+
+    @property
+    def reports(self) -> Int:
+        """How many have told it so, (E, K)."""
+        return self._reports
+
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
         """Heed the reports, then find the powers for those who are active now."""
         active = self.active(observations)
-        self._correct(infos)
+        if self.heeds_reports:
+            self._correct(infos)
         self._meet(active)
         full = self._config.max_power
         powers = np.where(active, np.where(self._powers > 0, self._powers, full), 0.0)
@@ -85,6 +103,7 @@ class OwnDraws(PowerPolicy):
         heard = self._listener.hear(infos, np.where(sent, model, 0.0))
         told = heard.new & (heard.noted > 0)
         reported = np.maximum(np.expm1(np.log(2.0) * heard.rates / self._prelog), LEAST_SINR)
+        self._told = told, reported, np.maximum(heard.noted, LEAST_SINR)
         step = np.where(told, reported / np.maximum(heard.noted * self._correction, LEAST_SINR), 1.0)
         self._reports += told
         weight = 1.0 / (1.0 + self._reports) if self._averages else 1.0

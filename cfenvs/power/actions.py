@@ -45,9 +45,13 @@ class PowerActions:
 
     def space_of_all(self, users: int) -> gym.Space[Any]:
         """The action space of a central agent."""
+        return Discrete(self.levels.size**users) if self.kind == "joint" else self.space_of_some(users)
+
+    def space_of_some(self, users: int) -> gym.Space[Any]:
+        """The action space of an agent of so many users, with a share or a level of each."""
         if self.kind == "continuous":
             return Box(0.0, 1.0, (users,), np.float32)
-        return Discrete(self.levels.size**users) if self.kind == "joint" else MultiDiscrete([self.levels.size] * users)
+        return MultiDiscrete([self.levels.size] * users)
 
     def space_of_one(self) -> gym.Space[Any]:
         """The action space of a single user."""

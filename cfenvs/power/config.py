@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from cfenvs.core.config import (
     require_switch,
 )
 from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
+from cfenvs.maps.draw import Draw
 from cfenvs.power.choices import Choices
-from cfenvs.power.given import check_network
+from cfenvs.power.given import check_network, load_network, map_of
 from cfenvs.power.objectives import NEEDED, load_objective, parts_of
 from cfenvs.power.propagation import PATH_LOSSES, SHADOWINGS, WALKED, LargeScale, Walked
 from cfenvs.power.reports import ReportConfig
@@ -55,7 +56,8 @@ class Network(Part):
         of the channels with shadowing, at most 0, or -inf where there is no link (a user without any has rate 0
         whatever is sent: one warning); in the cell-free system with several antennas "orientation" (L,), the azimuth
         that an array's broadside faces in radians from east, and "correlation" (L, K, N, N), spatial correlations of
-        trace N in place of local scattering. Or a callable that returns one for each new network from (configuration,
+        trace N in place of local scattering, and "rician_db" (L, K), powers of lines of sight over those of all else in
+        dB. Or a callable that returns one for each new network from (configuration,
         generator), or the `"module:Name"` of either; or a map, by its name (`cfenvs.maps`) or the path of its file. A
         third coordinate is a height in metres: of stations in place of
         `height`, of users in place of 0. Everything else is drawn as without it. Distances wrap around unless
@@ -89,6 +91,16 @@ class Network(Part):
     @abstractmethod
     def given_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts that `network` may give."""
+
+    @cached_property
+    def drawn_on(self) -> Draw | None:
+        """The map on which `network` draws users; None where it is none."""
+        return map_of(load_network(self.network))
+
+    @property
+    def extent(self) -> float:
+        """Side in metres of the square that is shown and told of: that of the map, where users are drawn on one."""
+        return self.side if self.drawn_on is None else float(self.drawn_on.map.size.max())
 
     @property
     def stations(self) -> int:
@@ -153,9 +165,11 @@ class Mobility(Propagation):
 
     Parameters
     ----------
-    mobility : {"static", "random-waypoint"}
-        Users stand still; or walk to one uniformly drawn point after another, their shadowing evolving along the way.
-        They walk on from given positions; given gains are refused for them, as nothing says what they are elsewhere.
+    mobility : {"static", "random-waypoint", "map"}
+        Users stand still; or walk to one uniformly drawn point after another, lines of sight and shadowing evolving
+        along the way; or, where `network` is a map, from place to neighbouring place of it, what they hear being looked
+        up (`cfenvs.maps.MapWalk`). They walk on from given positions; given gains are refused for random waypoints, as
+        nothing says what they are elsewhere.
     speed, step_duration : float
         Of walking users, in m/s; and the time between two steps, in s (0.001 is a millisecond). By default a step is a
         time of large-scale fading, within which channels are estimated anew many times.
@@ -168,24 +182,29 @@ class Mobility(Propagation):
     def check(self) -> None:
         require_positive(self, "step_duration")
         require_number(self, speed=(0, np.inf))
-        require_choice(self, mobility=("static", "random-waypoint"))
+        require_choice(self, mobility=("static", "random-waypoint", "map"))
 
     def check_together(self) -> None:
-        walking = self.mobility != "static"
         require(
-            not walking or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
+            not self.wandering or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
             "shadowing",
             self.shadowing,
             f"must be one of {', '.join(map(repr, WALKED))} with mobility={self.mobility!r}, which has to know how it "
             "changes along a walk",
         )
-        require(
-            not walking or self.large_scale.path_loss.decorrelation is None,
-            "path_loss",
-            self.path_loss,
-            f"must be one without a line of sight that comes and goes with mobility={self.mobility!r}, such as "
-            "'urban-micro': what becomes of it along a walk is not modelled",
-        )
+        if self.mobility == "map":
+            where = 'is for maps: network="munich", or one of your own (cfenvs.maps)'
+            require(self.drawn_on is not None, "mobility", self.mobility, where)
+            cast(Draw, self.drawn_on).paths(self.stations)  # refused now, if one cannot walk there
+
+    @property
+    def wandering(self) -> bool:
+        """Whether users walk over open ground, where models say what they hear."""
+        return self.mobility == "random-waypoint"
+
+    def start_fields(self, links: Links, rngs: Sequence[np.random.Generator]) -> Float | None:
+        """Of users about to walk, the fields about to be drawn (`LargeScale.fields`); None if there are none."""
+        return self.large_scale.fields(links, rngs) if self.wandering and self.large_scale.decorrelations else None
 
     @property
     def walked(self) -> Walked:
@@ -195,14 +214,14 @@ class Mobility(Propagation):
 
     def still_db(self, links: Links, rngs: Sequence[np.random.Generator]) -> Float | None:
         """The part of the shadowing about to be drawn that stays while users walk, (n, L, 1); None if there is none."""
-        if self.mobility == "static" or self.walked.still is None:
+        if not self.wandering or self.walked.still is None:
             return None
         return self.walked.still(links, self, rngs)
 
     @property
     def own_classes(self) -> bool:
         """Whether somebody's own code holds worlds, or is run while they change, as a path loss along a walk is."""
-        return super().own_classes or (self.mobility != "static" and self.own_functions)
+        return super().own_classes or (self.wandering and self.own_functions)
 
     @property
     def stride(self) -> float:
@@ -212,11 +231,11 @@ class Mobility(Propagation):
     @property
     def refused_parts(self) -> dict[str, str]:
         """Parts that `network` may not give with these parameters, and why."""
-        if self.mobility == "static":
+        if not self.wandering:
             return super().refused_parts
         why = (
             f"cannot be given with mobility={self.mobility!r}: {{}} at one place do not say what they are where users "
-            'walk to; give positions alone, or choose mobility="static"'
+            'walk to; give positions alone, or choose mobility="static", or on a map "map"'
         )
         walking = {"gain_db": why.format("gains"), "correlation": why.format("correlations")}
         return {**super().refused_parts, **walking}

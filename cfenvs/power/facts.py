@@ -27,6 +27,15 @@ def sentence(named: Mapping[str, Any], choice: Any) -> str:
     return ": ".join(filter(None, [called(choice), said.partition("\n")[0].partition(";")[0].rstrip(".")]))
 
 
+def area_facts(config: Any) -> dict[str, Any]:
+    """Where users are."""
+    if config.drawn_on is None:
+        return {"side_m": config.side, "area": "square, wraps around" if config.wraparound else "square, with edges"}
+    mapped = config.drawn_on.map
+    width, depth = mapped.size.tolist()
+    return {"side_m": config.extent, "area": f"map {mapped.name!r}, {width:g} m x {depth:g} m"}
+
+
 def given_facts(simulator: Any) -> dict[str, Any]:
     """What of a network is given, not drawn, and by what."""
     network = simulator.config.network
@@ -46,7 +55,8 @@ def pieces(layout: Mapping[str, slice], words: Mapping[str, str]) -> dict[str, s
 
 def users_facts(config: Any) -> dict[str, Any]:
     """Whether users walk, and what of their rates is reported."""
-    walk = f"walk, {config.stride:g} m in a step of {config.step_duration:g} s"
+    where = " on the map" if config.mobility == "map" else ""
+    walk = f"walk{where}, {config.stride:g} m in a step of {config.step_duration:g} s"
     bits = config.report_bits
     said = [
         *([] if bits is None else [f"rounded to {'CQIs' if bits == 'cqi' else f'{bits} bits'}"]),

@@ -23,6 +23,8 @@ GIVEN_DB = (-300.0, 0.0)
 """Least and largest gain in dB that may be given, or minus infinity where there is no link; drawn gains obey the second
 one too: no link amplifies.
 """
+RICIAN_DB = (-100.0, 100.0)
+"""Least and largest Rician factor in dB, or minus infinity."""
 STATIONS = ("access_points", "base_stations")
 """Either name of the stations of a network is known in every system."""
 GIVEN_HEIGHT = (-1e4, 1e4)
@@ -48,9 +50,9 @@ def load_network(network: Any) -> Any:
     return load_object(network)
 
 
-def from_map(network: Any) -> bool:
-    """Whether what a field `network` stands for draws users on a map, as the system would on its square."""
-    return isinstance(network, Draw)
+def map_of(network: Any) -> Draw | None:
+    """The map that what a field `network` stands for draws users on, as the system would on its square; or None."""
+    return network if isinstance(network, Draw) else None
 
 
 class GivenParts:
@@ -76,6 +78,11 @@ class GivenParts:
             self._network = checked_parts(config, self._network or {})
             warn_of_degrees(self._network, config.side)
         self.names: tuple[str, ...] = () if callable(self._network) else tuple(self._network)
+
+    @property
+    def map(self) -> Draw | None:
+        """What draws networks on a map, where one does."""
+        return map_of(self._network)
 
     @property
     def foreign(self) -> bool:
@@ -140,6 +147,9 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
             _check_correlation(array)
         elif name == "orientation":
             _check_range(name, array, -2 * np.pi, 2 * np.pi, "radians from east, counter-clockwise")
+        elif name == "rician_db":
+            factors = np.where(np.isneginf(array), RICIAN_DB[0], array)
+            _check_range(name, factors, *RICIAN_DB, "dB, or -inf without a line of sight")
         elif not positions:
             links = np.where(np.isneginf(array), GIVEN_DB[0], array)
             _check_range(name, links, *GIVEN_DB, "gains in dB (a path loss with the sign changed), or -inf for no link")

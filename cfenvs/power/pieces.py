@@ -19,6 +19,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "powers": (0.0, 1.0),
     "age": (0.0, AGE_CLIP),
     "active": (0.0, 1.0),
+    "held": (0.0, 1.0),
     "identity": (0.0, 1.0),
 }
 """Least and largest number of the pieces that are scaled alike in every system."""

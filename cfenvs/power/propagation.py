@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from cfenvs.core.config import require
 from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.power.given import GIVEN_DB
 from cfenvs.radio import geometry, path_loss, shadowing, tr38901
-from cfenvs.radio.draws import twin
+from cfenvs.radio.draws import normals, twin
 from cfenvs.radio.geometry import Links
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class TR38901(PathLoss):
     def line_of_sight(self, links: Links) -> Bool:
         """Which links have one, (..., L, K)."""
         return self.model.line_of_sight(_drawn(links), links.horizontal, *self.heights(links))
+
+    def rician_db(self, links: Links, rngs: Generators) -> Float:
+        """Rician factors in dB, (n, L, K), each drawn by itself where there is a line of sight; else -inf."""
+        mean, deviation = self.model.rician_db
+        return np.where(self.line_of_sight(links), mean + deviation * normals(rngs, links.distance.shape), -np.inf)
 
 
 def _drawn(links: Links) -> Float:
@@ -193,35 +199,47 @@ class ByState:
         """Refuse a path loss that knows no line of sight."""
         chosen = PATH_LOSSES.of(config, "path_loss")
         require(
-            _standard(chosen) is not None,
+            standard(chosen) is not None,
             "shadowing",
             config.shadowing,
             f"goes with path losses of TR 38.901 only, path_loss={config.path_loss!r} knows no line of sight",
         )
 
     def __call__(self, links: Links, config: Propagation, rngs: Generators) -> Float:
-        standard = _standard(config.large_scale.path_loss)
-        assert standard is not None
         between = geometry.pairwise_distance(links.users, links.side)
-        normals = [
-            _normals(between, decorrelation, links, rngs) for decorrelation in standard.model.shadowing_decorrelation
-        ]
-        sees = standard.line_of_sight(links)
-        heights = standard.heights(links)
-        deviation = standard.model.deviation_db(sees, links.horizontal, config.carrier_ghz, *heights)
-        return deviation * np.where(sees, *normals)
+        decorrelations = self.decorrelations(config)
+        return self.of(links, config, *(_normals(between, metres, links, rngs) for metres in decorrelations))
+
+    def decorrelations(self, config: Propagation) -> tuple[float, float]:
+        """Metres to 1/e, with a line of sight and without."""
+        scenario = standard(config.large_scale.path_loss)
+        assert scenario is not None
+        return scenario.model.shadowing_decorrelation
+
+    def of(self, links: Links, config: Propagation, *drawn: Float) -> Float:
+        """Shadowing in dB of standard normals (..., L, K) with a line of sight and without."""
+        scenario = standard(config.large_scale.path_loss)
+        assert scenario is not None
+        sees = scenario.line_of_sight(links)
+        heights = scenario.heights(links)
+        deviation = scenario.model.deviation_db(sees, links.horizontal, config.carrier_ghz, *heights)
+        return deviation * np.where(sees, *drawn)
 
 
-def _standard(path_loss: PathLoss) -> TR38901 | None:
+def standard(path_loss: PathLoss) -> TR38901 | None:
     """The scenario of TR 38.901 that a path loss is, or that somebody's own is."""
     inner = path_loss.own if isinstance(path_loss, OwnPathLoss) else path_loss
     return inner if isinstance(inner, TR38901) else None
 
 
+HALVED = float(np.log(2.0))
+"""Metres over which a correlation halves, of those over which it falls to 1/e."""
+
+
 def _normals(between_users: Float, decorrelation: float, links: Links, rngs: Generators) -> Float:
     """Standard normals (n, L, K) with correlation exp(-d / D) over users."""
-    halved = decorrelation * np.log(2.0)
-    return shadowing.correlated_normals(between_users, halved, links.access_points.shape[-2], rngs).swapaxes(-1, -2)
+    halved, stations = decorrelation * HALVED, links.access_points.shape[-2]
+    return shadowing.correlated_normals(between_users, halved, stations, rngs).swapaxes(-1, -2)
 
 
 def user_correlated(links: Links, config: Propagation, rngs: Generators) -> Float:
@@ -258,15 +276,15 @@ class Walked(NamedTuple):
     ----------
     of_links : bool
         Whether what is renewed is of each link, or of each user.
-    fresh : callable
+    fresh : callable, optional
         (positions (T, K, 2), config, rng): what is renewed as a new drop would have it, (T, L, K), or (T, 1, K) where
-        all access points have the same.
+        all access points have the same. None where it hangs on the line of sight (`LargeScale.fields`).
     still : callable, optional
         (links, config, rngs): what stays, (n, L, 1), of drops whose shadowing the generators are about to draw.
     """
 
     of_links: bool
-    fresh: Callable[[Float, Any, np.random.Generator], Float]
+    fresh: Callable[[Float, Any, np.random.Generator], Float] | None
     still: Callable[[Links, Any, Generators], Float] | None = None
 
 
@@ -300,6 +318,7 @@ WALKED: Mapping[str, Walked] = {
     "user-correlated": Walked(True, fresh_over_users),
     "independent": Walked(True, fresh_on_links),
     "two-component": Walked(False, fresh_of_users, still_of_access_points),
+    "3gpp": Walked(True, None),
 }
 """Of each shadowing of ours; nobody else's is known well enough to walk through."""
 
@@ -397,6 +416,30 @@ class LargeScale:
     def shadowing_db(self, links: Links, rngs: Generators) -> Float:
         """Shadowing in dB, (n, L, K), also of links that have none."""
         return self._shadowing(links, self._config, rngs)
+
+    @cached_property
+    def decorrelations(self) -> tuple[float, ...]:
+        """Metres to 1/e of each field: what decides on lines of sight, then shadowing with one and without."""
+        state = self.path_loss.decorrelation
+        by_state = self._shadowing.decorrelations(self._config) if isinstance(self._shadowing, ByState) else ()
+        return (*(() if state is None else (state,)), *by_state)
+
+    def fields(self, links: Links, rngs: Generators) -> Float:
+        """Standard normals behind lines of sight and their shadowing, about to be drawn by `looked` and so on.
+
+        (n, F, L, K), each with its own of the `decorrelations`.
+        """
+        between, first = geometry.pairwise_distance(links.users, links.side), [twin(rng) for rng in rngs]
+        return np.stack([_normals(between, metres, links, first) for metres in self.decorrelations], axis=1)
+
+    def gain_db_of(self, links: Links, fields: Float, shadowing_db: Float | None) -> Float:
+        """Gains in dB, (n, L, K), of links with these fields; with this shadowing unless fields have it."""
+        if self.path_loss.decorrelation is not None:
+            links = links.seen_by(ndtr(fields[:, 0]))
+        if isinstance(self._shadowing, ByState):
+            shadowing_db = self._shadowing.of(links, self._config, fields[:, -2], fields[:, -1])
+        assert shadowing_db is not None
+        return self.gain_db(links, shadowing_db)
 
     def path_gain_db(self, links: Links) -> Float:
         """Gains without shadowing in dB, (n, L, K)."""

@@ -93,6 +93,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         What of networks is not drawn.
     reports : Reports or None
         What is reported of the rates; None where they are.
+    plain : bool
+        Whether a step is told of by powers, rates and objective alone: without reports, outages and optima.
     moves : int
         Steps and resets so far, of any world: situations of different numbers are different ones.
     """
@@ -112,6 +114,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.optimum_certified, self.outages = np.zeros(num_worlds, bool), np.zeros(num_worlds)
         self.steps = np.zeros(num_worlds, np.int64)
         self.reports = None if are_true(config) else Reports(config, num_worlds, config.users, scale)
+        self.plain = self.reports is None and self.outage_rate is None and not config.info_optimum
         self._no_ages = np.zeros(shape, np.int64)
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
@@ -168,15 +171,14 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def received(self, receiver: Receiving, powers: Float) -> Float:
         """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
-        grain = receiver.grain if self.crew.threads > 1 else None
-        if grain is None:
+        if self.crew.threads == 1 or receiver.grain is None:
             return receiver.efficiencies(powers)
         found = np.empty(powers.shape)
 
         def work(some: slice) -> None:
             found[some] = receiver.efficiencies_of(some, powers[some])
 
-        self.crew.share(work, self.num_worlds, grain)
+        self.crew.share(work, self.num_worlds, receiver.grain)
         return found
 
     def judge(self, spent: Float) -> None:
@@ -185,6 +187,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         if self.reports is not None:
             self.reports.take(self.rates, self.active, self.steps)
         self.objective_values = self.objective(self.rates, self.active, spent)
+        if self.plain:
+            return
         if self.outage_rate is not None:
             self.outages = outage(self.rates, self.active, self.outage_rate)
         if self.config.info_optimum:

@@ -10,7 +10,7 @@ from typing import Any, Generic
 
 import numpy as np
 
-from cfenvs.arrays import Bool, Float, Float32
+from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.simulator import AgentsView, Arrays, View
 from cfenvs.power.pieces import Pieces
 from cfenvs.power.simulator import Sim
@@ -41,6 +41,8 @@ class CentralPowerView(View[Float], Generic[Sim]):
             "powers": simulator.powers.copy(),
             "objective": simulator.objective_values.copy(),
         }
+        if simulator.plain:
+            return infos
         if simulator.outage_rate is not None:
             infos["outage"] = simulator.outages.copy()
         if simulator.reports is not None:
@@ -60,6 +62,8 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
     own, central : Pieces
         What users observe, and a central agent would.
     """
+
+    agent = "user"
 
     def __init__(self, simulator: Sim, own: Pieces, central: Pieces) -> None:
         self._simulator, self._config = simulator, simulator.config
@@ -96,9 +100,7 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
         active, actions = self._simulator.active, self._simulator.actions
         if actions.kind == "continuous":  # Gymnasium's Box takes no mask
             return {"active": active.copy()}
-        mask = np.repeat(active[..., None].astype(np.int8), actions.levels.size, axis=2)
-        mask[..., 0] = 1
-        return {"active": active.copy(), "action_mask": mask}
+        return {"active": active.copy(), "action_mask": action_masks(active, actions.levels.size)}
 
     def outcome(self) -> Arrays:
         """Its own `rate` and `power`; the `outage` of all and with `info_optimum` their regret; each (E, K).
@@ -118,3 +120,10 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
     def _for_each(self, values: Float) -> Float:
         """A value of each world (E,) given to all of its users, (E, K)."""
         return np.repeat(values[:, None], len(self.agents), axis=1)
+
+
+def action_masks(active: Bool, levels: int) -> Array:
+    """Of choices among so many levels (..., n): of the active all, of others the first one, which stands for none."""
+    mask = np.repeat(active[..., None].astype(np.int8), levels, axis=-1)
+    mask[..., 0] = 1
+    return mask

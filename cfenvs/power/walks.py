@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Float, Int
+from cfenvs.core.drops import Given
 from cfenvs.kernels import kernel
-from cfenvs.radio import geometry
+from cfenvs.maps.draw import Draw
+from cfenvs.power.propagation import HALVED
+from cfenvs.radio import geometry, shadowing
 from cfenvs.radio.draws import skip_uniforms, twin
 
 BLOCK = 64
@@ -44,29 +47,55 @@ class Ground:
     still_db : (L, 1) array or None
         The part of it that stays wherever users go.
     columns : int
-        Normals in fresh shadowing of a user.
+        Normals in fresh shadowing of a user, 0 where fields have it.
+    fields : (F, L, K) array or None
+        Where they start, of each of F fields (`LargeScale.fields`).
     """
 
     def __init__(self, config: Any, scenario: Any, stations: Float) -> None:
         self._config, self._height, self._stations = config, scenario.height, stations
+        self._user_height = scenario.user_height
         self.users: Float = scenario.users
         self.shadowing_db: Float = scenario.shadowing_db
         self.still_db: Float | None = scenario.still_db
-        self.columns = len(stations) if config.walked.of_links else 1
+        fresh = 0 if config.walked.fresh is None else 1
+        self.columns = fresh * (len(stations) if config.walked.of_links else 1)
+        self.fields: Float | None = scenario.fields
+
+    def fresh_fields(self, positions: Float, rng: np.random.Generator) -> Float:
+        """What new drops would have at positions (T, K, 2), (T, F, L, K)."""
+        decorrelations, stations = self._config.large_scale.decorrelations, len(self._stations)
+        independent = rng.standard_normal((*positions.shape[:-1], len(decorrelations), stations))
+        between = geometry.pairwise_distance(positions, self._config.period)
+        each = [
+            shadowing.correlated(independent[:, :, f], between, metres * HALVED)
+            for f, metres in enumerate(decorrelations)
+        ]
+        return np.stack(each, axis=1).swapaxes(-1, -2)
 
     def fresh_shadowing_db(self, positions: Float, rng: np.random.Generator) -> Float:
         """What a new drop would have at positions (T, K, 2), without what stays: (T, L, K), or (T, 1, K) alike."""
         fresh: Float = self._config.walked.fresh(positions, self._config, rng)
         return fresh
 
-    def gains(self, positions: Float, shadowing_db: Float) -> Float:
-        """Large-scale gains over the noise power, per mW: positions (T, K, 2), shadowing (T, L, K) -> (T, L, K)."""
+    def gains(self, positions: Float, shadowing_db: Float | None, fields: Float | None = None) -> Float:
+        """Large-scale gains over the noise power, per mW.
+
+        Positions (T, K, 2), shadowing (T, L, K) and fields (T, F, L, K) -> (T, L, K).
+        """
         large_scale, height = self._config.large_scale, self._height
         stations = np.broadcast_to(self._stations, (len(positions), *self._stations.shape))
         if isinstance(height, np.ndarray):
             height = np.broadcast_to(height, (len(positions), *height.shape))
-        links = geometry.link_geometry(stations, positions, self._config.period, height)
-        gains: Float = large_scale.over_noise(large_scale.gain_db(links, shadowing_db))
+        user_height = self._user_height
+        if user_height is not None:
+            user_height = np.broadcast_to(user_height, (len(positions), *user_height.shape))
+        links = geometry.link_geometry(stations, positions, self._config.period, height, user_height)
+        if fields is None:
+            gain_db = large_scale.gain_db(links, shadowing_db)
+        else:
+            gain_db = large_scale.gain_db_of(links, fields, shadowing_db)
+        gains: Float = large_scale.over_noise(gain_db)
         return gains
 
 
@@ -75,7 +104,8 @@ class Walk:
 
     Each user walks straight, the short way around if there is one, to a uniformly drawn point, then to the next. Its
     shadowing keeps the correlation 2^(-distance walked / decorrelation) from step to step (Gudmundson 1991), and new
-    shadowing has the correlation over users of a fresh drop at the same positions.
+    shadowing has the correlation over users of a fresh drop at the same positions. So do the normals that decide on a
+    line of sight, and those of the shadowing with one and without, each with its own decorrelation.
 
     Parameters
     ----------
@@ -89,18 +119,24 @@ class Walk:
 
     def __init__(self, config: Any, ground: Ground, block: int, rng: np.random.Generator) -> None:
         self._config, self._ground = config, ground
-        self._users, self._shadow = ground.users, ground.shadowing_db
+        self._users, self._shadow, self._fields = ground.users, ground.shadowing_db, ground.fields
         self._taken = np.zeros(config.users, np.int64)  # goals that each user has reached
         length, goals = config.episode_length, (config.episode_length + 1, config.users, 2)
         if length <= block:
             self._goals: Float | None = config.side * rng.random(goals)
-            self._normals = rng
+            self._normals = self._of_fields = rng
             return
         self._goals, self._start = None, twin(rng).bit_generator.state
         skip_uniforms(rng, int(np.prod(goals)))
-        self._normals = twin(rng)
+        self._normals = self._through(rng, ground.columns, block)
+        self._of_fields = self._through(rng, 0 if ground.fields is None else ground.fields[..., 0].size, block)
+
+    def _through(self, rng: np.random.Generator, columns: int, block: int) -> np.random.Generator:
+        """Leave the generator where so many normals of each user and step are drawn, and return one that draws them."""
+        source, length = twin(rng), self._config.episode_length
         for first in range(0, length, block):
-            rng.standard_normal((min(block, length - first), config.users, ground.columns))
+            rng.standard_normal((min(block, length - first), self._config.users, columns))
+        return source
 
     def go(self, steps: int) -> tuple[Float, Float]:
         """Positions (steps + 1, K, 2) in metres and gains (steps + 1, L, K), from where users are on."""
@@ -115,17 +151,19 @@ class Walk:
         self._taken += first
         moved = geometry.wrap(np.diff(positions, axis=0), config.period)
         walked = np.hypot(moved[..., 0], moved[..., 1])
-        decorrelation = config.shadowing_decorrelation
-        kept = np.exp2(-walked / decorrelation) if decorrelation > 0 else (walked == 0).astype(float)
-        shadow = np.empty((steps + 1, *self._shadow.shape))
-        shadow[0] = self._shadow
-        shadow[1:] = np.sqrt(1.0 - kept[:, None] ** 2) * ground.fresh_shadowing_db(positions[1:], self._normals)
-        if ground.still_db is not None:
-            shadow[1:] += (1.0 - kept[:, None]) * ground.still_db
-        for t in range(1, steps + 1):
-            shadow[t] += kept[t - 1] * shadow[t - 1]
-        self._users, self._shadow = positions[-1].copy(), shadow[-1].copy()
-        return positions, ground.gains(positions, shadow)
+        shadow = fields = None
+        if ground.columns:
+            fresh = ground.fresh_shadowing_db(positions[1:], self._normals)
+            kept = _kept(walked, config.shadowing_decorrelation)[:, None]
+            shadow = _evolved(self._shadow, fresh, kept, ground.still_db)
+            self._shadow = shadow[-1].copy()
+        if self._fields is not None:
+            fresh = ground.fresh_fields(positions[1:], self._of_fields)
+            each = [_kept(walked, metres * HALVED) for metres in config.large_scale.decorrelations]
+            fields = _evolved(self._fields, fresh, np.stack(each, axis=1)[:, :, None])
+            self._fields = fields[-1].copy()
+        self._users = positions[-1].copy()
+        return positions, ground.gains(positions, shadow, fields)
 
     def _goals_from(self, first: int, count: int) -> Float:
         """Goals number `first` ... of all users, (count, K, 2)."""
@@ -137,6 +175,51 @@ class Walk:
         return self._config.side * source.random((count, self._config.users, 2))
 
 
+class OnMap:
+    """The walk of one world's users from place to place of a map, gains looked up; `Walk` over open ground.
+
+    Parameters
+    ----------
+    config : XLMIMOConfig or CellFreeConfig
+    draw : cfenvs.maps.Draw
+    users : (K, 2) array
+        Where they start, in metres: places of the map.
+    rng : numpy.random.Generator
+        Left where the whole walk has been drawn from it.
+    """
+
+    def __init__(self, config: Any, draw: Draw, users: Float, rng: np.random.Generator) -> None:
+        self._over_noise = config.large_scale.over_noise
+        self._walk = draw.walk(config.stations, users, config.stride, twin(rng))
+        skip_uniforms(rng, config.episode_length * self._walk.numbers)
+
+    def go(self, steps: int) -> tuple[Float, Float]:
+        """Positions (steps + 1, K, 2) in metres and gains (steps + 1, L, K), from where users are on."""
+        positions, gain_db = self._walk.go(steps)
+        return positions, self._over_noise(gain_db)
+
+    @property
+    def places(self) -> Int:
+        """Where they were in these steps, (steps + 1, K)."""
+        return self._walk.places
+
+
+def _kept(walked: Float, halved: float) -> Float:
+    """Correlation with what was so many metres before."""
+    return np.exp2(-walked / halved) if halved > 0 else (walked == 0).astype(float)
+
+
+def _evolved(start: Float, fresh: Float, kept: Float, still: Float | None = None) -> Float:
+    """What starts so, (..., K), and keeps a share of itself in T steps, the rest being fresh, (T + 1, ..., K)."""
+    out = np.empty((len(fresh) + 1, *start.shape))
+    out[0], out[1:] = start, np.sqrt(1.0 - kept**2) * fresh
+    if still is not None:
+        out[1:] += (1.0 - kept) * still
+    for t in range(1, len(out)):
+        out[t] += kept[t - 1] * out[t - 1]
+    return out
+
+
 class Walks:
     """The walks of E worlds.
 
@@ -145,6 +228,8 @@ class Walks:
     config : XLMIMOConfig or CellFreeConfig
     num_worlds, stations : int
         E, L.
+    draw : cfenvs.maps.Draw, optional
+        The map that is walked on with `mobility="map"`.
 
     Attributes
     ----------
@@ -156,19 +241,23 @@ class Walks:
         How many episodes each world has begun: tells one walk from another.
     """
 
-    def __init__(self, config: Any, num_worlds: int, stations: int) -> None:
-        self._config = config
+    def __init__(self, config: Any, num_worlds: int, stations: int, draw: Draw | None = None) -> None:
+        self._config, self._draw = config, draw if config.mobility == "map" else None
         self.block = min(config.episode_length, BLOCK, max(1, BLOCK_GAINS // (stations * config.users)))
         self.positions = np.zeros((num_worlds, HISTORY + self.block + 1, config.users, 2))
         self.gains = np.ones((num_worlds, self.block + 1, stations, config.users))
         self.number = np.zeros(num_worlds, np.int64)
+        self._places = np.zeros((num_worlds, self.block + 1, config.users), np.int64)  # of a map
         self._first = np.zeros(num_worlds, np.int64)  # step at which the block at hand begins
-        self._walks: list[Walk | None] = [None] * num_worlds
+        self._walks: list[Walk | OnMap | None] = [None] * num_worlds
         self._all = np.arange(num_worlds)
 
-    def start(self, world: int, ground: Ground, rng: np.random.Generator) -> None:
-        """Set out in a world."""
-        self._walks[world] = Walk(self._config, ground, self.block, rng)
+    def start(self, world: int, scenario: Any, stations: Float, rng: np.random.Generator) -> None:
+        """Set out in a world with this network of either system, whose stations are at these positions (L, 2)."""
+        if self._draw is not None:
+            self._walks[world] = OnMap(self._config, self._draw, scenario.users, rng)
+        else:
+            self._walks[world] = Walk(self._config, Ground(self._config, scenario, stations), self.block, rng)
         self.number[world] += 1
         self._first[world] = 0
         self._go(world)
@@ -182,6 +271,13 @@ class Walks:
         within = steps - self._first
         return self.gains[self._all, within], self.positions[self._all, HISTORY + within]
 
+    def given(self, worlds: Int, steps: Int) -> list[Given]:
+        """What beside gains is looked up where users of some worlds (n,) are at a step (n,); nothing without a map."""
+        if self._draw is None:
+            return []
+        places = self._places[worlds, steps - self._first[worlds]]
+        return [self._draw.at(self._config.stations, here) for here in places]
+
     def trail(self, world: int, step: int) -> Float:
         """Positions in the steps before one of the block at hand and, last, in it: (at most HISTORY + 1, K, 2)."""
         within = HISTORY + step - int(self._first[world])
@@ -194,6 +290,8 @@ class Walks:
         steps = min(self.block, self._config.episode_length - int(self._first[world]))
         positions, gains = walk.go(steps)
         self.positions[world, HISTORY : HISTORY + steps + 1], self.gains[world, : steps + 1] = positions, gains
+        if isinstance(walk, OnMap):
+            self._places[world, : steps + 1] = walk.places
 
 
 @kernel

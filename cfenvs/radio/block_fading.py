@@ -53,7 +53,7 @@ def block_estimates(
         In mW.
     tau_p : int
         Number of pilots and pilot length.
-    out : (E, 1, K, L, N, 2, 4) array
+    out : (E, 1, K, L, N, 2, LANES) array
         Lane 0 is written.
     """
     num_worlds, num_access_points, num_users, num_antennas, _ = roots.shape

@@ -46,6 +46,10 @@ KNOWLEDGE: Mapping[str, Knowledge] = {
 """Of MMSE (5.11), P-MMSE (5.16), P-RZF (5.18) and MR (5.14) of Demir et al. 2021."""
 
 
+CLEARLY_FEWER = 0.7
+"""Share of the operations from which on combiners are made in another way."""
+
+
 def met_users(serving: Bool, scheme: Scheme) -> Bool:
     """Whose channels the combiner of each user is made of, (..., K, K), with clusters D (..., L, K)."""
     of = KNOWLEDGE[scheme].of
@@ -160,6 +164,26 @@ def central_coefficients(mean: Complex, power: Float, noise: Float) -> UatfCoeff
     return UatfCoefficients(b * scale, (power - np.diag(b)) * scale[:, None], np.ones_like(b))
 
 
+def shared_matrix_pays(serving: Bool, met: Bool, num_antennas: int) -> bool:
+    """Whether one matrix over all antennas takes clearly fewer operations than one of users for each user.
+
+    Examples
+    --------
+    With 400 access points, of which 80 serve each of 100 users, who meets nearly everybody, it does:
+
+    >>> near = (np.arange(400)[:, None] - 4 * np.arange(100)) % 400 < 80
+    >>> shared_matrix_pays(near, np.ones((100, 100), bool), 1)
+    True
+    >>> shared_matrix_pays(near, sharing_users(near), 1)
+    False
+    """
+    rows, met_by_each = num_antennas * serving.sum(axis=0).astype(float), met.sum(axis=1).astype(float)
+    apart = (met_by_each**2 * (rows / 2 + met_by_each / 6)).sum()
+    users, antennas = len(met), num_antennas * len(serving)
+    shared = users * antennas**2 / 2 + (rows**2 * ((users - met_by_each) / 2 + rows / 6)).sum()
+    return bool(shared < CLEARLY_FEWER * apart)
+
+
 class ClusterBatch:
     """Received pilots and clusters of many worlds, and the rates that one scheme of central combining gets from them.
 
@@ -218,16 +242,19 @@ class ClusterBatch:
         cluster_sinrs(powers, worlds, self.received, *self._held, self.num_realizations, out)
         return out
 
-    def moments(self, world: int, powers: Float) -> tuple[Complex, Float, Float]:
+    def moments(self, world: int, powers: Float, shared: bool | None = None) -> tuple[Complex, Float, Float]:
         """What `central_coefficients` takes, in one world with combiners that stay those of some powers (K,).
 
-        All powers must be positive.
+        All powers must be positive. `shared` combiners come from one matrix over all antennas, others from one of users
+        for each, to rounding errors the same; by default what takes clearly fewer operations.
         """
+        if shared is None:
+            shared = shared_matrix_pays(self.serving[world], self._met[world], self.filters.shape[-1])
         users = len(powers)
         mean, power, noise = np.empty((users, users), complex), np.empty((users, users)), np.empty(users)
         held = (part[world] if isinstance(part, np.ndarray) else part for part in self._held)
         powers = np.ascontiguousarray(powers, np.float64)
-        cluster_moments(powers, self.received[world], *held, self.num_realizations, mean, power, noise)
+        cluster_moments(powers, self.received[world], *held, shared, self.num_realizations, mean, power, noise)
         return mean, power, noise
 
     @property

@@ -1,4 +1,4 @@
-"""Central combining within user-centric clusters, four channel realisations at a time.
+"""Central combining within user-centric clusters, several channel realisations at a time.
 
 The access points M_k of user k combine with
 
@@ -30,6 +30,16 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.kernels import inlined, kernel
+from cfenvs.radio.cluster_antennas import (
+    _add_errors,
+    _border,
+    _by_antennas,
+    _cluster_matrix,
+    _left_out,
+    _read_combiner,
+    _shared_matrix,
+    _take_out,
+)
 from cfenvs.radio.lanes import LANES, add, div, fma, fnma, load, mul, neg, splat, store, sub
 from cfenvs.radio.mmse_kernel import (
     _CHUNK,
@@ -313,7 +323,7 @@ def cluster_sinrs(
         In mW.
     worlds : (B,) int array
         World that each row is evaluated in.
-    y : (E, Q, T, L, N, 2, 4) array
+    y : (E, Q, T, L, N, 2, LANES) array
         Received pilots of E worlds, each laid out by `cfenvs.radio.mmse_kernel.pack_realizations`.
     filters : (E, L, K, N, N) complex array
         From received pilots to estimates.
@@ -375,6 +385,7 @@ def cluster_moments(
     serving: Bool,
     meeting: Bool,
     whitened: bool,
+    shared: bool,
     num_realizations: int,
     mean: Complex,
     power: Float,
@@ -388,6 +399,9 @@ def cluster_moments(
         In mW, all positive.
     y, filters, C, pilots, serving, meeting, whitened, num_realizations
         As `cluster_sinrs`, without the axis of worlds.
+    shared : bool
+        Whether combiners come from one matrix over all antennas (`cfenvs.radio.cluster_antennas`): the same but for
+        rounding.
     mean : (K, K) complex array
         Receives E{v_k^H h_i}.
     power : (K, K) array
@@ -407,13 +421,46 @@ def cluster_moments(
     power[:] = 0.0
     noise[:] = 0.0
     lanes = np.empty(_COMPLEX)
+    # Of the matrix over all antennas, of that of a cluster, and of the users that are taken out.
+    rows, most = aps * antennas, 0
+    for k in range(users):
+        most = max(most, antennas * serving[:, k].sum())
+    even = rows + rows % 2 if shared else 0
+    c_row, g_row, s_row, b_row = users * _COMPLEX, (users | 1) * _COMPLEX, (even + 1) * _COMPLEX, (most + 3) * _COMPLEX
+    columns, everything = np.empty(even * g_row), np.empty(even * s_row)
+    b, bx, c = np.empty((most + 2) * b_row), np.empty((most + 2) * _COMPLEX), np.empty((most + 1) * c_row)
+    left_out, ants, total = np.empty(users, np.int64), np.empty(rows, np.int64), np.zeros_like(factors)
+    for i in range(users):
+        total += p[i] * C[:, i]
     for group in range(groups):
         width = min(LANES, num_realizations - group * LANES)
         _estimate(flat, group * size_of, filters, pilots, h)
+        if shared:
+            _by_antennas(h, p, rows, columns, g_row)
+            _shared_matrix(columns, g_row, even, users, everything, s_row)
         for k in range(users):
-            count, size, _ = _combine(k, p, C, serving, meeting[k], whitened, scratch)
-            _last_column(a, a_row, size, x)
-            _combiner(g, ((count * antennas) | 1) * _COMPLEX, size, x, factors, count, v)
+            if shared:
+                count, length = 0, 0
+                for ap in range(aps):
+                    if serving[ap, k]:
+                        stations[count] = ap
+                        count += 1
+                        for n in range(antennas):
+                            ants[length] = ap * antennas + n
+                            length += 1
+                size = _left_out(meeting[k], k, left_out)
+                _take_out(columns, g_row, ants, length, left_out, size, c, c_row)
+                _cluster_matrix(everything, s_row, ants, length, c, c_row, size, b, b_row)
+                if whitened:
+                    _add_errors(p, C, total, left_out, size, stations, count, b, b_row)
+                size = _border(h, k * user, p[k], ants, length, b, b_row)
+                _cholesky(b, b_row, size)
+                _last_column(b, b_row, size, bx)
+                _read_combiner(bx, size, length, np.sqrt(p[k]), v)
+            else:
+                count, size, _ = _combine(k, p, C, serving, meeting[k], whitened, scratch)
+                _last_column(a, a_row, size, x)
+                _combiner(g, ((count * antennas) | 1) * _COMPLEX, size, x, factors, count, v)
             for i in range(users):
                 re, im = _through(v, h, i * user, stations, count, antennas)
                 store(lanes, 0, re)

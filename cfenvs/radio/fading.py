@@ -13,14 +13,6 @@ def complex_normals(shape: tuple[int, ...], rng: Source) -> Complex:
     return normals(rng, (*shape, 2)).view(np.complex128)[..., 0] * np.sqrt(0.5)
 
 
-def matrix_root(R: Complex) -> Complex:
-    """Hermitian square roots of positive semi-definite matrices, (..., N, N)."""
-    if R.shape[-1] == 1:
-        return np.sqrt(R)
-    values, vectors = np.linalg.eigh(R)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ vectors.conj().swapaxes(-1, -2)
-
-
 def correlate(independent: Complex, root: Complex) -> Complex:
     """Give independent normals (R, L, N, K) the correlation of `root` (L, K, N, N): h_kl = R_kl^(1/2) w_kl."""
     if root.shape[-1] == 1:

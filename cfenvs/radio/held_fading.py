@@ -9,10 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.kernels import inlined, kernel
-from cfenvs.radio.lanes import LANES, fma, fnma, load, mul, splat, store
-
-_COMPLEX = 2 * LANES
-"""Numbers in a complex number of four realisations: the real parts of the lanes, then the imaginary parts."""
+from cfenvs.radio.lanes import COMPLEX, LANES, fma, fnma, load, mul, splat, store
 
 
 @kernel
@@ -30,16 +27,16 @@ def held_estimates(
 ) -> None:
     """MMSE channel estimates of held realisations in some worlds; as `cfenvs.radio.estimation` has them.
 
-    Channels are h_kl = R_kl^(1/2) w_kl. Normals and estimates are in lanes (`cfenvs.radio.mmse_kernel`): B groups of 4
+    Channels are h_kl = R_kl^(1/2) w_kl. Normals and estimates are in lanes (`cfenvs.radio.mmse_kernel`), in B groups of
     realisations.
 
     Parameters
     ----------
     worlds : (n,) int array
         Which of the E worlds.
-    normals : (E, B, K, L, N, 2, 4) array
+    normals : (E, B, K, L, N, 2, LANES) array
         w.
-    noise : (E, B, T, L, N, 2, 4) array
+    noise : (E, B, T, L, N, 2, LANES) array
         Of the received pilots; CN(0, 1).
     roots, filters : (n, L, K, N, N) arrays
         Square roots of the spatial correlation, and R Psi^-1, zero for users that send no pilot.
@@ -50,44 +47,44 @@ def held_estimates(
         In mW.
     tau_p : int
         Number of pilots and pilot length.
-    out : (E, B, K, L, N, 2, 4) array
+    out : (E, B, K, L, N, 2, LANES) array
         Estimates, overwritten in these worlds.
     """
     _, num_groups, num_users, num_access_points, num_antennas, _, _ = normals.shape
     amplitude, deviation, scale = np.sqrt(pilot_power) * tau_p, np.sqrt(np.float64(tau_p)), np.sqrt(pilot_power)
     w, v, estimates = normals.reshape(-1), noise.reshape(-1), out.reshape(-1)
-    received = np.empty(tau_p * num_antennas * _COMPLEX)
+    received = np.empty(tau_p * num_antennas * COMPLEX)
     for i in range(len(worlds)):
         for group in range(num_groups):
             block = worlds[i] * num_groups + group
             for ap in range(num_access_points):
                 for t in range(tau_p):
-                    here = ((block * tau_p + t) * num_access_points + ap) * num_antennas * _COMPLEX
-                    for x in range(0, num_antennas * _COMPLEX, LANES):
-                        there = t * num_antennas * _COMPLEX + x
+                    here = ((block * tau_p + t) * num_access_points + ap) * num_antennas * COMPLEX
+                    for x in range(0, num_antennas * COMPLEX, LANES):
+                        there = t * num_antennas * COMPLEX + x
                         store(received, there, mul(splat(deviation), load(v, here + x)))
                 for k in range(num_users):
                     if sending[i, k]:
-                        here = ((block * num_users + k) * num_access_points + ap) * num_antennas * _COMPLEX
-                        there = pilots[i, k] * num_antennas * _COMPLEX
+                        here = ((block * num_users + k) * num_access_points + ap) * num_antennas * COMPLEX
+                        there = pilots[i, k] * num_antennas * COMPLEX
                         for a in range(num_antennas):
-                            _add_row(roots[i, ap, k, a], amplitude, w, here, received, there + a * _COMPLEX)
+                            add_row(roots[i, ap, k, a], amplitude, w, here, received, there + a * COMPLEX)
                 for k in range(num_users):
-                    here = ((block * num_users + k) * num_access_points + ap) * num_antennas * _COMPLEX
-                    there = pilots[i, k] * num_antennas * _COMPLEX
+                    here = ((block * num_users + k) * num_access_points + ap) * num_antennas * COMPLEX
+                    there = pilots[i, k] * num_antennas * COMPLEX
                     for a in range(num_antennas):
-                        store(estimates, here + a * _COMPLEX, splat(0.0))
-                        store(estimates, here + a * _COMPLEX + LANES, splat(0.0))
-                        _add_row(filters[i, ap, k, a], scale, received, there, estimates, here + a * _COMPLEX)
+                        store(estimates, here + a * COMPLEX, splat(0.0))
+                        store(estimates, here + a * COMPLEX + LANES, splat(0.0))
+                        add_row(filters[i, ap, k, a], scale, received, there, estimates, here + a * COMPLEX)
 
 
 @inlined
-def _add_row(row, factor, vector, start, sums, place):
-    """Add factor * row @ vector to a complex number of four realisations."""
+def add_row(row, factor, vector, start, sums, place):
+    """Add factor * row @ vector to a complex number of several realisations."""
     re, im = load(sums, place), load(sums, place + LANES)
     for n in range(len(row)):
         a, b = splat(factor * row[n].real), splat(factor * row[n].imag)
-        x, y = load(vector, start + n * _COMPLEX), load(vector, start + n * _COMPLEX + LANES)
+        x, y = load(vector, start + n * COMPLEX), load(vector, start + n * COMPLEX + LANES)
         re, im = fma(a, x, re), fma(a, y, im)
         re, im = fnma(b, y, re), fma(b, x, im)
     store(sums, place, re)

@@ -1,11 +1,12 @@
-"""Four float64 lanes as one numba value.
+"""Four float64 lanes as one numba value, eight where the processor has vectors of 512 bits.
 
 LLVM vectorises simple loops by itself, but it does not keep a tile of complex sums in vector registers through a
-reduction, because it may not reorder a sum. Here the vector is the value: :data:`float64x4` is a numba type backed by
-the LLVM type ``<4 x double>``, and the functions below are the few operations that the kernels need, each one or two
-instructions. A kernel then works on four independent problems at a time and reads like its scalar form. Every operation
-is exact IEEE 754 arithmetic lane by lane; nothing is fused or reordered unless it is written so, and the result in a
-lane does not depend on its neighbours. Where the machine has narrower vectors, LLVM splits them.
+reduction, because it may not reorder a sum. Here the vector is the value: :data:`lanes_type` is a numba type backed
+by the LLVM type ``<4 x double>`` or ``<8 x double>``, and the functions below are the few operations that the kernels
+need, each one or two instructions. A kernel then works on so many independent problems at a time and reads like its
+scalar form. Every operation is exact IEEE 754 arithmetic lane by lane; nothing is fused or reordered unless it is
+written so, and the result in a lane does not depend on its neighbours. Where the machine has narrower vectors, LLVM
+splits them.
 
 Numba renews the cached machine code of a kernel when the kernel's own file changes, not when this one does: after an
 edit here, remove the ``__pycache__`` beside it.
@@ -16,14 +17,29 @@ edit here, remove the ``__pycache__`` beside it.
 
 from typing import Any
 
+import numba
+import numpy as np
 from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import models, register_model
 
-intrinsic: Any = extending.intrinsic
+from cfenvs.kernels import inlined
 
-LANES = 4
+intrinsic: Any = extending.intrinsic
+_config: Any = numba.config
+
+
+def _processor_has(feature: str) -> bool:
+    # The same words by which numba keeps what it compiles apart from what was compiled for another processor.
+    given = _config.CPU_FEATURES
+    return f"+{feature}" in (get_host_cpu_features() if given is None else given).split(",")
+
+
+LANES = 8 if _processor_has("avx512f") else 4
+COMPLEX = 2 * LANES
+"""Numbers in a complex number of so many lanes: the real parts, then the imaginary parts."""
 
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 # NumPy promises the alignment of one element, not of four; on aligned data an unaligned access costs nothing.
@@ -31,13 +47,13 @@ _ALIGNMENT = 8
 
 
 class LanesType(types.Type):
-    """Numba type of four float64 lanes."""
+    """Numba type of float64 lanes."""
 
     def __init__(self):
-        super().__init__(name="float64x4")
+        super().__init__(name=f"float64x{LANES}")
 
 
-float64x4 = LanesType()
+lanes_type = LanesType()
 
 
 @register_model(LanesType)
@@ -71,46 +87,46 @@ def _neg(builder, a):
 
 def _lanewise(emit, *operands):
     """Typing and code of an operation that the builder method ``emit`` applies lane by lane."""
-    if any(operand != float64x4 for operand in operands):
+    if any(operand != lanes_type for operand in operands):
         return None
-    return float64x4(*operands), lambda context, builder, signature, args: emit(builder, *args)
+    return lanes_type(*operands), lambda context, builder, signature, args: emit(builder, *args)
 
 
 @intrinsic
 def load(typingctx, array, start):
-    """Lanes ``array[start : start + 4]`` of a contiguous one-dimensional float64 array; bounds are not checked."""
+    """Lanes ``array[start : start + LANES]`` of a contiguous one-dimensional float64 array; bounds are not checked."""
     if not (_is_buffer(array) and isinstance(start, types.Integer)):
         return None
 
     def codegen(context, builder, signature, args):
         return builder.load(_pointer(context, builder, signature, args), align=_ALIGNMENT)
 
-    return float64x4(array, types.intp), codegen
+    return lanes_type(array, types.intp), codegen
 
 
 @intrinsic
 def store(typingctx, array, start, lanes):
-    """Write ``lanes`` to ``array[start : start + 4]``; bounds are not checked."""
-    if not (_is_buffer(array) and isinstance(start, types.Integer) and lanes == float64x4):
+    """Write ``lanes`` to ``array[start : start + LANES]``; bounds are not checked."""
+    if not (_is_buffer(array) and isinstance(start, types.Integer) and lanes == lanes_type):
         return None
 
     def codegen(context, builder, signature, args):
         builder.store(args[2], _pointer(context, builder, signature, args), align=_ALIGNMENT)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, float64x4), codegen
+    return types.void(array, types.intp, lanes_type), codegen
 
 
 @intrinsic
 def splat(typingctx, value):
-    """Four copies of one number."""
+    """Copies of one number in all lanes."""
 
     def codegen(context, builder, signature, args):
         undefined = ir.Constant(_VECTOR, ir.Undefined)
         first = builder.insert_element(undefined, args[0], ir.IntType(32)(0))
         return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
-    return float64x4(types.float64), codegen
+    return lanes_type(types.float64), codegen
 
 
 @intrinsic
@@ -159,3 +175,11 @@ def fnma(typingctx, a, b, c):
 def rsqrt(typingctx, a):
     """``1 / sqrt(a)`` by an exact square root and an exact division, not the hardware's estimate."""
     return _lanewise(lambda builder, a: builder.fdiv(_constant(1.0), _call(builder, "llvm.sqrt", a)), a)
+
+
+@inlined
+def aligned(size):
+    """An empty array whose lanes do not straddle lines of the cache."""
+    spare = np.empty(size + LANES)
+    first = -(spare.ctypes.data // 8) % LANES
+    return spare[first : first + size]

@@ -9,6 +9,7 @@ from cfenvs.arrays import Complex, Float, Int
 from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_gradient import mmse_gradient
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
+from cfenvs.radio.pilot_phase import write_estimates
 
 
 class MmseBatch:
@@ -44,6 +45,14 @@ class MmseBatch:
     def set(self, world: int, h_hat: Complex, C: Complex) -> None:
         """Hold the estimates (R, L, N, K) and the error covariances (L, K, N, N) of one world."""
         self.estimates[world] = pack_realizations(h_hat)
+        self.errors[world] = C
+
+    def estimate(self, world: int, received: Complex, filters: Complex, pilots: Int, C: Complex) -> None:
+        """Hold the estimates of one world that are made from received pilots (R, L, N, T).
+
+        `filters` (L, K, N, N) are those of `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
+        """
+        write_estimates(received, np.ascontiguousarray(filters), np.asarray(pilots), self.estimates[world])
         self.errors[world] = C
 
     def spectral_efficiencies(self, powers: Float, worlds: Int) -> Float:

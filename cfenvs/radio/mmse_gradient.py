@@ -1,4 +1,4 @@
-"""Derivatives of the rates of centralised MMSE combining by the powers, four channel realisations at a time.
+"""Derivatives of the rates of centralised MMSE combining by the powers, several channel realisations at a time.
 
 With the whitened channels G, T = G^H G and M = (I + T)^-1 of `cfenvs.radio.mmse_kernel`, 1 + SINR_k = 1 / M_kk. Of the
 matrix A = sum_i p_i hh_i hh_i^H + Z, whose derivative by p_i is hh_i hh_i^H + C_i, the stages already hold what is
@@ -108,8 +108,11 @@ def _add_blocks(g, g_row, first, stop, antennas, q, a_row, users, weights, turne
 
 @inlined
 def _sum(lanes, start):
-    """The sum of four lanes."""
-    return (lanes[start] + lanes[start + 1]) + (lanes[start + 2] + lanes[start + 3])
+    """The sum of the lanes."""
+    total = 0.0
+    for first in range(start, start + LANES, 4):
+        total += (lanes[first] + lanes[first + 1]) + (lanes[first + 2] + lanes[first + 3])
+    return total
 
 
 @inlined

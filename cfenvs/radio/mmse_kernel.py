@@ -1,4 +1,4 @@
-"""Rates of centralised MMSE combining, four channel realisations at a time.
+"""Rates of centralised MMSE combining, several channel realisations at a time.
 
 With the estimates hh_k of all L access points (N antennas each) stacked, the instantaneous SINR of user k is
 
@@ -26,11 +26,13 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.kernels import inlined, kernel
-from cfenvs.radio.lanes import LANES, add, fma, fnma, load, mul, neg, rsqrt, splat, store, sub
+from cfenvs.radio.lanes import COMPLEX, LANES, add, aligned, fma, fnma, load, mul, neg, rsqrt, splat, store, sub
 
-# A complex number of four realisations: the real parts of the lanes, then the imaginary parts.
+# A complex number of several realisations: the real parts of the lanes, then the imaginary parts.
 _IM = LANES
-_COMPLEX = 2 * LANES
+_COMPLEX = COMPLEX
+# Products of realisations that are formed apart, whatever the lanes: sums of logarithms have one order everywhere.
+_APART = 4
 # Antennas whitened at a time, so that the channels of two users (16 KiB) stay in the first-level cache.
 _CHUNK = 128
 # A product of [(I + T)^-1]_kk below this is turned into a logarithm; the product of two such must not underflow.
@@ -47,7 +49,7 @@ def pack_realizations(h_hat: Complex) -> Float:
 
     Returns
     -------
-    float64 array, shape (ceil(R / 4), K, L, N, 2, 4)
+    float64 array, shape (ceil(R / LANES), K, L, N, 2, LANES)
         Lane groups, users, access points, antennas, (real, imaginary), lane; missing realisations are zero.
     """
     h_hat = np.asarray(h_hat)
@@ -327,7 +329,7 @@ def _scratch(users, aps, antennas):
     chunk = -(-aps // chunks)
     # An odd number of cache lines per row keeps the rows of a tile out of each other's cache sets.
     g_row, a_row = (chunk * antennas | 1) * _COMPLEX, (even + 1) * _COMPLEX
-    g, a, y, norms = np.empty(even * g_row), np.empty(even * a_row), np.empty(even * a_row), np.empty(even * LANES)
+    g, a, y, norms = aligned(even * g_row), aligned(even * a_row), aligned(even * a_row), np.empty(even * LANES)
     return chunk, g, g_row, a, a_row, y, norms, np.empty((aps, antennas, antennas), np.complex128)
 
 
@@ -345,7 +347,7 @@ def _inverse_norms(h, group, p, scratch):
 
 @inlined
 def _log2_product(values, start):
-    """log2 of the product of four lanes, by pairs since the product of all four can underflow."""
+    """log2 of the product of four numbers, by pairs since the product of all four can underflow."""
     return np.log2(values[start] * values[start + 1]) + np.log2(values[start + 2] * values[start + 3])
 
 
@@ -362,7 +364,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
         Uplink powers in mW, non-negative. A user at power 0 has rate exactly 0.
     worlds : int64 array, shape (B,)
         World that each row is evaluated in.
-    h : float64 array, shape (E, Q, K, L, N, 2, 4)
+    h : float64 array, shape (E, Q, K, L, N, 2, LANES)
         Channel estimates in E worlds, in units of the noise: |h|^2 is per mW of power. Each world is laid out by
         :func:`pack_realizations`.
     C : complex128 array, shape (E, L, K, N, N)
@@ -375,7 +377,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     rows, users = powers.shape
     groups, aps, antennas = h.shape[1], h.shape[3], h.shape[4]
     scratch = _scratch(users, aps, antennas)
-    products, logs = np.empty(users * LANES), np.empty(users)
+    products, logs = np.empty(users * _APART), np.empty(users)
     flat, size = h.reshape(-1), users * aps * antennas * _COMPLEX
     for row in range(rows):
         p, world = powers[row], worlds[row]
@@ -385,14 +387,16 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
         for group in range(groups):
             norms = _inverse_norms(flat, (world * groups + group) * size, p, scratch)
             for k in range(users):
-                t = k * LANES
-                store(products, t, mul(load(products, t), load(norms, t)))
-                if min(products[t], products[t + 1], products[t + 2], products[t + 3]) < _SMALL:
-                    logs[k] += _log2_product(products, t)
-                    store(products, t, splat(1.0))
+                t = k * _APART
+                for first in range(k * LANES, (k + 1) * LANES, _APART):
+                    for r in range(_APART):
+                        products[t + r] *= norms[first + r]
+                    if min(products[t], products[t + 1], products[t + 2], products[t + 3]) < _SMALL:
+                        logs[k] += _log2_product(products, t)
+                        products[t : t + _APART] = 1.0
         for k in range(users):
             # Rounding can leave a user of vanishing SINR a hair below zero.
-            out[row, k] = max((0.0 - logs[k] - _log2_product(products, k * LANES)) / num_realizations, 0.0)
+            out[row, k] = max((0.0 - logs[k] - _log2_product(products, k * _APART)) / num_realizations, 0.0)
 
 
 @kernel(nogil=True)

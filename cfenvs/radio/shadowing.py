@@ -30,7 +30,11 @@ def correlated_normals(distance: Float, decorrelation: float, columns: int, rng:
     ----------
     Bjornson & Sanguinetti, IEEE TWC 19(1), 2020, (40): E{F_kl F_il} = sigma^2 2^(-delta_ki / 9 m).
     """
-    independent = normals(rng, (*distance.shape[:-1], columns))
+    return correlated(normals(rng, (*distance.shape[:-1], columns)), distance, decorrelation)
+
+
+def correlated(independent: Float, distance: Float, decorrelation: float) -> Float:
+    """Independent standard normals (..., K, columns) made to be what `correlated_normals` draws."""
     if decorrelation == 0.0:
         return independent
     return _factors(np.exp2(-distance / decorrelation)) @ independent

@@ -132,14 +132,21 @@ def uatf_coefficients(moments: CombinedMoments, weights: Complex) -> UatfCoeffic
 
 
 def mr_moments(
-    R: Complex, pilots: ArrayLike, pilot_power: float, tau_p: int, sending: ArrayLike | None = None
+    R: Complex,
+    pilots: ArrayLike,
+    pilot_power: float,
+    tau_p: int,
+    sending: ArrayLike | None = None,
+    sight: Complex | None = None,
 ) -> CombinedMoments:
     """Moments of maximum-ratio combining v_kl = h_hat_kl, in closed form.
 
     E{v_kl^H h_il} = tr(p tau_p R_kl Psi^-1 R_il) for users on one pilot, else 0; the variance is tr(B_kl R_il).
     (Demir et al. 2021, Corollary 5.6; with one antenna Ngo et al. 2017, (27).)
 
-    Arguments as `estimation_covariances`.
+    Arguments as `estimation_covariances`. `sight` (L, K, N) are lines of sight h_los with unknown phases, which R
+    includes (`cfenvs.radio.rician`): their power does not fluctuate, so that the variance among users of one pilot is
+    less by |p tau_p h_il^H Psi^-1 R_kl h_il|^2 (Ozdogan, Bjornson, Zhang, IEEE TWC 18(11), 2019, for one antenna).
     """
     pilots = np.asarray(pilots)
     filters = pilot_filter(R, pilots, pilot_power, tau_p, sending)
@@ -155,6 +162,9 @@ def mr_moments(
     else:
         mean = np.einsum("lkab,liba->kil", filters, R, optimize=True)
         variance = np.einsum("lkab,liba->kil", B, R, optimize=True).real
+    if sight is not None:
+        steady = np.abs(np.einsum("lib,lkab,lia->kil", sight.conj(), filters.conj(), sight, optimize=True)) ** 2
+        variance = np.maximum(variance - steady * copilot[:, :, None], 0.0)
     return CombinedMoments(mean * copilot[:, :, None], variance, np.einsum("lkaa->kl", B).real)
 
 
@@ -166,6 +176,7 @@ def mr_uatf_coefficients(
     lsfd: Lsfd = "none",
     sending: ArrayLike | None = None,
     serving: Bool | None = None,
+    sight: Complex | None = None,
 ) -> UatfCoefficients:
     """Coefficients of maximum-ratio combining at every access point, in closed form.
 
@@ -181,6 +192,8 @@ def mr_uatf_coefficients(
         Users that send their pilot; all by default. A user that sends none has b = c = 0.
     serving : (L, K) bool array, optional
         D: which access points serve whom; all by default.
+    sight : (L, K, N) array, optional
+        As of `mr_moments`.
 
     Returns
     -------
@@ -197,7 +210,7 @@ def mr_uatf_coefficients(
     >>> uatf_sinr(np.array([100.0, 100.0]), coefficients).round(3).tolist()
     [0.899, 0.921]
     """
-    moments = mr_moments(R, pilots, pilot_power, tau_p, sending)
+    moments = mr_moments(R, pilots, pilot_power, tau_p, sending, sight)
     sharing = None
     if serving is not None:
         moments, sharing = served(moments, serving), sharing_users(serving)
@@ -207,7 +220,12 @@ def mr_uatf_coefficients(
 
 
 def lmmse_moments(
-    h_hat: Complex, C: Complex, powers: Float, serving: Bool | None = None, known: Bool | None = None
+    h_hat: Complex,
+    C: Complex,
+    powers: Float,
+    serving: Bool | None = None,
+    known: Bool | None = None,
+    channels: Complex | None = None,
 ) -> CombinedMoments:
     """Moments of local MMSE combining at the given powers, by Monte Carlo over channel estimates.
 
@@ -226,6 +244,9 @@ def lmmse_moments(
         D: access point l combines for the users that it serves; for all by default. The moments of others are zero.
     known : (L, K) bool array, optional
         Users that access point l sums over; all by default. With `serving` it is LP-MMSE, (5.39).
+    channels : (R, L, N, K) array, optional
+        Where errors are not independent of estimates, as with lines of sight of unknown phase: the channels, over
+        which the expectation is then sampled too.
     """
     _, num_access_points, num_antennas, num_users = h_hat.shape
     mean = np.zeros((num_users, num_users, num_access_points), complex)
@@ -238,10 +259,10 @@ def lmmse_moments(
         error = np.tensordot(summed, C[l], axes=1) + np.eye(num_antennas)
         scaled = estimates * np.sqrt(summed)
         v = powers[own] * np.linalg.solve(scaled @ scaled.conj().swapaxes(-1, -2) + error, estimates[:, :, own])
-        g = v.conj().swapaxes(-1, -2) @ estimates  # (R, k, i)
+        g = v.conj().swapaxes(-1, -2) @ (estimates if channels is None else channels[:, l])  # (R, k, i)
         expected = g.mean(axis=0)
         vv = np.einsum("rak,rbk->kab", v, v.conj(), optimize=True) / len(v)
-        through_error = np.einsum("kab,iba->ki", vv, C[l], optimize=True).real
+        through_error = np.einsum("kab,iba->ki", vv, C[l], optimize=True).real if channels is None else 0.0
         mean[own, :, l] = expected
         variance[own, :, l] = (np.abs(g) ** 2).mean(axis=0) + through_error - np.abs(expected) ** 2
         noise[own, l] = np.einsum("kaa->k", vv).real

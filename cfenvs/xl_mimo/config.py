@@ -55,7 +55,7 @@ class Network(power.Network):
     def given_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts that `network` may give."""
         M, K = self.base_stations, self.users
-        return {"base_stations": (M, 2), "users": (K, 2), "gain_db": (M, K)}
+        return {"base_stations": (M, 2), "users": (K, 2), "gain_db": (M, K), "rician_db": (M, K)}
 
     @property
     def bs_antennas(self) -> int:
@@ -81,7 +81,8 @@ class Propagation(power.Propagation, Network):
         exactly, sinc(2 d / wavelength).
     rician_factor : float
         Power of the spherical-wave line of sight over that of the scattering; 0 is scattering alone. Only for "mr".
-        Near the array, `carrier_ghz` sets the wavelength too.
+        Near the array, `carrier_ghz` sets the wavelength too. The part "rician_db" (M, K) of `network`, in dB, replaces
+        it link by link; -inf is scattering alone.
     visibility_window : (int, int), optional
         Antennas along the two axes of a base station's array that see a user: a contiguous window around a random
         centre, cut off at the edges. None is all of them.
@@ -102,6 +103,12 @@ class Propagation(power.Propagation, Network):
             require(inside, "visibility_window", window, f"must fit into bs_array={tuple(self.bs_array)}")
 
     @property
+    def refused_parts(self) -> dict[str, str]:
+        """Rician factors of links, where no link has a line of sight."""
+        why = "goes with rician_factor above 0, which stands for a line of sight near the array"
+        return {**super().refused_parts, **({} if self.rician_factor > 0 else {"rician_db": why})}
+
+    @property
     def near_field(self) -> bool:
         """Whether there is a line of sight or an array that a user sees in part only."""
         return self.rician_factor > 0 or self.visibility_window is not None
@@ -117,9 +124,9 @@ class Reception(Choices, power.Coherence):
         Maximum ratio, averaged or weighted at the central unit, or local MMSE.
         Or your own, or its `"module:Name"` (`cfenvs.xl_mimo.receivers.Receiver`).
     pilot_length : int, optional
-        tau_p in samples, for "mr": channels are estimated from pilots at full power, every antenna of a user
-        sending one of tau_p that are orthogonal, and 1 - tau_p / tau_c of a block is left for data. Users beyond tau_p
-        over the antennas of one share theirs. With None, as in the paper, channels are known and cost nothing.
+        tau_p in samples: channels are estimated from pilots at full power, every antenna of a user sending one of tau_p
+        that are orthogonal, and 1 - tau_p / tau_c of a block is left for data. Users beyond tau_p over the antennas of
+        one share theirs. With None, as in the paper, channels are known and cost nothing.
     """
 
     receiver: str | Callable[..., Any] = "mr"

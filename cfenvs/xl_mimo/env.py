@@ -65,7 +65,7 @@ class XLMIMOPowerEnv(ScalarEnv[Optimum]):
     those that hardly hear a user in full.
 
     With `mobility="static"` powers change nothing but the reward, so that the task is a contextual bandit. With
-    "random-waypoint" users walk, 10 m a step by default, and what is observed evolves.
+    "random-waypoint", or on a map "map", users walk, 10 m a step by default, and what is observed evolves.
 
     Action Space
     ------------
@@ -206,8 +206,10 @@ env = aec(parallel_env)
 
 def warmup() -> None:
     """Run every kernel once."""
-    for receiver in ("mr", "mr-lsfd", "l-mmse"):
-        vector = XLMIMOPowerVectorEnv(2, users=2, base_stations=1, bs_array=(2, 2), ue_array=(1, 1), receiver=receiver)
+    for receiver, pilots in (("mr", None), ("mr-lsfd", None), ("l-mmse", None), ("mr-lsfd", 1), ("l-mmse", 1)):
+        vector = XLMIMOPowerVectorEnv(
+            2, users=2, base_stations=1, bs_array=(2, 2), ue_array=(1, 1), receiver=receiver, pilot_length=pilots
+        )
         vector.reset(seed=0)
         vector.step(vector.action_space.sample())
         vector.optimum()

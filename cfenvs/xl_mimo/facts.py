@@ -8,6 +8,8 @@ from cfenvs.core.simulator import AgentsView, View
 from cfenvs.power import facts as of_power
 from cfenvs.power.choices import called
 from cfenvs.power.scaling import RATE_CLIP
+from cfenvs.radio.spectral_efficiency import prelog
+from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 from cfenvs.xl_mimo.views import STREAMS_RATE_SCALE, central_layout, users_layout
@@ -27,8 +29,7 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
         action["share_sent_for_a"] = span + (f", at least {c.min_share:g}" if c.min_share else "")
     return {
         "network": {
-            "side_m": c.side,
-            "area": "square, wraps around" if c.wraparound else "square, with edges",
+            **of_power.area_facts(c),
             "base_stations": c.base_stations,
             "antennas_of_each": f"{c.bs_array[0]} x {c.bs_array[1]}, {c.bs_spacing:.3g} wavelengths apart",
             "placement": of_power.positions(simulator, "base_stations", "uniform"),
@@ -48,7 +49,7 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
         },
         "receiver": {
             "combining": of_power.sentence(RECEIVERS, c.receiver),
-            "pilots": "none: channels are known, and estimated many times within a step",
+            "pilots": _pilots(simulator.config),
         },
         "users": of_power.users_facts(c),
         "observation": _observed(simulator, view),
@@ -56,6 +57,14 @@ def facts(simulator: XLMIMOSimulator, view: View[Any], world: int) -> dict[str, 
         "reward": of_power.reward_facts(c, view, "spectral efficiencies in bit/s/Hz; no bandwidth is assumed"),
         "optimum": of_power.optimum_facts(simulator, world),
     }
+
+
+def _pilots(c: XLMIMOConfig) -> str:
+    if c.pilot_length is None:
+        return "none: channels are known, and estimated many times within a step"
+    groups, left = c.pilot_length // c.ue_antennas, prelog(c.pilot_length, c.coherence_length)
+    of = f"{groups} group{'s' if groups > 1 else ''} for {c.users} users"
+    return f"{c.pilot_length} samples, {of}, {left:g} left for data"
 
 
 def _channels(simulator: XLMIMOSimulator) -> str:

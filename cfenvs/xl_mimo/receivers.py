@@ -32,6 +32,12 @@ from cfenvs.radio.plane_wave import array_correlation, array_eigenvalues
 from cfenvs.radio.spectral_efficiency import prelog
 from cfenvs.radio.uatf import UatfCoefficients, uatf_sinr
 from cfenvs.radio.uatf_kernel import UatfBatch
+from cfenvs.radio.xl_estimates_kernel import (
+    xl_lmmse_pilot_efficiencies,
+    xl_lmmse_pilot_gradients,
+    xl_lsfd_pilot_efficiencies,
+    xl_lsfd_pilot_gradients,
+)
 from cfenvs.radio.xl_kernel import lmmse_gradient, lmmse_gradients, lmmse_spectral_efficiencies
 from cfenvs.radio.xl_lsfd_kernel import xl_lsfd_gradients, xl_lsfd_spectral_efficiencies
 from cfenvs.radio.xl_mimo import modes, xl_mr_pilot_coefficients
@@ -178,26 +184,21 @@ def _jacobian(p: Float, coefficients: UatfCoefficients, gains: Float, counts: Fl
     return slope[:, None] * (np.diag(b / interference) - (sinr / interference)[:, None] * c)
 
 
-class EstimatedMaximumRatioReceiver(Receiver):
-    """Maximum-ratio combining with channels estimated from pilots that users may share, exact closed form.
+class _Estimated(Receiver):
+    """One whose channels are estimated from pilots that users may share.
 
     Groups of pilots are assigned by `cfenvs.radio.pilots.least_contaminated`, anew whenever gains change.
     """
 
     offers: ClassVar[Collection[str]] = ("pilot_length",)
-    searched_across = False
-    # Every stream's SINR is a ratio in which its own power stands above and all powers below.
-    max_min_is_exact = True
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         assert config.pilot_length is not None
-        self._groups = config.pilot_length // config.ue_antennas
-        self._energy = config.max_power * config.antenna_share * config.pilot_length
-        self._counts = modes(self.ue_eigenvalues)[1] * prelog(config.pilot_length, config.coherence_length)
-        one = np.ones(1)
-        self._batches = [UatfBatch(num_worlds, config.users, one, count * one) for count in self._counts]
-        self.grain = self._batches[0].lanes
+        self.num_groups = config.pilot_length // config.ue_antennas
+        self.pilot_energy = config.max_power * config.antenna_share * config.pilot_length
+        self.prelog = prelog(config.pilot_length, config.coherence_length)
+        self.groups = np.zeros((num_worlds, config.users), np.int64)
 
     @classmethod
     def check(cls, config: XLMIMOConfig) -> None:
@@ -211,10 +212,28 @@ class EstimatedMaximumRatioReceiver(Receiver):
         )
 
     def follow(self, gains: Float, worlds: Int) -> None:
-        pilots = least_contaminated(gains[worlds], self._groups)
-        for world, groups in zip(worlds.tolist(), pilots, strict=True):
+        self.groups[worlds] = least_contaminated(gains[worlds], self.num_groups)
+
+
+class EstimatedMaximumRatioReceiver(_Estimated):
+    """Maximum-ratio combining with channels estimated from pilots that users may share, exact closed form."""
+
+    searched_across = False
+    # Every stream's SINR is a ratio in which its own power stands above and all powers below.
+    max_min_is_exact = True
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        self._counts = modes(self.ue_eigenvalues)[1] * self.prelog
+        one = np.ones(1)
+        self._batches = [UatfBatch(num_worlds, config.users, one, count * one) for count in self._counts]
+        self.grain = self._batches[0].lanes
+
+    def follow(self, gains: Float, worlds: Int) -> None:
+        super().follow(gains, worlds)
+        for world in worlds.tolist():
             coefficients = xl_mr_pilot_coefficients(
-                gains[world], groups, self._energy, self.bs_eigenvalues, self.ue_eigenvalues, 1.0
+                gains[world], self.groups[world], self.pilot_energy, self.bs_eigenvalues, self.ue_eigenvalues, 1.0
             )
             for batch, of_mode in zip(self._batches, coefficients, strict=True):
                 batch.set(world, of_mode)
@@ -264,6 +283,9 @@ class _CompiledReceiver(RowsReceiver, Receiver):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return self._weighted_jacobian(powers, cotangents, self._all)
 
+    def jacobian(self, world: int, p: Float) -> Float:
+        return self._weighted_jacobian(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
+
     def _weighted_jacobian(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
         powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
@@ -271,13 +293,25 @@ class _CompiledReceiver(RowsReceiver, Receiver):
         return out
 
 
+class _EstimatedCompiledReceiver(_Estimated, _CompiledReceiver):
+    """One of both, whose kernels take pilot groups too."""
+
+    def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
+        super().__init__(config, num_worlds)
+        eigenvalues = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
+        self._terms = (self.groups, self.num_groups, float(self.pilot_energy), *eigenvalues, self.prelog)
+
+    def follow(self, gains: Float, worlds: Int) -> None:
+        _Estimated.follow(self, gains, worlds)
+        _CompiledReceiver.follow(self, gains, worlds)
+
+
 class DecodedMaximumRatioReceiver(_CompiledReceiver):
     """Maximum-ratio combining at every base station, large-scale fading decoding at the CPU, exact closed form."""
 
-    reasons: ClassVar[Mapping[str, str]] = {
-        "near_field": "no closed form of its weights is known there",
-        "pilot_length": 'is for receiver "mr"; this one knows its channels',
-    }
+    offers: ClassVar[Collection[str]] = ("pilot_length",)
+    reasons: ClassVar[Mapping[str, str]] = {"near_field": "no closed form of its weights is known there"}
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_length": 18},)
     # Every term of gamma_k is concave in its own power and falls with that of others: so are and do sums of logarithms.
     max_min_is_exact = True
     _efficiencies = staticmethod(xl_lsfd_spectral_efficiencies)
@@ -289,17 +323,28 @@ class DecodedMaximumRatioReceiver(_CompiledReceiver):
         coupling = config.ue_antennas * squares / config.bs_antennas
         self._terms = (float(config.bs_antennas), coupling, *modes(self.ue_eigenvalues))
 
-    def jacobian(self, world: int, p: Float) -> Float:
-        return self._weighted_jacobian(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
+    @classmethod
+    def suited(cls, config: XLMIMOConfig) -> type[Receiver]:
+        estimated = cls is DecodedMaximumRatioReceiver and config.pilot_length is not None
+        return EstimatedDecodedReceiver if estimated else cls
+
+
+class EstimatedDecodedReceiver(_EstimatedCompiledReceiver):
+    """Maximum-ratio combining of estimated channels, large-scale fading decoding at the CPU, exact closed form."""
+
+    reasons = DecodedMaximumRatioReceiver.reasons
+    # What disturbs a stream grows with every power, its user's own included, and by less than they do.
+    max_min_is_exact = True
+    _efficiencies = staticmethod(xl_lsfd_pilot_efficiencies)
+    _gradients = staticmethod(xl_lsfd_pilot_gradients)
 
 
 class LocalMmseReceiver(_CompiledReceiver):
     """Local MMSE combining at every base station, deterministic equivalent."""
 
-    reasons: ClassVar[Mapping[str, str]] = {
-        "near_field": 'no closed form is known for "l-mmse" there',
-        "pilot_length": 'is for receiver "mr"; this one knows its channels',
-    }
+    offers: ClassVar[Collection[str]] = ("pilot_length",)
+    reasons: ClassVar[Mapping[str, str]] = {"near_field": 'no closed form is known for "l-mmse" there'}
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_length": 18},)
     _efficiencies = staticmethod(lmmse_spectral_efficiencies)
     _gradients = staticmethod(lmmse_gradients)
 
@@ -307,11 +352,24 @@ class LocalMmseReceiver(_CompiledReceiver):
         super().__init__(config, num_worlds)
         self._terms = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
 
+    @classmethod
+    def suited(cls, config: XLMIMOConfig) -> type[Receiver]:
+        estimated = cls is LocalMmseReceiver and config.pilot_length is not None
+        return EstimatedLocalMmseReceiver if estimated else cls
+
     def jacobian(self, world: int, p: Float) -> Float:
         num_users = len(p)
         efficiencies, jacobian = np.empty(num_users), np.empty((num_users, num_users))
         lmmse_gradient(np.ascontiguousarray(p), self._heard[world], *self._terms, efficiencies, jacobian)
         return jacobian
+
+
+class EstimatedLocalMmseReceiver(_EstimatedCompiledReceiver):
+    """Local MMSE combining of estimated channels at every base station, deterministic equivalent."""
+
+    reasons = LocalMmseReceiver.reasons
+    _efficiencies = staticmethod(xl_lmmse_pilot_efficiencies)
+    _gradients = staticmethod(xl_lmmse_pilot_gradients)
 
 
 class NearFieldReceiver(Receiver):
@@ -329,8 +387,7 @@ class NearFieldReceiver(Receiver):
         self._transmit = array_correlation(self._ue_x, self._ue_y, config.ue_spacing, config.correlation)
 
     def prepare(self, world: int, scenario: Scenario) -> None:
-        config = self.config
-        kappa = np.full(scenario.gains.shape, config.rician_factor)
+        kappa = np.zeros(scenario.gains.shape) if scenario.rician is None else scenario.rician
         self._moments[world] = xl_mr_matrices(
             scenario.gains, kappa, self._line_of_sight(scenario), scenario.visible, self._receive, self._transmit, 1.0
         )

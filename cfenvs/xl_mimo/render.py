@@ -108,14 +108,14 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             figure.reports(simulator.reported[world], axis)
         self._draw_powers(shares)
         self.surface.blit(drop.arrays, ARRAYS[:2])
-        figure.scale(config.side)
+        figure.scale(config.extent)
         self._draw_keys()
 
     def path(self, world: int) -> Float:
         """Where users were in the last steps and, last, where the last step acted, in pixels: (at most 13, K, 2)."""
         simulator = self.simulator
         shown = max(int(simulator.steps[world]) - 1, 0)
-        return on_map(simulator.walks.trail(world, shown), simulator.config.side)
+        return on_map(simulator.walks.trail(world, shown), simulator.config.extent)
 
     def reference(self, world: int) -> Reference | None:
         """The best found in the situation shown, for the kind of action in use; None where that takes too long."""
@@ -136,13 +136,14 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         # Users may set out from the same drop twice.
         goal = b"" if config.mobility == "static" else self.simulator.walks.number[world].tobytes()
         if drop is None or drop.scenario is not scenario or drop.goal != goal:
-            users, sites = (on_map(points, config.side) for points in (scenario.users, scenario.base_stations))
+            users, sites = (on_map(points, config.extent) for points in (scenario.users, scenario.base_stations))
             labels = place_labels(users, sites, MAP) if config.users <= MAX_LABELLED else users
             link, seen = [], None
             if config.visibility_window is not None:
+                period = config.period / config.extent
                 pairs = [(int(m), k) for k, m in enumerate(scenario.gains.argmax(axis=0))]
-                m, k = max(pairs, key=lambda pair: _in_one_piece(sites[pair[0]], users[pair[1]]))
-                link = [(*line, SEEN) for line in wrapped_lines(sites[m], users[k])]
+                m, k = max(pairs, key=lambda pair: _in_one_piece(sites[pair[0]], users[pair[1]], period))
+                link = [(*line, SEEN) for line in wrapped_lines(sites[m], users[k], period)]
                 seen = scenario.visible[m, k]
             drop = Drop(scenario, goal, sites, users, labels, self._reach(world), self._make_arrays(seen), link)
             self._drops[world] = drop
@@ -220,7 +221,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         return image
 
 
-def _in_one_piece(start: Float, end: Float) -> float:
+def _in_one_piece(start: Float, end: Float, period: float) -> float:
     """Length in pixels of the link between two points of the map; 0 if it crosses an edge."""
-    lines = wrapped_lines(start, end)
+    lines = wrapped_lines(start, end, period)
     return float(np.hypot(*(end - start))) if len(lines) == 1 else 0.0

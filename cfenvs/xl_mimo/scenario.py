@@ -12,7 +12,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground
+from cfenvs.power.given import heights_above_users, heights_of_users, on_the_ground, replaced
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
@@ -37,6 +37,11 @@ class Scenario:
         Antennas of each base station that see each user; empty without visibility windows and line of sight.
     still_db : (M, 1) array or None
         The part of the shadowing that stays while users walk.
+    rician : (M, K) array, or None without a line of sight
+        Its power over that of the scattering.
+    fields, user_height : arrays or None
+        Where users walk among lines of sight, as of `cfenvs.power.propagation.LargeScale.fields`, (F, M, K), and
+        heights above the ground in metres, where they are given, (K,).
     """
 
     base_stations: Float
@@ -46,6 +51,9 @@ class Scenario:
     gains: Float
     visible: Bool
     still_db: Float | None = None
+    rician: Float | None = None
+    fields: Float | None = None
+    user_height: Float | None = None
 
 
 def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
@@ -62,6 +70,7 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
     heights, height = heights_above_users(given, "base_stations", config.height, links)
     between = geometry.link_geometry(base_stations, users, config.period, height, heights_of_users(given, config.users))
+    fields = config.start_fields(between, rngs)
     between = config.large_scale.looked(between, rngs)
     still = config.still_db(between, rngs)
     shadow = config.large_scale.shadowing_db(between, rngs)
@@ -80,4 +89,9 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
         (rows, columns), (window_x, window_y) = config.bs_array, config.visibility_window
         visible = np.array([visibility_masks(links, rows, columns, window_x, window_y, rng) for rng in rngs])
     gains = config.large_scale.over_noise(gain_db)
-    return Scenario(base_stations, users, heights, shadow, gains, visible, still)
+    user_height = None if fields is None else between.user_height
+    rician = None
+    if config.rician_factor > 0:
+        everywhere = np.full((*n, *links), float(config.rician_factor))
+        rician = replaced(given, "rician_db", everywhere, lambda in_db: 10.0 ** (in_db / 10.0))
+    return Scenario(base_stations, users, heights, shadow, gains, visible, still, rician, fields, user_height)

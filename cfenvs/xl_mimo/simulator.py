@@ -12,7 +12,7 @@ from cfenvs.control import Optimum
 from cfenvs.core.drops import Given
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.simulator import PowerSimulator, Start
-from cfenvs.power.walks import Ground, Walks
+from cfenvs.power.walks import Walks
 from cfenvs.xl_mimo.config import XLMIMOConfig
 from cfenvs.xl_mimo.optimum import find_optimum
 from cfenvs.xl_mimo.receivers import make_receiver
@@ -44,7 +44,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self._all = np.arange(num_worlds)
         self._moving = config.mobility != "static"
         if self._moving:
-            self.walks = Walks(config, num_worlds, config.base_stations)
+            self.walks = Walks(config, num_worlds, config.base_stations, self.given.map)
 
     def draw(self, drops: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:
         return draw_scenarios(self.config, drops, given)
@@ -64,7 +64,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
             if self._moving:
                 for world, rng in zip(start.worlds.tolist(), start.rngs, strict=True):
                     scenario = self.scenario(world)
-                    self.walks.start(world, Ground(self.config, scenario, scenario.base_stations), rng)
+                    self.walks.start(world, scenario, scenario.base_stations, rng)
         self.receiver.follow(self.gains, worlds)
 
     def step(self, command: Float) -> bool:

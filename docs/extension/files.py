@@ -121,10 +121,12 @@ def protocols() -> list[str]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         kwargs = ", ".join(f"{key}={value!r}" for key, value in values.get("env_kwargs", {}).items())
         steps = [f"{values.get(key, 0):,}".replace(",", " ") for key in ("training_steps", "steps_per_network")]
+        families = len(values.get("families", {}))
+        judged = [str(values.get("num_scenarios", 100)), *([f"{families} families"] if families else [])]
         trained = ["" if count == "0" else count for count in steps]
         rows.append(
             [code(path.stem), code(values["env_id"]) + (f" with {code(kwargs)}" if kwargs else ""),
-             str(values.get("num_scenarios", 100)), *trained, str(values.get("seeds", 1))]
+             " in each of ".join(judged), *trained, str(values.get("seeds", 1))]
         )  # fmt: skip
     heads = ["protocol", "environment", "held-out networks", "training steps", "steps in a network", "training seeds"]
     return table(heads, rows)

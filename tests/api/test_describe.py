@@ -59,6 +59,15 @@ def test_pieces_of_an_observation_have_the_sizes_that_are_said():
     assert reported.describe()["users"]["reports"] == ["rounded to 3 bits", "2 steps late"]
 
 
+def test_it_says_how_channels_are_known():
+    estimated = gym.make("XLMIMOPower-v0", receiver="l-mmse", pilot_length=18).unwrapped.describe(optimum=False)
+    assert estimated["receiver"]["pilots"] == "18 samples, 2 groups for 6 users, 0.91 left for data"
+    known = gym.make("XLMIMOPower-v0").unwrapped.describe(optimum=False)
+    assert known["receiver"]["pilots"].startswith("none: channels are known")
+    controlled = gym.make("CellFreeUplinkPower-v0", receiver="mr", pilot_power="data").unwrapped.describe(optimum=False)
+    assert controlled["pilots"]["power"] == "that of the data"
+
+
 def test_radio_and_pilots_are_those_of_the_network():
     env = gym.make("CellFreeUplinkPower-v0", users=8, max_power=50.0).unwrapped
     env.reset(seed=3)
@@ -70,6 +79,7 @@ def test_radio_and_pilots_are_those_of_the_network():
     assert facts["pilots"]["pairs_that_share"] == len(pairs)
     shared = facts["pilots"]["users_that_share"]
     assert sorted(pair for group in shared for pair in combinations(group, 2)) == pairs
+    assert facts["pilots"]["power"] == "50 mW"
     assert facts["action"]["levels_mw"] == [0.0, 12.5, 25.0, 37.5, 50.0]
     assert facts["reward"]["unit"] == "bit/s/Hz"
     assert "20 Mbit/s" in facts["reward"]["rates"]

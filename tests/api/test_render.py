@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import cfenvs  # noqa: F401  (registers the environments)
+import cfenvs.cell_free
+from cfenvs.cell_free.render import cell_colours
 from cfenvs.draw.figure import on_map
 from cfenvs.draw.pen import AREA, CATEGORIES, PAPER, SHAPES
 
@@ -74,6 +75,60 @@ def test_equal_episodes_give_equal_frames_and_earlier_frames_stay(system):
     second.step(second.action_space.sample())
     np.testing.assert_array_equal(first.render(), second.render())
     np.testing.assert_array_equal(before, kept)
+
+
+def shown_clusters(**kwargs):
+    """A frame in which clusters serve users and are agents, and its environment."""
+    options = {"agents": "clusters", "cells": 4, "receiver": "lp-mmse", "statistics_realizations": 2, **kwargs}
+    env = cfenvs.cell_free.parallel_env(render_mode="rgb_array", preset="small", **options)
+    env.reset(seed=1)
+    env.step({agent: np.full(5, 3) for agent in env.agents})
+    return env
+
+
+def ringed(frame, x, y, radius=9.0):
+    """Whether a dark circle is drawn around a point: most of its directions meet it."""
+    angles, radii = np.linspace(0.0, 2 * np.pi, 40), radius + np.linspace(-2.5, 2.0, 10)[:, None]
+    rows, columns = np.rint([y + radii * np.sin(angles), x + radii * np.cos(angles)]).astype(int)
+    return (frame[rows, columns].max(axis=2).min(axis=0) < 180).mean() > 0.7
+
+
+@pytest.mark.parametrize("walking", [{}, {"mobility": "random-waypoint", "speed": 60.0}], ids=["still", "walking"])
+def test_rings_are_around_the_access_points_that_serve_the_user_whose_rate_is_lowest(walking):
+    env = shown_clusters(activity="static", clusters="tests.own:strongest", **walking)
+    simulator, config = env.simulator, env.config
+    seen = env.scenario.gains if not walking else simulator.acted_gains[0]
+    for watched in (None, 0, 4):
+        simulator.watched = watched
+        user = simulator.rates[0].argmin() if watched is None else watched
+        frame, serving = env.render(), np.argsort(-seen[:, user])[:3]
+        rings = [ringed(frame, *point) for point in on_map(env.scenario.access_points, config.side)]
+        assert set(np.flatnonzero(rings)) == set(serving)
+    simulator.watched = 5
+    with pytest.raises(ValueError, match="watched=5: must be None, or a user from 0 to 4"):
+        env.render()
+    plain = make(activity="static")
+    assert not any(ringed(plain.render(), *point) for point in on_map(plain.scenario.access_points, 1000.0))
+
+
+def test_clusters_that_are_agents_have_colours_and_rims_are_in_those_of_who_holds_a_user():
+    env = shown_clusters(activity="static", clusters="all")
+    frame, cells = env.render(), env.simulator.cells
+    colours = cell_colours(env.config)
+    assert len(set(colours)) == 4
+    for (x, y), cell in zip(
+        np.rint(on_map(env.scenario.access_points, 1000.0)), cells.of_access_points[0], strict=True
+    ):
+        around = frame[int(y) - 6 : int(y) + 7, int(x) - 6 : int(x) + 7]
+        found = {cell for cell, colour in enumerate(colours) if (around == colour).all(axis=2).any()}
+        assert cell in found
+    for (x, y), holder in zip(np.rint(on_map(env.scenario.users, 1000.0)), cells.holders[0], strict=True):
+        around = frame[int(y) - 16 : int(y) + 17, int(x) - 16 : int(x) + 17]
+        assert (around == colours[holder]).all(axis=2).sum() > 20
+    many = shown_clusters(access_points=64, cells=16, clusters="all")
+    colours = np.array(cell_colours(many.config)).reshape(4, 4, 3)
+    assert (colours[1:] != colours[:-1]).any(axis=2).all()
+    assert (colours[:, 1:] != colours[:, :-1]).any(axis=2).all()
 
 
 @both

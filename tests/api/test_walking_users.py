@@ -5,6 +5,7 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import cfenvs  # noqa: F401  (registers the environments)
 from cfenvs.cell_free import CellFreeConfig
@@ -12,7 +13,9 @@ from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import draw_scenario
 from cfenvs.core.kept import entry
 from cfenvs.policies import Fractional, OwnDraws
+from cfenvs.power.propagation import LargeScale
 from cfenvs.radio import geometry
+from cfenvs.radio.tr38901 import UrbanMicro
 
 ID = "CellFreeUplinkPower-v0"
 WALK = {"mobility": "random-waypoint", "preset": "small", "action_type": "continuous", "episode_length": 9}
@@ -207,7 +210,7 @@ def test_given_users_walk_on_and_given_gains_do_not():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mobility": "walking"}, "mobility='walking': must be one of 'static', 'random-waypoint'"),
+        ({"mobility": "walking"}, "mobility='walking': must be one of 'static', 'random-waypoint', 'map'"),
         ({"speed": -1.0}, "speed=-1.0: must be a number, at least 0"),
         ({"step_duration": 0}, "step_duration=0: must be a number above 0"),
         ({"pilot_period": 0}, "pilot_period=0: must be an integer, at least 1"),
@@ -226,3 +229,56 @@ def test_a_configuration_says_what_a_step_is():
     config = CellFreeConfig(mobility="random-waypoint", speed=2.0, step_duration=0.001, carrier_ghz=3.0)
     assert config.stride == pytest.approx(0.002)
     assert config.wavelength == pytest.approx(0.0999308193)
+
+
+STREET = {"path_loss": "3gpp-umi", "carrier_ghz": 3.5, "height": 8.5, "side": 4000.0, "receiver": "mr"}
+
+
+@pytest.mark.parametrize(
+    ("more", "block"),
+    [({"shadowing": "3gpp"}, 9), ({"shadowing": "3gpp"}, 4), ({}, 3), ({"path_loss": "tests.own:Coin"}, 5)],
+)
+def test_lines_of_sight_go_on_along_the_walk_from_what_a_drop_has(monkeypatch, more, block):
+    """From the bits of the drop, in blocks of any length."""
+    from cfenvs.power import walks
+
+    whole, env = played(speed=2.0, observation="gains", activity="static", **{**STREET, **more})
+    simulator = env.unwrapped.simulator
+    np.testing.assert_array_equal(simulator.walks.gains[:, 0], [drop.gains for drop in env.unwrapped.scenarios])
+    monkeypatch.setattr(walks, "BLOCK", block)
+    parts, _ = played(speed=2.0, observation="gains", activity="static", **{**STREET, **more})
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_states_and_shadowing_of_tr_38901_decorrelate_along_the_walk_as_the_report_says(monkeypatch):
+    """Over 4 m: states by exp(-4/50) of their normals, shadowing by exp(-4/10) in sight and exp(-4/13) without."""
+    seen, gain_db_of = [], LargeScale.gain_db_of
+
+    def watched(self, links, fields, shadowing_db):
+        gain_db = gain_db_of(self, links, fields, shadowing_db)
+        seen.append((links, fields, gain_db))
+        return gain_db
+
+    monkeypatch.setattr(LargeScale, "gain_db_of", watched)
+    kwargs = {"shadowing": "3gpp", "speed": 4.0, "episode_length": 2, "activity": "static"}
+    gym.make_vec(ID, 40, **{**WALK, **STREET, **kwargs}).reset(seed=0)
+    model = UrbanMicro()
+    for links, fields, gain_db in seen:
+        sees = model.line_of_sight(ndtr(fields[:, 0]), links.horizontal, 10.0, 1.5)
+        path_db = -model.path_loss_db(sees, links.horizontal, links.distance, 3.5, 10.0, 1.5)
+        expected = path_db + np.where(sees, 4.0 * fields[:, 1], 7.82 * fields[:, 2])
+        np.testing.assert_allclose(gain_db, expected, atol=1e-8)
+    fields = np.array([fields for _, fields, _ in seen])  # (E, T, F, L, K)
+    for field, metres in enumerate((50.0, 10.0, 13.0)):
+        one, other = fields[:, 0, field].ravel(), fields[:, 1, field].ravel()
+        assert abs((one * other).mean() - np.exp(-4.0 / metres)) < 5 * np.sqrt(2 / one.size)
+        assert abs(other.std() - 1.0) < 5 / np.sqrt(2 * one.size)
+
+
+def test_heights_of_users_who_walk_count_for_what_they_see():
+    network = {"users": [[500.0 + 30.0 * k, 500.0, 19.5] for k in range(5)]}
+    kwargs = {"path_loss": "3gpp-uma", "receiver": "mr", "network": network, "pilot_length": 5, "height": 25.0}
+    _, env = played(steps=1, speed=0.0, **kwargs)
+    simulator = env.unwrapped.simulator
+    np.testing.assert_array_equal(simulator.gains, [drop.gains for drop in env.unwrapped.scenarios])

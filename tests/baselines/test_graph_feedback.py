@@ -6,10 +6,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from baselines import graph_feedback  # noqa: E402
+from baselines.common.reported import WIDEST_DB, Bounds  # noqa: E402
 from baselines.common.runs import CHECKPOINT  # noqa: E402
 from baselines.graph_feedback import Args, Corrector, GraphFeedback, train  # noqa: E402
+from benchmarks.cells import load_protocol  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
-from cfenvs.policies import RateFeedbackWithMemory  # noqa: E402
+from cfenvs.policies import OwnDraws, RateFeedbackWithMemory  # noqa: E402
 from tests.baselines.test_common import interrupted  # noqa: E402
 
 ID = "CellFreeUplinkPower-v0"
@@ -108,3 +111,77 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, way):
 def test_what_is_not_a_minimum_is_refused():
     with pytest.raises(ValueError, match="objective='sum'"):
         train(Args(env_kwargs={"objective": "sum"}), progress=False)
+
+
+COARSE = {"report_bits": 2, "report_noise_db": 0.5, "report_delay": 1}
+
+
+@pytest.mark.parametrize("reports", [{}, COARSE], ids=["exact", "coarse"])
+def test_untrained_on_own_draws_it_is_own_draws(reports):
+    env = gym.make_vec(ID, 3, preset="small", action_type="continuous", episode_length=8, **reports)
+    policies = untrained(Args(draws=5, rounds=3)), OwnDraws(draws=5, rounds=3)
+    observations, infos = env.reset(seed=900_000)
+    for policy in policies:
+        policy.begin(env)
+    for _ in range(8):
+        found, expected = (policy.act(observations, infos) for policy in policies)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        observations, _, _, _, infos = env.step(found)
+
+
+class Told:
+    """Own draws of one user that has reported what SINR, where theirs had been another."""
+
+    def __init__(self, reported_db, expected_db):
+        sinr = 10.0 ** (np.array([[reported_db, expected_db]]).T / 10.0)
+        self.told = np.ones((1, 1), bool), sinr[:1], sinr[1:]
+
+
+def test_bounds_are_steps_of_reports_until_one_contradicts():
+    config = gym.make(ID, preset="small", users=1, report_bits=2).unwrapped.config
+    bounds = Bounds(1, config)  # steps of 5 dB around -0.5, 4.5, 9.5 and 14.5
+    for reported, expected, low, high in (
+        (4.5, 6.0, -4.0, 1.0),
+        (9.5, 8.0, -1.0, 1.0),
+        (14.5, 11.5, 0.5, 1.0),
+        (-0.5, 8.0, -WIDEST_DB, -6.0),
+    ):
+        bounds.hear(Told(reported, expected))
+        np.testing.assert_allclose([bounds.low[0, 0], bounds.high[0, 0]], [low, high], atol=1e-9)
+    bounds.forget(np.ones(1, bool))
+    assert (bounds.low, bounds.high) == (-WIDEST_DB, WIDEST_DB)
+
+
+def test_of_inexact_reports_every_step_is_corrected():
+    def corrected(reports):
+        env = gym.make_vec(ID, 3, preset="small", action_type="continuous", activity="static", **reports)
+        observations, infos = env.reset(seed=900_000)
+        policy = untrained(Args())
+        policy.begin(env)
+        policy.see(observations, infos)
+        return policy.see(*env.step(np.ones((3, 5), np.float32))[:1], infos)[1].tolist()
+
+    assert corrected({}) == []
+    assert corrected({"report_noise_db": 0.5}) == [0, 1, 2]
+
+
+def test_a_mixed_training_has_none_of_the_families_that_are_judged_on():
+    _, protocol = load_protocol("cell-free-general")
+    for name in ("users", "access_points"):
+        trained = {sizes[name] for sizes in graph_feedback.MIXED}
+        assert trained.isdisjoint({family[name] for family in protocol.families.values()})
+
+
+def test_one_policy_trains_on_networks_of_several_sizes(monkeypatch):
+    sizes = graph_feedback.MIXED[0], {**graph_feedback.MIXED[0], "users": 6}
+    monkeypatch.setattr(graph_feedback, "MIXED", sizes)
+    args = Args(mixed=True, draws=5, env_kwargs={"episode_length": 6}, num_envs=8, episodes=4, validation_networks=2)
+    policies = untrained(args), train(args, progress=False)
+    earned = [[evaluate(policy, part).objective.mean() for part in parts_of(sizes)] for policy in policies]
+    assert (np.array(earned[1]) != earned[0]).all()
+    with pytest.raises(ValueError, match="mixed=True: a critic learns from situations of one size"):
+        train(Args(mixed=True, train="model-free"), progress=False)
+
+
+def parts_of(sizes):
+    return [Protocol(env_id=ID, env_kwargs={"episode_length": 6, **own}, num_scenarios=3) for own in sizes]

@@ -12,6 +12,7 @@ from baselines import graph_policy  # noqa: E402
 from baselines.common.runs import CHECKPOINT  # noqa: E402
 from baselines.common.ways import tensors  # noqa: E402
 from baselines.graph_policy import Args, GraphPolicy, Powers, features, train  # noqa: E402
+from benchmarks.cells import load_protocol  # noqa: E402
 from cfenvs.evaluation import Protocol, evaluate  # noqa: E402
 from cfenvs.policies import wmmse  # noqa: E402
 from tests.baselines.test_common import interrupted  # noqa: E402
@@ -158,3 +159,23 @@ def test_one_way_goes_on_where_another_has_ended():
     assert policy.curve[-1]["sum_se"] > 0.99 * train(Args(**kwargs, start=path), progress=False).curve[-1]["sum_se"]
     for one, other in zip(policy.network.parameters(), GraphPolicy.load(path).network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_mixed_training_has_none_of_the_families_that_are_judged_on():
+    _, protocol = load_protocol("xl-mimo-general")
+    for name in ("users", "base_stations", "bs_array"):
+        trained = {str(list(np.ravel(sizes[name]))) for sizes in graph_policy.MIXED}
+        assert trained.isdisjoint({str(list(np.ravel(family[name]))) for family in protocol.families.values()})
+
+
+def test_one_policy_trains_on_networks_of_several_sizes(monkeypatch):
+    monkeypatch.setattr(graph_policy, "MIXED", graph_policy.MIXED[:2])
+    args = Args(mixed=True, rounds=40, num_envs=16, validation_networks=8)
+    learned = train(args, progress=False)
+    for sizes in graph_policy.MIXED:
+        networks = Protocol(env_id=ID, env_kwargs={"episode_length": 1, **sizes}, num_scenarios=16)
+        new = evaluate(GraphPolicy(Powers(args, stations=3), args), networks).objective.mean()
+        assert evaluate(learned, networks).objective.mean() > new
+    for refused in ({"train": "model-free"}, {"own_gains": True}):
+        with pytest.raises(ValueError, match="mixed=True: "):
+            train(Args(mixed=True, **refused), progress=False)

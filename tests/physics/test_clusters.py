@@ -117,16 +117,17 @@ def test_rows_do_not_depend_on_their_batch():
         np.testing.assert_array_equal(found[row], worlds[i].sinrs("p-mmse", worlds[i].powers))
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("scheme", ["mmse", "p-mmse", "p-rzf"])
-@pytest.mark.parametrize("shape", SHAPES[:3], ids=str)
-def test_moments_of_held_combiners_are_means_over_realisations(scheme, shape):
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_moments_of_held_combiners_are_means_over_realisations(scheme, shape, shared):
     world = World(shape)
     v = central_combiners(world.powers, world.h_hat, world.C, world.serving, scheme)
     g = np.einsum("rlnk,rlni->rki", v.conj(), world.h_hat)
     outer = np.einsum("rlmk,rlnk->klmn", v, v.conj()) / shape[0]
     power = (np.abs(g) ** 2).mean(axis=0) + np.einsum("klmn,linm->ki", outer, world.C).real
     expected = central_coefficients(g.mean(axis=0), power, np.einsum("klnn->k", outer).real)
-    found = central_coefficients(*world.batch(scheme, 1, 2).moments(1, world.powers))
+    found = central_coefficients(*world.batch(scheme, 1, 2).moments(1, world.powers, shared))
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
 

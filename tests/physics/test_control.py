@@ -135,6 +135,40 @@ def test_lattice_equals_brute_force_for_mmse(seed):
     assert solution.value == pytest.approx(brute_force(lambda p: mean_rates(p, h_hat, C).min(), levels, 4), rel=1e-12)
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS)
+def test_lattice_finds_the_same_from_near_powers_in_fewer_evaluations(seed):
+    rng = np.random.default_rng(seed)
+    users = int(rng.integers(1, 12))
+    coefficients, levels = random_uatf(rng, users), np.sort(rng.uniform(0.1, 100.0, 8))
+    active = rng.random(users) < 0.8
+    active[0] = True
+
+    def rate(p):
+        return np.log2(1.0 + uatf_sinr(p, coefficients))
+
+    plain = max_min_discrete(rate, levels, users, active)
+    for near in (max_min(coefficients, 100.0, active).p, np.where(active, rng.uniform(0.0, 200.0, users), 0.0)):
+        found = max_min_discrete(rate, levels, users, active, near)
+        np.testing.assert_array_equal(found.p, plain.p)
+        assert (found.value, found.gap) == (plain.value, plain.gap)
+        assert found.iterations <= plain.iterations + 1
+
+
+def test_lattice_near_powers_says_so_where_nobody_is_heard():
+    found = max_min_discrete(lambda p: p * [1.0, 0.0], [1.0, 2.0], 2, near=np.ones(2))
+    assert found.p.tolist() == [2.0, 2.0]
+    assert found.value == 0
+
+
+def test_fixed_point_of_rates_takes_a_dozen_evaluations_to_the_last_digits():
+    h_hat, C = random_mmse(np.random.default_rng(1), 8)
+    solution = max_min_mmse(h_hat, C, 100.0)
+    assert solution.proven
+    assert solution.iterations <= 14
+    assert np.ptp(mean_rates(solution.p, h_hat, C)) <= 1e-11 * solution.value
+
+
 def test_lattice_is_quick_at_40_users():
     rng = np.random.default_rng(0)
     coefficients = random_uatf(rng, 40)

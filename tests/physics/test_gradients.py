@@ -12,12 +12,15 @@ CASES = {
     "mmse, several antennas": (CELL_FREE, {"preset": "small", "antennas": 3, "users": 4}),
     "mmse, block fading": (CELL_FREE, {"preset": "small", "fading": "block", "users": 6}),
     "mr": (CELL_FREE, {"receiver": "mr", "lsfd": "optimal"}),
+    "mr, pilots of the data's power": (CELL_FREE, {"receiver": "mr", "pilot_power": "data"}),
     "l-mmse": (CELL_FREE, {"preset": "small", "receiver": "l-mmse"}),
     "p-mmse, frozen": (CELL_FREE, {"preset": "small", "receiver": "p-mmse", "combiners": "full-power"}),
     "xl-mimo mr": (XL_MIMO, {}),
     "xl-mimo mr, pilots": (XL_MIMO, {"pilot_length": 18}),
     "xl-mimo mr-lsfd": (XL_MIMO, {"receiver": "mr-lsfd"}),
     "xl-mimo l-mmse": (XL_MIMO, {"receiver": "l-mmse"}),
+    "xl-mimo mr-lsfd, pilots": (XL_MIMO, {"receiver": "mr-lsfd", "pilot_length": 18}),
+    "xl-mimo l-mmse, pilots": (XL_MIMO, {"receiver": "l-mmse", "pilot_length": 18}),
     "xl-mimo near field": (XL_MIMO, {"preset": "near-field"}),
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
 
 # (worlds, realisations, access points, antennas, users): the smallest; odd numbers of users; realisations that do and
@@ -135,10 +136,10 @@ def test_permuting_users_permutes_rates():
 def test_packing_keeps_every_estimate_and_pads_with_zeros():
     _, h_hat, _ = random_worlds((1, 6, 3, 2, 5))
     packed = pack_realizations(h_hat[0])
-    assert packed.shape == (2, 5, 3, 2, 2, 4)
+    assert packed.shape == (-(-6 // LANES), 5, 3, 2, 2, LANES)
     assert packed.flags.c_contiguous
     lanes = packed[..., 0, :] + 1j * packed[..., 1, :]
-    unpacked = lanes.transpose(0, 4, 2, 3, 1).reshape(8, 3, 2, 5)
+    unpacked = lanes.transpose(0, 4, 2, 3, 1).reshape(-1, 3, 2, 5)
     assert np.array_equal(unpacked[:6], h_hat[0])
     assert not unpacked[6:].any()
 

@@ -9,6 +9,7 @@ from cfenvs.power.propagation import WALKED
 from cfenvs.radio import estimation, fading, geometry, shadowing
 from cfenvs.radio.clarke import clarke_normals
 from cfenvs.radio.held_fading import held_estimates
+from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse_kernel import pack_realizations
 
 COUNT = 4000
@@ -55,7 +56,7 @@ def test_held_realisations_are_estimated_as_new_ones(antennas):
     packed, packed_noise = (np.array([pack_realizations(one) for one in of]) for of in (normals, noise))
     out = np.full(packed.shape, 7.0)
     worlds = np.array([0, 2])
-    roots = fading.matrix_root(correlation)
+    roots = matrix_root(correlation)
     held_estimates(
         worlds, packed, packed_noise, roots[worlds], filters[worlds], pilots[worlds], sending[worlds], power, T, out
     )

@@ -5,7 +5,8 @@ import pytest
 
 from cfenvs.radio import geometry, path_loss, pilots, shadowing
 from cfenvs.radio.correlation import local_scattering
-from cfenvs.radio.fading import correlate, matrix_root
+from cfenvs.radio.fading import correlate
+from cfenvs.radio.matrix_root import matrix_root
 
 
 def test_local_scattering_equals_the_authors_integral():

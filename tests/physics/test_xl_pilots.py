@@ -95,8 +95,8 @@ def test_the_fairest_powers_are_certified_and_rates_agree_in_all_ways():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"receiver": "l-mmse", "pilot_length": 18}, 'pilot_length=18: is for receiver "mr"'),
-        ({"receiver": "mr-lsfd", "pilot_length": 18}, 'pilot_length=18: is for receiver "mr"'),
+        ({"receiver": "l-mmse", "pilot_length": 20}, "pilot_length=20: must be a multiple of the 9 antennas"),
+        ({"receiver": "mr-lsfd", "pilot_length": 20}, "pilot_length=20: must be a multiple of the 9 antennas"),
         ({"pilot_length": 20}, "pilot_length=20: must be a multiple of the 9 antennas"),
         ({"pilot_length": 0}, "pilot_length=0: must be an integer, at least 1"),
         ({"pilot_length": 207}, "pilot_length=207: must not exceed the 200 samples"),

@@ -20,6 +20,7 @@ from cfenvs.cell_free.receivers.clusters import (
 )
 from cfenvs.cell_free.receivers.frozen import FrozenMmseReceiver, FrozenPartialMmseReceiver, FrozenPartialRzfReceiver
 from cfenvs.cell_free.receivers.local import LocalMmseReceiver, LocalPartialMmseReceiver, MaximumRatioReceiver
+from cfenvs.cell_free.receivers.pilot_power import PilotPowerReceiver
 from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
 
@@ -41,6 +42,7 @@ __all__ = [
     "MaximumRatioReceiver",
     "PartialMmseReceiver",
     "PartialRzfReceiver",
+    "PilotPowerReceiver",
     "Receiver",
     "make_receiver",
 ]

@@ -31,8 +31,8 @@ class Receiver(PowerReceiver):
     """Rates of E worlds without pre-log factor, in bit/s/Hz.
 
     One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
-    `pilots_from`, `utility`, `clusters` and `combiners` it heeds: at other values than those that all know it is
-    refused otherwise.
+    `pilots_from`, `pilot_power`, `utility`, `clusters`, `combiners` and `rician_db` it heeds: at other values than
+    those that all know it is refused otherwise.
 
     Parameters
     ----------
@@ -45,10 +45,12 @@ class Receiver(PowerReceiver):
         "lsfd": None,
         "fading": "average",
         "pilots_from": "all",
+        "pilot_power": "full",
         "utility": "shannon",
         "mobility": "static",
         "clusters": "auto",
         "combiners": "current",
+        "rician_db": None,
     }
     usual_decoding: ClassVar[Lsfd] = "none"
     """What `lsfd=None` means for it."""
@@ -97,6 +99,11 @@ class Receiver(PowerReceiver):
 
     def fade(self, steps: Int) -> None:
         """Draw the realisation of each world's step; nothing to do where the rate is an average."""
+
+    @property
+    def fades(self) -> bool:
+        """Whether `fade` does anything."""
+        return type(self).fade is not Receiver.fade
 
     @property
     def max_min_is_exact(self) -> bool:

@@ -11,13 +11,14 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.receivers.base import NO_DECODING, Receiver
 from cfenvs.cell_free.receivers.clusters import ClusterMmseReceiver
 from cfenvs.cell_free.receivers.frozen import FrozenMmseReceiver
-from cfenvs.cell_free.receivers.pilot_phase import HeldDraws, PilotPhase, filtering
+from cfenvs.cell_free.receivers.pilot_phase import HeldDraws, PilotPhase, drawn, filtering
 from cfenvs.control import PowerSolution, max_min_rates
-from cfenvs.core.kept import alone
+from cfenvs.core.kept import alone, entry
 from cfenvs.power.receivers import RowsReceiver
-from cfenvs.radio import fading
 from cfenvs.radio.block_fading import block_estimates
+from cfenvs.radio.draws import twin
 from cfenvs.radio.estimation import filtered_covariances, pilot_filter
+from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.spectral_efficiency import cqi
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class CentralMmseReceiver(RowsReceiver, Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": NO_DECODING}
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
 
@@ -48,6 +49,7 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
         self._batch = MmseBatch(num_worlds, self._realizations, config.access_points, config.antennas, config.users)
         self._phases: list[PilotPhase | None] = [None] * num_worlds
         self._held = HeldDraws(config, num_worlds) if self._holds_draws else None
+        self._rngs: list[np.random.Generator | None] = [None] * num_worlds
 
     @property
     def _realizations(self) -> int:
@@ -55,21 +57,33 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
 
     @property
     def _holds_draws(self) -> bool:
-        return self.config.mobility != "static"
+        return self.config.mobility != "static" and self.config.rician_db is None
 
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         self.walk_on_all(np.array([world]), alone(scenario), sending[None])
 
     def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
-        assert self._held is not None
-        self._held.estimate(worlds, now, sending, self._batch)
+        if self._held is not None:
+            self._held.estimate(worlds, now, sending, self._batch)
+            return
+        for i, world in enumerate(worlds.tolist()):
+            rng = self._rngs[world]
+            assert rng is not None
+            self.prepare(world, entry(now, i), twin(rng), sending[i])  # the same draws, through other gains
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        phase = PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
+        config = self.config
+        if self._held is None and config.mobility != "static":
+            self._rngs[world] = twin(rng)
+        if self._held is None and config.pilots_from == "all":
+            received, filters, C = drawn(config, config.realizations, scenario, rng, sending)
+            self._batch.estimate(world, received, np.sqrt(config.max_power) * filters, scenario.pilots, C)
+            return
+        # Channels and pilot noise are kept only where estimates will be made from them again.
+        phase = PilotPhase.draw(config, config.realizations, scenario, rng)
         if self._held is not None:
             self._held.hold(world, phase)
-        # Channels and pilot noise are kept only where estimates will be made from them again.
-        self._phases[world] = phase if self.config.pilots_from == "active" else None
+        self._phases[world] = phase if config.pilots_from == "active" else None
         self._batch.set(world, *phase.estimate(scenario, sending))
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
@@ -129,7 +143,7 @@ class BlockMmseReceiver(CentralMmseReceiver):
         return True  # one SINR per user: rounding down to a CQI keeps its order
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        self._roots[world] = fading.matrix_root(scenario.correlation)
+        self._roots[world] = matrix_root(scenario.correlation)
         self._pilots[world] = scenario.pilots
         self.set_pilots(world, scenario, sending)
 

@@ -10,7 +10,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.receivers.base import CLUSTER_REASONS, Receiver, Redrawing
 from cfenvs.cell_free.receivers.frozen import FrozenPartialMmseReceiver, FrozenPartialRzfReceiver
-from cfenvs.cell_free.receivers.pilot_phase import PilotPhase, cluster_batch
+from cfenvs.cell_free.receivers.pilot_phase import PilotPhase, cluster_batch, drawn, held_by_clusters
 from cfenvs.power.receivers import RowsReceiver
 from cfenvs.radio.central import Scheme
 from cfenvs.radio.spectral_efficiency import cqi
@@ -27,7 +27,7 @@ class ClusterReceiver(RowsReceiver, Redrawing):
     """
 
     scheme: ClassVar[Scheme]
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
     reasons: ClassVar[Mapping[str, str]] = CLUSTER_REASONS
     usual_clusters: ClassVar[str] = "dcc"
     frozen: ClassVar[type[Receiver] | None] = None
@@ -44,9 +44,13 @@ class ClusterReceiver(RowsReceiver, Redrawing):
         self._phases: list[PilotPhase | None] = [None] * num_worlds
 
     def draw(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        phase = PilotPhase.draw(self.config, self.config.realizations, scenario, rng)
-        self._phases[world] = phase if self.config.pilots_from == "active" else None
-        self._batch.set(world, *phase.hold(scenario, sending))
+        config = self.config
+        if config.pilots_from == "active":
+            self._phases[world] = PilotPhase.draw(config, config.realizations, scenario, rng)
+            self.set_pilots(world, scenario, sending)
+        else:
+            phase = drawn(config, config.realizations, scenario, rng, sending)
+            self._batch.set(world, *held_by_clusters(config, phase, scenario))
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
         phase = self._phases[world]

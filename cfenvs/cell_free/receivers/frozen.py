@@ -9,7 +9,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool
 from cfenvs.cell_free.receivers.base import CLUSTER_REASONS, Redrawing
-from cfenvs.cell_free.receivers.pilot_phase import PilotPhase, cluster_batch
+from cfenvs.cell_free.receivers.pilot_phase import cluster_batch, drawn, held_by_clusters
 from cfenvs.cell_free.receivers.statistical import StatisticalReceiver
 from cfenvs.radio.central import Scheme, central_coefficients
 
@@ -39,7 +39,7 @@ class FrozenReceiver(Redrawing, StatisticalReceiver):
         sums: list[Any] = [0.0, 0.0, 0.0]
         for size in sizes:
             batch = cluster_batch(config, self.scheme, 1, size)
-            batch.set(0, *PilotPhase.draw(config, size, scenario, rng).hold(scenario, sending))
+            batch.set(0, *held_by_clusters(config, drawn(config, size, scenario, rng, sending), scenario))
             moments = batch.moments(0, powers)
             sums = [total + size / count * moment for total, moment in zip(sums, moments, strict=True)]
         self._batch.set(world, central_coefficients(*sums))

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.receivers.base import Redrawing
-from cfenvs.cell_free.receivers.pilot_phase import PilotPhase
+from cfenvs.cell_free.receivers.base import Receiver, Redrawing
+from cfenvs.cell_free.receivers.pilot_phase import PilotPhase, drawn
+from cfenvs.cell_free.receivers.pilot_power import PilotPowerReceiver
 from cfenvs.cell_free.receivers.statistical import StatisticalReceiver
 from cfenvs.radio.clusters import sharing_users
+from cfenvs.radio.estimation import estimates_from_pilots
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.uatf import Lsfd, lmmse_moments, lsfd_weights, mr_uatf_coefficients, uatf_coefficients
 
 if TYPE_CHECKING:
+    from cfenvs.cell_free.config import CellFreeConfig
     from cfenvs.cell_free.scenario import Scenario
 
 
 class MaximumRatioReceiver(StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters", "rician_db")
+    variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_power": "data"},)
+
+    @classmethod
+    def suited(cls, config: CellFreeConfig) -> type[Receiver]:
+        controlled = cls is MaximumRatioReceiver and config.pilot_power == "data"
+        return PilotPowerReceiver if controlled else cls
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -39,8 +48,8 @@ class MaximumRatioReceiver(StatisticalReceiver):
             self._set_all(np.array([world]), scenario.gains[None], scenario.pilots[None], sending[None])
         else:
             power, length, lsfd = config.max_power, config.pilot_length, self.decoding
-            R, pilots, serving = scenario.correlation, scenario.pilots, scenario.serving
-            batch.set(world, mr_uatf_coefficients(R, pilots, power, length, lsfd, sending, serving))
+            R, pilots, serving, sight = scenario.correlation, scenario.pilots, scenario.serving, scenario.sight
+            batch.set(world, mr_uatf_coefficients(R, pilots, power, length, lsfd, sending, serving, sight))
 
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         self.set_pilots(world, scenario, sending)
@@ -52,7 +61,8 @@ class MaximumRatioReceiver(StatisticalReceiver):
             super().walk_on_all(worlds, now, sending)
 
     def _in_kernel(self, scenario: Scenario) -> bool:
-        return self.config.antennas == 1 and self.decoding == "none" and scenario.serving is None
+        plain = scenario.serving is None and scenario.sight is None
+        return self.config.antennas == 1 and self.decoding == "none" and plain
 
     def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
         power, length = float(self.config.max_power), self.config.pilot_length
@@ -73,9 +83,15 @@ class LocalMmseReceiver(Redrawing, StatisticalReceiver):
 
     def draw(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config, serving = self.config, scenario.serving
-        h_hat, C = PilotPhase.draw(config, config.statistics_realizations, scenario, rng).estimate(scenario, sending)
+        if scenario.sight is None:
+            received, filters, C = drawn(config, config.statistics_realizations, scenario, rng, sending)
+            h_hat = estimates_from_pilots(received, filters, scenario.pilots, config.max_power)
+            channels = None
+        else:
+            phase = PilotPhase.draw(config, config.statistics_realizations, scenario, rng)
+            (h_hat, C), channels = phase.estimate(scenario, sending), phase.channels
         powers = np.full(config.users, config.max_power)
-        moments = lmmse_moments(h_hat, C, powers, serving, serving if self.partial else None)
+        moments = lmmse_moments(h_hat, C, powers, serving, serving if self.partial else None, channels)
         sharing = None if serving is None else sharing_users(serving)
         weights = lsfd_weights(moments, powers, self.decoding, sharing)
         self._batch.set(world, uatf_coefficients(moments, weights))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Int
-from cfenvs.radio import fading
+from cfenvs.radio import fading, rician
 from cfenvs.radio.central import ClusterBatch, Scheme
 from cfenvs.radio.estimation import estimates_from_pilots, filtered_covariances, pilot_filter, received_pilots
 from cfenvs.radio.held_fading import held_estimates
 from cfenvs.radio.lanes import LANES
+from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
+from cfenvs.radio.pilot_phase import drawn_pilots
 
 if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
@@ -24,13 +26,17 @@ class PilotPhase:
     """Channels and pilot noise of several realisations, from which estimates are made."""
 
     def __init__(self, config: CellFreeConfig, normals: Complex, channels: Complex, noise: Complex) -> None:
-        self._config, self.normals, self._channels, self.noise = config, normals, channels, noise
+        self._config, self.normals, self.channels, self.noise = config, normals, channels, noise
 
     @classmethod
     def draw(cls, config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator) -> PilotPhase:
         shape = (count, config.access_points, config.antennas)
         normals = fading.complex_normals((*shape, config.users), rng)
-        channels = fading.correlate(normals, fading.matrix_root(scenario.correlation))
+        sight, R = scenario.sight, scenario.correlation
+        scattered = R if sight is None else R - rician.outer(sight)
+        channels = fading.correlate(normals, matrix_root(np.asarray(scattered)))
+        if sight is not None:
+            channels += rician.in_phases(sight, count, rng)
         return cls(config, normals, channels, fading.complex_normals((*shape, config.pilot_length), rng))
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
@@ -40,16 +46,41 @@ class PilotPhase:
 
     def hold(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex, Int, Bool]:
         """What `ClusterBatch.set` holds."""
-        received, filters, C = self._receive(scenario, sending)
-        serving = np.ones(scenario.gains.shape, bool) if scenario.serving is None else scenario.serving
-        return received, np.sqrt(self._config.max_power) * filters, C, scenario.pilots, serving
+        return held_by_clusters(self._config, self._receive(scenario, sending), scenario)
 
-    def _receive(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
-        """Received pilots (R, L, N, T), filters and the covariance of errors (L, K, N, N)."""
+    def _receive(self, scenario: Scenario, sending: Bool) -> Received:
         power, length = self._config.max_power, self._config.pilot_length
-        received = received_pilots(self._channels, self.noise, scenario.pilots, power, length, sending)
-        filters = pilot_filter(scenario.correlation, scenario.pilots, power, length, sending)
-        return received, filters, filtered_covariances(scenario.correlation, filters, power, length)[1]
+        received = received_pilots(self.channels, self.noise, scenario.pilots, power, length, sending)
+        return _with_filters(self._config, received, scenario, sending)
+
+
+Received = tuple[Complex, Complex, Complex]
+"""Received pilots (R, L, N, T), filters and the covariance of the errors of estimates (L, K, N, N)."""
+
+
+def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:
+    """The same draws as `PilotPhase.draw`, of which nothing but the pilots is kept."""
+    if scenario.sight is not None:
+        return PilotPhase.draw(config, count, scenario, rng)._receive(scenario, sending)
+    root = matrix_root(scenario.correlation)
+    power, length = config.max_power, config.pilot_length
+    received = drawn_pilots(rng, count, root, scenario.pilots, power, length, sending)
+    return _with_filters(config, received, scenario, sending)
+
+
+def _with_filters(config: CellFreeConfig, received: Complex, scenario: Scenario, sending: Bool) -> Received:
+    R, power, length = scenario.correlation, config.max_power, config.pilot_length
+    filters = pilot_filter(R, scenario.pilots, power, length, sending)
+    return received, filters, filtered_covariances(R, filters, power, length)[1]
+
+
+def held_by_clusters(
+    config: CellFreeConfig, phase: Received, scenario: Scenario
+) -> tuple[Complex, Complex, Complex, Int, Bool]:
+    """What `ClusterBatch.set` holds."""
+    received, filters, C = phase
+    serving = np.ones(scenario.gains.shape, bool) if scenario.serving is None else scenario.serving
+    return received, np.sqrt(config.max_power) * filters, C, scenario.pilots, serving
 
 
 class HeldDraws:
@@ -92,7 +123,7 @@ def filtering(config: CellFreeConfig, now: Scenario, sending: Bool) -> tuple[Com
             for R, pilots, heard in zip(now.scattering, now.pilots, sending, strict=True)
         ]
         R, filters = (np.array(part) for part in zip(*each, strict=True))
-        return fading.matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
+        return matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
     shared = (now.pilots[:, :, None] == now.pilots[:, None, :]) & sending[:, :, None]
     psi = 1.0 + power * length * (now.gains @ shared.astype(float))
     R = now.correlation

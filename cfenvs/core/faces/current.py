@@ -11,10 +11,11 @@ class OfOneWorld(Generic[Best]):
     """Of a face with one world."""
 
     simulator: Any
+    _view: Any
 
     def optimum(self) -> Best:
         """Optimum of the current situation, a `cfenvs.core.Reference`; see the page of the system."""
-        best: Best = self.simulator.optimum(0)
+        best: Best = self._view.played(self.simulator.optimum(0), 0)
         return best
 
     @property
@@ -28,10 +29,11 @@ class OfManyWorlds(Generic[Best]):
 
     simulator: Any
     num_envs: int
+    _view: Any
 
     def optimum(self) -> tuple[Best, ...]:
         """Optimum of the current situation in each world, a `cfenvs.core.Reference`; see the page of the system."""
-        return tuple(self.simulator.optimum(world) for world in range(self.num_envs))
+        return tuple(self._view.played(self.simulator.optimum(world), world) for world in range(self.num_envs))
 
     @property
     def scenarios(self) -> tuple[Any, ...]:

@@ -1,0 +1,154 @@
+"""Pilot signals of many channel realisations, drawn and added up a block at a time: no channel is kept."""
+
+# Inside a kernel the types are numba's; the annotations are for its callers.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.kernels import kernel
+from cfenvs.radio.held_fading import add_row
+from cfenvs.radio.lanes import COMPLEX, LANES, splat, store
+
+BLOCK = 2**15
+"""Normals drawn at a time: 256 KiB, which the second-level cache holds."""
+
+
+def drawn_pilots(
+    rng: np.random.Generator, count: int, root: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool
+) -> Complex:
+    """What `cfenvs.radio.estimation.received_pilots` makes of channels and noise that are drawn, in the same draws.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    count : int
+        R, realisations.
+    root : (L, K, N, N) array
+        Square roots of the spatial correlation.
+    pilots : (K,) int array
+    pilot_power : float
+        In mW.
+    tau_p : int
+        Number of pilots and pilot length.
+    sending : (K,) bool array
+        Users that send their pilot.
+
+    Returns
+    -------
+    (R, L, N, T) array
+    """
+    L, K, N, _ = root.shape
+    out = np.zeros((count, L, N, tau_p), complex)
+    parts = np.ascontiguousarray(np.stack([root.real, root.imag]).transpose(1, 3, 4, 0, 2))
+    cuts = np.array([*range(0, K - K % 4, 4), K - K % 4, *([K - K % 2] if K % 4 == 3 else []), K])
+    block = np.empty((max(1, BLOCK // (2 * L * N * K)), L, N, K, 2))
+    for first in range(0, count, len(block)):
+        some = out[first : first + len(block)]
+        rng.standard_normal(out=block[: len(some)])
+        _add_channels(block, parts, pilots, sending, cuts, some)
+    noise = np.empty((max(1, BLOCK // (2 * L * N * tau_p)), L, N, tau_p, 2))
+    amplitude, deviation = float(np.sqrt(pilot_power) * tau_p), float(np.sqrt(tau_p))
+    for first in range(0, count, len(noise)):
+        some = out[first : first + len(noise)]
+        rng.standard_normal(out=noise[: len(some)])
+        _add_noise(noise, amplitude, deviation, some)
+    return out
+
+
+@kernel(nogil=True)
+def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts: Int, out: Complex) -> None:
+    """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it.
+
+    The order of additions is that of OpenBLAS's product of a row and a matrix, by which stored numbers were made: they
+    keep their bits. Users are summed in groups, on all pilots but the few that are left of a division by four.
+
+    Parameters
+    ----------
+    normals : (>= R, L, N, K, 2) array
+        Real and imaginary parts of w times the root of 2.
+    root : (L, N, N, 2, K) array
+        R_kl^(1/2), its real and its imaginary parts.
+    pilots, sending : (K,) arrays
+    cuts : int array
+        Where groups of users begin, and K.
+    out : (R, L, N, T) array
+    """
+    count, num_aps, num_antennas, num_pilots = out.shape
+    in_groups = num_pilots - num_pilots % 4
+    num_users = len(pilots)
+    half = np.sqrt(0.5)
+    w_re, w_im = np.empty((num_antennas, num_users)), np.empty((num_antennas, num_users))
+    h_re, h_im, sums = np.empty(num_users), np.empty(num_users), np.zeros(num_pilots, np.complex128)
+    for r in range(count):
+        for ap in range(num_aps):
+            for n in range(num_antennas):
+                for k in range(num_users):
+                    w_re[n, k], w_im[n, k] = normals[r, ap, n, k, 0] * half, normals[r, ap, n, k, 1] * half
+            for n in range(num_antennas):
+                if num_antennas == 1:
+                    for k in range(num_users):
+                        h_re[k], h_im[k] = root[ap, n, n, 0, k] * w_re[n, k], root[ap, n, n, 0, k] * w_im[n, k]
+                else:
+                    h_re[:], h_im[:] = 0.0, 0.0
+                    for m in range(num_antennas):
+                        for k in range(num_users):
+                            a, b = root[ap, n, m, 0, k], root[ap, n, m, 1, k]
+                            h_re[k] += a * w_re[m, k] - b * w_im[m, k]
+                            h_im[k] += a * w_im[m, k] + b * w_re[m, k]
+                for i in range(len(cuts) - 1):
+                    for k in range(cuts[i], cuts[i + 1]):
+                        if sending[k] and pilots[k] < in_groups:
+                            sums[pilots[k]] += complex(h_re[k], h_im[k])
+                        elif sending[k]:
+                            out[r, ap, n, pilots[k]] += complex(h_re[k], h_im[k])
+                    for k in range(cuts[i], cuts[i + 1]):
+                        if pilots[k] < in_groups:
+                            out[r, ap, n, pilots[k]] += sums[pilots[k]]
+                            sums[pilots[k]] = 0j
+
+
+@kernel(nogil=True)
+def _add_noise(normals: Float, amplitude: float, deviation: float, out: Complex) -> None:
+    """The signals of unit amplitude (R, L, N, T) become those received, with noise from normals (>= R, L, N, T, 2)."""
+    half = np.sqrt(0.5)
+    signals, noise = out.reshape(-1), normals.reshape(-1)
+    for i in range(signals.size):
+        re, im = noise[2 * i] * half, noise[2 * i + 1] * half
+        signals[i] = complex(amplitude * signals[i].real + deviation * re, amplitude * signals[i].imag + deviation * im)
+
+
+@kernel(nogil=True)
+def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float) -> None:
+    """Estimates hh_kl = F_kl y_tl in lanes, as `cfenvs.radio.mmse_kernel.pack_realizations` lays them out.
+
+    Parameters
+    ----------
+    received : (R, L, N, T) array
+    filters : (L, K, N, N) array
+        F: `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
+    pilots : (K,) int array
+    out : (ceil(R / LANES), K, L, N, 2, LANES) array
+        Overwritten; missing realisations are zero.
+    """
+    count, num_aps, num_antennas, num_pilots = received.shape
+    signals, estimates = np.zeros(num_pilots * num_antennas * COMPLEX), out.reshape(-1)
+    for group in range(out.shape[0]):
+        first = group * LANES
+        if count - first < LANES:
+            signals[:] = 0.0
+        for ap in range(num_aps):
+            for lane in range(min(LANES, count - first)):
+                for n in range(num_antennas):
+                    for t in range(num_pilots):
+                        y, there = received[first + lane, ap, n, t], (t * num_antennas + n) * COMPLEX + lane
+                        signals[there], signals[there + LANES] = y.real, y.imag
+            for k in range(len(pilots)):
+                here = ((group * len(pilots) + k) * num_aps + ap) * num_antennas * COMPLEX
+                there = pilots[k] * num_antennas * COMPLEX
+                for n in range(num_antennas):
+                    store(estimates, here + n * COMPLEX, splat(0.0))
+                    store(estimates, here + n * COMPLEX + LANES, splat(0.0))
+                    add_row(filters[ap, k, n], 1.0, signals, there, estimates, here + n * COMPLEX)
