@@ -6,6 +6,7 @@ Q-learning of `common.q_learning` and the replay of `common.replay`. `maddpg` an
 `common.off_policy`; `fl_ctce` and `fl_ctde` put the fuzzy agents of `fuzzy_users` in front of `maddpg`, `fuzzy_bound`
 is the most that these let through. `graph_policy` and `graph_feedback` learn in one of the three ways of `common.ways`:
 by gradient, by regression, model-free. `cluster_agents` are clusters of access points, or users, with one network for
-all. `ppo` and `ppo_bidder` are Stable-Baselines3's algorithm with settings and networks of our own; `ddqn_tianshou` and
-`fl_ctce_sb3` are checks against libraries.
+all. `population_bidder` learns one number a round against several rivals. `ppo` and `ppo_bidder` are
+Stable-Baselines3's algorithm with settings and networks of our own; `ddqn_tianshou` and `fl_ctce_sb3` are checks
+against libraries.
 """
