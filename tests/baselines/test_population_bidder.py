@@ -85,3 +85,25 @@ def test_it_learns_that_nothing_needs_to_be_left_to_one_who_never_bids():
         for bidder in (before, after, "straightforward")
     )
     assert best - mine < 0.3 * (best - start)
+
+
+def test_a_response_to_a_bidder_is_one_to_its_name():
+    """One object stands for that rival in all seats and auctions, each time with what that operator knows."""
+    three = replace(TINY, env_kwargs={**FEW, "operators": 3})
+    (named,) = train(replace(three, rivals=("straightforward",)), progress=False)
+    (given,) = train(three, progress=False, opponent=Straightforward())
+    assert given.curve == named.curve
+
+
+def test_smoke_the_figure_of_populations_comes_out_whole_and_is_trained_once(tmp_path):
+    """Smoke: the quick form runs, and what it has trained is read again."""
+    from benchmarks.figures import auction_population
+
+    texts = []
+    for name in ("first", "second"):
+        auction_population.make(tmp_path / name, quick=True)
+        for suffix in (".png", ".md", ".csv"):
+            assert (tmp_path / f"{name}{suffix}").stat().st_size > 500
+        texts.append((tmp_path / f"{name}.md").read_text())
+    assert texts[0] == texts[1]
+    assert len(list((tmp_path / "auction-policies").glob("*/run.json"))) == 2 * len(auction_population.SETTINGS)
