@@ -150,11 +150,12 @@ def play_all(setting: str, size: Size, folder: Path) -> Found:
             for name, several in replies.items()
         }
 
+    bidders: dict[str, list[Any]] = {LEARNED: list(learned), **{name: [name] for name in UNTRAINED}}
     rewards = {
         name: np.array(
-            [[seated(one, rival, size.networks, HELD_OUT, rules) for rival in (*RIVALS, one)] for one in bidders]
+            [[seated(one, rival, size.networks, HELD_OUT, rules) for rival in (*RIVALS, one)] for one in ones]
         )
-        for name, bidders in {LEARNED: learned, **{name: [name] for name in UNTRAINED}}.items()
+        for name, ones in bidders.items()
     }
     validation = gains(VALIDATION)
     return Found(rewards, gains(HELD_OUT), best=max(validation, key=lambda name: float(validation[name].mean())))
@@ -170,18 +171,12 @@ def trained(args: Args, folder: Path, opponent: PopulationBidder | None = None) 
 
 
 def seated(bidder: Any, rival: Any, networks: int, seed: int, rules: dict[str, Any]) -> Float:
-    """Rewards (O, n) of a bidder in each seat, a rival in all others."""
+    """Rewards (O, n) of a bidder, or of its name, in each seat; a rival in all others."""
     if bidder == rival:
         return play(bidder, networks, seed=seed, **rules).reward.T
-    operators = parallel_vec_env(1, **rules).config.operators
-    return np.array(
-        [
-            play([bidder if o == seat else rival for o in range(operators)], networks, seed=seed, **rules).reward[
-                :, seat
-            ]
-            for seat in range(operators)
-        ]
-    )
+    seats = range(parallel_vec_env(1, **rules).config.operators)
+    tables = [[bidder if operator == seat else rival for operator in seats] for seat in seats]
+    return np.array([play(tables[seat], networks, seed=seed, **rules).reward[:, seat] for seat in seats])
 
 
 def _row(setting: str, name: str, one: Found) -> list[str]:

@@ -95,15 +95,21 @@ def test_a_response_to_a_bidder_is_one_to_its_name():
     assert given.curve == named.curve
 
 
-def test_smoke_the_figure_of_populations_comes_out_whole_and_is_trained_once(tmp_path):
-    """Smoke: the quick form runs, and what it has trained is read again."""
+def test_smoke_the_figure_of_populations_comes_out_whole_and_is_trained_once(tmp_path, monkeypatch):
+    """Smoke: the quick form runs on small networks, and what it has trained is read again."""
     from benchmarks.figures import auction_population
 
-    texts = []
-    for name in ("first", "second"):
-        auction_population.make(tmp_path / name, quick=True)
-        for suffix in (".png", ".md", ".csv"):
-            assert (tmp_path / f"{name}{suffix}").stat().st_size > 500
-        texts.append((tmp_path / f"{name}.md").read_text())
-    assert texts[0] == texts[1]
-    assert len(list((tmp_path / "auction-policies").glob("*/run.json"))) == 2 * len(auction_population.SETTINGS)
+    small = {setting: {**rules, **FEW} for setting, rules in auction_population.SETTINGS.items()}
+    monkeypatch.setattr(auction_population, "SETTINGS", small)
+    auction_population.make(tmp_path / "figure", quick=True)
+    for suffix in (".png", ".md", ".csv"):
+        assert (tmp_path / f"figure{suffix}").stat().st_size > 500
+    size, folder = auction_population.Size.of(quick=True), tmp_path / "auction-policies"
+    kept = {run: run.read_bytes() for run in folder.glob("*/checkpoint.pkl")}
+    assert len(kept) == 2 * len(small)
+    found = auction_population.play_all("three-operators", size, folder)
+    assert {run: run.read_bytes() for run in folder.glob("*/checkpoint.pkl")} == kept
+    assert found.rewards["greedy"].shape == (1, len(auction_population.RIVALS) + 1, 3, size.networks)
+    assert found.over_best(found.best_untrained).max() <= 0
+    greedy = found.rewards["greedy"]
+    np.testing.assert_array_equal(greedy[:, auction_population.RIVALS.index("greedy")], greedy[:, -1])
