@@ -31,8 +31,8 @@ from baselines.common.runs import FromCheckpoint, Run
 from cfenvs.arrays import Bool, Float, Float32, Int
 from cfenvs.evaluation.protocol import HELD_OUT, training_seed
 from cfenvs.ris_auction import parallel_vec_env, play
-from cfenvs.ris_auction.bidders import load_bidder
-from cfenvs.ris_auction.seat import Seat, Seated
+from cfenvs.ris_auction.bidders import seat_bidders
+from cfenvs.ris_auction.seat import Seat, Seated, sit
 
 ENV_ID = "RISAuction-v0"
 SELF = "self"
@@ -230,13 +230,11 @@ class Match:
         self._env = parallel_vec_env(args.networks * args.group, **kwargs)
         self._group, self._seat = args.group, seat
         self._me = Explorer(network, args.group)
-        self._bidders = []
-        for operator in range(self._env.config.operators):
-            other = PopulationBidder(network) if rival == SELF else load_bidder(rival)
-            bidder = self._me if operator == seat else other
-            if hasattr(bidder, "attach"):
-                bidder.attach(Seat(self._env.simulator, operator))
-            self._bidders.append(bidder)
+        others = PopulationBidder(network) if rival == SELF else rival
+        self._bidders = seat_bidders(others, self._env.config.operators)
+        self._bidders[seat] = self._me
+        for operator, bidder in enumerate(self._bidders):
+            sit(bidder, self._env.simulator, operator)
 
     def play(self, first: int, rng: np.random.Generator) -> tuple[Float32, Float, Float, float]:
         """What was known, what was chosen, how much better it went than for the group; and the mean reward."""

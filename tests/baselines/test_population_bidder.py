@@ -85,3 +85,29 @@ def test_it_learns_that_nothing_needs_to_be_left_to_one_who_never_bids():
         for bidder in (before, after, "straightforward")
     )
     assert best - mine < 0.3 * (best - start)
+
+
+def test_a_response_to_a_bidder_is_one_to_its_name():
+    """One object stands for that rival in all seats and auctions, each time with what that operator knows."""
+    three = replace(TINY, env_kwargs={**FEW, "operators": 3})
+    (named,) = train(replace(three, rivals=("straightforward",)), progress=False)
+    (given,) = train(three, progress=False, opponent=Straightforward())
+    assert given.curve == named.curve
+
+
+def test_smoke_the_figure_of_populations_comes_out_whole_and_is_trained_once(tmp_path, monkeypatch):
+    """Smoke: the quick form runs on small networks, and what it has trained is read again."""
+    from benchmarks.figures import auction_population
+
+    small = {setting: {**rules, **FEW} for setting, rules in auction_population.SETTINGS.items()}
+    monkeypatch.setattr(auction_population, "SETTINGS", small)
+    auction_population.make(tmp_path / "figure", quick=True)
+    for suffix in (".png", ".md", ".csv"):
+        assert (tmp_path / f"figure{suffix}").stat().st_size > 500
+    size, folder = auction_population.Size.of(quick=True), tmp_path / "auction-policies"
+    found = auction_population.play_all("three-operators", size, folder)
+    assert len(list(folder.glob("*/run.json"))) == 2 * len(small)
+    assert found.rewards["greedy"].shape == (1, len(auction_population.RIVALS) + 1, 3, size.networks)
+    assert found.over_best(found.best_untrained).max() <= 0
+    greedy = found.rewards["greedy"]
+    np.testing.assert_array_equal(greedy[:, auction_population.RIVALS.index("greedy")], greedy[:, -1])
