@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from baselines.common.arguments import EnvKwargs, KeptArgs, WorldsArgs, command_line
+from baselines.common.arguments import EnvKwargs, GradientArgs, KeptArgs, WorldsArgs, command_line
 from baselines.common.graphs import flat
 from baselines.common.runs import FromCheckpoint, Run
 from baselines.common.ways import Ascent
@@ -61,8 +61,8 @@ NEARLY_FULL = 4.0
 
 
 @dataclass
-class Args(KeptArgs, WorldsArgs):
-    """Parameters of a run."""
+class AgentsArgs(KeptArgs, WorldsArgs):
+    """Who acts, what it sees, and how long it trains."""
 
     env_kwargs: EnvKwargs = field(default_factory=lambda: dict(SMALL))
     """Keyword arguments of the environment."""
@@ -81,18 +81,6 @@ class Args(KeptArgs, WorldsArgs):
     """Episodes of training, each with new networks in all worlds."""
     hidden: int = 32
     """Units in each of two layers."""
-    learning_rate: float = 3e-3
-    """Of Adam, falling to zero along half a cosine."""
-    sharpness: float = 10.0
-    """Of the soft minimum, per bit/s/Hz."""
-    longest: float = 1.0
-    """Length that gradients are cut to."""
-    validation_networks: int = 16
-    """Networks that the learning curve is measured on."""
-    validate_every: int = 4
-    """Episodes between points of the learning curve."""
-    checkpoint_every: int = 10
-    """Episodes between checkpoints."""
 
     def choices(self, access_points: int, users: int) -> dict[str, Any]:
         """What agents see and set in networks of some size."""
@@ -102,6 +90,11 @@ class Args(KeptArgs, WorldsArgs):
         slots = min(max(self.slots, -(-users // cells)), users)
         seen = {"neighborhood": min(self.neighborhood, cells - 1)}
         return {**SEES, "agents": "clusters", "cells": cells, "slots": slots, **seen}
+
+
+@dataclass
+class Args(GradientArgs, AgentsArgs):
+    """Parameters of a run."""
 
 
 class Seen(NamedTuple):

@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.common.arguments import KeptArgs, WorldsArgs, command_line
+from baselines.common.arguments import GradientArgs, KeptArgs, WorldsArgs, command_line
 from baselines.common.few_worlds import FEW, Compiled
 from baselines.common.graphs import GraphNet, Network, decibels
 from baselines.common.reported import Bounds
@@ -77,8 +77,8 @@ such policies, has none of these numbers of users and of access points."""
 
 
 @dataclass
-class Args(WayArgs, KeptArgs, WorldsArgs):
-    """Parameters of a run."""
+class GraphArgs(WayArgs, KeptArgs, WorldsArgs):
+    """What is trained, and on what."""
 
     episodes: int = 120
     """Episodes of training, each with new networks in all worlds."""
@@ -92,23 +92,21 @@ class Args(WayArgs, KeptArgs, WorldsArgs):
     hidden: int = 32
     """Features of a user, and of a message."""
     layers: int = 3
-    learning_rate: float = 3e-3
-    """Of Adam, falling to zero along half a cosine."""
-    sharpness: float = 50.0
-    """Of the soft minimum, per bit/s/Hz."""
-    longest: float = 1.0
-    """Length that gradients are cut to."""
-    validation_networks: int = 32
-    """Networks that the learning curve is measured on, of each size."""
-    validate_every: int = 10
-    """Episodes between points of the learning curve."""
-    checkpoint_every: int = 10
-    """Episodes between checkpoints."""
 
     @property
     def nodes(self) -> int:
         """Features of a user that the network sees."""
         return NODE + (OF_DRAWS if self.draws else 0)
+
+
+@dataclass
+class Args(GradientArgs, GraphArgs):
+    """Parameters of a run."""
+
+    sharpness: float = 50.0
+    validation_networks: int = 32
+    """Networks that the learning curve is measured on, of each size."""
+    validate_every: int = 10
 
 
 class Memory:

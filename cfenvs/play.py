@@ -150,7 +150,7 @@ class Performance:
         if hasattr(self._policy, "begin"):
             self._policy.begin(env)
         # Not the environment's own `render`: the face of many agents has none.
-        return env.system.renderer(env.simulator), env, observations, infos
+        return env.system.part("renderer")(env.simulator), env, observations, infos
 
     def _episode(
         self, seed: int, renderer: Any, env: Any, observations: Array, infos: dict[str, Any], hold: int

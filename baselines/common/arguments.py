@@ -52,6 +52,24 @@ class WorldsArgs:
 
 
 @dataclass
+class GradientArgs:
+    """A training by gradient through the rates, on new networks in every episode."""
+
+    learning_rate: float = 3e-3
+    """Of Adam, falling to zero along half a cosine."""
+    sharpness: float = 10.0
+    """Of the soft minimum, per bit/s/Hz."""
+    longest: float = 1.0
+    """Length that gradients are cut to."""
+    validation_networks: int = 16
+    """Networks that the learning curve is measured on."""
+    validate_every: int = 4
+    """Episodes between points of the learning curve."""
+    checkpoint_every: int = 10
+    """Episodes between checkpoints."""
+
+
+@dataclass
 class UpdateArgs:
     """An update of proximal policy optimisation by Stable-Baselines3."""
 

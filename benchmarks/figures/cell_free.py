@@ -178,6 +178,24 @@ def summary(score: Float) -> dict[str, str]:
     }
 
 
+def mean_interval(values: Float) -> tuple[float, float]:
+    """95 % interval of the mean of (D,) values."""
+    low, high = interval(values, statistic=lambda drawn: float(drawn.mean()))
+    return float(low), float(high)
+
+
+def mean_and_interval(values: Float, digits: int = 3) -> str:
+    """Mean of (D,) values with its interval.
+
+    Examples
+    --------
+    >>> mean_and_interval(np.full(20, 0.5))
+    '0.500 (0.500 .. 0.500)'
+    """
+    low, high = mean_interval(values)
+    return f"{values.mean():.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})"
+
+
 def band(axes: Any, curve: dict[int, Float], label: str, colour: str, style: str = "-") -> None:
     """Interquartile mean over seeds and drops against episodes, with its 95 % interval."""
     at = sorted(curve)

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from baselines.common.cell_free import ENV_ID
-from benchmarks.figures.cell_free import held_out
+from benchmarks.figures.cell_free import held_out, mean_and_interval
 from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
 from cfenvs.evaluation import interquartile_mean, interval
@@ -72,18 +72,6 @@ def make(stem: Path, quick: bool = False) -> None:
         encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), data)
-
-
-def mean_and_interval(shares: Float) -> str:
-    """Mean of (D,) shares with its interval.
-
-    Examples
-    --------
-    >>> mean_and_interval(np.full(20, 0.5))
-    '0.500 (0.500 .. 0.500)'
-    """
-    low, high = interval(shares, statistic=lambda drawn: float(drawn.mean()))
-    return f"{shares.mean():.3f} ({low:.3f} .. {high:.3f})"
 
 
 def share(levels: Sequence[float], drops: int, kwargs: dict[str, Any]) -> Float:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.figures.cell_free import mean_and_interval
 from benchmarks.figures.twin_learners import GRAPH, SPOT_LEARNERS, Course, Real, Record, graph_course, spot_course
 from benchmarks.figures.twins import TWINS, written
 from benchmarks.tables import markdown, write_rows
@@ -97,8 +98,7 @@ def with_interval(values: Float, digits: int = 3) -> str:
     """Mean over networks and seeds, with its 95 % interval."""
     if len(values) < 2 or np.ptp(values) == 0:
         return f"{values.mean():.{digits}f}"
-    low, high = interval(values, statistic=lambda drawn: float(drawn.mean()))
-    return f"{values.mean():.{digits}f} ({low:.{digits}f} .. {high:.{digits}f})"
+    return mean_and_interval(values, digits)
 
 
 def _table(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[dict[str, str]]:

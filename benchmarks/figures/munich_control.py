@@ -9,10 +9,9 @@ import gymnasium as gym
 import numpy as np
 
 from baselines.common.cell_free import ENV_ID
-from benchmarks.figures.cell_free import held_out
+from benchmarks.figures.cell_free import held_out, mean_and_interval, mean_interval
 from benchmarks.tables import markdown, write_rows
 from cfenvs.arrays import Float
-from cfenvs.evaluation import interval
 
 ACCESS_POINTS = (4, 9, 16, 25)
 USERS = (5, 10, 20)
@@ -48,7 +47,7 @@ def make(stem: Path, quick: bool = False) -> None:
                 axes.plot(ACCESS_POINTS, means, "o", markersize=3.5, label=f"{place}, K = {users}", **style)
                 bounds = np.array([mean_interval(share) for share in shares.values()])
                 axes.fill_between(ACCESS_POINTS, *bounds.T, color=COLOURS[users], alpha=0.12, linewidth=0)
-                cells = {f"L = {count}": shown(share) for count, share in shares.items()}
+                cells = {f"L = {count}": mean_and_interval(share) for count, share in shares.items()}
                 best_rate = f"{found[ACCESS_POINTS[-1]][1].mean():.2f}"
                 last = {f"best at L = {ACCESS_POINTS[-1]}": best_rate}
                 table.append({"receiver": receiver, "place": place, "users": str(users), **cells, **last})
@@ -81,24 +80,6 @@ def make(stem: Path, quick: bool = False) -> None:
         encoding="utf-8",
     )
     write_rows(stem.with_suffix(".csv"), data)
-
-
-def shown(shares: Float) -> str:
-    """Mean of (D,) shares with its interval.
-
-    Examples
-    --------
-    >>> shown(np.full(20, 0.5))
-    '0.500 (0.500 .. 0.500)'
-    """
-    low, high = mean_interval(shares)
-    return f"{shares.mean():.3f} ({low:.3f} .. {high:.3f})"
-
-
-def mean_interval(shares: Float) -> tuple[float, float]:
-    """95 % interval of the mean."""
-    low, high = interval(shares, statistic=lambda drawn: float(drawn.mean()))
-    return float(low), float(high)
 
 
 def solved(access_points: int, users: int, drops: int, kwargs: dict[str, Any]) -> tuple[Float, Float]:

@@ -124,7 +124,7 @@ def _picture(system: Any, env: Any) -> str:
     from matplotlib.image import imsave
 
     try:
-        frame = system.renderer(env.simulator).frame(0)
+        frame = system.part("renderer")(env.simulator).frame(0)
     except (ImportError, gym.error.DependencyNotInstalled):
         return ""
     buffer = io.BytesIO()

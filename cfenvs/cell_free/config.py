@@ -15,16 +15,7 @@ from cfenvs.cell_free.agents import Agents, round_half_up
 from cfenvs.cell_free.clusters import CLUSTERINGS
 from cfenvs.cell_free.pilots import ASSIGNMENTS, Assignment
 from cfenvs.cell_free.receivers import RECEIVER
-from cfenvs.core.config import (
-    is_number,
-    paged,
-    require,
-    require_choice,
-    require_count,
-    require_number,
-    require_positive,
-    require_switch,
-)
+from cfenvs.core import config as core
 from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import linear_levels, require_levels
@@ -59,9 +50,9 @@ class Network(power.Network):
     user_placement: str = "uniform"
 
     def check(self) -> None:
-        require_count(self, access_points=1, antennas=1)
-        require_choice(self, placement=("grid", "uniform"), user_placement=("uniform", "quadrants"))
-        require(
+        core.require_count(self, access_points=1, antennas=1)
+        core.require_choice(self, placement=("grid", "uniform"), user_placement=("uniform", "quadrants"))
+        core.require(
             self.user_placement == "uniform" or self.users % 4 == 0,
             "users",
             self.users,
@@ -74,7 +65,7 @@ class Network(power.Network):
 
     def check_placement(self) -> None:
         """Refuse a grid of a number that is no square; where positions are given, there is no placement."""
-        require(
+        core.require(
             self.placement != "grid"
             or isinstance(self.side, tuple)
             or round(self.access_points**0.5) ** 2 == self.access_points,
@@ -123,20 +114,20 @@ class Propagation(power.Propagation):
     rician_db: float | str | None = None
 
     def check(self) -> None:
-        require_positive(self, "bandwidth")
+        core.require_positive(self, "bandwidth")
         given: Any = self.rician_db
-        require(
-            given in (None, "3gpp", "given") or (is_number(given) and abs(given) <= 100.0),
+        core.require(
+            given in (None, "3gpp", "given") or (core.is_number(given) and abs(given) <= 100.0),
             "rician_db",
             self.rician_db,
             'must be None, a number of dB from -100 to 100, "3gpp" or "given"',
         )
-        require_number(self, noise_figure_db=(-100, 100))
+        core.require_number(self, noise_figure_db=(-100, 100))
         given = self.angular_std_deg
         pair = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) and len(given) == 2
         spreads: tuple[Any, ...] = tuple(given) if pair else (given,)  # type: ignore[arg-type]
-        require(
-            all(is_number(spread) and 0 <= spread <= 90 for spread in spreads),
+        core.require(
+            all(core.is_number(spread) and 0 <= spread <= 90 for spread in spreads),
             "angular_std_deg",
             given,
             "must be a number from 0 to 90, or two: of azimuth and of elevation",
@@ -146,7 +137,7 @@ class Propagation(power.Propagation):
 
     def check_together(self) -> None:
         super().check_together()
-        require(
+        core.require(
             self.rician_db != "3gpp" or standard(self.large_scale.path_loss) is not None,
             "rician_db",
             self.rician_db,
@@ -204,7 +195,7 @@ class Pilots(Choices, power.Coherence):
 
     def check(self) -> None:
         self.require_pilots(self.pilot_length)
-        require_choice(self, pilots_from=("all", "active"), pilot_power=("full", "data"))
+        core.require_choice(self, pilots_from=("all", "active"), pilot_power=("full", "data"))
 
     @cached_property
     def assignment(self) -> Assignment:
@@ -262,14 +253,14 @@ class Reception(Choices):
     choices: ClassVar = {"receiver": RECEIVER, "clusters": CLUSTERINGS}
 
     def check(self) -> None:
-        require_count(self, realizations=1, statistics_realizations=2)
-        require_choice(
+        core.require_count(self, realizations=1, statistics_realizations=2)
+        core.require_choice(
             self,
             fading=("average", "block", "clarke"),
             utility=("shannon", "cqi"),
             combiners=("current", "full-power"),
         )
-        require(
+        core.require(
             self.lsfd in (None, "none", "optimal", "nearly-optimal"),
             "lsfd",
             self.lsfd,
@@ -314,16 +305,16 @@ class Control(power.Control, Network):
     violation_penalty: float = 0.1
 
     def check(self) -> None:
-        require_number(self, violation_penalty=(0, np.inf), access_point_power=(0, np.inf))
-        require_choice(self, action_type=("discrete", "joint", "continuous"))
-        require_switch(self, "include_zero")
+        core.require_number(self, violation_penalty=(0, np.inf), access_point_power=(0, np.inf))
+        core.require_choice(self, action_type=("discrete", "joint", "continuous"))
+        core.require_switch(self, "include_zero")
         check_observation(self, ("rates", "gains", "pilots", "powers", "age", "active"))
         if self.levels is None:
             object.__setattr__(self, "levels", linear_levels(5, self.max_power))
         require_levels(self)
         if self.action_type == "joint":
             count = len(self.action_levels) ** self.users
-            require(
+            core.require(
                 count <= MAX_JOINT_ACTIONS,
                 "action_type",
                 self.action_type,
@@ -384,22 +375,25 @@ class ActiveUsers(Choices, Network):
     choices: ClassVar = {"activity": ACTIVITIES}
 
     def check(self) -> None:
-        require_positive(self, "day_hours")
+        core.require_positive(self, "day_hours")
         if self.start_hour is not None:
-            require_number(self, start_hour=(0, self.day_hours))
+            core.require_number(self, start_hour=(0, self.day_hours))
         rates = self.arrivals_per_hour
         if rates is not None:
             several = isinstance(rates, Sequence | np.ndarray) and not isinstance(rates, str) and len(rates) > 0
             allowed = "must be numbers, none below 0: sessions that begin in an hour, for equal parts of a day"
-            require(
-                several and all(is_number(rate) and rate >= 0 for rate in rates), "arrivals_per_hour", rates, allowed
+            core.require(
+                several and all(core.is_number(rate) and rate >= 0 for rate in rates),
+                "arrivals_per_hour",
+                rates,
+                allowed,
             )
             object.__setattr__(self, "arrivals_per_hour", tuple(float(rate) for rate in rates))
-        require_number(self, toggle_fraction=(0, 1), mean_on_steps=(1, np.inf), mean_off_steps=(1, np.inf))
-        require_choice(self, toggle_users=("any", "join", "leave"))
+        core.require_number(self, toggle_fraction=(0, 1), mean_on_steps=(1, np.inf), mean_off_steps=(1, np.inf))
+        core.require_choice(self, toggle_users=("any", "join", "leave"))
         if self.active_users is not None:
-            require_count(self, active_users=1)
-            require(
+            core.require_count(self, active_users=1)
+            core.require(
                 self.active_users <= self.users,
                 "active_users",
                 self.active_users,
@@ -428,20 +422,20 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
     def check_together(self) -> None:
         walking = self.mobility != "static"
         if self.pilot_period is not None:
-            require_count(self, pilot_period=1)
+            core.require_count(self, pilot_period=1)
         still = f"with mobility={self.mobility!r}, as nobody walks"
-        require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
-        require(
-            not self.wandering or is_number(self.rician_db) or self.rician_db is None,
+        core.require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
+        core.require(
+            not self.wandering or core.is_number(self.rician_db) or self.rician_db is None,
             "rician_db",
             self.rician_db,
             f"must be a number with mobility={self.mobility!r}: what becomes of it along a walk is not modelled; on a "
             "map it is looked up",
         )
-        require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
+        core.require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
 
 
-@paged
+@core.paged
 @dataclass(frozen=True, kw_only=True)
 class CellFreeConfig(
     power.Episodes, power.Reporting, Mobility, ActiveUsers, Agents, Control, Reception, Pilots, Propagation, Network
@@ -449,7 +443,7 @@ class CellFreeConfig(
     """Parameters of the cell-free uplink. The defaults are the preset `default`; its sizes are ours."""
 
     def check_together(self) -> None:
-        require(
+        core.require(
             self.resample != "continue" or (self.activity in ACTIVITY and self.toggle_episode is None),
             "resample",
             self.resample,

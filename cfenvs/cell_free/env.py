@@ -16,18 +16,11 @@ from cfenvs.cell_free.simulator import CellFreeSimulator
 from cfenvs.cell_free.views import CentralView, UsersView
 from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
-from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
 from cfenvs.power.propagation import PATH_LOSS, SHADOWING
-
-
-def _make_renderer(simulator: CellFreeSimulator) -> Renderer[CellFreeSimulator]:
-    from cfenvs.cell_free.render import CellFreeRenderer  # needs pygame
-
-    return CellFreeRenderer(simulator)
 
 
 def _served(simulator: CellFreeSimulator) -> tuple[str, Float]:
@@ -46,7 +39,7 @@ SYSTEM = System(
     simulator=CellFreeSimulator,
     central=CentralView,
     agents=_agents,
-    renderer=_make_renderer,
+    renderer="cfenvs.cell_free.render:CellFreeRenderer",
     presets=PRESETS,
     metrics={"reward": "mean", "objective": "mean", "violations": "mean", "outage": "mean"},
     louder=louder,

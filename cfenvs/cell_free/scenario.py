@@ -12,7 +12,8 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import heights_above_users, heights_of_users, motions, on_the_ground, replaced
+from cfenvs.power.drop import Drop, draw_links
+from cfenvs.power.given import on_the_ground, replaced
 from cfenvs.power.propagation import standard
 from cfenvs.radio import geometry, rician
 from cfenvs.radio.correlation import local_scattering
@@ -21,17 +22,14 @@ if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A drop.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(Drop):
+    """A drop; what it has of users, heights and walks is said by `cfenvs.power.drop.Drop`.
 
     Attributes
     ----------
     access_points : (L, 2) array
-    users : (K, 2) array
-        Positions in metres; where users walk, those at the start, as are gains, pilots and all else.
-    height : float or (L, K) array, or a list of these
-        Of the access points above the users, in metres; an array where heights are given.
+        Positions in metres.
     gains : (L, K) array
         Large-scale gains beta over the noise power, per mW.
     pilots : (K,) int array
@@ -46,20 +44,9 @@ class Scenario:
         D: which access points serve whom.
     orientation : (L,) array, or None for single antennas
         Azimuth of the broadside of each array in radians; 0 is east.
-    shadowing_db : (L, K) array or None
-        Where users walk, in dB, also of links that have none.
-    still_db : (L, 1) array or None
-        The part of it that stays while users walk.
-    motion : cfenvs.power.given.Motion or None
-        Where users are when, if `network` says it.
-    fields, user_height : arrays or None
-        Where users walk among lines of sight, as of `cfenvs.power.propagation.LargeScale.fields`, (F, L, K), and
-        heights above the ground in metres, where they are given, (K,).
     """
 
     access_points: Float
-    users: Float
-    height: Any
     gains: Float
     pilots: Int
     side: geometry.Side
@@ -67,11 +54,6 @@ class Scenario:
     scattering: Complex | None
     serving: Bool | None = None
     orientation: Float | None = None
-    shadowing_db: Float | None = None
-    still_db: Float | None = None
-    motion: Any = None
-    fields: Float | None = None
-    user_height: Float | None = None
     sight: Complex | None = None
 
     @property
@@ -93,7 +75,7 @@ def draw_scenario(config: CellFreeConfig, rng: np.random.Generator, given: Given
 
 def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:
     """Draw n drops, each from its own generator: one whose arrays have a leading axis n, `height` being a list."""
-    n, links, side = (len(rngs),), (config.access_points, config.users), config.side
+    n, side = (len(rngs),), config.side
     if config.placement == "uniform":
         placed = geometry.uniform_positions(config.access_points, side, rngs, n)
     elif all("access_points" in parts for parts in given):
@@ -106,13 +88,10 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     if config.user_placement == "quadrants":
         somewhere = geometry.in_quadrants(somewhere, side)
     users = on_the_ground(given, "users", somewhere)
-    heights, height = heights_above_users(given, "access_points", config.height, links)
-    between = geometry.link_geometry(access_points, users, config.period, height, heights_of_users(given, config.users))
-    fields = config.start_fields(between, rngs)
-    between = config.large_scale.looked(between, rngs)
-    still = config.still_db(between, rngs)
-    shadow = config.large_scale.shadowing_db(between, rngs)
-    gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, shadow))
+    between, parts = draw_links(config, rngs, given, "access_points", access_points, users)
+    gain_db = replaced(given, "gain_db", config.large_scale.gain_db(between, parts["shadowing_db"]))
+    if not config.wandering:
+        del parts["shadowing_db"]
     gains = config.large_scale.over_noise(gain_db)
     pilots = config.assignment.pilots(gains, rngs)
     orientation = None
@@ -124,16 +103,10 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
         given,
         rngs,
         access_points=access_points,
-        users=users,
-        height=heights,
         gains=gains,
         pilots=pilots,
         orientation=orientation,
-        shadowing_db=shadow if config.wandering else None,
-        still_db=still,
-        motion=motions(given),
-        fields=fields,
-        user_height=None if fields is None else between.user_height,
+        **parts,
     )
 
 

@@ -110,7 +110,7 @@ class RenderMixin:
             where = f" in worlds {waiting}" if shows_all else ""
             raise gym.error.ResetNeeded(f"call reset() before render(){where}")
         if self._renderer is None:
-            self._renderer = self.system.renderer(self.simulator)
+            self._renderer = self.system.part("renderer")(self.simulator)
         if self.render_mode == "human":
             self._renderer.show(self.metadata["render_fps"])
             return None

@@ -280,8 +280,8 @@ class System(Generic[Config, Sim]):
     learner : str
         The one that the quick protocols train.
 
-    Each of `controllers`, `account` and `contest` may be a "module:Name", which `part` looks up: a system must not
-    import what is built on top of it.
+    Each of `renderer`, `controllers`, `account` and `contest` may be a "module:Name", which `part` looks up: a system
+    must not import what is built on top of it, nor need pygame before something is drawn.
     """
 
     name: str
@@ -289,7 +289,7 @@ class System(Generic[Config, Sim]):
     simulator: Callable[[Config, int], Sim]
     central: Callable[[Sim], View[Any]]
     agents: Callable[[Sim], AgentsView[Any]]
-    renderer: Callable[[Sim], Renderer[Sim]]
+    renderer: Callable[[Sim], Renderer[Sim]] | str
     presets: Mapping[str, Mapping[str, Any]]
     agent: str = "agent"
     metrics: Mapping[str, str] = field(default_factory=lambda: dict(REWARD_ALONE))

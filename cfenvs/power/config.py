@@ -11,16 +11,7 @@ from typing import Any, ClassVar, Protocol, cast
 import numpy as np
 
 from cfenvs.arrays import Float
-from cfenvs.core.config import (
-    Part,
-    is_number,
-    require,
-    require_choice,
-    require_count,
-    require_number,
-    require_positive,
-    require_switch,
-)
+from cfenvs.core import config as core
 from cfenvs.core.drops import RESAMPLE, ScenarioSeed, check_scenario_seed
 from cfenvs.maps.draw import Draw
 from cfenvs.power.choices import Choices
@@ -39,7 +30,7 @@ SPEED_OF_LIGHT = 299_792_458.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network(Part):
+class Network(core.Part):
     """Where users and stations are.
 
     Parameters
@@ -74,18 +65,18 @@ class Network(Part):
     network: Mapping[str, Any] | str | Callable[..., Any] | None = None
 
     def check(self) -> None:
-        require_count(self, users=1)
-        if is_number(self.side):
-            require_positive(self, "side")
+        core.require_count(self, users=1)
+        if core.is_number(self.side):
+            core.require_positive(self, "side")
         else:
             given = self.side
             pair = isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) and len(given) == 2
-            fits = pair and all(is_number(length) and length > 0 for length in given)
-            require(fits, "side", given, "must be a number above 0, or two: width and height of a rectangle")
+            fits = pair and all(core.is_number(length) and length > 0 for length in given)
+            core.require(fits, "side", given, "must be a number above 0, or two: width and height of a rectangle")
             width, height = (float(length) for length in given)
             object.__setattr__(self, "side", width if width == height else (width, height))
-        require_switch(self, "wraparound")
-        require_number(self, height=(0, np.inf))
+        core.require_switch(self, "wraparound")
+        core.require_number(self, height=(0, np.inf))
 
     def check_together(self) -> None:
         self.check_given(check_network(self))
@@ -161,8 +152,8 @@ class Propagation(Choices, Network):
     choices: ClassVar = {"path_loss": PATH_LOSSES, "shadowing": SHADOWINGS}
 
     def check(self) -> None:
-        require_positive(self, "carrier_ghz")
-        require_number(self, shadowing_std_db=(0, np.inf), shadowing_decorrelation=(0, np.inf))
+        core.require_positive(self, "carrier_ghz")
+        core.require_number(self, shadowing_std_db=(0, np.inf), shadowing_decorrelation=(0, np.inf))
 
     @cached_property
     def large_scale(self) -> LargeScale:
@@ -200,11 +191,11 @@ class Mobility(Propagation):
     gain_period: int = 1
 
     def check(self) -> None:
-        require_positive(self, "step_duration")
-        require_number(self, speed=(0, np.inf))
-        require_count(self, gain_period=1)
-        require_choice(self, mobility=("static", "random-waypoint", "map", "given"))
-        require(
+        core.require_positive(self, "step_duration")
+        core.require_number(self, speed=(0, np.inf))
+        core.require_count(self, gain_period=1)
+        core.require_choice(self, mobility=("static", "random-waypoint", "map", "given"))
+        core.require(
             self.gain_period == 1 or self.mobility != "static",
             "gain_period",
             self.gain_period,
@@ -212,7 +203,7 @@ class Mobility(Propagation):
         )
 
     def check_together(self) -> None:
-        require(
+        core.require(
             not self.wandering or (isinstance(self.shadowing, str) and self.shadowing in WALKED),
             "shadowing",
             self.shadowing,
@@ -221,7 +212,7 @@ class Mobility(Propagation):
         )
         if self.mobility == "map":
             where = 'is for maps: network="munich", or one of your own (cfenvs.maps)'
-            require(self.drawn_on is not None, "mobility", self.mobility, where)
+            core.require(self.drawn_on is not None, "mobility", self.mobility, where)
             cast(Draw, self.drawn_on).paths(self.stations)  # refused now, if one cannot walk there
 
     @property
@@ -279,7 +270,7 @@ class Mobility(Propagation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coherence(Part):
+class Coherence(core.Part):
     """How long channels stay as they are, and how much of that pilots take; a system says what pilots are.
 
     Parameters
@@ -291,12 +282,12 @@ class Coherence(Part):
     coherence_length: int = 200
 
     def check(self) -> None:
-        require_count(self, coherence_length=1)
+        core.require_count(self, coherence_length=1)
 
     def require_pilots(self, length: int) -> None:
         """Refuse a `pilot_length` that does not fit."""
-        require_count(self, pilot_length=1)
-        require(
+        core.require_count(self, pilot_length=1)
+        core.require(
             length <= self.coherence_length,
             "pilot_length",
             length,
@@ -336,14 +327,14 @@ class Control(Network):
     amplifier_efficiency: float = 1.0
 
     def check(self) -> None:
-        require_positive(self, "max_power", "circuit_power", "amplifier_efficiency")
-        require_number(self, amplifier_efficiency=(0, 1))
+        core.require_positive(self, "max_power", "circuit_power", "amplifier_efficiency")
+        core.require_number(self, amplifier_efficiency=(0, 1))
         if self.target_rate is not None:
-            require_positive(self, "target_rate")
+            core.require_positive(self, "target_rate")
         load_objective(self.objective)
         for name, needed in NEEDED.items():
             lacks = name in parts_of(self.objective) and getattr(self, needed) is None
-            require(not lacks, needed, None, f'must be given with the objective "{name}"')
+            core.require(not lacks, needed, None, f'must be given with the objective "{name}"')
 
     def check_together(self) -> None:
         if self.user_weights is None:
@@ -354,7 +345,7 @@ class Control(Network):
             weights = np.zeros(0)
         fits = weights.shape == (self.users,) and bool((np.isfinite(weights) & (weights >= 0)).all() and weights.any())
         allowed = f"must be {self.users} numbers, one for each user, none below 0 and one above"
-        require(fits, "user_weights", self.user_weights, allowed)
+        core.require(fits, "user_weights", self.user_weights, allowed)
         object.__setattr__(self, "user_weights", tuple(weights.tolist()))
 
     @property
@@ -364,7 +355,7 @@ class Control(Network):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reporting(Part):
+class Reporting(core.Part):
     """What is observed of rates. What is earned is the same whatever these are (`cfenvs.power.reports`).
 
     Parameters
@@ -395,26 +386,28 @@ class Reporting(Part):
     def check(self) -> None:
         bits = self.report_bits
         whole = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool) and 1 <= bits <= MAX_BITS
-        require(
+        core.require(
             bits is None or whole or (isinstance(bits, str) and bits == "cqi"),
             "report_bits",
             bits,
             f"must be None, an integer from 1 to {MAX_BITS}, or 'cqi'",
         )
-        require_count(self, report_delay=0, report_period=1)
-        require_number(self, report_noise_db=(0, np.inf), report_loss=(0, 1))
-        require(self.report_loss < 1, "report_loss", self.report_loss, "must be below 1, or none would ever arrive")
+        core.require_count(self, report_delay=0, report_period=1)
+        core.require_number(self, report_noise_db=(0, np.inf), report_loss=(0, 1))
+        core.require(
+            self.report_loss < 1, "report_loss", self.report_loss, "must be below 1, or none would ever arrive"
+        )
         ends = self.report_range_db
         pair = isinstance(ends, Sequence | np.ndarray) and len(ends) == 2
         number = pair and all(isinstance(end, (int, float, np.number)) and np.isfinite(end) for end in ends)
-        require(
+        core.require(
             bool(number) and ends[0] < ends[1], "report_range_db", ends, "must be two numbers in dB, the lower first"
         )
         object.__setattr__(self, "report_range_db", tuple(float(end) for end in ends))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Episodes(Part):
+class Episodes(core.Part):
     """How long an episode is, when a network is new, and what is told.
 
     Parameters
@@ -438,9 +431,9 @@ class Episodes(Part):
     info_optimum: bool = False
 
     def check(self) -> None:
-        require_count(self, episode_length=1)
-        require_choice(self, resample=RESAMPLE)
-        require_switch(self, "info_optimum")
+        core.require_count(self, episode_length=1)
+        core.require_choice(self, resample=RESAMPLE)
+        core.require_switch(self, "info_optimum")
         check_scenario_seed(self)
 
     @property

@@ -13,16 +13,7 @@ from typing import Any
 import numpy as np
 
 from cfenvs.arrays import Array
-from cfenvs.core.config import (
-    Part,
-    paged,
-    require,
-    require_choice,
-    require_count,
-    require_number,
-    require_positive,
-    require_switch,
-)
+from cfenvs.core import config as core
 from cfenvs.core.drops import RESAMPLE, check_scenario_seed
 from cfenvs.radio.path_loss import noise_power_dbm
 from cfenvs.radio.surfaces import phase_efficiency
@@ -34,7 +25,7 @@ NOISE_DBM = noise_power_dbm(15e3, 6.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network(Part):
+class Network(core.Part):
     """Who and what is where.
 
     Parameters
@@ -64,11 +55,11 @@ class Network(Part):
     antennas: int = 1
 
     def check(self) -> None:
-        require_count(self, operators=1, users=1, base_stations=1, surfaces=1, antennas=1)
-        require_positive(self, "side")
-        require_number(self, station_jitter=(0, np.inf), surface_jitter=(0, np.inf))
-        require_choice(self, transmission=("cellular", "joint"))
-        require(
+        core.require_count(self, operators=1, users=1, base_stations=1, surfaces=1, antennas=1)
+        core.require_positive(self, "side")
+        core.require_number(self, station_jitter=(0, np.inf), surface_jitter=(0, np.inf))
+        core.require_choice(self, transmission=("cellular", "joint"))
+        core.require(
             self.antennas == 1 or self.transmission == "joint",
             "antennas",
             self.antennas,
@@ -77,7 +68,7 @@ class Network(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Propagation(Part):
+class Propagation(core.Part):
     """What happens to a signal on its way, but at surfaces.
 
     Parameters
@@ -119,8 +110,8 @@ class Propagation(Part):
     noise_dbm: float = NOISE_DBM
 
     def check(self) -> None:
-        require_positive(self, "carrier_ghz", "reference_distance", "los_decay")
-        require_number(
+        core.require_positive(self, "carrier_ghz", "reference_distance", "los_decay")
+        core.require_number(
             self,
             los_exponent=(0, np.inf),
             nlos_exponent=(0, np.inf),
@@ -132,7 +123,7 @@ class Propagation(Part):
             power_dbm=(-300, 100),
             noise_dbm=(-300, 100),
         )
-        require_choice(self, direct_distance=("euclidean", "manhattan"))
+        core.require_choice(self, direct_distance=("euclidean", "manhattan"))
 
     @property
     def wavelength(self) -> float:
@@ -141,7 +132,7 @@ class Propagation(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surfaces(Part):
+class Surfaces(core.Part):
     """What all operators bid for.
 
     Parameters
@@ -164,18 +155,20 @@ class Surfaces(Part):
     element_gain_db: float = 0.0
 
     def check(self) -> None:
-        require_count(self, elements=1)
-        require_number(self, element_gain_db=(-100, 100))
-        require_choice(self, surface_array=("planar", "circular"))
+        core.require_count(self, elements=1)
+        core.require_number(self, element_gain_db=(-100, 100))
+        core.require_choice(self, surface_array=("planar", "circular"))
         if self.surface_array == "planar":
             per_side = round(self.elements**0.5)
             square = per_side**2 == self.elements
-            require(square, "elements", self.elements, f"must be a square number, such as {per_side**2}, when planar")
+            core.require(
+                square, "elements", self.elements, f"must be a square number, such as {per_side**2}, when planar"
+            )
         else:
             even = self.elements % 2 == 0 and self.elements >= 32
-            require(even, "elements", self.elements, "must be even and at least 32 on a circle")
+            core.require(even, "elements", self.elements, "must be even and at least 32 on a circle")
         if self.phase_bits is not None:
-            require_count(self, phase_bits=1)
+            core.require_count(self, phase_bits=1)
 
     @property
     def phase_efficiency(self) -> float:
@@ -186,7 +179,7 @@ class Surfaces(Part):
         """Refuse a single element without a value of one's own where one is needed."""
         ((name, given),) = value.items()
         message = f"must come with a {name}: its default is a multiple of log10(elements), 0 here"
-        require(self.elements > 1 or given is not None or not needed, "elements", self.elements, message)
+        core.require(self.elements > 1 or given is not None or not needed, "elements", self.elements, message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,22 +218,22 @@ class Utility(Surfaces, Network, Rules):
     reward_unit: str = "money"
 
     def check(self) -> None:
-        require_positive(self, "alpha", "aggressiveness")
-        require_choice(self, reward_unit=("money", "budget"))
+        core.require_positive(self, "alpha", "aggressiveness")
+        core.require_choice(self, reward_unit=("money", "budget"))
         if self.penalty_factor is not None:
-            require_number(self, penalty_factor=(0, np.inf))
+            core.require_number(self, penalty_factor=(0, np.inf))
         self.require_own(self.budget_rule == "penalty", penalty_factor=self.penalty_factor)
         if self.improvement_value != "all":
             value = as_numbers(self.improvement_value)
             number = value.shape == () and value.dtype.kind in "iuf" and bool(np.isfinite(value) & (value > 0))
-            require(number, "improvement_value", self.improvement_value, 'must be a number above 0, or "all"')
+            core.require(number, "improvement_value", self.improvement_value, 'must be a number above 0, or "all"')
         self.check_rounds(self._largest_budget())
 
     def _largest_budget(self) -> float:
         """That any operator can have; refuses budgets that are none."""
         budgets = as_numbers(self.budgets)
         fits = budgets.dtype.kind in "iuf" and budgets.shape in ((), (self.operators,))
-        require(
+        core.require(
             bool(fits and (np.isfinite(budgets) & (budgets > 0)).all()),
             "budgets",
             self.budgets,
@@ -252,7 +245,7 @@ class Utility(Surfaces, Network, Rules):
         if self.budget_range is not None:
             factors = as_numbers(self.budget_range)
             fits = factors.dtype.kind in "iuf" and factors.shape == (2,)
-            require(
+            core.require(
                 bool(fits and np.isfinite(factors).all() and 0 < factors[0] <= factors[1]),
                 "budget_range",
                 self.budget_range,
@@ -301,10 +294,10 @@ class Observations(Surfaces):
     budget_share: bool = False
 
     def check(self) -> None:
-        require_choice(self, information=("private", "excess", "demand"))
-        require_switch(self, "fairness_indicator", "budget_share")
+        core.require_choice(self, information=("private", "excess", "demand"))
+        core.require_switch(self, "fairness_indicator", "budget_share")
         if self.value_scale is not None:
-            require_positive(self, "value_scale")
+            core.require_positive(self, "value_scale")
         self.require_own(True, value_scale=self.value_scale)
 
     @property
@@ -314,7 +307,7 @@ class Observations(Surfaces):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Markets(Part):
+class Markets(core.Part):
     """How often the surfaces are sold, and what changes between two auctions.
 
     Parameters
@@ -341,11 +334,11 @@ class Markets(Part):
     budget_renewal: bool = True
 
     def check(self) -> None:
-        require_count(self, auctions_per_episode=1)
-        require_positive(self, "decorrelation")
-        require_number(self, movement=(0, np.inf), active_share=(0, 1))
-        require_choice(self, change=("movement", "demand"))
-        require_switch(self, "budget_renewal")
+        core.require_count(self, auctions_per_episode=1)
+        core.require_positive(self, "decorrelation")
+        core.require_number(self, movement=(0, np.inf), active_share=(0, 1))
+        core.require_choice(self, change=("movement", "demand"))
+        core.require_switch(self, "budget_renewal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,19 +369,19 @@ class Players(Network):
     scenario_seed: int | Sequence[int] | None = None
 
     def check(self) -> None:
-        require_choice(self, action_type=ACTION_TYPES, resample=RESAMPLE)
-        require(
+        core.require_choice(self, action_type=ACTION_TYPES, resample=RESAMPLE)
+        core.require(
             self.action_type != "joint" or self.surfaces <= MAX_JOINT_SURFACES,
             "action_type",
             self.action_type,
             f"would have 2^{self.surfaces} actions, more than 2^{MAX_JOINT_SURFACES}: use 'discrete', a bid for each",
         )
-        require_count(self, seat=0)
-        require(self.seat < self.operators, "seat", self.seat, f"must be below operators={self.operators}")
+        core.require_count(self, seat=0)
+        core.require(self.seat < self.operators, "seat", self.seat, f"must be below operators={self.operators}")
         check_scenario_seed(self)
 
 
-@paged
+@core.paged
 @dataclass(frozen=True, kw_only=True)
 class RISAuctionConfig(Players, Markets, Observations, Utility, Surfaces, Propagation, Network, Rules):
     """Parameters of the RIS auction. The defaults are those of the preset "default".

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from cfenvs.core.faces import aec, faces
-from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.ris_auction.bidders import BIDDERS, SHADED
 from cfenvs.ris_auction.config import RISAuctionConfig
@@ -16,12 +15,6 @@ from cfenvs.ris_auction.masks import BASES, MaskedEnv
 from cfenvs.ris_auction.presets import PRESETS, configure_ris_auction, describe
 from cfenvs.ris_auction.simulator import RISAuctionSimulator
 from cfenvs.ris_auction.views import OperatorsView, SeatView
-
-
-def _make_renderer(simulator: RISAuctionSimulator) -> Renderer[RISAuctionSimulator]:
-    from cfenvs.ris_auction.render import RISAuctionRenderer  # needs pygame
-
-    return RISAuctionRenderer(simulator)
 
 
 def _louder(config: RISAuctionConfig, share: float) -> dict[str, Any]:
@@ -35,7 +28,7 @@ SYSTEM = System(
     simulator=RISAuctionSimulator,
     central=SeatView,
     agents=OperatorsView,
-    renderer=_make_renderer,
+    renderer="cfenvs.ris_auction.render:RISAuctionRenderer",
     presets=PRESETS,
     metrics={"reward": "sum", "utility": "last", "cost": "last"},
     louder=_louder,

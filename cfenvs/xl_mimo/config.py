@@ -8,15 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cfenvs.core.config import (
-    paged,
-    require,
-    require_choice,
-    require_count,
-    require_number,
-    require_positive,
-    require_switch,
-)
+from cfenvs.core import config as core
 from cfenvs.power import config as power
 from cfenvs.power.choices import Choices
 from cfenvs.power.levels import require_levels
@@ -46,8 +38,8 @@ class Network(power.Network):
     ue_spacing: float = 1 / 3
 
     def check(self) -> None:
-        require_count(self, base_stations=1)
-        require_positive(self, "bs_spacing", "ue_spacing")
+        core.require_count(self, base_stations=1)
+        core.require_positive(self, "bs_spacing", "ue_spacing")
         require_pair(self, "bs_array")
         require_pair(self, "ue_array")
 
@@ -94,13 +86,13 @@ class Propagation(power.Propagation, Network):
     visibility_window: Sequence[int] | None = None
 
     def check(self) -> None:
-        require_number(self, noise_dbm=(-300, 100), rician_factor=(0, np.inf))
-        require_choice(self, correlation=("fourier", "sinc"))
+        core.require_number(self, noise_dbm=(-300, 100), rician_factor=(0, np.inf))
+        core.require_choice(self, correlation=("fourier", "sinc"))
         window = self.visibility_window
         if window is not None:
             require_pair(self, "visibility_window")
             inside = all(n <= size for n, size in zip(window, self.bs_array, strict=True))
-            require(inside, "visibility_window", window, f"must fit into bs_array={tuple(self.bs_array)}")
+            core.require(inside, "visibility_window", window, f"must fit into bs_array={tuple(self.bs_array)}")
 
     @property
     def refused_parts(self) -> dict[str, str]:
@@ -184,18 +176,18 @@ class Control(power.Control, Network):
     reward_scope: str = "global"
 
     def check(self) -> None:
-        require_positive(self, "power_range_db")
-        require_number(self, min_share=(0, 1), base_station_power=(0, np.inf))
-        require_choice(
+        core.require_positive(self, "power_range_db")
+        core.require_number(self, min_share=(0, 1), base_station_power=(0, np.inf))
+        core.require_choice(
             self,
             power_constraint=("per-ue", "per-antenna"),
             action_type=("continuous", "discrete"),
             power_scale=("linear", "db"),
             reward_scope=("global", "own"),
         )
-        require_switch(self, "flat_observation")
+        core.require_switch(self, "flat_observation")
         check_observation(self, ("gains", "rates", "powers", "age"))
-        require(
+        core.require(
             (self.levels is None) == (self.action_type == "continuous"),
             "levels",
             self.levels,
@@ -231,7 +223,7 @@ class Mobility(power.Mobility, Propagation):
     """Users stand still, and the task is a contextual bandit; or they walk."""
 
     def check(self) -> None:
-        require(
+        core.require(
             self.mobility == "static" or not self.near_field,
             "mobility",
             self.mobility,
@@ -239,7 +231,7 @@ class Mobility(power.Mobility, Propagation):
         )
 
 
-@paged
+@core.paged
 @dataclass(frozen=True, kw_only=True)
 class XLMIMOConfig(power.Episodes, power.Reporting, Mobility, Control, Reception, Propagation, Network):
     """Parameters of cell-free XL-MIMO. The defaults are the preset `default`.
@@ -258,5 +250,5 @@ def require_pair(config: Any, name: str) -> None:
     value = getattr(config, name)
     pair = isinstance(value, Sequence | np.ndarray) and len(value) == 2
     whole = pair and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1 for n in value)
-    require(bool(whole), name, value, "must be two integers, at least 1")
+    core.require(bool(whole), name, value, "must be two integers, at least 1")
     object.__setattr__(config, name, tuple(int(n) for n in value))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cfenvs.control import Optimum
 from cfenvs.core.faces import ScalarEnv, aec, faces
-from cfenvs.core.rendering import Renderer
 from cfenvs.core.simulator import System
 from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
@@ -16,13 +15,6 @@ from cfenvs.xl_mimo.receivers import RECEIVERS
 from cfenvs.xl_mimo.simulator import XLMIMOSimulator
 from cfenvs.xl_mimo.views import CentralView, UsersView
 
-
-def _make_renderer(simulator: XLMIMOSimulator) -> Renderer[XLMIMOSimulator]:
-    from cfenvs.xl_mimo.render import XLMIMORenderer  # needs pygame
-
-    return XLMIMORenderer(simulator)
-
-
 SYSTEM = System(
     name="XLMIMOPower-v0",
     agent="user",
@@ -30,7 +22,7 @@ SYSTEM = System(
     simulator=XLMIMOSimulator,
     central=CentralView,
     agents=UsersView,
-    renderer=_make_renderer,
+    renderer="cfenvs.xl_mimo.render:XLMIMORenderer",
     presets=PRESETS,
     metrics={"reward": "mean", "objective": "mean", "outage": "mean"},
     louder=louder,

@@ -5,58 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
-from cfenvs.power.given import heights_above_users, heights_of_users, motions, on_the_ground, replaced
+from cfenvs.power.drop import Drop, draw_links
+from cfenvs.power.given import on_the_ground, replaced
 from cfenvs.radio import geometry
 from cfenvs.radio.near_field import visibility_masks
 from cfenvs.xl_mimo.config import XLMIMOConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A drop.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(Drop):
+    """A drop; what it has of users, heights and walks is said by `cfenvs.power.drop.Drop`.
 
     Attributes
     ----------
     base_stations : (M, 2) array
-    users : (K, 2) array
-        Positions in metres; those of users at the start.
-    height : float or (M, K) array, or a list of these
-        Of the base stations above the users, in metres; an array where heights are given.
-    shadowing_db : (M, K) array
-        At the start, in dB.
+        Positions in metres.
     gains : (M, K) array
         Large-scale gains beta over the noise power, per mW, at the start.
     visible : (M, K, N_r) bool array
         Antennas of each base station that see each user; empty without visibility windows and line of sight.
-    still_db : (M, 1) array or None
-        The part of the shadowing that stays while users walk.
-    motion : cfenvs.power.given.Motion or None
-        Where users are when, if `network` says it.
     rician : (M, K) array, or None without a line of sight
         Its power over that of the scattering.
-    fields, user_height : arrays or None
-        Where users walk among lines of sight, as of `cfenvs.power.propagation.LargeScale.fields`, (F, M, K), and
-        heights above the ground in metres, where they are given, (K,).
     """
 
     base_stations: Float
-    users: Float
-    height: Any
-    shadowing_db: Float
     gains: Float
     visible: Bool
-    still_db: Float | None = None
-    motion: Any = None
     rician: Float | None = None
-    fields: Float | None = None
-    user_height: Float | None = None
 
 
 def draw_scenario(config: XLMIMOConfig, rng: np.random.Generator, given: Given = MappingProxyType({})) -> Scenario:
@@ -71,18 +52,14 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
     base_stations = geometry.uniform_positions(config.base_stations, side, rngs, n)
     base_stations = on_the_ground(given, "base_stations", base_stations)
     users = on_the_ground(given, "users", geometry.uniform_positions(config.users, side, rngs, n))
-    heights, height = heights_above_users(given, "base_stations", config.height, links)
-    between = geometry.link_geometry(base_stations, users, config.period, height, heights_of_users(given, config.users))
-    fields = config.start_fields(between, rngs)
-    between = config.large_scale.looked(between, rngs)
-    still = config.still_db(between, rngs)
-    shadow = config.large_scale.shadowing_db(between, rngs)
+    between, parts = draw_links(config, rngs, given, "base_stations", base_stations, users)
+    shadow = parts["shadowing_db"]
     gain_db = config.large_scale.gain_db(between, shadow)
-    if any("gain_db" in parts for parts in given):
+    if any("gain_db" in said for said in given):
         path_gain_db = config.large_scale.path_gain_db(between)
-        for i, parts in enumerate(given):
-            if "gain_db" in parts:
-                shadow[i] = parts["gain_db"] - path_gain_db[i]
+        for i, said in enumerate(given):
+            if "gain_db" in said:
+                shadow[i] = said["gain_db"] - path_gain_db[i]
                 gain_db[i] = path_gain_db[i] + shadow[i]
     if not config.near_field:
         visible = np.zeros((*n, *links, 0), bool)
@@ -92,11 +69,8 @@ def draw_scenarios(config: XLMIMOConfig, rngs: Sequence[np.random.Generator], gi
         (rows, columns), (window_x, window_y) = config.bs_array, config.visibility_window
         visible = np.array([visibility_masks(links, rows, columns, window_x, window_y, rng) for rng in rngs])
     gains = config.large_scale.over_noise(gain_db)
-    user_height = None if fields is None else between.user_height
     rician = None
     if config.rician_factor > 0:
         everywhere = np.full((*n, *links), float(config.rician_factor))
         rician = replaced(given, "rician_db", everywhere, lambda in_db: 10.0 ** (in_db / 10.0))
-    return Scenario(
-        base_stations, users, heights, shadow, gains, visible, still, motions(given), rician, fields, user_height
-    )
+    return Scenario(base_stations=base_stations, gains=gains, visible=visible, rician=rician, **parts)
