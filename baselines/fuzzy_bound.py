@@ -127,7 +127,7 @@ class SumRates:
         self._least = c.min_share
         self._receiver = c.receiver
         self.gains, self.counts = modes(ue)
-        self._eigenvalues = (*modes(bs), self.gains, self.counts)
+        self._modes = (modes(bs), (self.gains, self.counts))
         self._snr = [np.ascontiguousarray(scenario.gains) for scenario in env.scenarios]
         forms = [xl_mr_coefficients(scenario.gains, bs, ue, 1.0) for scenario in env.scenarios]
         self.signal = self._limit * np.array([form.b / form.s for form in forms])
@@ -154,7 +154,7 @@ class SumRates:
         values, slopes = np.zeros(len(shares)), np.zeros_like(shares)
         rates, jacobian = np.empty(shares.shape[1]), np.empty((shares.shape[1], shares.shape[1]))
         for row, world in enumerate(worlds):
-            lmmse_gradient(self._limit * shares[row], self._snr[world], *self._eigenvalues, rates, jacobian)
+            lmmse_gradient(self._limit * shares[row], self._snr[world], self._modes, rates, jacobian)
             values[row], slopes[row] = rates.sum(), self._limit * jacobian.sum(axis=0)
         return values, slopes
 

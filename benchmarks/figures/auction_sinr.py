@@ -17,7 +17,7 @@ from tqdm import tqdm
 from cfenvs.arrays import Float
 from cfenvs.evaluation.protocol import HELD_OUT
 from cfenvs.radio.path_loss import linear_to_db
-from cfenvs.ris_auction.microscopic import sinr_samples
+from cfenvs.ris_auction.microscopic import Operator, sinr_samples
 from cfenvs.ris_auction.presets import configure_ris_auction
 from cfenvs.ris_auction.scenario import draw_scenarios
 from cfenvs.ris_auction.valuation import make_valuation
@@ -86,7 +86,7 @@ def samples() -> tuple[dict[str, Float], dict[str, Float]]:
         shared[rng.permutation(config.surfaces)[: config.surfaces // 2]] = True
         for name, allocation in zip(COLOURS, (every, shared, no, no), strict=True):
             drop, valuation = (without, absent) if name == "absent" else (drops, present)
-            fading[name].append(sinr_samples(config, drop[i], 0, allocation, FADES, rng))
+            fading[name].append(sinr_samples(Operator(config, drop[i], 0), allocation, FADES, rng))
             estimated[name].append(np.exp2(valuation.rates(int(i), 0, allocation)) - 1.0)
     return tuple({name: np.array(sinr) for name, sinr in of.items()} for of in (fading, estimated))  # type: ignore[return-value]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.arrays import Complex, Float, Int
 from cfenvs.kernels import kernel
 from cfenvs.radio.clarke import clarke_normals
+from cfenvs.radio.held_fading import Training
 from cfenvs.radio.philox import complex_normals
 
 _OF_WAVES = np.uint64(0x9E3779B97F4A7C15)
@@ -22,10 +23,7 @@ def block_estimates(
     evolving: bool,
     roots: Complex,
     filters: Complex,
-    pilots: Int,
-    sending: Bool,
-    pilot_power: float,
-    tau_p: int,
+    training: Training,
     out: Float,
 ) -> None:
     """MMSE channel estimates of one realisation in each world.
@@ -46,17 +44,13 @@ def block_estimates(
         Square roots of the spatial correlation.
     filters : (E, L, K, N, N) array
         R Psi^-1, zero for users that send no pilot.
-    pilots : (E, K) int array
-    sending : (E, K) bool array
-        Users that send their pilot.
-    pilot_power : float
-        In mW.
-    tau_p : int
-        Number of pilots and pilot length.
+    training : (E, K) int array, (E, K) bool array, float, int
+        As for `cfenvs.radio.held_fading.held_estimates`.
     out : (E, 1, K, L, N, 2, LANES) array
         Lane 0 is written.
     """
     num_worlds, num_access_points, num_users, num_antennas, _ = roots.shape
+    pilots, sending, pilot_power, tau_p = training
     columns = num_users + tau_p
     draws = np.empty(2 * num_access_points * columns * num_antennas)
     normals = draws.reshape((num_access_points, columns, num_antennas, 2))

@@ -68,12 +68,8 @@ def central_combiners(p: ArrayLike, h_hat: Complex, C: Complex, serving: Bool, s
 
     Parameters
     ----------
-    p : (K,) array
-        Powers in mW.
-    h_hat : (R, L, N, K) array
-        Channel estimates.
-    C : (L, K, N, N) array
-        Covariance of the estimation errors.
+    p, h_hat, C
+        As for `cfenvs.radio.mmse.mmse_sinr`.
     serving : (L, K) bool array
         D, as from `cfenvs.radio.clusters.dynamic_clusters`.
     scheme : {"mmse", "p-mmse", "p-rzf", "mr"}

@@ -11,19 +11,12 @@ from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.lanes import COMPLEX, LANES, fma, fnma, load, mul, splat, store
 
+Training = tuple[Int, Bool, float, int]
+
 
 @kernel
 def held_estimates(
-    worlds: Int,
-    normals: Float,
-    noise: Float,
-    roots: Complex,
-    filters: Complex,
-    pilots: Int,
-    sending: Bool,
-    pilot_power: float,
-    tau_p: int,
-    out: Float,
+    worlds: Int, normals: Float, noise: Float, roots: Complex, filters: Complex, training: Training, out: Float
 ) -> None:
     """MMSE channel estimates of held realisations in some worlds; as `cfenvs.radio.estimation` has them.
 
@@ -40,16 +33,12 @@ def held_estimates(
         Of the received pilots; CN(0, 1).
     roots, filters : (n, L, K, N, N) arrays
         Square roots of the spatial correlation, and R Psi^-1, zero for users that send no pilot.
-    pilots : (n, K) int array
-    sending : (n, K) bool array
-        Users that send their pilot.
-    pilot_power : float
-        In mW.
-    tau_p : int
-        Number of pilots and pilot length.
+    training : (n, K) int array, (n, K) bool array, float, int
+        Pilot of each user, whether it is sent, its power in mW, and the number of pilots, which is their length.
     out : (E, B, K, L, N, 2, LANES) array
         Estimates, overwritten in these worlds.
     """
+    pilots, sending, pilot_power, tau_p = training
     _, num_groups, num_users, num_access_points, num_antennas, _, _ = normals.shape
     amplitude, deviation, scale = np.sqrt(pilot_power) * tau_p, np.sqrt(np.float64(tau_p)), np.sqrt(pilot_power)
     w, v, estimates = normals.reshape(-1), noise.reshape(-1), out.reshape(-1)

@@ -83,6 +83,21 @@ def _coherent(beta: Float, psi: Float, k: int, i: int, tau_p: int) -> float:
     return tau_p * total
 
 
+@inlined
+def _moments(p: Float, beta: Float, pilots: Int, own: Float, heard: Float, k: int, tau_p: int) -> tuple[float, float]:
+    """A_k, and what disturbs user k; its pilot's row of psi (L,) is `own`."""
+    total = disturbance = 0.0
+    for l in range(own.size):  # noqa: E741  (access point l)
+        kept = tau_p * beta[l, k] * beta[l, k] / own[l]
+        total += kept
+        disturbance += kept * heard[l]
+    disturbance += total
+    for i in range(p.size):
+        if i != k and pilots[i] == pilots[k]:
+            disturbance += (p[i] * _coherent(beta, own, k, i, tau_p)) ** 2
+    return total, disturbance
+
+
 @kernel(nogil=True)
 def mr_pilot_power_efficiencies(powers: Float, worlds: Int, gains: Float, pilots: Int, tau_p: int, out: Float) -> None:
     """log2(1 + SINR) of rows of powers; C-contiguous arrays.
@@ -109,15 +124,7 @@ def mr_pilot_power_efficiencies(powers: Float, worlds: Int, gains: Float, pilots
         _received(p, beta, of_users, tau_p, psi, heard)
         for k in range(num_users):
             own = psi[of_users[k]]
-            total = disturbance = 0.0
-            for l in range(num_access_points):  # noqa: E741  (access point l)
-                kept = tau_p * beta[l, k] * beta[l, k] / own[l]
-                total += kept
-                disturbance += kept * heard[l]
-            disturbance += total
-            for i in range(num_users):
-                if i != k and of_users[i] == of_users[k]:
-                    disturbance += (p[i] * _coherent(beta, own, k, i, tau_p)) ** 2
+            total, disturbance = _moments(p, beta, of_users, own, heard, k, tau_p)
             signal = (p[k] * total) ** 2
             out[row, k] = log2_1p(signal / disturbance if signal > 0.0 else 0.0)
 
@@ -131,14 +138,7 @@ def mr_pilot_power_gradients(
     With kappa_kil = tau_p beta_kl beta_il / psi_tl, whose derivative by the power of a user j of the pilot t is
     -tau_p kappa_kil beta_jl / psi_tl, all follows by the chain rule.
 
-    Parameters
-    ----------
-    powers, worlds, gains, pilots, tau_p
-        As there.
-    cotangents : (B, K) array
-        The weights y.
-    out : (B, K) array
-        Receives sum_k y_k d efficiency_k / d p_j.
+    Arguments as there; with weights y, `cotangents` (B, K), `out` (B, K) receives sum_k y_k d efficiency_k / d p_j.
     """
     rows, num_users = powers.shape
     num_access_points = gains.shape[1]
@@ -150,17 +150,9 @@ def mr_pilot_power_gradients(
         out[row] = 0.0
         for k in range(num_users):
             own = psi[of_users[k]]
-            total = disturbance = 0.0
-            for l in range(num_access_points):  # noqa: E741  (access point l)
-                kept = tau_p * beta[l, k] * beta[l, k] / own[l]
-                total += kept
-                disturbance += kept * heard[l]
-            disturbance += total
+            total, disturbance = _moments(p, beta, of_users, own, heard, k, tau_p)
             if total == 0.0:
                 continue
-            for i in range(num_users):
-                if i != k and of_users[i] == of_users[k]:
-                    disturbance += (p[i] * _coherent(beta, own, k, i, tau_p)) ** 2
             sinr = (p[k] * total) ** 2 / disturbance
             outer = cotangents[row, k] / (np.log(2.0) * (1.0 + sinr))
             for l in range(num_access_points):  # noqa: E741  (access point l)

@@ -63,7 +63,7 @@ class Model(ABC):
         """Probability of a line of sight over a distance on the ground."""
         return self._seen(ground, *self._heights(station_height, user_height))
 
-    def _heights(self, station: Real | None, user: Real | None) -> tuple[Real, Real]:
+    def _heights(self, station: Real | None = None, user: Real | None = None) -> tuple[Real, Real]:
         """What is given, else those of the scenario."""
         return self.station_height if station is None else station, self.user_height if user is None else user
 
@@ -117,15 +117,8 @@ class Model(ABC):
         """h_E in metres, from the number in (0, 1) that also decides on the line of sight; 1 but for `UrbanMacro`."""
         return 1.0
 
-    def deviation_db(
-        self,
-        line_of_sight: Bool,
-        ground: Real,
-        carrier_ghz: float,
-        station_height: Real | None = None,
-        user_height: Real | None = None,
-    ) -> Float:
-        """Standard deviation of shadowing in dB."""
+    def deviation_db(self, line_of_sight: Bool, ground: Real, carrier_ghz: float, *heights: Real | None) -> Float:
+        """Standard deviation of shadowing in dB; heights of station and user may follow, as for `path_loss_db`."""
         return np.where(line_of_sight, *self.shadowing_std_db)
 
 
@@ -165,10 +158,8 @@ class Urban(Model):
 class UrbanMicro(Urban):
     """UMi, street canyon: base stations below the roofs."""
 
-    station_height: ClassVar = 10.0
-    shadowing_std_db: ClassVar = (4.0, 7.82)
-    shadowing_decorrelation: ClassVar = (10.0, 13.0)
-    rician_db: ClassVar = (9.0, 5.0)
+    station_height, rician_db = 10.0, (9.0, 5.0)
+    shadowing_std_db, shadowing_decorrelation = (4.0, 7.82), (10.0, 13.0)
     near, last, sight = (32.4, 21.0), 9.5, 36.0
 
     def beyond_db(self, distance: Real, carrier_ghz: Real, station: Real, user: Real) -> Float:
@@ -179,10 +170,8 @@ class UrbanMicro(Urban):
 class UrbanMacro(Urban):
     """UMa: base stations above the roofs."""
 
-    station_height: ClassVar = 25.0
-    shadowing_std_db: ClassVar = (4.0, 6.0)
-    shadowing_decorrelation: ClassVar = (37.0, 50.0)
-    rician_db: ClassVar = (9.0, 3.5)
+    station_height, rician_db = 25.0, (9.0, 3.5)
+    shadowing_std_db, shadowing_decorrelation = (4.0, 6.0), (37.0, 50.0)
     near, last, sight = (28.0, 22.0), 9.0, 63.0
 
     def _seen(self, ground: Real, station: Real, user: Real) -> Float:
@@ -264,15 +253,8 @@ class RuralMacro(Model):
             - (3.2 * np.log10(11.75 * user) ** 2 - 4.97)
         )
 
-    def deviation_db(
-        self,
-        line_of_sight: Bool,
-        ground: Real,
-        carrier_ghz: float,
-        station_height: Real | None = None,
-        user_height: Real | None = None,
-    ) -> Float:
-        station, user = self._heights(station_height, user_height)
+    def deviation_db(self, line_of_sight: Bool, ground: Real, carrier_ghz: float, *heights: Real | None) -> Float:
+        station, user = self._heights(*heights)
         (near, hidden), turn = self.shadowing_std_db, self._breakpoint(carrier_ghz, station, user)
         return np.where(line_of_sight, np.where(ground <= turn, near, self.beyond_breakpoint_std_db), hidden)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from cfenvs.arrays import Float
-from cfenvs.kernels import kernel
+from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.uatf import UatfCoefficients
 
@@ -77,6 +77,16 @@ class UatfBatch:
         return out
 
 
+@inlined
+def _take(powers: Float, first: int, p: Float) -> int:
+    """Write the powers of the worlds of a group (K, W), and return how many worlds it has."""
+    width = min(p.shape[1], len(powers) - first)
+    for k in range(len(p)):
+        for e in range(width):
+            p[k, e] = powers[first + e, k]
+    return width
+
+
 @kernel(nogil=True)
 def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float) -> None:
     """sum_j counts_j log2(1 + gains_j SINR_k), SINR_k = b_k p_k / (sum_i c_ki p_i + 1), for all worlds.
@@ -93,16 +103,13 @@ def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, 
     out : (E, K) array
         Written in place.
     """
-    num_worlds, num_users = powers.shape
+    num_users = powers.shape[1]
     groups, _, _, lanes = c.shape
     p = np.zeros((num_users, lanes))
     interference, sinr, total = np.empty(lanes), np.empty(lanes), np.empty(lanes)
     for g in range(groups):
         first = g * lanes
-        width = min(lanes, num_worlds - first)
-        for k in range(num_users):
-            for e in range(width):
-                p[k, e] = powers[first + e, k]
+        width = _take(powers, first, p)
         for k in range(num_users):
             for e in range(lanes):
                 interference[e] = 1.0
@@ -148,16 +155,13 @@ def uatf_gradient(
     out : (E, K) array
         Receives sum_k y_k d efficiency_k / d p_i.
     """
-    num_worlds, num_users = powers.shape
+    num_users = powers.shape[1]
     groups, _, _, lanes = c.shape
     p, gradient = np.zeros((num_users, lanes)), np.empty((num_users, lanes))
     interference, slope = np.empty(lanes), np.empty(lanes)
     for g in range(groups):
         first = g * lanes
-        width = min(lanes, num_worlds - first)
-        for k in range(num_users):
-            for e in range(width):
-                p[k, e] = powers[first + e, k]
+        width = _take(powers, first, p)
         gradient[:] = 0.0
         for k in range(num_users):
             for e in range(lanes):

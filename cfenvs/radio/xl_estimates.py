@@ -136,10 +136,8 @@ def xl_lmmse_pilot_se(
         Users with the same label share their pilots.
     pilot_energy : float
         q, power of an antenna's pilot times its length in samples.
-    bs_eigenvalues : (N_r,) array
-        rho, eigenvalues of R_r, common to all links.
-    ue_eigenvalues : (N_s,) array
-        mu, eigenvalues of R_s.
+    bs_eigenvalues, ue_eigenvalues
+        As for `cfenvs.radio.xl_mimo.xl_lmmse_se`.
 
     Returns
     -------

@@ -15,6 +15,10 @@ from cfenvs.arrays import Float, Int
 from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.xl_estimates import FIXED_POINT_STEPS, FIXED_POINT_TOLERANCE
+from cfenvs.radio.xl_kernel import Modes
+
+Pilots = tuple[Int, int, float]
+"""Group of each user (E, K), number of groups, and energy of an antenna's pilot."""
 
 
 @inlined
@@ -99,87 +103,10 @@ def _disturbed(p, beta, means, spreads, t, j, mean, disturbance):
         disturbance[m] = spreads[m, t, j] * heard + mean[m]
 
 
-@kernel(nogil=True)
-def xl_lsfd_pilot_efficiencies(
-    powers: Float,
-    worlds: Int,
-    gains: Float,
-    groups: Int,
-    num_groups: int,
-    energy: float,
-    rho: Float,
-    rho_counts: Float,
-    mu: Float,
-    mu_counts: Float,
-    prelog: float,
-    out: Float,
-) -> None:
-    """Spectral efficiencies by `cfenvs.radio.xl_estimates.xl_mr_lsfd_pilot_sinr`, row b in world worlds[b].
-
-    Parameters
-    ----------
-    powers : (B, K) array
-        Power of each UE antenna.
-    worlds : (B,) int array
-    gains : (E, M, K) array
-        Over the noise power of an antenna, per unit of power.
-    groups : (E, K) int array
-        Below `num_groups`.
-    num_groups : int
-    energy : float
-        Of an antenna's pilot.
-    rho, rho_counts, mu, mu_counts
-        Of `cfenvs.radio.xl_mimo.modes`.
-    prelog : float
-    out : (B, K) array
-        Written in place, in bit/s/Hz.
-    """
-    num_users, num_stations, num_modes = powers.shape[1], gains.shape[1], mu.size
-    num_send = (mu * mu_counts).sum()
-    u = np.empty((num_groups, num_modes, rho.size))
-    means, spreads = np.empty((num_stations, num_groups, num_modes)), np.empty((num_stations, num_groups, num_modes))
-    mean, disturbance = np.empty(num_stations), np.empty(num_stations)
-    members = np.empty(num_users, np.int64)
-    gram, inverse = np.empty((num_users, num_users)), np.empty((num_users, num_users))
-    for row in range(len(powers)):
-        p, beta, of_users = powers[row], gains[worlds[row]], groups[worlds[row]]
-        _filtered(beta, of_users, energy, rho, rho_counts, mu, num_send, u, means, spreads)
-        out[row] = 0.0
-        for t in range(num_groups):
-            n = _members(of_users, t, members)
-            for j in range(num_modes):
-                _disturbed(p, beta, means, spreads, t, j, mean, disturbance)
-                _decoded(p, beta, members, n, mean, disturbance, gram, inverse)
-                for a in range(n):
-                    direct = 0.0  # b_k^T B^-1 b_k, all of the group in B
-                    for c in range(n):
-                        direct += gram[a, c] * inverse[c, a]
-                    sinr = p[members[a]] * direct / inverse[a, a]
-                    out[row, members[a]] += prelog * mu_counts[j] * log2_1p(sinr)
-
-
-@kernel(nogil=True)
-def xl_lsfd_pilot_gradients(
-    powers: Float,
-    cotangents: Float,
-    worlds: Int,
-    gains: Float,
-    groups: Int,
-    num_groups: int,
-    energy: float,
-    rho: Float,
-    rho_counts: Float,
-    mu: Float,
-    mu_counts: Float,
-    prelog: float,
-    out: Float,
-) -> None:
-    """Rows of weights (B, K) times the Jacobians of `xl_lsfd_pilot_efficiencies`.
-
-    With s_k = p_k b_k^T B^-1 b_k, all of the group in B, SINR_k is s_k / (1 - s_k), and with x = B^-1 b_k
-
-        d s_k / d p_i = delta_ki b_k^T x - p_k (sum_m x_m^2 N_s F_m beta_mi + [i in P_k] (b_i^T x)^2).
-    """
+@inlined
+def _decode(powers, cotangents, worlds, gains, pilots, modes, prelog, out):
+    """Write spectral efficiencies (B, K), or weights (B, K) times their Jacobians if there are any."""
+    (groups, num_groups, energy), ((rho, rho_counts), (mu, mu_counts)) = pilots, modes
     num_users, num_stations, num_modes = powers.shape[1], gains.shape[1], mu.size
     num_send = (mu * mu_counts).sum()
     u = np.empty((num_groups, num_modes, rho.size))
@@ -197,17 +124,19 @@ def xl_lsfd_pilot_gradients(
                 _disturbed(p, beta, means, spreads, t, j, mean, disturbance)
                 _decoded(p, beta, members, n, mean, disturbance, gram, inverse)
                 for a in range(n):
-                    k = members[a]
+                    k, rest = members[a], inverse[a, a]  # 1 - s_k
+                    direct = 0.0  # b_k^T B^-1 b_k, all of the group in B
+                    for c in range(n):
+                        direct += gram[a, c] * inverse[c, a]
+                    sinr = p[k] * direct / rest
+                    if cotangents is None:
+                        out[row, k] += prelog * mu_counts[j] * log2_1p(sinr)
+                        continue
                     for m in range(num_stations):
                         total = 0.0
                         for c in range(n):
                             total += beta[m, members[c]] * inverse[c, a]
                         x[m] = total * mean[m] / disturbance[m]
-                    direct = 0.0
-                    for c in range(n):
-                        direct += gram[a, c] * inverse[c, a]
-                    rest = inverse[a, a]  # 1 - s_k
-                    sinr = p[k] * direct / rest
                     slope = prelog * mu_counts[j] * cotangents[row, k] / (np.log(2.0) * (1.0 + sinr) * rest * rest)
                     out[row, k] += slope * direct
                     for i in range(num_users):
@@ -222,9 +151,45 @@ def xl_lsfd_pilot_gradients(
                         out[row, i] -= slope * p[k] * felt
 
 
+@kernel(nogil=True)
+def xl_lsfd_pilot_efficiencies(
+    powers: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
+) -> None:
+    """Spectral efficiencies by `cfenvs.radio.xl_estimates.xl_mr_lsfd_pilot_sinr`, row b in world worlds[b].
+
+    Parameters
+    ----------
+    powers, worlds, modes, out
+        As for `cfenvs.radio.xl_kernel.lmmse_spectral_efficiencies`.
+    gains : (E, M, K) array
+        Over the noise power of an antenna, per unit of power.
+    pilots : (E, K) int array, int, float
+        Group of each user, number of groups, and energy of an antenna's pilot.
+    prelog : float
+    """
+    _decode(powers, None, worlds, gains, pilots, modes, prelog, out)
+
+
+@kernel(nogil=True)
+def xl_lsfd_pilot_gradients(
+    powers: Float, cotangents: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
+) -> None:
+    """Rows of weights (B, K) times the Jacobians of `xl_lsfd_pilot_efficiencies`.
+
+    With s_k = p_k b_k^T B^-1 b_k, all of the group in B, SINR_k is s_k / (1 - s_k), and with x = B^-1 b_k
+
+        d s_k / d p_i = delta_ki b_k^T x - p_k (sum_m x_m^2 N_s F_m beta_mi + [i in P_k] (b_i^T x)^2).
+    """
+    _decode(powers, cotangents, worlds, gains, pilots, modes, prelog, out)
+
+
 @inlined
-def _equivalent(p, beta, groups, energy, rho, rho_counts, mu, mu_counts, u, loads, noise, e, inner, after):
-    """Write u (T, J, R), P_t (T,), Z_r (R,), e (T, J) and the inner sums (R,) of one base station with gains (K,)."""
+def _equivalent(p, beta, groups, energy, modes, u, loads, noise, e, inner, after, filtered):
+    """Write u (T, J, R), P_t (T,), Z_r (R,), e (T, J), the inner sums (R,) and the mean filter gains (T, J).
+
+    Of one base station with gains (K,).
+    """
+    (rho, rho_counts), (mu, mu_counts) = modes
     num_groups, num_modes, num_receive = u.shape
     _known(beta, groups, energy, rho, mu, u)
     loads[:] = 0.0
@@ -259,51 +224,53 @@ def _equivalent(p, beta, groups, energy, rho, rho_counts, mu, mu_counts, u, load
         e[:] = after
         if moved == 0:
             break
+    for t in range(num_groups):
+        for j in range(num_modes):
+            filtered[t, j] = e[t, j] / (1.0 + loads[t] * e[t, j])
+
+
+@inlined
+def _stream(p, beta, groups, loads, filtered, k, j):
+    """Signal and disturbance of mode j of user k, behind filters (M, T, J)."""
+    t, disturbance, signal = groups[k], 0.0, 0.0
+    for m in range(beta.shape[0]):
+        h, gain = filtered[m, t, j], beta[m, k]
+        signal += gain * gain * h
+        disturbance += gain * gain * h * (1.0 - loads[m, t] * h)
+    for i in range(p.size):
+        if i != k and groups[i] == t:
+            coherent = _coherent(beta, filtered, k, i, t, j)
+            disturbance += p[i] * coherent * coherent
+    return signal, disturbance
+
+
+@inlined
+def _coherent(beta, filtered, k, i, t, j):
+    """What the filter of user k makes of user i of its group, of all base stations."""
+    total = 0.0
+    for m in range(beta.shape[0]):
+        total += beta[m, k] * beta[m, i] * filtered[m, t, j]
+    return total
 
 
 @kernel(nogil=True)
 def xl_lmmse_pilot_efficiencies(
-    powers: Float,
-    worlds: Int,
-    gains: Float,
-    groups: Int,
-    num_groups: int,
-    energy: float,
-    rho: Float,
-    rho_counts: Float,
-    mu: Float,
-    mu_counts: Float,
-    prelog: float,
-    out: Float,
+    powers: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
 ) -> None:
     """Spectral efficiencies by `cfenvs.radio.xl_estimates.xl_lmmse_pilot_se`; as `xl_lsfd_pilot_efficiencies`."""
-    num_users, num_stations, num_modes = powers.shape[1], gains.shape[1], mu.size
+    (groups, num_groups, energy), ((rho, _), (mu, mu_counts)) = pilots, modes
+    num_stations, num_modes = gains.shape[1], mu.size
     u, noise, inner = np.empty((num_groups, num_modes, rho.size)), np.empty(rho.size), np.empty(rho.size)
     e, after = np.empty((num_groups, num_modes)), np.empty((num_groups, num_modes))
     loads, filtered = np.empty((num_stations, num_groups)), np.empty((num_stations, num_groups, num_modes))
     for row in range(len(powers)):
         p, beta, of_users = powers[row], gains[worlds[row]], groups[worlds[row]]
         for m in range(num_stations):
-            _equivalent(
-                p, beta[m], of_users, energy, rho, rho_counts, mu, mu_counts, u, loads[m], noise, e, inner, after
-            )
-            for t in range(num_groups):
-                for j in range(num_modes):
-                    filtered[m, t, j] = e[t, j] / (1.0 + loads[m, t] * e[t, j])
-        for k in range(num_users):
-            t, total = of_users[k], 0.0
+            _equivalent(p, beta[m], of_users, energy, modes, u, loads[m], noise, e, inner, after, filtered[m])
+        for k in range(p.size):
+            total = 0.0
             for j in range(num_modes):
-                disturbance = signal = 0.0
-                for m in range(num_stations):
-                    h, gain = filtered[m, t, j], beta[m, k]
-                    signal += gain * gain * h
-                    disturbance += gain * gain * h * (1.0 - loads[m, t] * h)
-                for i in range(num_users):
-                    if i != k and of_users[i] == t:
-                        coherent = 0.0
-                        for m in range(num_stations):
-                            coherent += beta[m, k] * beta[m, i] * filtered[m, t, j]
-                        disturbance += p[i] * coherent * coherent
+                signal, disturbance = _stream(p, beta, of_users, loads, filtered, k, j)
                 if disturbance > 0.0:
                     total += mu_counts[j] * log2_1p(p[k] * signal * signal / disturbance)
             out[row, k] = prelog * total
@@ -311,21 +278,10 @@ def xl_lmmse_pilot_efficiencies(
 
 @kernel(nogil=True)
 def xl_lmmse_pilot_gradients(
-    powers: Float,
-    cotangents: Float,
-    worlds: Int,
-    gains: Float,
-    groups: Int,
-    num_groups: int,
-    energy: float,
-    rho: Float,
-    rho_counts: Float,
-    mu: Float,
-    mu_counts: Float,
-    prelog: float,
-    out: Float,
+    powers: Float, cotangents: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
 ) -> None:
     """Rows of weights (B, K) times the Jacobians of `xl_lmmse_pilot_efficiencies`, back through the fixed point."""
+    (groups, num_groups, energy), ((rho, rho_counts), (mu, mu_counts)) = pilots, modes
     num_users, num_stations, num_modes, num_receive = powers.shape[1], gains.shape[1], mu.size, rho.size
     us = np.empty((num_stations, num_groups, num_modes, num_receive))
     inners, noise = np.empty((num_stations, num_receive)), np.empty(num_receive)
@@ -339,26 +295,11 @@ def xl_lmmse_pilot_gradients(
         by_filtered[:], by_loads[:] = 0.0, 0.0
         for m in range(num_stations):
             u, e, inner = us[m], es[m], inners[m]
-            _equivalent(
-                p, beta[m], of_users, energy, rho, rho_counts, mu, mu_counts, u, loads[m], noise, e, inner, after
-            )
-            for t in range(num_groups):
-                for j in range(num_modes):
-                    filtered[m, t, j] = e[t, j] / (1.0 + loads[m, t] * e[t, j])
+            _equivalent(p, beta[m], of_users, energy, modes, u, loads[m], noise, e, inner, after, filtered[m])
         for k in range(num_users):
             t = of_users[k]
             for j in range(num_modes):
-                disturbance = signal = 0.0
-                for m in range(num_stations):
-                    h, gain = filtered[m, t, j], beta[m, k]
-                    signal += gain * gain * h
-                    disturbance += gain * gain * h * (1.0 - loads[m, t] * h)
-                for i in range(num_users):
-                    if i != k and of_users[i] == t:
-                        coherent = 0.0
-                        for m in range(num_stations):
-                            coherent += beta[m, k] * beta[m, i] * filtered[m, t, j]
-                        disturbance += p[i] * coherent * coherent
+                signal, disturbance = _stream(p, beta, of_users, loads, filtered, k, j)
                 if disturbance == 0.0:
                     continue
                 sinr = p[k] * signal * signal / disturbance
@@ -371,9 +312,7 @@ def xl_lmmse_pilot_gradients(
                     by_loads[m, t] += slope * sinr * square * h * h
                 for i in range(num_users):
                     if i != k and of_users[i] == t:
-                        coherent = 0.0
-                        for m in range(num_stations):
-                            coherent += beta[m, k] * beta[m, i] * filtered[m, t, j]
+                        coherent = _coherent(beta, filtered, k, i, t, j)
                         out[row, i] -= slope * sinr * coherent * coherent
                         for m in range(num_stations):
                             by_filtered[m, t, j] -= slope * sinr * 2.0 * p[i] * coherent * beta[m, k] * beta[m, i]

@@ -22,13 +22,32 @@ from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.xl_mimo import NEWTON_STEPS, NEWTON_TOLERANCE
 
+Modes = tuple[tuple[Float, Float], tuple[Float, Float]]
+"""Of base stations and of users: distinct eigenvalues and how often each occurs, as from `cfenvs.radio.xl_mimo.modes`.
+"""
+
 
 @inlined
-def _solve(q, counts, rho, rho_counts, e, work):
-    """Newton's method for e at every station; q (n, M), counts (n,), e (M,) written, work (4, M) scratch.
+def _fill(power, snr, mu, mu_counts, q, counts):
+    """Write q (K J, M) and counts (K J,) of one world, stream k J + j."""
+    num_stations, num_users = snr.shape
+    for k in range(num_users):
+        for j in range(len(mu)):
+            i = k * len(mu) + j
+            counts[i] = mu_counts[j]
+            x = power[k] * mu[j]
+            for m in range(num_stations):
+                q[i, m] = snr[m, k] * x
+
+
+@inlined
+def _solve(power, snr, modes, q, counts, e, work):
+    """Newton's method for e at every station: writes q (K J, M), counts (K J,) and e (M,); work (4, M) is scratch.
 
     The right side is concave and increasing in e, so that the steps from its upper bound sum_r rho_r go down only.
     """
+    (rho, rho_counts), (mu, mu_counts) = modes
+    _fill(power, snr, mu, mu_counts, q, counts)
     num_streams, num_stations = q.shape
     load, load_slope, value, slope = work[0], work[1], work[2], work[3]
     bound = 0.0
@@ -61,29 +80,19 @@ def _solve(q, counts, rho, rho_counts, e, work):
 
 
 @inlined
-def _fill(power, snr, mu, mu_counts, q, counts):
-    """Write q (K J, M) and counts (K J,) of one world, stream k J + j."""
-    num_stations, num_users = snr.shape
-    for k in range(num_users):
-        for j in range(len(mu)):
-            i = k * len(mu) + j
-            counts[i] = mu_counts[j]
-            x = power[k] * mu[j]
-            for m in range(num_stations):
-                q[i, m] = snr[m, k] * x
+def _stream(q, e):
+    """Sums of a and of a (1 - a) over the base stations of a stream with q (M,), and their ratio, 0 of a silent one."""
+    signal = spread = 0.0
+    for m in range(e.size):
+        qe = q[m] * e[m]
+        rest = 1.0 / (1.0 + qe)
+        signal += qe * rest
+        spread += (qe * rest) * rest
+    return signal, spread, signal / spread if spread > 0.0 else 0.0
 
 
 @kernel(nogil=True)
-def lmmse_spectral_efficiencies(
-    powers: Float,
-    worlds: Int,
-    snr: Float,
-    rho: Float,
-    rho_counts: Float,
-    mu: Float,
-    mu_counts: Float,
-    out: Float,
-) -> None:
+def lmmse_spectral_efficiencies(powers: Float, worlds: Int, snr: Float, modes: Modes, out: Float) -> None:
     """Spectral efficiencies of all users, row b at powers[b] in world worlds[b]; C-contiguous float64 arrays.
 
     Parameters
@@ -93,47 +102,30 @@ def lmmse_spectral_efficiencies(
     worlds : (B,) int64 array
     snr : (E, M, K) array
         Large-scale gains over the noise power of an antenna, per unit of power.
-    rho, rho_counts : (n,) arrays
-        Distinct eigenvalues of the BS correlation and how often each occurs; `cfenvs.radio.xl_mimo.modes`.
-    mu, mu_counts : (J,) arrays
-        The same of the UE correlation.
+    modes : pair of pairs of arrays
+        Distinct eigenvalues of the BS correlation and how often each occurs, (R,) both, as from
+        `cfenvs.radio.xl_mimo.modes`; the same of the UE correlation, (J,).
     out : (B, K) array
         Written in place, in bit/s/Hz.
     """
     num_rows, num_users = powers.shape
-    num_stations, num_modes = snr.shape[1], len(mu)
+    num_stations, num_modes = snr.shape[1], modes[1][0].size
     q = np.empty((num_users * num_modes, num_stations))
     counts = np.empty(num_users * num_modes)
     e = np.empty(num_stations)
     work = np.empty((4, num_stations))
     for b in range(num_rows):
-        _fill(powers[b], snr[worlds[b]], mu, mu_counts, q, counts)
-        _solve(q, counts, rho, rho_counts, e, work)
+        _solve(powers[b], snr[worlds[b]], modes, q, counts, e, work)
         for k in range(num_users):
             total = 0.0
             for i in range(k * num_modes, (k + 1) * num_modes):
-                signal = spread = 0.0
-                for m in range(num_stations):
-                    qe = q[i, m] * e[m]
-                    rest = 1.0 / (1.0 + qe)
-                    signal += qe * rest
-                    spread += (qe * rest) * rest
-                ratio = signal / spread if spread > 0.0 else 0.0
+                signal, _, ratio = _stream(q[i], e)
                 total += counts[i] * log2_1p(signal * ratio)
             out[b, k] = total
 
 
 @kernel
-def lmmse_gradient(
-    power: Float,
-    snr: Float,
-    rho: Float,
-    rho_counts: Float,
-    mu: Float,
-    mu_counts: Float,
-    se: Float,
-    jacobian: Float,
-) -> None:
+def lmmse_gradient(power: Float, snr: Float, modes: Modes, se: Float, jacobian: Float) -> None:
     """Spectral efficiencies of one world and their derivatives by the powers, through the fixed point.
 
     C-contiguous float64 arrays.
@@ -144,7 +136,7 @@ def lmmse_gradient(
         Power of each UE antenna.
     snr : (M, K) array
         Large-scale gains over the noise power of an antenna, per unit of power.
-    rho, rho_counts, mu, mu_counts
+    modes
         As `lmmse_spectral_efficiencies`.
     se : (K,) array
         Written in place, in bit/s/Hz, bit for bit as `lmmse_spectral_efficiencies` does.
@@ -152,13 +144,13 @@ def lmmse_gradient(
         Written in place: d SE_k / d p_l at [k, l], one-sided for a silent user.
     """
     num_stations, num_users = snr.shape
+    (rho, rho_counts), (mu, mu_counts) = modes
     num_modes = len(mu)
     q = np.empty((num_users * num_modes, num_stations))
     counts = np.empty(num_users * num_modes)
     e = np.empty(num_stations)
     work = np.empty((4, num_stations))
-    _fill(power, snr, mu, mu_counts, q, counts)
-    _solve(q, counts, rho, rho_counts, e, work)
+    _solve(power, snr, modes, q, counts, e, work)
 
     # e solves e = g(S(e, p)), so that de/dp_l = g' dS/dp_l / (1 - g' dS/de).
     e_slopes = np.zeros((num_users, num_stations))
@@ -186,13 +178,7 @@ def lmmse_gradient(
         through_e[:] = 0.0
         for j in range(num_modes):
             i = k * num_modes + j
-            signal = spread = 0.0
-            for m in range(num_stations):
-                qe = q[i, m] * e[m]
-                rest = 1.0 / (1.0 + qe)
-                signal += qe * rest
-                spread += (qe * rest) * rest
-            ratio = signal / spread if spread > 0.0 else 0.0
+            signal, spread, ratio = _stream(q[i], e)
             total += counts[i] * log2_1p(signal * ratio)
             if spread == 0.0:
                 ratio = 1.0  # its limit for a user about to speak
@@ -213,22 +199,12 @@ def lmmse_gradient(
 
 
 @kernel(nogil=True)
-def lmmse_gradients(
-    powers: Float,
-    cotangents: Float,
-    worlds: Int,
-    snr: Float,
-    rho: Float,
-    rho_counts: Float,
-    mu: Float,
-    mu_counts: Float,
-    out: Float,
-) -> None:
+def lmmse_gradients(powers: Float, cotangents: Float, worlds: Int, snr: Float, modes: Modes, out: Float) -> None:
     """Rows of weights times the Jacobians of `lmmse_spectral_efficiencies`.
 
     Parameters
     ----------
-    powers, worlds, snr, rho, rho_counts, mu, mu_counts
+    powers, worlds, snr, modes
         As there.
     cotangents : (B, K) array
         The weights y.
@@ -238,7 +214,7 @@ def lmmse_gradients(
     num_rows, num_users = powers.shape
     se, jacobian = np.empty(num_users), np.empty((num_users, num_users))
     for b in range(num_rows):
-        lmmse_gradient(powers[b], snr[worlds[b]], rho, rho_counts, mu, mu_counts, se, jacobian)
+        lmmse_gradient(powers[b], snr[worlds[b]], modes, se, jacobian)
         for l in range(num_users):  # noqa: E741  (user l)
             total = 0.0
             for k in range(num_users):

@@ -17,6 +17,8 @@ from cfenvs.arrays import Float, Int
 from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 
+Modes = tuple[Float, Float]
+
 
 @inlined
 def _weights(p: Float, gains: Float, num_receive: float, coupling: float, weights: Float) -> None:
@@ -49,41 +51,32 @@ def _slope(gamma: float, gains: Float, counts: Float) -> float:
 
 @kernel(nogil=True)
 def xl_lsfd_spectral_efficiencies(
-    powers: Float,
-    worlds: Int,
-    gains: Float,
-    num_receive: float,
-    coupling: float,
-    modes: Float,
-    counts: Float,
-    out: Float,
+    powers: Float, worlds: Int, gains: Float, num_receive: float, coupling: float, modes: Modes, out: Float
 ) -> None:
     """Spectral efficiencies of rows of powers.
 
     Parameters
     ----------
-    powers : (B, K) array
-        Of one antenna of each user, in mW.
-    worlds : (B,) int array
-        The world in which each row is used.
+    powers, worlds
+        As for `cfenvs.radio.xl_kernel.lmmse_spectral_efficiencies`.
     gains : (E, M, K) array
         beta over the noise power, per mW.
     num_receive, coupling : float
         N_r and N_s tr(R_r^2) / N_r.
-    modes, counts : (J,) arrays
+    modes : pair of (J,) arrays
         Eigenvalues of the user's correlation, and how often each occurs.
     out : (B, K) array
         Written in place.
     """
     rows, num_users = powers.shape
-    weights = np.empty(gains.shape[1])
+    (values, counts), weights = modes, np.empty(gains.shape[1])
     for row in range(rows):
         p, beta = powers[row], gains[worlds[row]]
         _weights(p, beta, num_receive, coupling, weights)
         for k in range(num_users):
             gamma, total = p[k] * _per_power(beta, weights, k), 0.0
-            for j in range(modes.size):
-                total += counts[j] * log2_1p(modes[j] * gamma)
+            for j in range(counts.size):
+                total += counts[j] * log2_1p(values[j] * gamma)
             out[row, k] = total
 
 
@@ -95,20 +88,12 @@ def xl_lsfd_gradients(
     gains: Float,
     num_receive: float,
     coupling: float,
-    modes: Float,
-    counts: Float,
+    modes: Modes,
     out: Float,
 ) -> None:
     """A row of weights times the Jacobian of `xl_lsfd_spectral_efficiencies`.
 
-    Parameters
-    ----------
-    powers, worlds, gains, num_receive, coupling, modes, counts
-        As there.
-    cotangents : (B, K) array
-        The weights y.
-    out : (B, K) array
-        Receives sum_k y_k d SE_k / d p_i.
+    Arguments as there; with weights y, `cotangents` (B, K), `out` (B, K) receives sum_k y_k d SE_k / d p_i.
     """
     rows, num_users = powers.shape
     num_stations = gains.shape[1]
@@ -120,7 +105,7 @@ def xl_lsfd_gradients(
         felt = np.zeros(num_stations)  # sum_k y_k SE'_k p_k beta_mk
         for k in range(num_users):
             direct = _per_power(beta, weights, k)
-            slope = cotangents[row, k] * _slope(p[k] * direct, modes, counts)
+            slope = cotangents[row, k] * _slope(p[k] * direct, *modes)
             out[row, k] += slope * direct
             for m in range(num_stations):
                 felt[m] += slope * p[k] * beta[m, k]

@@ -11,6 +11,8 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.kernels import kernel
 
+Episode = tuple[Bool, Float, Int]
+Asked = tuple[Int, int, Bool]
 GROUP = 8
 """Users whose 1 + SINR are multiplied before a logarithm is taken: the product of eight overflows above 380 dB only."""
 
@@ -34,16 +36,7 @@ def _write_distances(users: Float, places: Float, out: Float) -> None:
 
 @kernel
 def cellular_values(
-    coefficients: Float,
-    wanting: Bool,
-    base: Float,
-    auction: Int,
-    rows: Int,
-    first: int,
-    owned: Bool,
-    exponent: float,
-    utilities: Float,
-    marginals: Float,
+    coefficients: Float, episode: Episode, asked: Asked, exponent: float, utilities: Float, marginals: Float
 ) -> None:
     """Utilities and marginal values of cellular operators.
 
@@ -51,17 +44,10 @@ def cellular_values(
     ----------
     coefficients : (E, T, O, U, 3, S + 1) array
         Of `cfenvs.ris_auction.rates.cellular_coefficients`, for each auction of an episode.
-    wanting : (E, T, O, U) bool array
-        Users that count.
-    base : (E, T, O) array
-        Sum of r^exponent without any surface.
-    auction : (E,) int array
-        Which of the T auctions each world is in.
-    rows : (W,) int array
-        The worlds that `owned` speaks of.
-    first : int
-        The operator that column 0 of `owned` speaks of; the others follow.
-    owned : (W, n, S) bool array
+    episode : (E, T, O, U) bool array, (E, T, O) array, (E,) int array
+        Users that count, the sum of r^exponent without any surface, and which of the T auctions each world is in.
+    asked : (W,) int array, int, (W, n, S) bool array
+        The worlds that `owned` speaks of, the operator that its column 0 speaks of, whom the others follow, and it.
     exponent : float
         1 / alpha.
     utilities : (W, n) array
@@ -69,6 +55,7 @@ def cellular_values(
     marginals : (W, n, S) array
         Written: U(owned + s) - U(owned), 0 for what is owned.
     """
+    (wanting, base, auction), (rows, first, owned) = episode, asked
     worlds, operators, items = owned.shape
     users = coefficients.shape[3]
     one, product, total = np.empty(3), np.empty(items + 1), np.empty(items + 1)
@@ -196,12 +183,8 @@ def joint_values(
     amplitude: Float,
     products: Float,
     anchor: Int,
-    wanting: Bool,
-    base: Float,
-    auction: Int,
-    rows: Int,
-    first: int,
-    owned: Bool,
+    episode: Episode,
+    asked: Asked,
     exponent: float,
     utilities: Float,
     marginals: Float,
@@ -213,9 +196,10 @@ def joint_values(
     received, gained, amplitude : (E, T, O, U, A), (E, T, O, U, S) and (E, T, O, U, S) arrays
     products, anchor : (E, O, S, S) and (E, O, S) arrays
         Of `cfenvs.ris_auction.rates.joint_coefficients`.
-    wanting, base, auction, rows, first, owned, exponent, utilities, marginals
+    episode, asked, exponent, utilities, marginals
         As for `cellular_values`.
     """
+    (wanting, base, auction), (rows, first, owned) = episode, asked
     worlds, operators, items = owned.shape
     users, points = received.shape[3:]
     power, total, change = np.empty(points), np.empty(items + 1), np.empty(items)

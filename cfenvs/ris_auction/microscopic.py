@@ -12,6 +12,7 @@ and a phase chi of the whole path, which depends on distances to a fraction of a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,16 +27,44 @@ BLOCK = 1 << 15
 """Elements, over fades and users, that are drawn at a time: memory stays small, and within a cache."""
 
 
+@dataclass(frozen=True)
+class Operator:
+    """One of the operators of a drop.
+
+    Attributes
+    ----------
+    config : RISAuctionConfig
+        `phase_bits` quantises all phase shifts.
+    drop : Scenario
+        Of one world.
+    index : int
+        Which of the operators.
+    auction : int
+        Which of the auctions of the drop.
+    """
+
+    config: RISAuctionConfig
+    drop: Scenario
+    index: int
+    auction: int = 0
+
+    def places(self) -> tuple[Float, Float]:
+        """Positions of users (U, 2) and of stations (B, 2)."""
+        return self.drop.users[self.auction, self.index], self.drop.stations[self.index]
+
+    def gains(self) -> tuple[Float, Float, Float]:
+        """Path gains between users and stations (U, B), surfaces and stations (S, B), and users and surfaces (U, S)."""
+        drop, now = self.drop, (self.auction, self.index)
+        return drop.beta_ub[now], drop.beta_rb[self.index], drop.beta_ur[now]
+
+    def sights(self) -> tuple[Float, Float]:
+        """Shares of the line of sight in the power between users and stations (U, B), and users and surfaces (U, S)."""
+        now = self.auction, self.index
+        return line_of_sight_share(self.drop.k_ub[now]), line_of_sight_share(self.drop.k_ur[now])
+
+
 def sinr_samples(
-    config: RISAuctionConfig,
-    drop: Scenario,
-    operator: int,
-    allocation: Bool,
-    fades: int,
-    rng: np.random.Generator,
-    *,
-    auction: int = 0,
-    instantaneous: bool = False,
+    of: Operator, allocation: Bool, fades: int, rng: np.random.Generator, *, instantaneous: bool = False
 ) -> Float:
     """SINR of the users of a cellular operator over small-scale fading, (fades, U).
 
@@ -46,17 +75,12 @@ def sinr_samples(
 
     Parameters
     ----------
-    config : RISAuctionConfig
-        With `transmission="cellular"`; `phase_bits` quantises all phase shifts.
-    drop : Scenario
-        Of one world.
-    operator : int
+    of : Operator
+        With `transmission="cellular"`.
     allocation : (S,) bool array
         Surfaces that the operator controls.
     fades : int
     rng : numpy.random.Generator
-    auction : int
-        Which of the auctions of the drop.
     instantaneous : bool
         Controlled phases are the conjugates of the fading channels of each element instead of their lines of sight: an
         upper limit, for which all elements would have to be known in each fade.
@@ -67,25 +91,15 @@ def sinr_samples(
     >>> from cfenvs.ris_auction.scenario import draw_scenarios
     >>> config = configure_ris_auction("gambling2024", {})
     >>> drop = draw_scenarios(config, [np.random.default_rng(0)])[0]
-    >>> sinr_samples(config, drop, 0, np.ones(20, bool), 5, np.random.default_rng(1)).shape
+    >>> sinr_samples(Operator(config, drop, 0), np.ones(20, bool), 5, np.random.default_rng(1)).shape
     (5, 10)
     """
-    signal, interference = power_samples(
-        config, drop, operator, allocation, fades, rng, auction=auction, instantaneous=instantaneous
-    )
+    signal, interference = power_samples(of, allocation, fades, rng, instantaneous=instantaneous)
     return signal / (interference + 1.0)
 
 
 def power_samples(
-    config: RISAuctionConfig,
-    drop: Scenario,
-    operator: int,
-    allocation: Bool,
-    fades: int,
-    rng: np.random.Generator,
-    *,
-    auction: int = 0,
-    instantaneous: bool = False,
+    of: Operator, allocation: Bool, fades: int, rng: np.random.Generator, *, instantaneous: bool = False
 ) -> tuple[Float, Float]:
     """Signal and interference, both (fades, U) and in units of the noise, of which `sinr_samples` is made.
 
@@ -96,32 +110,22 @@ def power_samples(
     ValueError
         If the operator's access points transmit jointly.
     """
-    if config.transmission != "cellular":
+    if of.config.transmission != "cellular":
         raise ValueError('transmission="joint" has no SINR of single stations: use `gain_samples`')
-    beta, k = drop.beta_ub[auction, operator], drop.k_ub[auction, operator]
+    (beta, beta_rb, _), (visible, _) = of.gains(), of.sights()
     serving = beta.argmax(axis=-1)
     phases = 2.0 * np.pi * rng.random((fades, *beta.shape))  # of the lines of sight of direct links
-    visible = line_of_sight_share(k)
     field = np.sqrt(beta * visible) * np.exp(1j * phases)
     field += np.sqrt(beta * (1.0 - visible)) * complex_normals(phases.shape, rng)
     in_phase = np.take_along_axis(phases, serving[None, :, None], axis=-1)[..., 0]  # (fades, U)
-    for s in np.flatnonzero(drop.beta_rb[operator].any(axis=-1)):  # others are not there
-        field += _reflected(config, drop, operator, auction, s, allocation[s], serving, in_phase, rng, instantaneous)
-    power = _snr(config) * (field.real**2 + field.imag**2)
+    for s in np.flatnonzero(beta_rb.any(axis=-1)):  # others are not there
+        field += _reflected(of, s, allocation[s], serving, in_phase, rng, instantaneous)
+    power = _snr(of.config) * (field.real**2 + field.imag**2)
     signal = np.take_along_axis(power, serving[None, :, None], axis=-1)[..., 0]
     return signal, power.sum(axis=-1) - signal
 
 
-def gain_samples(
-    config: RISAuctionConfig,
-    drop: Scenario,
-    operator: int,
-    allocation: Bool,
-    fades: int,
-    rng: np.random.Generator,
-    *,
-    auction: int = 0,
-) -> Float:
+def gain_samples(of: Operator, allocation: Bool, fades: int, rng: np.random.Generator) -> Float:
     r"""P \|\|h_a\|\|^2 over the noise, (fades, U, A), of the access points of an operator that transmits jointly.
 
     With maximum-ratio precoding at each access point the SNR of a user is (sum_a sqrt of it)^2. Controlled surfaces are
@@ -130,39 +134,37 @@ def gain_samples(
 
     Parameters are those of `sinr_samples`, for `transmission="joint"`.
     """
-    if config.transmission != "joint":
+    if of.config.transmission != "joint":
         raise ValueError('transmission="cellular" has one serving station: use `sinr_samples`')
-    beta, k = drop.beta_ub[auction, operator], drop.k_ub[auction, operator]
-    anchor = drop.beta_rb[operator].argmax(axis=-1)
-    to_users, to_surfaces = access_point_responses(config, drop, operator, auction)
-    turn = aligning_phases(config, drop, operator, allocation, auction=auction)
+    (beta, beta_rb, _), (visible, _) = of.gains(), of.sights()
+    anchor = beta_rb.argmax(axis=-1)
+    to_users, to_surfaces = access_point_responses(of)
+    turn = aligning_phases(of, allocation)
     phases = 2.0 * np.pi * rng.random((fades, *beta.shape))
-    visible = line_of_sight_share(k)
     field = np.sqrt(beta * visible)[..., None] * np.exp(1j * phases)[..., None] * to_users
-    scattered = complex_normals((*phases.shape, config.antennas), rng)
+    scattered = complex_normals((*phases.shape, of.config.antennas), rng)
     field += np.sqrt(beta * (1.0 - visible))[..., None] * scattered
-    for s in range(config.surfaces):
+    for s in range(of.config.surfaces):
         steered = np.full(len(beta), anchor[s])
         in_phase = phases[:, :, anchor[s]] + turn[:, s]
-        path = _reflected(config, drop, operator, auction, s, allocation[s], steered, in_phase, rng, False)
+        path = _reflected(of, s, allocation[s], steered, in_phase, rng, False)
         field += path[..., None] * to_surfaces[s]
-    return _snr(config) * (field.real**2 + field.imag**2).sum(axis=-1)
+    return _snr(of.config) * (field.real**2 + field.imag**2).sum(axis=-1)
 
 
-def aligning_phases(
-    config: RISAuctionConfig, drop: Scenario, operator: int, allocation: Bool, *, auction: int = 0, sweeps: int = 50
-) -> Float:
+def aligning_phases(of: Operator, allocation: Bool, *, sweeps: int = 50) -> Float:
     r"""Phases (U, S), against the direct line of sight, at which controlled surfaces add most power at their anchors.
 
     They maximise \|\|g_0 a(user) + sum_r g_r exp(j phase_r) a(surface r)\|\|^2 over the surfaces r of one anchor, g
     being the amplitudes of lines of sight, by turning one surface after another towards the sum of all else: each turn
     gains, up to a local maximum.
     """
-    anchor = drop.beta_rb[operator].argmax(axis=-1)
-    to_users, to_surfaces = access_point_responses(config, drop, operator, auction)
-    direct = np.sqrt(drop.beta_ub[auction, operator] * line_of_sight_share(drop.k_ub[auction, operator]))  # (U, A)
-    heard = drop.beta_rb[operator].max(axis=-1) * drop.beta_ur[auction, operator]  # (U, S)
-    g = config.elements * np.sqrt(config.phase_efficiency * heard * line_of_sight_share(drop.k_ur[auction, operator]))
+    (beta_ua, beta_ra, beta_ur), (sight_ua, sight_ur) = of.gains(), of.sights()
+    anchor = beta_ra.argmax(axis=-1)
+    to_users, to_surfaces = access_point_responses(of)
+    direct = np.sqrt(beta_ua * sight_ua)  # (U, A)
+    heard = beta_ra.max(axis=-1) * beta_ur  # (U, S)
+    g = of.config.elements * np.sqrt(of.config.phase_efficiency * heard * sight_ur)
     turn = np.zeros_like(g)
     for a in np.unique(anchor[allocation]):
         (mine,) = np.nonzero(allocation & (anchor == a))
@@ -178,17 +180,16 @@ def aligning_phases(
     return turn
 
 
-def access_point_responses(
-    config: RISAuctionConfig, drop: Scenario, operator: int, auction: int = 0
-) -> tuple[Complex, Complex]:
+def access_point_responses(of: Operator) -> tuple[Complex, Complex]:
     """Responses of the linear arrays, which lie along the first axis, to users (U, A, N) and to surfaces (S, A, N)."""
+    users, stations = of.places()
 
     def response(targets: Float) -> Complex:
-        offset = targets[:, None] - drop.stations[operator]
+        offset = targets[:, None] - stations
         sine = offset[..., 0] / np.hypot(offset[..., 0], offset[..., 1])
-        return np.exp(1j * np.pi * sine[..., None] * np.arange(config.antennas))
+        return np.exp(1j * np.pi * sine[..., None] * np.arange(of.config.antennas))
 
-    return response(drop.users[auction, operator]), response(drop.surfaces)
+    return response(users), response(of.drop.surfaces)
 
 
 def element_phases(config: RISAuctionConfig, orientation: float, angle: Float) -> Float:
@@ -211,10 +212,7 @@ def quantised(phases: Array, bits: int | None) -> Array:
 
 
 def _reflected(
-    config: RISAuctionConfig,
-    drop: Scenario,
-    operator: int,
-    auction: int,
+    of: Operator,
     s: int | np.integer,
     controlled: bool | np.bool_,
     steered: Int,
@@ -227,10 +225,11 @@ def _reflected(
     If under control, it is steered from station `steered` (U,) of each user to this user, and what takes this path
     arrives with phase `in_phase` (fades, U).
     """
-    users, stations = drop.users[auction, operator], drop.stations[operator]
+    config, drop = of.config, of.drop
+    (users, stations), (_, beta_rb, beta_ur) = of.places(), of.gains()
     at_stations = element_phases(config, drop.orientations[s], _azimuth(stations - drop.surfaces[s]))  # (B, M)
     at_users = element_phases(config, drop.orientations[s], _azimuth(users - drop.surfaces[s]))  # (U, M)
-    visible = line_of_sight_share(drop.k_ur[auction, operator, :, s])
+    visible = of.sights()[1][:, s]
     los = np.sqrt(visible).astype(np.float32)[:, None] * _turns(_single(at_users))
     scatter = np.sqrt(1.0 - visible).astype(np.float32)[:, None]
     incoming = _turns(_single(at_stations)).T  # (M, B)
@@ -254,7 +253,7 @@ def _reflected(
         else:
             shifts = _single(known[block, :, None]) + conjugate
         out[block] = (channel * _turns(quantised(shifts, config.phase_bits))) @ incoming
-    gain = drop.beta_ur[auction, operator, :, s, None] * drop.beta_rb[operator, s]  # (U, B)
+    gain = beta_ur[:, s, None] * beta_rb[s]  # (U, B)
     return out * np.sqrt(gain) * np.exp(1j * path)
 
 

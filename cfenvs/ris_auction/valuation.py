@@ -72,8 +72,8 @@ class Valuation(ABC):
         """
         utilities, marginals = np.empty(owned.shape[:2]), np.empty(owned.shape)
         rows = self._all if worlds is None else worlds
-        asked = self.auction, rows, first, np.ascontiguousarray(owned), self.exponent
-        self._values(self.wanting, self.base, *asked, utilities, marginals)
+        episode, asked = (self.wanting, self.base, self.auction), (rows, first, np.ascontiguousarray(owned))
+        self._values(episode, asked, self.exponent, utilities, marginals)
         return utilities, marginals
 
     def utility(self, world: int, operator: int, allocation: Bool) -> Float:

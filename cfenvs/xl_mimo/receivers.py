@@ -301,8 +301,8 @@ class _EstimatedCompiledReceiver(_Estimated, _CompiledReceiver):
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
-        eigenvalues = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
-        self._terms = (self.groups, self.num_groups, float(self.pilot_energy), *eigenvalues, self.prelog)
+        of_both = (modes(self.bs_eigenvalues), modes(self.ue_eigenvalues))
+        self._terms = ((self.groups, self.num_groups, float(self.pilot_energy)), of_both, self.prelog)
 
     def follow(self, gains: Float, worlds: Int) -> None:
         _Estimated.follow(self, gains, worlds)
@@ -324,7 +324,7 @@ class DecodedMaximumRatioReceiver(_CompiledReceiver):
         super().__init__(config, num_worlds)
         squares = float((self.bs_eigenvalues**2).sum())
         coupling = config.ue_antennas * squares / config.bs_antennas
-        self._terms = (float(config.bs_antennas), coupling, *modes(self.ue_eigenvalues))
+        self._terms = (float(config.bs_antennas), coupling, modes(self.ue_eigenvalues))
 
     @classmethod
     def suited(cls, config: XLMIMOConfig) -> type[Receiver]:
@@ -353,7 +353,7 @@ class LocalMmseReceiver(_CompiledReceiver):
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
-        self._terms = (*modes(self.bs_eigenvalues), *modes(self.ue_eigenvalues))
+        self._terms = ((modes(self.bs_eigenvalues), modes(self.ue_eigenvalues)),)
 
     @classmethod
     def suited(cls, config: XLMIMOConfig) -> type[Receiver]:

@@ -57,9 +57,8 @@ def test_held_realisations_are_estimated_as_new_ones(antennas):
     out = np.full(packed.shape, 7.0)
     worlds = np.array([0, 2])
     roots = matrix_root(correlation)
-    held_estimates(
-        worlds, packed, packed_noise, roots[worlds], filters[worlds], pilots[worlds], sending[worlds], power, T, out
-    )
+    training = (pilots[worlds], sending[worlds], power, T)
+    held_estimates(worlds, packed, packed_noise, roots[worlds], filters[worlds], training, out)
     for e in worlds:
         channels = fading.correlate(normals[e], roots[e])
         received = estimation.received_pilots(channels, noise[e], pilots[e], power, T, sending[e])

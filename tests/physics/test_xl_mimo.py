@@ -249,13 +249,13 @@ def batch(rng, worlds, num_stations, num_users, bs=9, ue=3, correlation="fourier
 
 def kernel(powers, worlds, snr, rho, mu):
     out = np.empty(powers.shape)
-    lmmse_spectral_efficiencies(powers, np.asarray(worlds, np.int64), snr, *modes(rho), *modes(mu), out)
+    lmmse_spectral_efficiencies(powers, np.asarray(worlds, np.int64), snr, (modes(rho), modes(mu)), out)
     return out
 
 
 def gradient(power, snr, rho, mu):
     se, jacobian = np.empty(len(power)), np.empty((len(power), len(power)))
-    lmmse_gradient(power, snr, *modes(rho), *modes(mu), se, jacobian)
+    lmmse_gradient(power, snr, (modes(rho), modes(mu)), se, jacobian)
     return se, jacobian
 
 

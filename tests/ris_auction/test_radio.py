@@ -9,6 +9,7 @@ from cfenvs.radio import surfaces
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db, log_distance_gain_db
 from cfenvs.ris_auction.config import NOISE_DBM
 from cfenvs.ris_auction.microscopic import (
+    Operator,
     access_point_responses,
     aligning_phases,
     element_phases,
@@ -175,7 +176,7 @@ def lonely(elements=1024, rician=np.inf, **overrides):
 
 def mean_sinr(config, drop, controlled, fades, seed=0, **kwargs):
     rng = np.random.default_rng(seed)
-    return sinr_samples(config, drop, 0, np.array([controlled]), fades, rng, **kwargs).mean()
+    return sinr_samples(Operator(config, drop, 0), np.array([controlled]), fades, rng, **kwargs).mean()
 
 
 @pytest.mark.parametrize("elements", [64, 1024])
@@ -417,7 +418,7 @@ def test_estimate_follows_ergodic_rates():
     micro, inside, macro = ({name: [] for name in cases} for _ in range(3))
     for world, operator in np.ndindex(5, 2):
         for name, (held, fades) in cases.items():
-            signal, interference = power_samples(config, drops[world], operator, held, fades, rng)
+            signal, interference = power_samples(Operator(config, drops[world], operator), held, fades, rng)
             micro[name].append(np.log2(1 + signal / (interference + 1)).mean())
             inside[name].append(np.log2(1 + signal.mean(axis=0) / (interference.mean(axis=0) + 1)).mean())
             macro[name].append(valuation.rates(world, operator, held).mean())
@@ -433,7 +434,7 @@ def test_estimate_follows_ergodic_rates():
 def test_quantised_planar_surfaces_match_too():
     config, drops, valuation = drawn("default", 4, phase_bits=2)
     every, rng = np.ones(20, bool), np.random.default_rng(10)
-    micro = [np.log2(1 + sinr_samples(config, drops[i], 1, every, 20, rng)).mean() for i in range(4)]
+    micro = [np.log2(1 + sinr_samples(Operator(config, drops[i], 1), every, 20, rng)).mean() for i in range(4)]
     macro = [valuation.rates(i, 1, every).mean() for i in range(4)]
     assert np.mean(macro) == pytest.approx(np.mean(micro), rel=0.05)
 
@@ -444,7 +445,9 @@ def test_pairwise_gain_is_an_upper_bound(antennas, least):
     overrides = {"base_stations": 1, "surfaces": 5, "antennas": antennas, "blockage_probability": 0.0, "elements": 256}
     config, drops, valuation = drawn("cellfree", 12, **overrides)
     every, rng = np.ones(5, bool), np.random.default_rng(11)
-    micro = np.array([gain_samples(config, drops[i], 0, every, 300, rng)[..., 0].mean(axis=0) for i in range(12)])
+    micro = np.array(
+        [gain_samples(Operator(config, drops[i], 0), every, 300, rng)[..., 0].mean(axis=0) for i in range(12)]
+    )
     bound = np.array([2.0 ** valuation.rates(i, 0, every) - 1.0 for i in range(12)])
     attained = micro / bound
     assert attained.max() < 1.15  # a user's mean over 300 fades is some 4 % off
@@ -470,8 +473,8 @@ def test_what_one_set_of_phases_attains():
             beta_ur=np.ones_like(drops[i].beta_ur),
             k_ur=np.full_like(drops[i].k_ur, np.inf),
         )
-        turn = aligning_phases(config, drop, 0, every)[0]
-        responses = access_point_responses(config, drop, 0)[1][:, 0]
+        turn = aligning_phases(Operator(config, drop, 0), every)[0]
+        responses = access_point_responses(Operator(config, drop, 0))[1][:, 0]
         power = np.sum(np.abs(np.exp(1j * turn) @ responses) ** 2)
         attained.append(power / np.abs(responses @ responses.conj().T).sum())
         over_powers.append(power / 40)
@@ -485,7 +488,8 @@ def test_joint_estimate_is_close_to_ergodic_rates():
     half, rng = np.arange(config.surfaces) % 2 == 0, np.random.default_rng(12)
     for held in (~(half | ~half), half, half | ~half):
         micro = [
-            np.log2(1 + np.sqrt(gain_samples(config, drops[i], 0, held, 15, rng)).sum(axis=-1) ** 2) for i in range(5)
+            np.log2(1 + np.sqrt(gain_samples(Operator(config, drops[i], 0), held, 15, rng)).sum(axis=-1) ** 2)
+            for i in range(5)
         ]
         assert valuation.rates(0, 0, held).shape == micro[0].shape[1:]
         macro = np.mean([valuation.rates(i, 0, held) for i in range(5)])
@@ -496,12 +500,12 @@ def test_samplers_refuse_the_other_transmission():
     for preset, sampler in (("cellfree", sinr_samples), ("default", gain_samples)):
         config, drops, _ = drawn(preset, 1)
         with pytest.raises(ValueError, match="transmission="):
-            sampler(config, drops[0], 0, np.ones(config.surfaces, bool), 1, np.random.default_rng(0))
+            sampler(Operator(config, drops[0], 0), np.ones(config.surfaces, bool), 1, np.random.default_rng(0))
 
 
 def test_access_points_have_arrays_along_the_first_axis():
     config, drops, _ = drawn("cellfree", 1)
-    to_users, to_surfaces = access_point_responses(config, drops[0], 0)
+    to_users, to_surfaces = access_point_responses(Operator(config, drops[0], 0))
     numbers = joint_network(config, drops[0], 0)
     anchor = numbers["beta_ra"].argmax(axis=-1)
     seen = to_surfaces[np.arange(config.surfaces), anchor]  # (S, N)

@@ -172,9 +172,6 @@ class BlockMmseReceiver(CentralMmseReceiver):
             self._evolving,
             self._roots,
             self._filters,
-            self._pilots,
-            self._sending,
-            config.max_power,
-            config.pilot_length,
+            (self._pilots, self._sending, config.max_power, config.pilot_length),
             self._batch.estimates,
         )

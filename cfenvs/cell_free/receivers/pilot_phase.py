@@ -106,10 +106,7 @@ class HeldDraws:
             self._noise,
             roots,
             filters,
-            now.pilots,
-            sending,
-            float(config.max_power),
-            config.pilot_length,
+            (now.pilots, sending, float(config.max_power), config.pilot_length),
             batch.estimates,
         )
 
