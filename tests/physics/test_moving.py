@@ -67,7 +67,7 @@ def test_held_realisations_are_estimated_as_new_ones(antennas):
     assert (out[1] == 7.0).all()
 
 
-@pytest.mark.parametrize("name", sorted(WALKED))
+@pytest.mark.parametrize("name", sorted(name for name, walked in WALKED.items() if walked.fresh is not None))
 def test_what_is_renewed_and_what_stays_are_the_shadowing_of_a_drop(name):
     """Variances and correlations of the sum over many drops, within 5 standard errors."""
     config = CellFreeConfig(
