@@ -142,7 +142,7 @@ def nearest_cells(access_points: Float, cells: Int, config: CellFreeConfig) -> I
     """The other clusters of each by rising distance, (n, L, 2), (n, L) -> (n, C, C - 1)."""
     distance = np.round(pairwise_distance(access_points, config.period), MILLIMETRES)
     between = np.full((len(cells), config.num_cells, config.num_cells), np.inf)
-    _least(distance, np.array(cells), between)
+    _least(distance, np.array(cells, order="C"), between)
     itself = np.eye(config.num_cells, dtype=bool)
     return np.argsort(np.where(itself, -1.0, between), axis=-1, kind="stable")[..., 1:]
 
