@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from baselines.common.arguments import EnvKwargs, GradientArgs, KeptArgs, WorldsArgs, command_line
 from baselines.common.graphs import flat
 from baselines.common.runs import FromCheckpoint, Run
-from baselines.common.ways import Ascent
+from baselines.common.ways import Ascent, soft_minimum
 from baselines.common.xl_mimo import NewNetworks
 from cfenvs.adapters.torch import rates
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
@@ -211,11 +211,6 @@ def of_users(infos: Mapping[str, Array], users: int) -> Int:
         return np.tile(np.arange(users), (len(infos["active"]), 1))
     numbers = infos["users"].reshape(len(infos["users"]), -1)
     return np.argsort(np.where(numbers >= 0, numbers, users), axis=1, kind="stable")[:, :users]
-
-
-def soft_minimum(reached: Tensor, active: Tensor, sharpness: float) -> Tensor:
-    """Of the rates of the active (E, K), in each world."""
-    return -(-sharpness * reached.masked_fill(~active, torch.inf)).logsumexp(dim=1) / sharpness
 
 
 def train(args: Args, progress: bool = True) -> ClusterAgents:

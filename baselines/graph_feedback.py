@@ -38,7 +38,7 @@ from baselines.common.few_worlds import FEW, Compiled
 from baselines.common.graphs import GraphNet, Network, decibels
 from baselines.common.reported import Bounds
 from baselines.common.runs import FromCheckpoint, Run
-from baselines.common.ways import Situation, Tensors, WayArgs, tensors, way_of
+from baselines.common.ways import Situation, Tensors, WayArgs, soft_minimum, tensors, way_of
 from baselines.common.xl_mimo import NewNetworks
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
 from cfenvs.evaluation import Protocol, evaluate
@@ -219,7 +219,7 @@ class Corrector:
 
     def earned(self, reached: Tensor, active: Tensor) -> Tensor:
         """The soft minimum (W,) of the rates of the active."""
-        return -(-self._sharpness * reached.masked_fill(~active, torch.inf)).logsumexp(dim=1) / self._sharpness
+        return soft_minimum(reached, active, self._sharpness)
 
 
 def exact(config: Any) -> bool:

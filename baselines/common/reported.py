@@ -8,6 +8,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float
 from cfenvs.policies import OwnDraws
+from cfenvs.power.reports import rounding_db
 from cfenvs.radio.path_loss import linear_to_db
 
 WIDEST_DB, SCALE_DB = 10.0, 5.0
@@ -28,10 +29,7 @@ class Bounds:
     def __init__(self, worlds: int, config: Any) -> None:
         shape = (worlds, config.users)
         self.low, self.high = np.full(shape, -WIDEST_DB), np.full(shape, WIDEST_DB)
-        self._lowest, self._highest = config.report_range_db
-        rounded = isinstance(config.report_bits, int)
-        self._half = 0.5 * (self._highest - self._lowest) / 2.0**config.report_bits if rounded else 0.0
-        self._rounded = rounded
+        self._config = config
 
     def forget(self, worlds: Bool) -> None:
         """New networks."""
@@ -41,11 +39,9 @@ class Bounds:
         """Take in what own draws were told last."""
         told, reported, expected = draws.told
         reported_db, expected_db = linear_to_db(reported[told]), linear_to_db(expected[told])
-        low, high = reported_db - self._half, reported_db + self._half
-        if self._rounded:  # the first and the last step have no end outwards
-            low = np.where(reported_db < self._lowest + 1.5 * self._half, -np.inf, low)
-            high = np.where(reported_db > self._highest - 1.5 * self._half, np.inf, high)
-        low, high = (np.clip(bound - expected_db, -WIDEST_DB, WIDEST_DB) for bound in (low, high))
+        below, above = rounding_db(self._config, reported_db)
+        bounds = reported_db - below, reported_db + above
+        low, high = (np.clip(bound - expected_db, -WIDEST_DB, WIDEST_DB) for bound in bounds)
         before, after = self.low[told], self.high[told]
         self.low[told] = np.where(before < high, np.maximum(before, low), low)
         self.high[told] = np.where(after > low, np.minimum(after, high), high)

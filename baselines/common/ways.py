@@ -126,6 +126,11 @@ class Ascent:
         self.adam.step()
 
 
+def soft_minimum(reached: Tensor, active: Tensor, sharpness: float) -> Tensor:
+    """Of the rates of the active (E, K), in each world; the sharper, the nearer to the least of them."""
+    return -(-sharpness * reached.masked_fill(~active, torch.inf)).logsumexp(dim=1) / sharpness
+
+
 class ByGradient:
     """Climbs the rates themselves, which the environment's physics differentiates."""
 

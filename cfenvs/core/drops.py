@@ -66,7 +66,8 @@ class Drops:
     scenario_seed : int, sequence of int, or None
         Fixes the network of all worlds, or of each.
     resample : {"episode", "never", "continue"}
-        Without a scenario seed: a new network at every reset, or at the first one and those with a seed.
+        Without a scenario seed: a new network at every reset, or at the first one and those with a seed; what else
+        goes on with "continue" is up to the simulator.
     given : Parts, optional
         What is asked for the parts of a new network that are not drawn.
 

@@ -18,6 +18,7 @@ from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
 from cfenvs.policies.heard import Listener
+from cfenvs.power.reports import rounding_db
 from cfenvs.radio import prelog
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 
@@ -114,12 +115,7 @@ class OwnDraws(PowerPolicy):
         config = self._config
         if config.report_bits in (None, "cqi"):
             return step
-        low, high = config.report_range_db
-        half = 0.5 * (high - low) / 2.0**config.report_bits
-        reported_db = linear_to_db(reported)
-        # The first and the last step of the scale have no end outwards.
-        above = np.where(reported_db > high - 1.5 * half, np.inf, half)
-        below = np.where(reported_db < low + 1.5 * half, np.inf, half)
+        below, above = rounding_db(config, linear_to_db(reported))
         step_db = linear_to_db(step)
         return db_to_linear(np.maximum(step_db - below, 0.0) + np.minimum(step_db + above, 0.0))
 

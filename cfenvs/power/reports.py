@@ -57,6 +57,24 @@ def are_true(config: ReportConfig) -> bool:
     )
 
 
+def rounding_db(config: ReportConfig, reported_db: Float) -> tuple[Float, Float]:
+    """How far below and above a report a SINR may lie that is rounded to it, in dB; the outer steps have no end.
+
+    Nothing where reports are exact. What CQIs round is not told of: 0 too.
+    """
+    if not isinstance(config.report_bits, int):
+        return np.zeros_like(reported_db), np.zeros_like(reported_db)
+    (low, high), half = config.report_range_db, 0.5 * _step_db(config)
+    below = np.where(reported_db < low + 1.5 * half, np.inf, half)
+    above = np.where(reported_db > high - 1.5 * half, np.inf, half)
+    return below, above
+
+
+def _step_db(config: ReportConfig) -> float:
+    low, high = config.report_range_db
+    return float((high - low) / 2.0**config.report_bits)
+
+
 class Reports:
     """The reports of E worlds.
 
@@ -87,9 +105,8 @@ class Reports:
         if config.report_bits == "cqi":
             self._rounding = _TABLE
         elif config.report_bits is not None:
-            low, high = config.report_range_db
-            count = 2.0 ** int(config.report_bits)
-            self._rounding, self._steps_db = _UNIFORM, np.array([low, (high - low) / count, count])
+            low, count = config.report_range_db[0], 2.0 ** int(config.report_bits)
+            self._rounding, self._steps_db = _UNIFORM, np.array([low, _step_db(config), count])
         self.rates = np.zeros((num_worlds, users))
         self.ages = np.zeros((num_worlds, users), np.int64)
         # A ring of what was told of the last steps: step t stands at t modulo its length.

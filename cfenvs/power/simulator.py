@@ -97,8 +97,6 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         What of networks is not drawn.
     reports : Reports or None
         What is reported of the rates; None where they are.
-    plain : bool
-        Whether a step is told of by powers, rates and objective alone: without reports, outages and optima.
     moves : int
         Steps and resets so far, of any world: situations of different numbers are different ones.
     """
@@ -118,7 +116,6 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.optimum_certified, self.outages = np.zeros(num_worlds, bool), np.zeros(num_worlds)
         self.steps, self.ends = np.zeros(num_worlds, np.int64), np.full(num_worlds, config.episode_length)
         self.reports = None if are_true(config) else Reports(config, num_worlds, config.users, scale)
-        self.plain = self.reports is None and self.outage_rate is None and not config.info_optimum
         self._no_ages = np.zeros(shape, np.int64)
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
@@ -241,8 +238,6 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         if self.reports is not None:
             self.reports.take(self.rates, self.active, self.steps)
         self.objective_values = self.objective(self.rates, self.active, spent)
-        if self.plain:
-            return
         if self.outage_rate is not None:
             self.outages = outage(self.rates, self.active, self.outage_rate)
         if self.config.info_optimum:

@@ -41,8 +41,6 @@ class CentralPowerView(View[Float], Generic[Sim]):
             "powers": simulator.powers.copy(),
             "objective": simulator.objective_values.copy(),
         }
-        if simulator.plain:
-            return infos
         if simulator.outage_rate is not None:
             infos["outage"] = simulator.outages.copy()
         if simulator.reports is not None:

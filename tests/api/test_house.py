@@ -40,7 +40,7 @@ ALLOWED = {
     "adapters": {"arrays", "core"},
     "evaluation": {"arrays", "core", "registration"},
     **{system: {*BASE, "radio", "control", "core", "power", "draw"} for system in SYSTEMS},
-    "policies": {*BASE, "radio", "control", "core", "registration", *SYSTEMS},
+    "policies": {*BASE, "radio", "control", "core", "power", "registration", *SYSTEMS},
     "play": {"arrays", "core", "evaluation", "policies", "registration"},
 }
 """What each part of `cfenvs` may import from the others."""

@@ -10,7 +10,7 @@ import pytest
 import cfenvs  # noqa: F401  (registers the environments)
 from cfenvs.cell_free import CellFreeConfig, views
 from cfenvs.policies import OwnDraws, RateFeedback, RateFeedbackWithMemory
-from cfenvs.power.reports import Reports
+from cfenvs.power.reports import Reports, rounding_db
 from cfenvs.radio.philox import complex_normals
 from cfenvs.radio.spectral_efficiency import cqi_of_rate
 
@@ -311,3 +311,21 @@ def test_policies_find_who_is_active_wherever_it_stands():
 def test_bad_input_is_refused(env_id, options, message):
     with pytest.raises(ValueError, match=message):
         gym.make(env_id, **options)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5])
+def test_what_is_rounded_to_a_report_lies_where_is_said_and_all_that_lies_there_is(bits):
+    config = CellFreeConfig(report_bits=bits)
+    sinr_db = np.linspace(-8.0, 22.0, 3001)
+    rates = np.log2(1.0 + 10 ** (sinr_db / 10.0))
+    reported, _ = told(rates[None, None], report_bits=bits)
+    reported_db = in_db(reported[0, 0])
+    below, above = rounding_db(config, reported_db)
+    assert (sinr_db >= reported_db - below - 1e-9).all()
+    assert (sinr_db <= reported_db + above + 1e-9).all()
+    least, most = reported_db.min(), reported_db.max()
+    assert np.isinf(below[reported_db == least]).all()
+    assert np.isinf(above[reported_db == most]).all()
+    width = (config.report_range_db[1] - config.report_range_db[0]) / 2**bits
+    assert below[reported_db > least + 1e-9] == pytest.approx(width / 2)
+    assert above[reported_db < most - 1e-9] == pytest.approx(width / 2)
