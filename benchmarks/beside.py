@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,11 +54,16 @@ class Checkout:
         """Send a question, and wait for the answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(question) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
+        answer = ""
+        with suppress(BrokenPipeError):  # it has ended already
+            self.process.stdin.write(json.dumps(question) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
         if not answer:
-            raise SystemExit(f"the process with the package of {self.root} ended: see above")
+            raise SystemExit(
+                f"the process with the package of {self.root} ended: see above. A package may be too old for the rows of "
+                "this checkout"
+            )
         result: dict[str, Any] = json.loads(answer)
         return result
 

@@ -48,6 +48,15 @@ def test_what_is_no_checkout_is_refused(tmp_path):
         Checkout(tmp_path)
 
 
+def test_a_package_that_cannot_be_timed_is_told_of_in_a_sentence(tmp_path):
+    (tmp_path / "cfenvs").mkdir()
+    (tmp_path / "cfenvs" / "__init__.py").write_text("raise ImportError('too old')")
+    there = Checkout(tmp_path)
+    there.process.wait()  # asked after its end: nobody reads the question
+    with pytest.raises(SystemExit, match="may be too old for the rows of this checkout"):
+        there.ask(make="any")
+
+
 def test_ratios_are_those_of_neighbouring_blocks():
     cells = _compared(Pair("a row", "steps", (200.0, 20.0, 90.0), (100.0, 10.0, 30.0)))
     assert cells == ("a row", "90", "30", "steps/s", "2.000", "2.000..2.500", "2.000..3.000")
