@@ -61,15 +61,21 @@ class Checkout:
             answer = self.process.stdout.readline()
         if not answer:
             raise SystemExit(
-                f"the process with the package of {self.root} ended: see above. A package may be too old for the rows of "
-                "this checkout"
+                f"the process with the package of {self.root} ended: see above. A package may be too old for the rows "
+                "of this checkout"
             )
         result: dict[str, Any] = json.loads(answer)
         return result
 
     def close(self) -> None:
         """End the process."""
-        self.process.communicate()  # closes its stdin, which ends it, and reads what is left
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with suppress(BrokenPipeError):  # a question that nobody has read
+            self.process.stdin.close()  # which ends it
+        with self.process.stdout as left:
+            left.read()
+        self.process.wait()
 
 
 def beside(here: Checkout, there: Checkout, name: str, blocks: int) -> Pair | str:

@@ -55,6 +55,7 @@ def test_a_package_that_cannot_be_timed_is_told_of_in_a_sentence(tmp_path):
     there.process.wait()  # asked after its end: nobody reads the question
     with pytest.raises(SystemExit, match="may be too old for the rows of this checkout"):
         there.ask(make="any")
+    there.close()
 
 
 def test_ratios_are_those_of_neighbouring_blocks():
