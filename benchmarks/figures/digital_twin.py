@@ -140,8 +140,9 @@ def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cours
         "users who walk through the city, come and go; greedy play on another walk after so many real steps. Steps "
         f"needed: the median until {NEAR:.0%} of what the learner has from scratch in the end; saved: how many fewer "
         "from a twin, mean over networks where both got there. Played: while learning, exploration included. Below the "
-        "rule: steps in which the worst user had less than under rate feedback with memory. One realisation of each "
-        "twin; each network has a training seed of its own, and 95 % intervals are over the networks.\n\n"
+        "rule: steps in which the worst user had less than under rate feedback with memory. Safe: that rule plays in "
+        "its place wherever the worst user is reported to fare better by it, when it is judged too. One realisation of "
+        "each twin; each network has a training seed of its own, and 95 % intervals are over the networks.\n\n"
         + markdown(table)
         + more
         + "\nClassical rules, in the steps that are learned in:\n\n"

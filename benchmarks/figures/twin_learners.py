@@ -148,15 +148,21 @@ class Real:
         return self._each(env, args, episodes, lambda *_: np.array([found.action for found in env.optimum()]))
 
 
-def _greedy(real: Real, algorithm: Algorithm, choices: dict[str, Any]) -> Float:
-    """Share of the best on the walk that is judged, (E,)."""
+def _greedy(real: Real, algorithm: Algorithm, choices: dict[str, Any], rule: _Rule | None = None) -> Float:
+    """Share of the best on the walk that is judged, (E,); with a rule that takes over, as it knows by then where."""
     env, args = _env(type(algorithm), real.path, real.course, 1, choices)
+    here = None if rule is None else rule.elsewhere(env)
     observations, infos = start(env, args)
     total = np.zeros(env.num_envs)
-    for _ in range(real.course.length):
-        active = active_users(observations, infos)
-        observations, _, _, _, infos = env.step(algorithm.act(observations))
-        total += guaranteed_rate(infos, active)
+    for step in range(real.course.length):
+        active, levels = active_users(observations, infos), algorithm.act(observations)
+        if here is not None:
+            levels = here.instead(levels, observations, infos, step)
+        observations, _, _, _, infos = env.step(levels)
+        worst = guaranteed_rate(infos, active)
+        if here is not None:
+            here.hear(worst)
+        total += worst
     return total / real.judged.sum(axis=0)
 
 
@@ -191,7 +197,7 @@ def spot_course(learner: str, course: Course, real: Real, twin: str | None, safe
     greedy: list[Float] = []
     played = _learn(
         algorithm, env, where, course.real_episodes, args, rule,
-        lambda episodes: greedy.append(_greedy(real, algorithm, choices)) if episodes in course.judged else None,
+        lambda episodes: greedy.append(_greedy(real, algorithm, choices, rule)) if episodes in course.judged else None,
     )  # fmt: skip
     return Record(np.array(greedy), played)
 
@@ -250,6 +256,12 @@ class _Rule:
         self._known = np.zeros((2, env.num_envs), bool)
         self._ruled = np.zeros(env.num_envs, bool)
 
+    def elsewhere(self, env: Any) -> _Rule:
+        """Another one, for the same networks on another walk, that knows what this one has heard."""
+        other = _Rule(env)
+        other._means[:], other._known[:] = self._means, self._known
+        return other
+
     def instead(self, levels: Int, observations: Float32, infos: dict[str, Any], step: int) -> Int:
         """The learner's levels (E, K), or those of the rule."""
         if step == 0:
@@ -276,7 +288,9 @@ def graph_course(course: Course, real: Real, twin: str | None) -> Record:
 
 
 def _graph_in(course: Course, real: Real, twin: str | None, network: int) -> tuple[Float, Float]:
-    args = graph_feedback.Args(train="model-free", seed=network, num_envs=1, noise=0.3, learning_rate=1e-3)
+    # It learns where users come or go, two hundred times in all: fewer situations in an update than where it has many.
+    few: dict[str, Any] = {"batch_size": 32, "critic_warm_up": 60, "noise": 0.3, "learning_rate": 1e-3}
+    args = graph_feedback.Args(train="model-free", seed=network, num_envs=1, **few)
     corrector = graph_feedback.Corrector(args)
     if twin is not None:
         own = {name: value for name, value in course.kwargs(twin).items() if name not in ("levels", "include_zero")}
