@@ -111,7 +111,7 @@ def _table(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[d
         saved = steps_to(scratch, level, course) - needed
         middle = float(np.median(needed))
         enough = np.isfinite(saved)
-        early = record.played[: course.early] / real.best[: course.early]
+        early, alone = _early(record, real, course), _early(scratch, real, course)
         table.append(
             {
                 "learner": row.learner,
@@ -121,10 +121,30 @@ def _table(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[d
                 f"{course.judged[-1] * course.length} steps": with_interval(record.greedy[-1]),
                 "steps needed": f"{middle:.0f}" if np.isfinite(middle) else "more",
                 "saved": "" if row.start == SCRATCH or not enough.any() else with_interval(saved[enough], 0),
-                f"played, first {course.early * course.length}": with_interval(early.mean(axis=(0, 1))),
+                f"played, first {course.early * course.length}": with_interval(early),
+                "over scratch": "" if row.start == SCRATCH else with_interval(early - alone),
                 "steps below the rule": with_interval(below(record, real)),
             }
         )
+    return table
+
+
+def _early(record: Record, real: Real, course: Course) -> Float:
+    """Share of the best that is played in the first episodes, (E,)."""
+    return np.asarray((record.played[: course.early] / real.best[: course.early]).mean(axis=(0, 1)))
+
+
+def _with_gains(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[dict[str, str]]:
+    """What path gains among the observations are worth, network by network."""
+    records = {(row.learner, row.start): record for row, record in done}
+    table = []
+    for (learner, place), record in records.items():
+        seeing = records.get((f"{learner}, gains", place))
+        if seeing is not None:
+            more = seeing.greedy - record.greedy
+            steps = {f"{course.judged[i] * course.length} steps": with_interval(more[i]) for i in (0, 1, -1)}
+            early = with_interval(_early(seeing, real, course) - _early(record, real, course))
+            table.append({"learner": learner, "starts": place, **steps, "played, first": early})
     return table
 
 
@@ -139,12 +159,15 @@ def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cours
         f"Shares of the best guaranteed rate, proven in every step, of {course.networks} networks of {course.users} "
         "users who walk through the city, come and go; greedy play on another walk after so many real steps. Steps "
         f"needed: the median until {NEAR:.0%} of what the learner has from scratch in the end; saved: how many fewer "
-        "from a twin, mean over networks where both got there. Played: while learning, exploration included. Below the "
-        "rule: steps in which the worst user had less than under rate feedback with memory. Safe: that rule plays in "
-        "its place wherever the worst user is reported to fare better by it, when it is judged too. One realisation of "
-        "each twin; each network has a training seed of its own, and 95 % intervals are over the networks.\n\n"
+        "from a twin, mean over networks where both got there. Played: while learning, exploration included; over "
+        "scratch: how much more that is than from scratch, network by network. Below the rule: steps in which the "
+        "worst user had less than under rate feedback with memory. Safe: that rule plays in its place wherever the "
+        "worst user is reported to fare better by it, when it is judged too. One realisation of each twin; each "
+        "network has a training seed of its own, and 95 % intervals are over the networks.\n\n"
         + markdown(table)
         + more
+        + "\nWith path gains among what is observed, less without, network by network:\n\n"
+        + markdown(_with_gains(done, real, course))
         + "\nClassical rules, in the steps that are learned in:\n\n"
         + markdown(classical),
         encoding="utf-8",
