@@ -273,6 +273,13 @@ class Reception(Choices):
         """Which access points serve whom, as `clusters` says."""
         return cast(Callable[[Float, Int, Any], "Bool | None"], CLUSTERINGS.of(self, "clusters"))
 
+    @cached_property
+    def usual_clusters(self) -> str:
+        """Those that the receiver is defined with, by name."""
+        found = RECEIVER.of(self, "receiver")
+        kind = getattr(found, "func", found)  # of a functools.partial
+        return cast(str, kind.usual_clusters)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Control(power.Control, Network):

@@ -294,11 +294,12 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return active if self.config.pilots_from == "active" else np.ones_like(active)
 
     def step(self, command: Float) -> bool:
-        active, undo = self.active, self.hold_finished()
+        active, undo = self.active, self.hold_finished() if self.live_on else None
         if self._moving:
             self.walks.reach(np.minimum(self.steps + 1, self.ends) // self._period)
             self._acted_gains, self._acted_pilots = self._gains, self._pilots
-        self._paths.reach(self.steps, self.ends)
+        if self._paths.go_on:
+            self._paths.reach(self.steps, self.ends)
         if self.cells is not None:
             self.acted_holders = self.cells.holders
         elif self._moving and self.config.reward_scope == "neighborhood":

@@ -93,6 +93,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Steps since the reset; with `resample="continue"` since the network is there.
     ends : (E,) int array
         The step at which the episode ends.
+    live_on : bool
+        Whether networks outlive episodes.
     given : GivenParts
         What of networks is not drawn.
     reports : Reports or None
@@ -120,13 +122,14 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
         self.given = GivenParts(config)
+        self.live_on = config.resample == "continue"
         self.drops = Drops(num_worlds, config.scenario_seed, config.resample, self.given)
         self._optima: dict[int, dict[bytes, Optimum]] = {}
 
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
-        if self.config.resample == "continue":
+        if self.live_on:
             on = self.scenarios.begun[worlds] & ~seeded
             if on.any():
                 self._go_on(worlds[on], options)
@@ -155,11 +158,11 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.truncated[worlds] = False
 
     def hold_finished(self) -> Callable[[], None] | None:
-        """What undoes what the next step does to worlds whose episodes are over and whose networks live on.
+        """What undoes what the next step does to worlds whose episodes are over, for networks that `live_on`.
 
         Such a step is one that an autoreset takes instead of a reset.
         """
-        if self.config.resample != "continue" or not self.truncated.any():
+        if not self.truncated.any():
             return None
         worlds = np.flatnonzero(self.truncated)
         before = {name: getattr(self, name)[worlds] for name in self.of_step}
@@ -212,24 +215,24 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def received(self, receiver: Receiving, powers: Float) -> Float:
         """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
-        return self._shared(receiver, receiver.efficiencies, receiver.efficiencies_of, powers)
+        if self.crew.threads == 1 or receiver.grain is None:
+            return receiver.efficiencies(powers)
+        return self._shared(receiver.efficiencies_of, receiver.grain, powers)
 
     def differentiated(self, receiver: Receiving, powers: Float, cotangents: Float) -> Float:
         """Weights (E, K) times the Jacobians of what is `received`, likewise."""
-        return self._shared(receiver, receiver.gradient, receiver.gradient_of, powers, cotangents)
-
-    def _shared(
-        self, receiver: Receiving, of_all: Callable[..., Float], of_some: Callable[..., Float], *arguments: Float
-    ) -> Float:
-        """What a receiver makes of arrays (E, K), by one call or by one of each thread."""
         if self.crew.threads == 1 or receiver.grain is None:
-            return of_all(*arguments)
+            return receiver.gradient(powers, cotangents)
+        return self._shared(receiver.gradient_of, receiver.grain, powers, cotangents)
+
+    def _shared(self, of_some: Callable[..., Float], grain: int, *arguments: Float) -> Float:
+        """What a receiver makes of arrays (E, K), by a call of each thread."""
         found = np.empty(arguments[0].shape)
 
         def work(some: slice) -> None:
             found[some] = of_some(some, *(array[some] for array in arguments))
 
-        self.crew.share(work, self.num_worlds, receiver.grain)
+        self.crew.share(work, self.num_worlds, grain)
         return found
 
     def judge(self, spent: Float) -> None:
