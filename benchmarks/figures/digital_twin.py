@@ -31,7 +31,16 @@ COMPARED = ("statistical model", "gains, 8 dB error", "the map")
 """Twins of all learners but `IN_ALL`, which has every one."""
 NEAR = 0.95
 """Share of what a learner has from scratch in the end that counts as learned."""
-LINES = {SCRATCH: "black", "statistical model": "tab:purple", "gains, 8 dB error": "tab:red", "the map": "tab:green"}
+LINES = {
+    SCRATCH: "black",
+    "statistical model": "tab:purple",
+    "gains, 8 dB error": "tab:red",
+    "gains, 4 dB error": "tab:orange",
+    "gains, 2 dB error": "gold",
+    "stale positions": "tab:blue",
+    "map without diffraction": "tab:cyan",
+    "the map": "tab:green",
+}
 
 
 @dataclass(frozen=True)
@@ -185,15 +194,15 @@ def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cours
 def _picture(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Course) -> None:
     from matplotlib.figure import Figure  # heavy, and needed here only
 
-    learners = list(dict.fromkeys(row.learner for row, _ in done if not row.learner.endswith("safe")))
-    figure = Figure(figsize=(2.6 * max(len(learners), 2) + 1, 3.4), layout="constrained")
+    learners = list(dict.fromkeys(row.learner for row, _ in done))
+    figure = Figure(figsize=(2.2 * max(len(learners), 2) + 1, 3.6), layout="constrained")
     panels = figure.subplots(1, len(learners), sharey=True, squeeze=False)[0]
     at = np.array(course.judged) * course.length
     for axes, learner in zip(panels, learners, strict=True):
         for row, record in done:
             if row.learner == learner:
                 means = record.greedy.mean(axis=1)
-                axes.plot(at, means, label=row.start, color=LINES.get(row.start), linewidth=1.3)
+                axes.plot(at, means, label=row.start, color=LINES[row.start], linewidth=1.3)
                 bounds = np.array([interval(each, statistic=lambda x: float(x.mean())) for each in record.greedy])
                 axes.fill_between(at, *bounds.T, color=axes.lines[-1].get_color(), alpha=0.12, linewidth=0)
         axes.axhline(float((real.rule / real.best).mean()), color="0.5", linestyle=":", linewidth=1.0)
@@ -201,5 +210,7 @@ def _picture(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cou
         axes.set_xlabel("steps in the real network")
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("share of the best (dotted: rate feedback)")
-    panels[-1].legend(frameon=False, fontsize=6)
+    shown = {str(line.get_label()): line for axes in panels for line in axes.lines if line.get_label() in LINES}
+    figure.legend([shown[name] for name in LINES if name in shown], [name for name in LINES if name in shown],
+                  loc="outside lower center", ncols=4, frameon=False, fontsize=8)  # fmt: skip
     figure.savefig(f"{stem}.png", dpi=120)
