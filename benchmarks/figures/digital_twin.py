@@ -111,12 +111,11 @@ def with_interval(values: Float, digits: int = 3) -> str:
 
 
 def _table(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[dict[str, str]]:
-    last = {row.learner: record.greedy[-1] for row, record in done if row.start == SCRATCH}
     table = []
     for row, record in done:
-        level = NEAR * last[row.learner]
-        needed = steps_to(record, level, course)
         scratch = next(r for other, r in done if other.learner == row.learner and other.start == SCRATCH)
+        last, level = record.greedy[-1], NEAR * scratch.greedy[-1]
+        needed = steps_to(record, level, course)
         saved = steps_to(scratch, level, course) - needed
         middle = float(np.median(needed))
         enough = np.isfinite(saved)
@@ -127,11 +126,12 @@ def _table(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[d
                 "starts": row.start,
                 "no real step": with_interval(record.greedy[0]),
                 f"{course.judged[1] * course.length} steps": with_interval(record.greedy[1]),
-                f"{course.judged[-1] * course.length} steps": with_interval(record.greedy[-1]),
+                f"{course.judged[-1] * course.length} steps": with_interval(last),
                 "steps needed": f"{middle:.0f}" if np.isfinite(middle) else "more",
                 "saved": "" if row.start == SCRATCH or not enough.any() else with_interval(saved[enough], 0),
                 f"played, first {course.early * course.length}": with_interval(early),
-                "over scratch": "" if row.start == SCRATCH else with_interval(early - alone),
+                "played, over scratch": "" if row.start == SCRATCH else with_interval(early - alone),
+                "in the end, over scratch": "" if row.start == SCRATCH else with_interval(last - scratch.greedy[-1]),
                 "steps below the rule": with_interval(below(record, real)),
             }
         )
@@ -168,11 +168,12 @@ def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cours
         f"Shares of the best guaranteed rate, proven in every step, of {course.networks} networks of {course.users} "
         "users who walk through the city, come and go; greedy play on another walk after so many real steps. Steps "
         f"needed: the median until {NEAR:.0%} of what the learner has from scratch in the end; saved: how many fewer "
-        "from a twin, mean over networks where both got there. Played: while learning, exploration included; over "
-        "scratch: how much more that is than from scratch, network by network. Below the rule: steps in which the "
-        "worst user had less than under rate feedback with memory. Safe: that rule plays in its place wherever the "
-        "worst user is reported to fare better by it, when it is judged too. One realisation of each twin; each "
-        "network has a training seed of its own, and 95 % intervals are over the networks.\n\n"
+        "from a twin, mean over networks where both got there. Played: while learning, exploration included. Over "
+        "scratch: how much more that is, and greedy play in the end, than from scratch, network by network. Below "
+        "the rule: steps in which the worst user had less than under rate feedback with memory. Safe: that rule "
+        "plays in its place wherever the worst user is reported to fare better by it, when it is judged too. One "
+        "realisation of each twin; each network has a training seed of its own, and 95 % intervals are over the "
+        "networks.\n\n"
         + markdown(table)
         + more
         + "\nWith path gains among what is observed, less without, network by network:\n\n"
