@@ -23,12 +23,9 @@ from cfenvs.draw.figure import (
     UNIT,
     Figure,
     Reference,
-    Sensitivity,
     colours_of,
-    losses,
     on_map,
     period_on_map,
-    sensitivity_in,
     site_size,
     wrapped_lines,
 )
@@ -46,6 +43,7 @@ from cfenvs.draw.pen import (
     Pen,
     place_labels,
 )
+from cfenvs.draw.sensitivity import Sensitivity, draw_loss_key, draw_sensitivity, losses, sensitivity_in
 from cfenvs.power.walks import HISTORY
 
 WATCHED = 17.0
@@ -116,7 +114,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         if path is not None:
             figure.trail(path, HISTORY, config.extent)
         watched = self._draw_serving(world, drop, users, np.where(active, rates, np.inf))
-        figure.sensitivity(asked, users)
+        draw_sensitivity(figure, asked, users)
         figure.users(users, labels, shares if begun else None, colours, active, alarms, rims)
         reported = simulator.reports is not None
         title = f"Rate of each user ({UNIT}){', red: as reported' if reported else ''}"
@@ -233,7 +231,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         elif self._linked:
             pen.bar(x, y, 18, 1, LINK)
             x = pen.text("nearest with the same pilot", SMALL, QUIET, midleft=(x + 22, y)).right + 26
-        self._figure.loss_key(asked, x, y)
+        draw_loss_key(self._figure, asked, x, y)
         x, y = left, KEYS + 9
         if watched is not None:
             pen.ring(x + 6, y, 6, INK, 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +13,6 @@ from cfenvs.draw.pen import (
     ALARM,
     AREA,
     BODY,
-    CATEGORIES,
     FRAME,
     INK,
     LARGE,
@@ -54,11 +52,7 @@ RATES = (122, 404)
 POWERS = (440, 484)
 """Top and bottom of the two bar charts in pixels."""
 LESS_RATES, SENSITIVITY = (122, 298), (336, 404)
-"""Those of the rates where the sensitivities of rates are shown below them, and of these."""
-RISES = CATEGORIES[2]
-"""Colour of what another's rate gains; what it loses is in that of an alarm."""
-LEAST_DRAWN = 0.05
-"""Share of the largest loss below which no line tells of a loss."""
+"""Those of the rates where others stand below them, and of these."""
 KEYS = MAP[1] + MAP[2] + 26
 """Height of the line that explains the marks."""
 
@@ -84,21 +78,6 @@ class Reference(NamedTuple):
 
     value: float
     certified: bool
-
-
-class Sensitivity(NamedTuple):
-    """What each rate gains, (K,) in bit/s/Hz, for each dB that a user sends more; NaN before the next step."""
-
-    user: int
-    changes: Float
-
-
-def sensitivity_in(simulator: Any, world: int) -> Sensitivity | None:
-    """What the last step of a simulator of power control tells; None if nothing is asked, or nothing was sent yet."""
-    user = simulator.sensitivity_of
-    if user is None or not simulator.steps[world]:
-        return None
-    return Sensitivity(user, simulator.slopes[world] * simulator.powers[world, user] * math.log(10.0) / 10.0)
 
 
 class Layout:
@@ -179,7 +158,7 @@ class Figure(Layout):
         self._name = name.format(noun)
         # The others have no place on the axis of one user's rate.
         self._on_axis = type(objective) in (MinimumRate, ProportionalFairness, FifthPercentile)
-        self._noun = noun
+        self.noun = noun
         self._chart = RATES
         self._colour_keys = {chart: self._make_colour_key(chart) for chart in (RATES, LESS_RATES)}
 
@@ -227,7 +206,7 @@ class Figure(Layout):
     ) -> None:
         """Discs whose area shows the share of the maximum power, or is equal where there is none yet; and labels."""
         pen, count = self.pen, len(points)
-        smallest, largest = _radii(count)
+        smallest, largest = radii_of(count)
         if shares is None:
             colours, radii = [POWER] * count, np.full(count, smallest + 2)
         else:
@@ -288,36 +267,9 @@ class Figure(Layout):
         for x, report in zip(lefts, np.clip(reports / axis[0], 0.0, 1.0).tolist(), strict=True):
             self.pen.bar(x - 2, bottom - report * (bottom - top) - 1, width + 4, 2, ALARM)
 
-    def sensitivity(self, shown: Sensitivity | None, points: Float) -> None:
-        """A ring on the map around the user that is asked about, and bars over what others gain or lose by it.
-
-        The rates, which are drawn later, make room for them.
-        """
-        self._chart = RATES if shown is None else LESS_RATES
-        if shown is None:
-            return
-        pen, (top, bottom) = self.pen, SENSITIVITY
-        user, changes = shown
-        x, y = points[user].tolist()
-        pen.ring(x, y, _radii(len(points))[1] + 4.0, ALARM, 1.5)
-        title = f"If user {user} sends 1 dB more"
-        if np.isnan(changes).any():
-            pen.text(f"{title}: known from the next step on", SMALL, QUIET, midleft=(LEFT, top - 14))
-            return
-        own, others = changes[user], np.where(np.arange(len(changes)) == user, 0.0, changes)
-        pen.text(f"{title}: its {self._noun} {own:+.2f}, others ({UNIT})", SMALL, QUIET, midleft=(LEFT, top - 14))
-        gain, loss = (nice_axis(reach)[0] if reach > 0 else 0.0 for reach in (others.max(), -others.min()))
-        scale = (bottom - top) / (gain + loss or 1.0)
-        zero = round(top + gain * scale)
-        for value in {gain, 0.0, -loss}:
-            y = zero - value * scale
-            pen.bar(LEFT, y, self.right - LEFT, 1, RULE if value else FRAME)
-            pen.text(f"{value:+.2g}" if value else "0", SMALL, QUIET, midright=(LEFT - 16, y))
-        lefts, width = self.columns(len(changes))
-        for left, change in zip(lefts, others.tolist(), strict=True):
-            height = round(abs(change) * scale)
-            if height:
-                pen.bar(left, zero - height if change > 0 else zero + 1, width, height, RISES if change > 0 else ALARM)
+    def make_room(self, below: bool) -> None:
+        """Whether the rates, which are drawn later, leave room for bars below them."""
+        self._chart = LESS_RATES if below else RATES
 
     def trail(self, path: Float, longest: int, side: Side) -> None:
         """Dots at earlier positions (steps, K, 2) in pixels and lines from one to the next, the fainter the earlier."""
@@ -325,7 +277,7 @@ class Figure(Layout):
         # Over the edge of the map.
         crossing = np.any(np.abs(np.diff(path, axis=0)) > np.array(map_box(side)[2:]) / 2, axis=2)
         for i, (starts, ends) in enumerate(pairwise(path.tolist())):
-            colour = _faded(1.0 - (len(path) - 1 - i) / (longest + 1))
+            colour = faded(1.0 - (len(path) - 1 - i) / (longest + 1))
             for start, end, crosses in zip(starts, ends, crossing[i].tolist(), strict=True):
                 if not crosses:
                     pen.pygame.draw.aaline(pen.surface, colour, start, end)
@@ -334,14 +286,8 @@ class Figure(Layout):
     def trail_key(self, x: float, y: float) -> float:
         """What a trail is, said below the map; returns where that ends."""
         for i in range(5):
-            self.pen.disc(x + 5 * i, y, 2.0, _faded((i + 1) / 6))
+            self.pen.disc(x + 5 * i, y, 2.0, faded((i + 1) / 6))
         return self.pen.text("where it has come from", SMALL, QUIET, midleft=(x + 30, y)).right
-
-    def loss_key(self, shown: Sensitivity | None, x: float, y: float) -> None:
-        """What the lines of `losses` are."""
-        if shown is not None:
-            self.pen.bar(x, y, 18, 1, ALARM)
-            self.pen.text(f"whose {self._noun} falls", SMALL, QUIET, midleft=(x + 24, y))
 
     def powers(
         self,
@@ -399,16 +345,6 @@ def wrapped_lines(start: Float, end: Float, period: Float) -> list[tuple[Float, 
     return [(start + shift, end - wrap + shift) for shift in {(x, y) for x in (0.0, wrap[0]) for y in (0.0, wrap[1])}]
 
 
-def losses(shown: Sensitivity | None, points: Float, period: Float) -> list[tuple[Float, Float, Colour]]:
-    """Lines from the user that is asked about to whose rates fall, the fainter the less they do."""
-    if shown is None:
-        return []
-    user, falls = shown.user, -shown.changes
-    shares = falls / falls.max() if falls.max() > 0 else np.zeros_like(falls)
-    drawn = [k for k in np.argsort(shares, kind="stable").tolist() if k != user and shares[k] >= LEAST_DRAWN]
-    return [(*line, _faded(shares[k], ALARM)) for k in drawn for line in wrapped_lines(points[user], points[k], period)]
-
-
 def colours_of(rates: Float, end: float) -> list[Colour]:
     """Colours of rates on an axis from 0 to `end`."""
     return [RAMP[i] for i in _shades(rates / end)]
@@ -424,7 +360,7 @@ def _shades(shares: Any) -> Any:
     return np.rint(np.sqrt(shares) * (len(RAMP) - 1)).astype(int)
 
 
-def _radii(num_users: int) -> tuple[float, float]:
+def radii_of(num_users: int) -> tuple[float, float]:
     """Radius in pixels of a silent user and of one at full power."""
     return (4.0, 14.0) if num_users <= MAX_LABELLED else (3.0, 11.0) if num_users <= 60 else (2.5, 8.0)
 
@@ -433,7 +369,7 @@ def _shown(value: float, unit: str) -> tuple[str, str]:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}", unit
 
 
-def _faded(share: float, colour: Colour = POWER) -> Colour:
-    """From the ground of the map to a colour, that of a trail."""
+def faded(share: float, colour: Colour = POWER) -> Colour:
+    """From the ground of the map to a colour, that of trails by default."""
     red, green, blue = (round(a + share * (b - a)) for a, b in zip(AREA, colour, strict=True))
     return red, green, blue

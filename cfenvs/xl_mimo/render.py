@@ -19,16 +19,14 @@ from cfenvs.draw.figure import (
     UNIT,
     Figure,
     Reference,
-    Sensitivity,
     colours_of,
-    losses,
     on_map,
     period_on_map,
-    sensitivity_in,
     site_size,
     wrapped_lines,
 )
 from cfenvs.draw.pen import PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
+from cfenvs.draw.sensitivity import Sensitivity, draw_loss_key, draw_sensitivity, losses, sensitivity_in
 from cfenvs.power.walks import HISTORY
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
@@ -109,7 +107,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             figure.trail(path, HISTORY, config.extent)
         for place in drop.base_stations.tolist():
             self.surface.blit(self._station, self._station.get_rect(center=place))
-        figure.sensitivity(asked, users)
+        draw_sensitivity(figure, asked, users)
         figure.users(users, labels, shares if begun else None, colours)
         reported = simulator.reports is not None
         title = "SE of each user ({}), red: as reported" if reported else "Spectral efficiency, SE, of each user ({})"
@@ -196,7 +194,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         elif config.visibility_window is not None:
             pen.bar(x, y, 18, 1, SEEN)
             x = pen.text("linked user: seen by the dark antennas", SMALL, QUIET, midleft=(x + 24, y)).right + 26
-        self._figure.loss_key(asked, x, y)
+        draw_loss_key(self._figure, asked, x, y)
 
     def _make_station(self, size: int) -> pygame.Surface:
         """A small planar array: three by three squares."""
