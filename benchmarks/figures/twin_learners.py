@@ -247,19 +247,24 @@ class _Rule:
     ----------
     env : vector environment
         Of the central agent.
+
+    Attributes
+    ----------
+    means, known : (2, E) arrays
+        Running means of what was reported under the learner and under the rule, and whether anything was.
     """
 
     def __init__(self, env: Any) -> None:
         self._env, self._levels = env, np.log(np.array(env.config.action_levels) / env.config.max_power)
         self._policy = RateFeedbackWithMemory(3)
-        self._means = np.zeros((2, env.num_envs))
-        self._known = np.zeros((2, env.num_envs), bool)
+        self.means = np.zeros((2, env.num_envs))
+        self.known = np.zeros((2, env.num_envs), bool)
         self._ruled = np.zeros(env.num_envs, bool)
 
     def elsewhere(self, env: Any) -> _Rule:
         """Another one, for the same networks on another walk, that knows what this one has heard."""
         other = _Rule(env)
-        other._means[:], other._known[:] = self._means, self._known
+        other.means[:], other.known[:] = self.means, self.known
         return other
 
     def instead(self, levels: Int, observations: Float32, infos: dict[str, Any], step: int) -> Int:
@@ -268,16 +273,16 @@ class _Rule:
             self._policy.begin(self._env.unwrapped)
         shares = np.log(np.maximum(self._policy.act(observations, infos), 1e-12))
         rounded = np.abs(shares[..., None] - self._levels).argmin(axis=-1)
-        better = self._known.all(axis=0) & (self._means[1] > self._means[0])
+        better = self.known.all(axis=0) & (self.means[1] > self.means[0])
         self._ruled = np.where(step % PROBE == 0, True, np.where(step % PROBE == PROBE // 2, False, better))
         return np.where(self._ruled[:, None], rounded, levels)
 
     def hear(self, worst: Float) -> None:
         """The reported rate of the worst user, (E,)."""
         row = self._ruled.astype(int), np.arange(len(worst))
-        new = ~self._known[row]
-        self._means[row] = np.where(new, worst, (1.0 - TRUST) * self._means[row] + TRUST * worst)
-        self._known[row] = True
+        new = ~self.known[row]
+        self.means[row] = np.where(new, worst, (1.0 - TRUST) * self.means[row] + TRUST * worst)
+        self.known[row] = True
 
 
 def graph_course(course: Course, real: Real, twin: str | None) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -24,6 +24,13 @@ from cfenvs.power.propagation import standard
 from cfenvs.radio.path_loss import noise_power_dbm
 
 MAX_JOINT_ACTIONS = 100_000
+WITHOUT_CHANNELS: Mapping[str, Any] = {
+    "fading": "average",
+    "mobility": "static",
+    "pilots_from": "all",
+    "rician_db": None,
+}
+"""What must be so where no channels are drawn, only received pilots."""
 SUPPORTED = 1e-9
 """In bit/s/Hz: less than the rate of any CQI step."""
 
@@ -185,18 +192,26 @@ class Pilots(Choices, power.Coherence):
         Who sends pilots: every user, or the active ones; then estimates are made anew from the held channels and pilot
         noise whenever the active set changes. "active" is refused where statistics take a Monte Carlo run: for
         "l-mmse", "lp-mmse" and `combiners="full-power"`.
+    estimates_from : {"channels", "pilots"}
+        What is drawn at reset of the realisations: the channels of all users and pilot noise, whose sums are the
+        received pilots; or received pilots themselves, one for each of the tau_p pilots: Gaussian, with the covariance
+        of those sums, and all that estimates are made of. Rates have the same distribution; "pilots" takes tau_p / (K +
+        tau_p) of the draws. It is refused where channels are held or evolve apart from their estimates: with
+        `pilots_from="active"`, walking users, `fading` of single steps, and `rician_db`.
     """
 
     pilot_length: int = 5
     pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     pilots_from: str = "all"
     pilot_power: str = "full"
+    estimates_from: str = "channels"
 
     choices: ClassVar = {"pilot_assignment": ASSIGNMENTS}
 
     def check(self) -> None:
         self.require_pilots(self.pilot_length)
         core.require_choice(self, pilots_from=("all", "active"), pilot_power=("full", "data"))
+        core.require_choice(self, estimates_from=("channels", "pilots"))
 
     @cached_property
     def assignment(self) -> Assignment:
@@ -448,6 +463,14 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
             "are in sight",
         )
         core.require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
+        for field, usual in WITHOUT_CHANNELS.items():
+            value = getattr(self, field)
+            core.require(
+                self.estimates_from == "channels" or value == usual,
+                "estimates_from",
+                self.estimates_from,
+                f"must be 'channels' with {field}={value!r}, which needs the channels themselves",
+            )
 
 
 @core.paged

@@ -10,6 +10,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
+from cfenvs.core.config import require
 from cfenvs.core.drops import Drops, Given
 from cfenvs.core.kept import KeptDrops
 from cfenvs.core.simulator import Scenario, Simulator, blocks, zeroed
@@ -101,9 +102,11 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         What is reported of the rates; None where they are.
     moves : int
         Steps and resets so far, of any world: situations of different numbers are different ones.
+    slopes : (E, K) array
+        Of the last step, in bit/s/Hz per mW: what each rate gains as `sensitivity_of` sends more; zero if that is None.
     """
 
-    of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values")
+    of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values", "slopes")
     """Arrays that tell of the last step, and are zero after a reset."""
 
     def __init__(self, config: Config, num_worlds: int, actions: PowerActions, scale: float) -> None:
@@ -119,6 +122,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.steps, self.ends = np.zeros(num_worlds, np.int64), np.full(num_worlds, config.episode_length)
         self.reports = None if are_true(config) else Reports(config, num_worlds, config.users, scale)
         self._no_ages = np.zeros(shape, np.int64)
+        self._sensitivity_of: int | None = None
+        self.slopes = np.zeros(shape)
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
         self.given = GivenParts(config)
@@ -247,6 +252,45 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
             best = [self.optimum(world) for world in range(self.num_worlds)]
             self.optimum_values = np.array([optimum.value for optimum in best])
             self.optimum_certified = np.array([optimum.certified for optimum in best])
+        if self._sensitivity_of is not None:
+            self.slopes = self._slopes_of(self._sensitivity_of)
+
+    @property
+    def sensitivity_of(self) -> int | None:
+        """The user of whom `slopes` tell from the next step on, and pictures: whose rate falls if it sends more.
+
+        None, as at first, costs nothing. It can be set after the first reset, where rates have derivatives.
+
+        Examples
+        --------
+        >>> import cfenvs, gymnasium as gym
+        >>> env = gym.make_vec("XLMIMOPower-v0", 2)
+        >>> observations, infos = env.reset(seed=0)
+        >>> env.simulator.sensitivity_of = 3
+        >>> outcome = env.step(env.action_space.sample())
+        >>> bool((env.simulator.slopes[:, 3] > 0).all())  # its own rates rise
+        True
+        """
+        return self._sensitivity_of
+
+    @sensitivity_of.setter
+    def sensitivity_of(self, user: int | None) -> None:
+        if user is not None:
+            users = self.config.users
+            is_user = isinstance(user, (int, np.integer)) and not isinstance(user, bool) and 0 <= user < users
+            require(is_user, "sensitivity_of", user, f"must be None, or a user from 0 to {users - 1}")
+            if not self.scenarios.begun.all():
+                raise ValueError("sensitivity_of can be set after the first reset() of every world")
+            self._slopes_of(user)  # refused here if rates have no derivatives, not in the middle of a step
+            user = int(user)
+        self._sensitivity_of = user
+        self.slopes = np.full_like(self.slopes, 0.0 if user is None else np.nan)
+
+    def _slopes_of(self, user: int) -> Float:
+        """Slopes d rate_k / d p_user at the powers of the last step, (E, K): a gradient for each k."""
+        weights = np.zeros((self.config.users, *self.powers.shape))
+        weights[np.arange(self.config.users), :, np.arange(self.config.users)] = 1.0
+        return np.stack([self.rates_gradient(self.powers, weight)[:, user] for weight in weights], axis=1)
 
     @property
     def reported(self) -> Float:

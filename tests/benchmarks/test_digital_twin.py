@@ -79,4 +79,4 @@ def test_the_safe_variant_plays_the_rule_where_the_worst_user_is_reported_to_far
     levels = [elsewhere.instead(own, observations, infos, step) for step in (0, 1)][1]
     assert (levels != own).any(axis=1).tolist() == [True, False]  # it knows already
     elsewhere.hear(np.full(2, 9.0))
-    assert rule._means.max() < 9.0
+    assert rule.means.max() < 9.0
