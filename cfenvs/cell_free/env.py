@@ -257,7 +257,7 @@ def warmup() -> None:
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
         {"receiver": "p-mmse"},
-        {"receiver": "p-mmse", "combiners": "full-power"},
+        {"receiver": "p-mmse", "combiners": "full-power", "estimates_from": "pilots"},
         {"mobility": "random-waypoint", "report_bits": 4},
         {"receiver": "mr", "agents": "clusters"},
     )
