@@ -111,8 +111,9 @@ class Propagation(power.Propagation):
     rician_db : None, float or "3gpp" or "given"
         Power of each link's line of sight over that of all else, in dB; its phase is unknown (`cfenvs.radio.rician`).
         None is Rayleigh fading. A number is that of all links; "3gpp" draws those of links with a line of sight as
-        TR 38.901 has them, and needs such a path loss; "given" takes the part "rician_db" (L, K) of `network`, -inf
-        without a line of sight. Large-scale gains stay as they are, so that what is in sight fluctuates less.
+        TR 38.901 has them, and needs such a path loss; they change as users walk. "given" takes the part "rician_db"
+        (L, K) of `network`, -inf without a line of sight. Large-scale gains stay as they are, so that what is in sight
+        fluctuates less.
     """
 
     bandwidth: float = 20e6
@@ -287,6 +288,13 @@ class Reception(Choices):
         """Which access points serve whom, as `clusters` says."""
         return cast(Callable[[Float, Int, Any], "Bool | None"], CLUSTERINGS.of(self, "clusters"))
 
+    @cached_property
+    def usual_clusters(self) -> str:
+        """Those that the receiver is defined with, by name."""
+        found = RECEIVER.of(self, "receiver")
+        kind = getattr(found, "func", found)  # of a functools.partial
+        return cast(str, kind.usual_clusters)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Control(power.Control, Network):
@@ -441,11 +449,18 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
         still = f"with mobility={self.mobility!r}, as nobody walks"
         core.require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
         core.require(
-            not self.wandering or core.is_number(self.rician_db) or self.rician_db is None,
+            not self.wandering or self.rician_db != "given",
             "rician_db",
             self.rician_db,
-            f"must be a number with mobility={self.mobility!r}: what becomes of it along a walk is not modelled; on a "
-            "map it is looked up",
+            f'must be a number or "3gpp" with mobility={self.mobility!r}: what is given at the start does not say what '
+            "becomes of it along a walk; on a map it is looked up",
+        )
+        core.require(
+            self.mobility != "map" or self.rician_db != "3gpp",
+            "rician_db",
+            self.rician_db,
+            'must be a number or "given" with mobility="map", where gains are looked up and no model says which links '
+            "are in sight",
         )
         core.require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
         for field, usual in WITHOUT_CHANNELS.items():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from cfenvs.draw.pen import (
     ALARM,
     AREA,
     BODY,
+    CATEGORIES,
     FRAME,
     INK,
     LARGE,
@@ -41,6 +43,9 @@ from cfenvs.power.objectives import (
 )
 from cfenvs.radio.geometry import Side, width_and_height
 
+if TYPE_CHECKING:
+    import pygame
+
 SIZE = (1000, 560)
 MAP = (28, 96, 412)
 """Left, top and side of the map in pixels."""
@@ -48,6 +53,12 @@ LEFT, RIGHT = 516, 976
 RATES = (122, 404)
 POWERS = (440, 484)
 """Top and bottom of the two bar charts in pixels."""
+LESS_RATES, SENSITIVITY = (122, 298), (336, 404)
+"""Those of the rates where the sensitivities of rates are shown below them, and of these."""
+RISES = CATEGORIES[2]
+"""Colour of what another's rate gains; what it loses is in that of an alarm."""
+LEAST_DRAWN = 0.05
+"""Share of the largest loss below which no line tells of a loss."""
 KEYS = MAP[1] + MAP[2] + 26
 """Height of the line that explains the marks."""
 
@@ -73,6 +84,21 @@ class Reference(NamedTuple):
 
     value: float
     certified: bool
+
+
+class Sensitivity(NamedTuple):
+    """What each rate gains, (K,) in bit/s/Hz, for each dB that a user sends more; NaN before the next step."""
+
+    user: int
+    changes: Float
+
+
+def sensitivity_in(simulator: Any, world: int) -> Sensitivity | None:
+    """What the last step of a simulator of power control tells; None if nothing is asked, or nothing was sent yet."""
+    user = simulator.sensitivity_of
+    if user is None or not simulator.steps[world]:
+        return None
+    return Sensitivity(user, simulator.slopes[world] * simulator.powers[world, user] * math.log(10.0) / 10.0)
 
 
 class Layout:
@@ -153,10 +179,17 @@ class Figure(Layout):
         self._name = name.format(noun)
         # The others have no place on the axis of one user's rate.
         self._on_axis = type(objective) in (MinimumRate, ProportionalFairness, FifthPercentile)
-        height = RATES[1] - RATES[0]
-        self._colour_key = pen.pygame.Surface((6, height))  # along the axis of the rates
+        self._noun = noun
+        self._chart = RATES
+        self._colour_keys = {chart: self._make_colour_key(chart) for chart in (RATES, LESS_RATES)}
+
+    def _make_colour_key(self, chart: tuple[int, int]) -> pygame.Surface:
+        """What stands along the axis of the rates."""
+        height = chart[1] - chart[0]
+        image = self.pen.pygame.Surface((6, height))
         for y, shade in enumerate(_shades(1 - np.arange(height) / height)):
-            self._colour_key.fill(RAMP[shade], (0, y, 6, 1))
+            image.fill(RAMP[shade], (0, y, 6, 1))
+        return image
 
     def axis(self, *reaches: float, reference: Reference | None) -> tuple[float, float]:
         """`nice_axis` of the largest, and of the reference if it is drawn."""
@@ -228,7 +261,7 @@ class Figure(Layout):
     ) -> None:
         """Bars over the users, with lines at the objective and its reference if they are on the axis of one user."""
         pen = self.pen
-        top, bottom = RATES
+        top, bottom = self._chart
         end, step = axis
         scale = (bottom - top) / end
         pen.text(title, SMALL, QUIET, midleft=(LEFT, top - 14))
@@ -236,7 +269,7 @@ class Figure(Layout):
             y = bottom - tick * scale
             pen.bar(LEFT, y, self.right - LEFT, 1, RULE if tick else FRAME)
             pen.text(f"{tick:g}", SMALL, QUIET, midright=(LEFT - 16, y))
-        pen.surface.blit(self._colour_key, (LEFT - 11, top))
+        pen.surface.blit(self._colour_keys[self._chart], (LEFT - 11, top))
         lefts, width = self.columns(len(rates))
         for k, (x, rate) in enumerate(zip(lefts, rates.tolist(), strict=True)):
             if rate > 0:
@@ -250,10 +283,41 @@ class Figure(Layout):
 
     def reports(self, reports: Float, axis: tuple[float, float]) -> None:
         """Over the bars of the rates a mark at what was last reported of each, the ends of the axis at most."""
-        top, bottom = RATES
+        top, bottom = self._chart
         lefts, width = self.columns(len(reports))
         for x, report in zip(lefts, np.clip(reports / axis[0], 0.0, 1.0).tolist(), strict=True):
             self.pen.bar(x - 2, bottom - report * (bottom - top) - 1, width + 4, 2, ALARM)
+
+    def sensitivity(self, shown: Sensitivity | None, points: Float) -> None:
+        """A ring on the map around the user that is asked about, and bars over what others gain or lose by it.
+
+        The rates, which are drawn later, make room for them.
+        """
+        self._chart = RATES if shown is None else LESS_RATES
+        if shown is None:
+            return
+        pen, (top, bottom) = self.pen, SENSITIVITY
+        user, changes = shown
+        x, y = points[user].tolist()
+        pen.ring(x, y, _radii(len(points))[1] + 4.0, ALARM, 1.5)
+        title = f"If user {user} sends 1 dB more"
+        if np.isnan(changes).any():
+            pen.text(f"{title}: known from the next step on", SMALL, QUIET, midleft=(LEFT, top - 14))
+            return
+        own, others = changes[user], np.where(np.arange(len(changes)) == user, 0.0, changes)
+        pen.text(f"{title}: its {self._noun} {own:+.2f}, others ({UNIT})", SMALL, QUIET, midleft=(LEFT, top - 14))
+        gain, loss = (nice_axis(reach)[0] if reach > 0 else 0.0 for reach in (others.max(), -others.min()))
+        scale = (bottom - top) / (gain + loss or 1.0)
+        zero = round(top + gain * scale)
+        for value in {gain, 0.0, -loss}:
+            y = zero - value * scale
+            pen.bar(LEFT, y, self.right - LEFT, 1, RULE if value else FRAME)
+            pen.text(f"{value:+.2g}" if value else "0", SMALL, QUIET, midright=(LEFT - 16, y))
+        lefts, width = self.columns(len(changes))
+        for left, change in zip(lefts, others.tolist(), strict=True):
+            height = round(abs(change) * scale)
+            if height:
+                pen.bar(left, zero - height if change > 0 else zero + 1, width, height, RISES if change > 0 else ALARM)
 
     def trail(self, path: Float, longest: int, side: Side) -> None:
         """Dots at earlier positions (steps, K, 2) in pixels and lines from one to the next, the fainter the earlier."""
@@ -267,11 +331,17 @@ class Figure(Layout):
                     pen.pygame.draw.aaline(pen.surface, colour, start, end)
                 pen.disc(start[0], start[1], 2.0, colour)
 
-    def trail_key(self, x: float, y: float) -> None:
-        """What a trail is, said below the map."""
+    def trail_key(self, x: float, y: float) -> float:
+        """What a trail is, said below the map; returns where that ends."""
         for i in range(5):
             self.pen.disc(x + 5 * i, y, 2.0, _faded((i + 1) / 6))
-        self.pen.text("where it has come from", SMALL, QUIET, midleft=(x + 30, y))
+        return self.pen.text("where it has come from", SMALL, QUIET, midleft=(x + 30, y)).right
+
+    def loss_key(self, shown: Sensitivity | None, x: float, y: float) -> None:
+        """What the lines of `losses` are."""
+        if shown is not None:
+            self.pen.bar(x, y, 18, 1, ALARM)
+            self.pen.text(f"whose {self._noun} falls", SMALL, QUIET, midleft=(x + 24, y))
 
     def powers(
         self,
@@ -329,6 +399,16 @@ def wrapped_lines(start: Float, end: Float, period: Float) -> list[tuple[Float, 
     return [(start + shift, end - wrap + shift) for shift in {(x, y) for x in (0.0, wrap[0]) for y in (0.0, wrap[1])}]
 
 
+def losses(shown: Sensitivity | None, points: Float, period: Float) -> list[tuple[Float, Float, Colour]]:
+    """Lines from the user that is asked about to whose rates fall, the fainter the less they do."""
+    if shown is None:
+        return []
+    user, falls = shown.user, -shown.changes
+    shares = falls / falls.max() if falls.max() > 0 else np.zeros_like(falls)
+    drawn = [k for k in np.argsort(shares, kind="stable").tolist() if k != user and shares[k] >= LEAST_DRAWN]
+    return [(*line, _faded(shares[k], ALARM)) for k in drawn for line in wrapped_lines(points[user], points[k], period)]
+
+
 def colours_of(rates: Float, end: float) -> list[Colour]:
     """Colours of rates on an axis from 0 to `end`."""
     return [RAMP[i] for i in _shades(rates / end)]
@@ -353,7 +433,7 @@ def _shown(value: float, unit: str) -> tuple[str, str]:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}", unit
 
 
-def _faded(share: float) -> Colour:
-    """From the ground of the map to the colour of a trail."""
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(AREA, POWER, strict=True))
+def _faded(share: float, colour: Colour = POWER) -> Colour:
+    """From the ground of the map to a colour, that of a trail."""
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(AREA, colour, strict=True))
     return red, green, blue
