@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
@@ -50,7 +48,7 @@ def drawn_pilots(
     for first in range(0, count, len(block)):
         some = out[first : first + len(block)]
         rng.standard_normal(out=block[: len(some)])
-        _add_channels(block, parts, pilots, sending, cuts, some.view(float).reshape(*some.shape, 2))
+        _add_channels(block, parts, pilots, sending, cuts, some)
     noise = np.empty((max(1, BLOCK // (2 * L * N * tau_p)), L, N, tau_p, 2))
     amplitude, deviation = float(np.sqrt(pilot_power) * tau_p), float(np.sqrt(tau_p))
     for first in range(0, count, len(noise)):
@@ -62,7 +60,7 @@ def drawn_pilots(
 
 
 @kernel(nogil=True)
-def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts: Int, out: Float) -> None:
+def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts: Int, out: Complex) -> None:
     """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it.
 
     The order of additions is that of OpenBLAS's product of a row and a matrix, by which stored numbers were made: they
@@ -77,17 +75,14 @@ def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts:
     pilots, sending : (K,) arrays
     cuts : int array
         Where groups of users begin, and K.
-    out : (R, L, N, T, 2) array
-        Real and imaginary parts.
+    out : (R, L, N, T) array
     """
-    count, num_aps, num_antennas, num_pilots, _ = out.shape
+    count, num_aps, num_antennas, num_pilots = out.shape
     in_groups = num_pilots - num_pilots % 4
     num_users = len(pilots)
-    half = math.sqrt(0.5)
+    half = np.sqrt(0.5)
     w_re, w_im = np.empty((num_antennas, num_users)), np.empty((num_antennas, num_users))
-    h_re, h_im = np.empty(num_users), np.empty(num_users)
-    sums_re, sums_im = np.empty(num_pilots), np.empty(num_pilots)
-    sums_re[:], sums_im[:] = 0.0, 0.0
+    h_re, h_im, sums = np.empty(num_users), np.empty(num_users), np.zeros(num_pilots, np.complex128)
     for r in range(count):
         for ap in range(num_aps):
             for n in range(num_antennas):
@@ -106,19 +101,14 @@ def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts:
                             h_im[k] += a * w_im[m, k] + b * w_re[m, k]
                 for i in range(len(cuts) - 1):
                     for k in range(cuts[i], cuts[i + 1]):
-                        t = pilots[k]
-                        if sending[k] and t < in_groups:
-                            sums_re[t] += h_re[k]
-                            sums_im[t] += h_im[k]
+                        if sending[k] and pilots[k] < in_groups:
+                            sums[pilots[k]] += complex(h_re[k], h_im[k])
                         elif sending[k]:
-                            out[r, ap, n, t, 0] += h_re[k]
-                            out[r, ap, n, t, 1] += h_im[k]
+                            out[r, ap, n, pilots[k]] += complex(h_re[k], h_im[k])
                     for k in range(cuts[i], cuts[i + 1]):
-                        t = pilots[k]
-                        if t < in_groups:
-                            out[r, ap, n, t, 0] += sums_re[t]
-                            out[r, ap, n, t, 1] += sums_im[t]
-                            sums_re[t] = sums_im[t] = 0.0
+                        if pilots[k] < in_groups:
+                            out[r, ap, n, pilots[k]] += sums[pilots[k]]
+                            sums[pilots[k]] = 0j
 
 
 def whitened_filters(
