@@ -218,7 +218,7 @@ def train(args: Args, progress: bool = True) -> ClusterAgents:
     torch.set_num_threads(1)
     small = parallel_vec_env(1, **args.env_kwargs).config
     sizes = small.access_points, small.users
-    env = parallel_vec_env(args.num_envs, **{**args.env_kwargs, **args.choices(*sizes)})
+    env = parallel_vec_env(args.num_envs, **{"threads": args.threads, **args.env_kwargs, **args.choices(*sizes)})
     config, network = env.config, Corrections(args.hidden, args.seed)
     require(config.objective == "min", "objective", config.objective, "must be 'min': the minimum rate is climbed")
     require(env.simulator.reports is None, "env_kwargs", args.env_kwargs, "must not change reports")

@@ -305,7 +305,7 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
     if args.mixed and args.train == "model-free":
         raise ValueError("mixed=True: a critic learns from situations of one size, train='gradient' from any")
     sizes: Sequence[Mapping[str, Any]] = MIXED if args.mixed else ({},)
-    options = {**args.env_kwargs, "action_type": "continuous"}
+    options = {"threads": args.threads, **args.env_kwargs, "action_type": "continuous"}
     envs: list[Any] = [gym.make_vec(ENV_ID, args.num_envs, **{**options, **own}) for own in sizes]
     config = envs[0].config
     if config.objective != "min":

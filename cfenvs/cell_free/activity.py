@@ -453,7 +453,7 @@ def _markov_paths(
                 idle = num_users
                 for k in range(num_users):
                     idle -= before[k]
-                join = join / max(idle, 1)
+                join = join / idle if idle > 1 else join
             for k in range(num_users):  # both outcomes and no branch, which half of the time would be guessed wrong
                 now[k] = (before[k] & (numbers[k] >= leave)) | (~before[k] & (numbers[k] < join))
                 count += now[k]

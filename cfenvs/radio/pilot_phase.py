@@ -203,13 +203,15 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
         Overwritten; missing realisations are zero.
     """
     count, num_aps, num_antennas, num_pilots = received.shape
-    signals, estimates = np.zeros(num_pilots * num_antennas * COMPLEX), out.reshape(-1)
+    signals, estimates = np.empty(num_pilots * num_antennas * COMPLEX), out.reshape(-1)
     for group in range(out.shape[0]):
         first = group * LANES
+        lanes = LANES
         if count - first < LANES:
+            lanes = count - first
             signals[:] = 0.0
         for ap in range(num_aps):
-            for lane in range(min(LANES, count - first)):
+            for lane in range(lanes):
                 for n in range(num_antennas):
                     for t in range(num_pilots):
                         y, there = received[first + lane, ap, n, t], (t * num_antennas + n) * COMPLEX + lane
