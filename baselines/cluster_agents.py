@@ -218,7 +218,7 @@ def train(args: Args, progress: bool = True) -> ClusterAgents:
     torch.set_num_threads(1)
     small = parallel_vec_env(1, **args.env_kwargs).config
     sizes = small.access_points, small.users
-    env = parallel_vec_env(args.num_envs, **{**args.env_kwargs, **args.choices(*sizes)})
+    env = parallel_vec_env(args.num_envs, **{"threads": args.threads, **args.env_kwargs, **args.choices(*sizes)})
     config, network = env.config, Corrections(args.hidden, args.seed)
     require(config.objective == "min", "objective", config.objective, "must be 'min': the minimum rate is climbed")
     require(env.simulator.reports is None, "env_kwargs", args.env_kwargs, "must not change reports")
@@ -232,6 +232,9 @@ def train(args: Args, progress: bool = True) -> ClusterAgents:
         first_scenario=VALIDATION,
         traced=0,
     )
+
+    def measure() -> dict[str, float]:
+        return {"objective": float(evaluate(ClusterAgents(network, args, sizes), judged).reward.mean())}
 
     def restore(state: Mapping[str, Any]) -> None:
         network.load_state_dict(state["network"])
@@ -251,13 +254,7 @@ def train(args: Args, progress: bool = True) -> ClusterAgents:
                 earned = soft_minimum(rates(env, sent), active, args.sharpness).mean()
                 ascent.down(-earned, (episode + step / steps) / args.episodes)
                 observations, _, _, _, infos = env.step(shares.detach().numpy())
-            done = episode + 1 == args.episodes
-            if (episode + 1) % args.validate_every == 0 or done:
-                mean = float(evaluate(ClusterAgents(network, args, sizes), judged).reward.mean())
-                run.log((episode + 1) * steps * args.num_envs, objective=mean)
-                run.advance(objective=mean)
-            else:
-                run.advance()
+            run.move_on((episode + 1) * steps * args.num_envs, args.validate_every, measure)
             run.checkpoint(lambda: {"network": network.state_dict(), "adam": ascent.adam.state_dict()})
     policy.training_time, policy.curve = run.seconds, run.curve
     policy.training_steps = args.episodes * steps * args.num_envs

@@ -205,7 +205,7 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
     if args.mixed and (args.train == "model-free" or args.own_gains):
         bound = "a policy on own gains is of" if args.own_gains else "a critic learns from"
         raise ValueError(f"mixed=True: {bound} networks of one size; by gradient the graph learns from any")
-    kwargs: Mapping[str, Any] = {"episode_length": 1, **without_scale(args.env_kwargs)}
+    kwargs: Mapping[str, Any] = {"episode_length": 1, "threads": args.threads, **without_scale(args.env_kwargs)}
     sizes: Sequence[Mapping[str, Any]] = MIXED if args.mixed else ({},)
     envs: list[Any] = [gym.make_vec(ENV_ID, args.num_envs, **{**kwargs, **own}) for own in sizes]
     config = envs[0].config
@@ -236,13 +236,7 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
             sent = way.play(seen, worlds, np.ones_like(seen.guess), position)
             _, _, _, _, infos = env.step(np.exp(sent))
             way.hear(infos["rates"], position)
-            done = round_ + 1 == args.rounds
-            if (round_ + 1) % args.validate_every == 0 or done:
-                scores = validation(policy)
-                run.log((round_ + 1) * args.num_envs, **scores)
-                run.advance(sum_se=scores["sum_se"], power=scores["power"])
-            else:
-                run.advance()
+            done = run.move_on((round_ + 1) * args.num_envs, args.validate_every, lambda: validation(policy))
             run.checkpoint(
                 lambda done=done: {  # type: ignore[misc]
                     "network": powers.network.state_dict(),

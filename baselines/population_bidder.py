@@ -26,7 +26,7 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor, nn
 
-from baselines.common.arguments import EnvKwargs, KeptArgs, command_line
+from baselines.common.arguments import EnvKwargs, KeptArgs, ThreadsArgs, command_line
 from baselines.common.runs import FromCheckpoint, Run
 from cfenvs.arrays import Bool, Float, Float32, Int
 from cfenvs.evaluation.protocol import HELD_OUT, training_seed
@@ -41,7 +41,7 @@ QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75)
 
 
 @dataclass
-class Args(KeptArgs):
+class Args(KeptArgs, ThreadsArgs):
     """Parameters of a run."""
 
     rivals: tuple[str, ...] = (SELF, "greedy", "greedy-0.75", "straightforward", "straightforward-0.75", "ppo-frozen")
@@ -226,7 +226,7 @@ class Match:
     """
 
     def __init__(self, args: Args, network: Surplus, rival: Any, seat: int) -> None:
-        kwargs = {"preset": args.preset, **args.env_kwargs, "resample": "never"}
+        kwargs = {"preset": args.preset, "threads": args.threads, **args.env_kwargs, "resample": "never"}
         self._env = parallel_vec_env(args.networks * args.group, **kwargs)
         self._group, self._seat = args.group, seat
         self._me = Explorer(network, args.group)
@@ -264,16 +264,7 @@ class Match:
 
 
 def train(args: Args, progress: bool = True, opponent: Any = None) -> list[PopulationBidder]:
-    """Train; two runs with the same arguments give the same policy, a list of one as of other bidders.
-
-    Parameters
-    ----------
-    args : Args
-    progress : bool
-        Whether to show a progress bar.
-    opponent : bidder, optional
-        Trained against instead of `args.rivals`: a best response to it.
-    """
+    """Train, as `baselines.ppo_bidder.train` does, to a list of one; with an `opponent` against that alone."""
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     network = Surplus(args.hidden, args.exploration)

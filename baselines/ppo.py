@@ -82,7 +82,8 @@ class TrainedPolicy:
 def train(args: Args, progress: bool = True) -> TrainedPolicy:
     """Train on fresh networks; two runs with the same arguments give the same policy."""
     torch.set_num_threads(1)
-    env: VecEnv = SB3VecEnv(gym.make_vec(args.env_id, args.num_envs, autoreset_mode="SameStep", **args.env_kwargs))
+    kwargs = {"threads": args.threads, **args.env_kwargs}
+    env: VecEnv = SB3VecEnv(gym.make_vec(args.env_id, args.num_envs, autoreset_mode="SameStep", **kwargs))
     if args.normalise_rewards:
         env = VecNormalize(env, norm_obs=False, gamma=args.gamma)
     model = PPO(

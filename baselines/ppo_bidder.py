@@ -373,7 +373,7 @@ def _information(args: Args, opponent: Any) -> str:
 
 def _learners(args: Args, opponent: Any) -> list[_Learner]:
     """One for the policy of all seats, for a best response, or for each of two seats."""
-    kwargs = {"preset": args.preset, "autoreset_mode": "SameStep", **args.env_kwargs}
+    kwargs = {"preset": args.preset, "threads": args.threads, "autoreset_mode": "SameStep", **args.env_kwargs}
     if opponent is None and args.opponent == SELF:
         return [_Learner(args, SB3AgentsVecEnv(parallel_vec_env(args.num_envs, **kwargs)))]
     if opponent is None and args.opponent == POPULATION:

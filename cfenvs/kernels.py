@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 import threading
 import time
@@ -19,6 +20,11 @@ inlined: Any = _njit(error_model="numpy", forceinline=True, no_cpython_wrapper=T
 """Decorator of a part of kernels, which Python cannot call.
 
 It has no cache of its own: that one would go stale unseen.
+"""
+spliced: Any = _njit(error_model="numpy", inline="always")
+"""Decorator of a part of kernels whose statements are put where it is called, which each of them does in one place.
+
+LLVM then goes over them once, and not again with every part that they are a part of.
 """
 
 PATIENCE = 2.0
@@ -85,7 +91,27 @@ def _ours(event: Any) -> bool:
     return str(event.data["dispatcher"].py_func.__module__).startswith("cfenvs.")
 
 
+class _Undisturbed(event.Listener):  # type: ignore[misc]
+    """Lets Python's collector rest while a kernel compiles: it finds little in the many objects that it goes over."""
+
+    def __init__(self) -> None:
+        self._depth, self._resting = 0, False
+
+    def on_start(self, event: Any) -> None:
+        self._depth += 1
+        if self._depth == 1 and gc.isenabled() and _ours(event):
+            self._resting = True
+            gc.disable()
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._resting:
+            self._resting = False
+            gc.enable()
+
+
 event.register("numba:compile", _Patience())
+event.register("numba:compile", _Undisturbed())
 
 
 def _refused(function: Callable[..., Any]) -> Callable[..., NoReturn]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 from gymnasium.error import UnregisteredEnv
@@ -40,7 +40,16 @@ class KeptArgs:
 
 
 @dataclass
-class WorldsArgs:
+class ThreadsArgs:
+    """What it takes of the machine."""
+
+    threads: int | Literal["auto"] = 1
+    """That the worlds of the environment are shared out among; "auto" is one for each processor. Results are the same
+    bits for every number, and a training may go on with another one."""
+
+
+@dataclass
+class WorldsArgs(ThreadsArgs):
     """What is trained in."""
 
     env_kwargs: EnvKwargs = field(default_factory=dict)

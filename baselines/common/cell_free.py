@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 import cfenvs  # noqa: F401  (registers the environments)
-from baselines.common.arguments import EnvKwargs, KeptArgs
+from baselines.common.arguments import EnvKwargs, KeptArgs, ThreadsArgs
 from baselines.common.runs import Run
 from baselines.common.streams import Streams
 from cfenvs.arrays import Array, Bool, Float, Float32, Int
@@ -26,7 +26,7 @@ TRANSIENT = ("activity", "toggle_fraction", "toggle_users", "toggle_step", "togg
 
 
 @dataclass
-class GameArgs(KeptArgs):
+class GameArgs(KeptArgs, ThreadsArgs):
     """What is played and for how long."""
 
     drops: tuple[int, ...] = (0,)
@@ -65,6 +65,7 @@ class GameArgs(KeptArgs):
         drops = [drop for _, drop in self.worlds]
         return {
             "preset": self.preset,
+            "threads": self.threads,
             "activity": "static",
             **own,
             **self.env_kwargs,
@@ -109,7 +110,9 @@ class GreedyPlay:
 
     def __init__(self, make: Callable[[GameArgs], Any], args: GameArgs) -> None:
         env_kwargs = {name: value for name, value in args.env_kwargs.items() if name not in TRANSIENT}
-        still = GameArgs(drops=args.drops, seeds=args.seeds, preset=args.preset, env_kwargs=env_kwargs)
+        still = GameArgs(
+            drops=args.drops, seeds=args.seeds, preset=args.preset, env_kwargs=env_kwargs, threads=args.threads
+        )
         self.env = make(still)
         self._args = still
         self._optima: dict[bytes, Float] = {}

@@ -23,6 +23,8 @@ from cfenvs.core.files import write_atomically
 from cfenvs.evaluation.result import provenance
 
 CHECKPOINT, RECORD = "checkpoint.pt", "run.json"
+FREE = {"resume", "folder", "threads"}
+"""Arguments that a training may go on with other values of: its folder may have been moved."""
 Made = TypeVar("Made")
 
 
@@ -49,9 +51,9 @@ class Run:
     folder : Path, optional
         Where record, checkpoint and TensorBoard events go. Without one, nothing is written.
     resume : bool
-        Whether `restore` gives the checkpoint in `folder`. One made with other arguments, or by a version that kept
-        other things, is refused; one that is damaged is told and counts for none. Where none is resumed, `restore`
-        gives what `config.start` names, if it names anything.
+        Whether `restore` gives the checkpoint in `folder`. One made with other arguments, `FREE` excepted, or by a
+        version that kept other things, is refused; one that is damaged is told and counts for none. Where none is
+        resumed, `restore` gives what `config.start` names, if it names anything.
     unit : str
     progress : bool
         Whether to show the bar.
@@ -170,6 +172,15 @@ class Run:
         if postfix:
             self._bar.set_postfix({name: f"{value:.3f}" for name, value in postfix.items()}, refresh=False)
 
+    def move_on(self, at: int, every: int, measure: Callable[[], Mapping[str, float]]) -> bool:
+        """Advance by one. Every so many, and after the last, `measure()` is logged and shown; whether all is done."""
+        done = self.position + 1 == self.total
+        scores = measure() if done or (self.position + 1) % every == 0 else {}
+        if scores:
+            self.log(at, **scores)
+        self.advance(1, **scores)
+        return done
+
     def log(self, at: int, **values: Any) -> None:
         """A point of the learning curve: numbers or arrays; TensorBoard gets their means."""
         self.curve.append({"at": at, **{name: np.asarray(value).tolist() for name, value in values.items()}})
@@ -212,10 +223,10 @@ class Run:
             warnings.warn(f"{error}; starting again", stacklevel=3)
             return None
         before, now = json.loads(saved["config"]), json.loads(json.dumps(self.config, default=str))
-        unknown = sorted(before.keys() ^ now.keys())
+        unknown = sorted((before.keys() ^ now.keys()) - FREE)
         if unknown:
             raise _unfit(path, saved, f"its arguments and these differ by {', '.join(unknown)}")
-        named = now.keys() - {"resume", "folder"}  # a folder may have been moved
+        named = now.keys() - FREE
         changed = sorted(name for name in named if before[name] != now[name])
         if changed:
             raise ValueError(

@@ -39,8 +39,8 @@ class RunArgs(KeptArgs, WorldsArgs):
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Keyword arguments of the environment with their defaults here."""
-        return {**DECIBELS, **self.env_kwargs}
+        """Keyword arguments of the environments trained in, with their defaults here."""
+        return {"threads": self.threads, **DECIBELS, **self.env_kwargs}
 
     @property
     def range_db(self) -> float | None:

@@ -73,12 +73,13 @@ def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, trunca
     num_worlds, _, num_users = paths.shape
     some_end = False
     for e in range(num_worlds):
-        step = min(steps[e] + 1, ends[e])
+        step = steps[e] + 1 if steps[e] < ends[e] else ends[e]
         steps[e] = step
         truncated[e] = step == ends[e]
         some_end |= step == ends[e]
+        row = paths[e, step - first[e]]  # once, or every user would ask again where it stands
         for k in range(num_users):
-            active[e, k] = paths[e, step - first[e], k]
+            active[e, k] = row[k]
     return some_end
 
 
@@ -96,7 +97,8 @@ def observe_users(
         for k in range(num_users):
             row[num_users + k] = violations[e, k]
         for k in range(num_users):
-            row[2 * num_users + k] = min(rates[e, k] * inverse, clip)
+            rate = rates[e, k] * inverse
+            row[2 * num_users + k] = clip if clip < rate else rate
 
 
 @kernel

@@ -65,7 +65,9 @@ def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
             size = bits & _SIZE
             key = bits ^ ((bits >> np.int64(63)) & _SIZE)
             unknown |= np.int64(active[e, k] and size > _INFINITY)
-            lowest = min(lowest, key if active[e, k] else _INFINITY)
+            if not active[e, k]:
+                key = _INFINITY
+            lowest = key if key < lowest else lowest
         value = np.int64(lowest ^ ((lowest >> np.int64(63)) & _SIZE)).view(np.float64)
         out[e] = np.nan if unknown else (0.0 if lowest == _INFINITY else value)
 

@@ -42,6 +42,7 @@ COMPLEX = 2 * LANES
 """Numbers in a complex number of so many lanes: the real parts, then the imaginary parts."""
 
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_INDEX = ir.IntType(32)
 # NumPy promises the alignment of one element, not of four; on aligned data an unaligned access costs nothing.
 _ALIGNMENT = 8
 
@@ -54,6 +55,7 @@ class LanesType(types.Type):
 
 
 lanes_type = LanesType()
+complex_type = types.UniTuple(lanes_type, 2)
 
 
 @register_model(LanesType)
@@ -75,6 +77,12 @@ def _constant(value):
     return ir.Constant(_VECTOR, [value] * LANES)
 
 
+def _splat(builder, value):
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, value, _INDEX(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES))
+
+
 def _call(builder, name, *lanes):
     """Call of the LLVM intrinsic ``name``; llvmlite's own methods for these take scalars only."""
     function_type = ir.FunctionType(_VECTOR, [_VECTOR] * len(lanes))
@@ -83,6 +91,14 @@ def _call(builder, name, *lanes):
 
 def _neg(builder, a):
     return builder.fsub(_constant(-0.0), a)
+
+
+def _fma(builder, a, b, c):
+    return _call(builder, "llvm.fma", a, b, c)
+
+
+def _fnma(builder, a, b, c):
+    return _call(builder, "llvm.fma", _neg(builder, a), b, c)
 
 
 def _lanewise(emit, *operands):
@@ -120,13 +136,7 @@ def store(typingctx, array, start, lanes):
 @intrinsic
 def splat(typingctx, value):
     """Copies of one number in all lanes."""
-
-    def codegen(context, builder, signature, args):
-        undefined = ir.Constant(_VECTOR, ir.Undefined)
-        first = builder.insert_element(undefined, args[0], ir.IntType(32)(0))
-        return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
-
-    return lanes_type(types.float64), codegen
+    return lanes_type(types.float64), lambda context, builder, signature, args: _splat(builder, args[0])
 
 
 @intrinsic
@@ -162,19 +172,109 @@ def neg(typingctx, a):
 @intrinsic
 def fma(typingctx, a, b, c):
     """``a * b + c``, rounded once."""
-    return _lanewise(lambda builder, *abc: _call(builder, "llvm.fma", *abc), a, b, c)
+    return _lanewise(_fma, a, b, c)
 
 
 @intrinsic
 def fnma(typingctx, a, b, c):
     """``c - a * b``, rounded once."""
-    return _lanewise(lambda builder, a, b, c: _call(builder, "llvm.fma", _neg(builder, a), b, c), a, b, c)
+    return _lanewise(_fnma, a, b, c)
 
 
 @intrinsic
 def rsqrt(typingctx, a):
     """``1 / sqrt(a)`` by an exact square root and an exact division, not the hardware's estimate."""
     return _lanewise(lambda builder, a: builder.fdiv(_constant(1.0), _call(builder, "llvm.sqrt", a)), a)
+
+
+# A complex number is a tuple of its real and its imaginary lanes. One of the operations below stands for several calls
+# of the ones above, and calls are what compilation spends its time on.
+
+
+def _complexwise(emit, *operands):
+    """Typing and code of an operation on complex numbers: `emit` maps the builder and their pairs to a pair."""
+    if any(operand != complex_type for operand in operands):
+        return None
+
+    def codegen(context, builder, signature, args):
+        pairs = [[builder.extract_value(arg, part) for part in (0, 1)] for arg in args]
+        return context.make_tuple(builder, complex_type, emit(builder, *pairs))
+
+    return complex_type(*operands), codegen
+
+
+@intrinsic
+def load_complex(typingctx, array, start):
+    """``load`` of the real lanes at ``start`` and of the imaginary ones behind them."""
+    if not (_is_buffer(array) and isinstance(start, types.Integer)):
+        return None
+
+    def codegen(context, builder, signature, args):
+        real = _pointer(context, builder, signature, args)
+        parts = [builder.load(place, align=_ALIGNMENT) for place in (real, builder.gep(real, [_INDEX(1)]))]
+        return context.make_tuple(builder, complex_type, parts)
+
+    return complex_type(array, types.intp), codegen
+
+
+@intrinsic
+def store_complex(typingctx, array, start, z):
+    """``store`` of the real lanes at ``start`` and of the imaginary ones behind them."""
+    if not (_is_buffer(array) and isinstance(start, types.Integer) and z == complex_type):
+        return None
+
+    def codegen(context, builder, signature, args):
+        real = _pointer(context, builder, signature, args)
+        for part, place in enumerate((real, builder.gep(real, [_INDEX(1)]))):
+            builder.store(builder.extract_value(args[2], part), place, align=_ALIGNMENT)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, complex_type), codegen
+
+
+@intrinsic
+def splat_complex(typingctx, re, im):
+    """Copies of one complex number in all lanes."""
+
+    def codegen(context, builder, signature, args):
+        return context.make_tuple(builder, complex_type, [_splat(builder, arg) for arg in args])
+
+    return complex_type(types.float64, types.float64), codegen
+
+
+@intrinsic
+def scale(typingctx, a, z):
+    """``a z`` for real lanes ``a``."""
+    if (a, z) != (lanes_type, complex_type):
+        return None
+
+    def codegen(context, builder, signature, args):
+        parts = [builder.fmul(args[0], builder.extract_value(args[1], part)) for part in (0, 1)]
+        return context.make_tuple(builder, complex_type, parts)
+
+    return complex_type(lanes_type, complex_type), codegen
+
+
+@intrinsic
+def sub_product(typingctx, z, a, b):
+    """``z - a b``: first what the real part of ``a`` takes from either part."""
+
+    def emit(builder, z, a, b):
+        re, im = _fnma(builder, a[0], b[0], z[0]), _fnma(builder, a[0], b[1], z[1])
+        return _fma(builder, a[1], b[1], re), _fnma(builder, a[1], b[0], im)
+
+    return _complexwise(emit, z, a, b)
+
+
+@intrinsic
+def add_conjugate_product(typingctx, z, a, b):
+    """``z + a conj(b)``: first what the real part of ``b`` adds to either part."""
+
+    def emit(builder, z, a, b):
+        re, im = _fma(builder, a[0], b[0], z[0]), _fma(builder, a[1], b[0], z[1])
+        return _fma(builder, a[1], b[1], re), _fnma(builder, a[0], b[1], im)
+
+    return _complexwise(emit, z, a, b)
 
 
 @inlined

@@ -22,11 +22,33 @@ in any batch.
 # Inside a kernel the types are numba's; the annotations are for its callers.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+import math
+
 import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
-from cfenvs.kernels import inlined, kernel
-from cfenvs.radio.lanes import COMPLEX, LANES, add, aligned, fma, fnma, load, mul, neg, rsqrt, splat, store, sub
+from cfenvs.kernels import inlined, kernel, spliced
+from cfenvs.radio.lanes import (
+    COMPLEX,
+    LANES,
+    add,
+    add_conjugate_product,
+    aligned,
+    fma,
+    fnma,
+    load,
+    load_complex,
+    mul,
+    neg,
+    rsqrt,
+    scale,
+    splat,
+    splat_complex,
+    store,
+    store_complex,
+    sub,
+    sub_product,
+)
 
 # A complex number of several realisations: the real parts of the lanes, then the imaginary parts.
 _IM = LANES
@@ -68,35 +90,35 @@ def _tile(a, i, a_row, b, j, b_row, length):
     ``i`` and ``j`` are the starts of the first rows in the flat arrays, ``a_row`` and ``b_row`` the distances to the
     second ones.
     """
-    re00 = im00 = re01 = im01 = re10 = im10 = re11 = im11 = splat(0.0)
+    zero = splat(0.0)
+    z00 = z01 = z10 = z11 = (zero, zero)
     for m in range(0, length * _COMPLEX, _COMPLEX):
-        a0r, a0i = load(a, i + m), load(a, i + m + _IM)
-        a1r, a1i = load(a, i + a_row + m), load(a, i + a_row + m + _IM)
-        b0r, b0i = load(b, j + m), load(b, j + m + _IM)
-        b1r, b1i = load(b, j + b_row + m), load(b, j + b_row + m + _IM)
-        re00, im00 = fma(a0r, b0r, re00), fma(a0i, b0r, im00)
-        re01, im01 = fma(a0r, b1r, re01), fma(a0i, b1r, im01)
-        re10, im10 = fma(a1r, b0r, re10), fma(a1i, b0r, im10)
-        re11, im11 = fma(a1r, b1r, re11), fma(a1i, b1r, im11)
-        re00, im00 = fma(a0i, b0i, re00), fnma(a0r, b0i, im00)
-        re01, im01 = fma(a0i, b1i, re01), fnma(a0r, b1i, im01)
-        re10, im10 = fma(a1i, b0i, re10), fnma(a1r, b0i, im10)
-        re11, im11 = fma(a1i, b1i, re11), fnma(a1r, b1i, im11)
-    return re00, im00, re01, im01, re10, im10, re11, im11
+        a0, a1 = load_complex(a, i + m), load_complex(a, i + a_row + m)
+        b0, b1 = load_complex(b, j + m), load_complex(b, j + b_row + m)
+        z00, z01 = add_conjugate_product(z00, a0, b0), add_conjugate_product(z01, a0, b1)
+        z10, z11 = add_conjugate_product(z10, a1, b0), add_conjugate_product(z11, a1, b1)
+    return z00[0], z00[1], z01[0], z01[1], z10[0], z10[1], z11[0], z11[1]
 
 
 @inlined
-def _add_diagonal(sums, a0r, a0i, a1r, a1i):
+def _add_diagonal(sums, z0, z1):
     """Sums of a diagonal tile with the terms of one more m.
 
     A diagonal tile has four sums; real and imaginary products are summed apart, to have eight that are independent.
     """
     r00, i00, r11, i11, rr10, ii10, ir10, ri10 = sums
-    r00, i00 = fma(a0r, a0r, r00), fma(a0i, a0i, i00)
-    r11, i11 = fma(a1r, a1r, r11), fma(a1i, a1i, i11)
-    rr10, ii10 = fma(a1r, a0r, rr10), fma(a1i, a0i, ii10)
-    ir10, ri10 = fma(a1i, a0r, ir10), fma(a1r, a0i, ri10)
-    return r00, i00, r11, i11, rr10, ii10, ir10, ri10
+    a0r, a0i = z0
+    a1r, a1i = z1
+    return (
+        fma(a0r, a0r, r00),
+        fma(a0i, a0i, i00),
+        fma(a1r, a1r, r11),
+        fma(a1i, a1i, i11),
+        fma(a1r, a0r, rr10),
+        fma(a1i, a0i, ii10),
+        fma(a1i, a0r, ir10),
+        fma(a1r, a0i, ri10),
+    )
 
 
 @inlined
@@ -112,13 +134,11 @@ def _diagonal_tile(a, i, a_row, length):
     zero = splat(0.0)
     sums = (zero, zero, zero, zero, zero, zero, zero, zero)
     for m in range(0, length * _COMPLEX, _COMPLEX):
-        a0r, a0i = load(a, i + m), load(a, i + m + _IM)
-        a1r, a1i = load(a, i + a_row + m), load(a, i + a_row + m + _IM)
-        sums = _add_diagonal(sums, a0r, a0i, a1r, a1i)
+        sums = _add_diagonal(sums, load_complex(a, i + m), load_complex(a, i + a_row + m))
     return _diagonal(sums)
 
 
-@inlined
+@spliced
 def _interference_factors(p, C, factors):
     """Factors of Z_l = sum_i p_i C_il + I = F_l F_l^H, shape (L, N, N), as :func:`_whiten` uses them.
 
@@ -130,21 +150,30 @@ def _interference_factors(p, C, factors):
         factor = factors[ap]
         for n in range(antennas):
             for m in range(n):
-                z = 0j
+                # In real numbers, which compile much sooner.
+                re = im = 0.0
                 for k in range(users):
-                    z += p[k] * C[ap, k, n, m]
+                    c = C[ap, k, n, m]
+                    re += p[k] * c.real
+                    im += p[k] * c.imag
                 for q in range(m):
-                    z -= factor[n, q] * np.conj(factor[m, q])
-                factor[n, m] = z * factor[m, m].real
+                    x, y = factor[n, q], factor[m, q]
+                    re -= x.real * y.real + x.imag * y.imag
+                    im -= x.imag * y.real - x.real * y.imag
+                inverse = factor[m, m].real
+                factor[n, m] = complex(re * inverse, im * inverse)
             diagonal = 1.0
             for k in range(users):
                 diagonal += p[k] * C[ap, k, n, n].real
             for q in range(n):
-                diagonal -= factor[n, q].real ** 2 + factor[n, q].imag ** 2
-            factor[n, n] = 1.0 / np.sqrt(diagonal)
+                x = factor[n, q]
+                diagonal -= x.real * x.real + x.imag * x.imag
+            factor[n, n] = complex(1.0 / math.sqrt(diagonal), 0.0)
         for n in range(antennas):
+            inverse = factor[n, n].real
             for m in range(n):
-                factor[n, m] *= factor[n, n].real
+                x = factor[n, m]
+                factor[n, m] = complex(x.real * inverse, x.imag * inverse)
 
 
 @inlined
@@ -154,30 +183,23 @@ def _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first
     sums = (zero, zero, zero, zero, zero, zero, zero, zero)
     for ap in range(first, stop):
         for n in range(antennas):
-            scale = factors[ap, n, n].real
-            scale0, scale1 = splat(amplitude0 * scale), splat(amplitude1 * scale)
-            g0r, g0i = mul(scale0, load(h, source0)), mul(scale0, load(h, source0 + _IM))
-            g1r, g1i = mul(scale1, load(h, source1)), mul(scale1, load(h, source1 + _IM))
+            diagonal = factors[ap, n, n].real
+            g0 = scale(splat(amplitude0 * diagonal), load_complex(h, source0))
+            g1 = scale(splat(amplitude1 * diagonal), load_complex(h, source1))
             for m in range(n):
                 factor = factors[ap, n, m]
-                fr, fi = splat(factor.real), splat(factor.imag)
+                f = splat_complex(factor.real, factor.imag)
                 t = target + (m - n) * _COMPLEX
-                y0r, y0i = load(g, t), load(g, t + _IM)
-                y1r, y1i = load(g, t + g_row), load(g, t + g_row + _IM)
-                g0r, g0i = fnma(fr, y0r, g0r), fnma(fr, y0i, g0i)
-                g1r, g1i = fnma(fr, y1r, g1r), fnma(fr, y1i, g1i)
-                g0r, g0i = fma(fi, y0i, g0r), fnma(fi, y0r, g0i)
-                g1r, g1i = fma(fi, y1i, g1r), fnma(fi, y1r, g1i)
-            store(g, target, g0r)
-            store(g, target + _IM, g0i)
-            store(g, target + g_row, g1r)
-            store(g, target + g_row + _IM, g1i)
-            sums = _add_diagonal(sums, g0r, g0i, g1r, g1i)
+                g0 = sub_product(g0, f, load_complex(g, t))
+                g1 = sub_product(g1, f, load_complex(g, t + g_row))
+            store_complex(g, target, g0)
+            store_complex(g, target + g_row, g1)
+            sums = _add_diagonal(sums, g0, g1)
             source0, source1, target = source0 + _COMPLEX, source1 + _COMPLEX, target + _COMPLEX
     return _diagonal(sums)
 
 
-@inlined
+@spliced
 def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g, target, g_row):
     """Channels sqrt(p_k) F_l^-1 hh_kl of two users to access points ``first`` to ``stop``, into two rows of g.
 
@@ -187,8 +209,6 @@ def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g
     antennas = factors.shape[1]
     if antennas == 1:
         return _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first, stop, 1, g, target, g_row)
-    if antennas == 2:
-        return _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first, stop, 2, g, target, g_row)
     if antennas == 4:
         return _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first, stop, 4, g, target, g_row)
     return _whiten_antennas(
@@ -218,7 +238,7 @@ def _accumulate_tile(a, start, a_row, sums, first):
     _accumulate(a, start + a_row + _COMPLEX + _IM, im11, first)
 
 
-@inlined
+@spliced
 def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
     """Add the Gram matrix of the whitened channels of access points ``first`` to ``stop`` to the lower triangle of a.
 
@@ -238,7 +258,7 @@ def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
             # The user that pads an odd number has no channels of its own: at zero power any will do.
             source1 = source0
         re00, re11, re10, im10 = _whiten(
-            h, source0, source1, np.sqrt(p[i]), np.sqrt(p1), factors, first, stop, g, i * g_row, g_row
+            h, source0, source1, math.sqrt(p[i]), math.sqrt(p1), factors, first, stop, g, i * g_row, g_row
         )
         _accumulate(a, t0, re00, first == 0)
         _accumulate(a, t1, re10, first == 0)
@@ -249,7 +269,7 @@ def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
             _accumulate_tile(a, row + j * _COMPLEX, a_row, sums, first == 0)
 
 
-@inlined
+@spliced
 def _cholesky(a, a_row, users):
     """Lower Cholesky factor L of I + a in place of a, with 1 / L_kk in place of its diagonal."""
     one = splat(1.0)
@@ -282,7 +302,7 @@ def _cholesky(a, a_row, users):
                 store(a, t + _COMPLEX + _IM, mul(x1i, r1))
 
 
-@inlined
+@spliced
 def _inverse_diagonal(a, a_row, users, y, norms):
     """Diagonal of (I + T)^-1 = L^-H L^-1 from the factor that :func:`_cholesky` leaves in a; y receives L^-H."""
     zero = splat(0.0)
@@ -321,7 +341,7 @@ def _inverse_diagonal(a, a_row, users, y, norms):
         store(norms, (i + 1) * LANES, mul(r1, r1))
 
 
-@inlined
+@spliced
 def _scratch(users, aps, antennas):
     """Work arrays of one call: (access points at a time, g, its row length, a, its row length, y, norms, factors)."""
     even = users + users % 2
@@ -333,7 +353,7 @@ def _scratch(users, aps, antennas):
     return chunk, g, g_row, a, a_row, y, norms, np.empty((aps, antennas, antennas), np.complex128)
 
 
-@inlined
+@spliced
 def _inverse_norms(h, group, p, scratch):
     """[(I + T)^-1]_kk = 1 / (1 + SINR_k) of the lane group that starts at ``group`` in the flat ``h``."""
     chunk, g, g_row, a, a_row, y, norms, factors = scratch
@@ -391,9 +411,13 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
                 for first in range(k * LANES, (k + 1) * LANES, _APART):
                     for r in range(_APART):
                         products[t + r] *= norms[first + r]
-                    if min(products[t], products[t + 1], products[t + 2], products[t + 3]) < _SMALL:
+                    small = False
+                    for r in range(t, t + _APART):
+                        small |= products[r] < _SMALL
+                    if small:
                         logs[k] += _log2_product(products, t)
-                        products[t : t + _APART] = 1.0
+                        for r in range(t, t + _APART):
+                            products[r] = 1.0
         for k in range(users):
             # Rounding can leave a user of vanishing SINR a hair below zero.
             out[row, k] = max((0.0 - logs[k] - _log2_product(products, k * _APART)) / num_realizations, 0.0)

@@ -47,7 +47,9 @@ def _least_contaminated(gains: Float, num_pilots: int, pilots: Int) -> None:
     num_worlds, num_access_points, num_users = gains.shape
     interference = np.empty((num_access_points, num_pilots))
     for e in range(num_worlds):
-        interference[:] = 0.0
+        for ap in range(num_access_points):
+            for t in range(num_pilots):
+                interference[ap, t] = 0.0
         for k in range(num_users):
             pilot = k
             if k >= num_pilots:

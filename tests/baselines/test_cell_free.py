@@ -50,7 +50,7 @@ def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(nam
     module, whole = args(name)
     expected = module.train(whole, progress=False)
     interrupted(module.train, replace(whole, folder=tmp_path), after=2)
-    resumed = module.train(replace(whole, folder=tmp_path, resume=True), progress=False)
+    resumed = module.train(replace(whole, folder=tmp_path, resume=True, threads=2), progress=False)
     assert resumed.curve == expected.curve
     assert (resumed.score == expected.score).all()
 

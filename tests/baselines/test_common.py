@@ -1,5 +1,6 @@
 """The shared parts of the learners: grouped networks, replay, streams, runs."""
 
+import importlib
 import json
 import os
 import signal
@@ -318,6 +319,22 @@ LEARNERS = {
     "off-policy": (maddpg, {"rounds": 2, "num_envs": 2, "validation_networks": 2}),
     "PPO bidder": (ppo_bidder, {"steps": 64, "segments": 2, "num_envs": 2, "rollout": 4, "batch_size": 8, "epochs": 1}),
 }
+
+
+VECTOR_LEARNERS = (
+    "ddqn_per", "fper", "ctde", "ddqn_tianshou", "graph_feedback", "cluster_agents", "graph_policy", "maddpg", "matd3",
+    "fl_ctde", "fl_ctce", "fl_ctce_sb3", "ppo", "ppo_bidder", "population_bidder",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("learner", VECTOR_LEARNERS)
+def test_every_learner_lets_its_environment_choose_what_threads_are(learner):
+    """That they change no bit, the trainings show that are interrupted and go on with two."""
+    if learner == "ddqn_tianshou":
+        pytest.importorskip("tianshou")
+    module = importlib.import_module(f"baselines.{learner}")
+    with pytest.raises(ValueError, match="threads=0: must be"):
+        module.train(module.Args(threads=0), progress=False)
 
 
 @pytest.mark.parametrize("learner", LEARNERS)

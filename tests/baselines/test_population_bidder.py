@@ -67,7 +67,7 @@ def test_a_training_goes_on_alike_and_its_checkpoint_bids(tmp_path):
     assert 300 <= whole.training_steps == whole.curve[-1]["at"]
     args = replace(TINY, folder=tmp_path)
     interrupted(train, args, after=whole.curve[0]["at"])
-    (resumed,) = train(replace(args, resume=True), progress=False)
+    (resumed,) = train(replace(args, resume=True, threads=2), progress=False)
     read = PopulationBidder.load(tmp_path / CHECKPOINT)
     for bidder in (resumed, read):
         for mine, other in zip(whole.network.parameters(), bidder.network.parameters(), strict=True):

@@ -44,7 +44,7 @@ def test_equal_arguments_give_equal_bits_and_another_seed_others(opponent):
 def test_an_interrupted_training_resumes_to_the_bits_of_an_uninterrupted_one(opponent, tmp_path):
     args = replace(TINY, opponent=opponent)
     interrupted(train, replace(args, folder=tmp_path), after=2)
-    resumed = train(replace(args, folder=tmp_path, resume=True), progress=False)
+    resumed = train(replace(args, folder=tmp_path, resume=True, threads=2), progress=False)
     assert same(resumed, train(args, progress=False))
     again = train(replace(args, folder=tmp_path, resume=True), progress=False)  # nothing is left to do
     assert same(resumed, again)

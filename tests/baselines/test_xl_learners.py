@@ -261,7 +261,7 @@ def test_same_seed_same_bits_and_a_resumed_run_is_the_uninterrupted_one(name, tm
     monkeypatch.setattr(Run, "checkpoint", stop)
     with pytest.raises(KeyboardInterrupt):
         module.train(again, progress=False)
-    again.resume = True
+    again.resume, again.threads = True, 2
     resumed = module.train(again, progress=False)
     for a, b in zip(weights(whole), weights(resumed), strict=True):
         assert (a == b).all()
