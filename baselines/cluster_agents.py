@@ -233,6 +233,9 @@ def train(args: Args, progress: bool = True) -> ClusterAgents:
         traced=0,
     )
 
+    def measure() -> dict[str, float]:
+        return {"objective": float(evaluate(ClusterAgents(network, args, sizes), judged).reward.mean())}
+
     def restore(state: Mapping[str, Any]) -> None:
         network.load_state_dict(state["network"])
         if not run.fine_tunes:
@@ -251,13 +254,7 @@ def train(args: Args, progress: bool = True) -> ClusterAgents:
                 earned = soft_minimum(rates(env, sent), active, args.sharpness).mean()
                 ascent.down(-earned, (episode + step / steps) / args.episodes)
                 observations, _, _, _, infos = env.step(shares.detach().numpy())
-            done = episode + 1 == args.episodes
-            if (episode + 1) % args.validate_every == 0 or done:
-                mean = float(evaluate(ClusterAgents(network, args, sizes), judged).reward.mean())
-                run.log((episode + 1) * steps * args.num_envs, objective=mean)
-                run.advance(objective=mean)
-            else:
-                run.advance()
+            run.move_on((episode + 1) * steps * args.num_envs, args.validate_every, measure)
             run.checkpoint(lambda: {"network": network.state_dict(), "adam": ascent.adam.state_dict()})
     policy.training_time, policy.curve = run.seconds, run.curve
     policy.training_steps = args.episodes * steps * args.num_envs

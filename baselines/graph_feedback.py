@@ -324,6 +324,9 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
         traced=0,
     )
 
+    def measure() -> dict[str, float]:
+        return {"objective": float(evaluate(GraphFeedback(corrector, args), judged).metrics["objective"].mean())}
+
     def restore(state: Mapping[str, Any]) -> None:
         corrector.network.load_state_dict(state["corrector"])
         if not run.fine_tunes:  # another way may go on from there
@@ -344,13 +347,7 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
                     shares[changed] = np.exp(way.play(policy.situation(changed), changed, shares, position))
                 observations, _, _, _, infos = env.step(shares)
                 way.hear(infos["rates"], position)
-            done = episode + 1 == args.episodes
-            if (episode + 1) % args.validate_every == 0 or done:
-                mean = float(evaluate(GraphFeedback(corrector, args), judged).metrics["objective"].mean())
-                run.log((episode + 1) * steps * args.num_envs, objective=mean)
-                run.advance(objective=mean)
-            else:
-                run.advance()
+            done = run.move_on((episode + 1) * steps * args.num_envs, args.validate_every, measure)
             run.checkpoint(
                 lambda done=done: {  # type: ignore[misc]
                     "corrector": corrector.network.state_dict(),

@@ -236,13 +236,7 @@ def train(args: Args, progress: bool = True) -> GraphPolicy:
             sent = way.play(seen, worlds, np.ones_like(seen.guess), position)
             _, _, _, _, infos = env.step(np.exp(sent))
             way.hear(infos["rates"], position)
-            done = round_ + 1 == args.rounds
-            if (round_ + 1) % args.validate_every == 0 or done:
-                scores = validation(policy)
-                run.log((round_ + 1) * args.num_envs, **scores)
-                run.advance(sum_se=scores["sum_se"], power=scores["power"])
-            else:
-                run.advance()
+            done = run.move_on((round_ + 1) * args.num_envs, args.validate_every, lambda: validation(policy))
             run.checkpoint(
                 lambda done=done: {  # type: ignore[misc]
                     "network": powers.network.state_dict(),

@@ -264,16 +264,7 @@ class Match:
 
 
 def train(args: Args, progress: bool = True, opponent: Any = None) -> list[PopulationBidder]:
-    """Train; two runs with the same arguments give the same policy, a list of one as of other bidders.
-
-    Parameters
-    ----------
-    args : Args
-    progress : bool
-        Whether to show a progress bar.
-    opponent : bidder, optional
-        Trained against instead of `args.rivals`: a best response to it.
-    """
+    """Train, as `baselines.ppo_bidder.train` does, to a list of one; with an `opponent` against that alone."""
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     network = Surplus(args.hidden, args.exploration)

@@ -1,4 +1,4 @@
-"""Where cells run: processes of this machine, or a Ray cluster."""
+"""Where cells run, and what else takes long in many parts: processes of this machine, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from benchmarks.cells import Cell
 from cfenvs.core.crew import available_cpus
-from cfenvs.evaluation import Result
-
-Found = Result | str | None
-"""A result, or the traceback of what went wrong (exceptions lose theirs between processes), or None: see `Cell.run`."""
-Outcome = tuple[Cell, Found]
 
 
-def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome, None, None]:
+class Task(Protocol):
+    """What a worker does, such as `benchmarks.cells.Cell`; it and what it returns travel between processes."""
+
+    def run(self, progress: bool = False) -> Any: ...
+
+
+Work = TypeVar("Work", bound=Task)
+Found = Any
+"""What `run` returned, or, as a str, the traceback of what went wrong: exceptions lose theirs between processes."""
+
+
+def local(cells: Sequence[Work], workers: int | None = None) -> Generator[tuple[Work, Found], None, None]:
     """Cells as they are done; with one worker in this very process.
 
     Ctrl-C lets trainings write their checkpoints; a second one does not wait for that. When this process is killed, its
@@ -36,8 +41,8 @@ def local(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcom
         for cell in cells:
             yield cell, _attempt(cell, progress=True)
         return
-    left, running, pool = list(reversed(cells)), dict[Future[Found], Cell](), _Pool(count)
-    alone: list[Cell] = []  # what ran when a worker was killed: one of them may be the reason, and each is tried again
+    left, running, pool = list(reversed(cells)), dict[Future[Found], Work](), _Pool(count)
+    alone: list[Work] = []  # what ran when a worker was killed: one of them may be the reason, and each is tried again
     try:
         while left or running or alone:
             broken = again = False
@@ -85,7 +90,7 @@ class _Pool:
         self._stop = context.Event()
         self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(self._stop,))
 
-    def submit(self, cell: Cell) -> Future[Found]:
+    def submit(self, cell: Task) -> Future[Found]:
         # This may start a worker, which takes the mask over: it is deaf to Ctrl-C until `_begin`.
         if not hasattr(signal, "pthread_sigmask"):  # Windows: a Ctrl-C meanwhile may end the worker
             return self._pool.submit(_work, cell)
@@ -96,7 +101,7 @@ class _Pool:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def end(self, running: Mapping[Future[Found], Cell]) -> None:
+    def end(self, running: Mapping[Future[Found], Task]) -> None:
         """Interrupt what runs and wait for it."""
         workers = set(multiprocessing.active_children()) - self._others
         try:
@@ -113,7 +118,7 @@ class _Pool:
             raise
 
 
-def ray(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome, None, None]:
+def ray(cells: Sequence[Work], workers: int | None = None) -> Generator[tuple[Work, Found], None, None]:
     """The same on a Ray cluster: the one that `RAY_ADDRESS` names, else a new one on this machine.
 
     Every machine of the cluster needs this repository and what it imports.
@@ -124,7 +129,7 @@ def ray(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome,
         raise SystemExit('there is no Ray here: pip install "ray[tune]>=2.60", or --executor local') from error
     address = os.environ.get("RAY_ADDRESS")
     mine = not cluster.is_initialized()
-    running: dict[Any, Cell] = {}
+    running: dict[Any, Work] = {}
     if mine:
         cluster.init(
             address=address, num_cpus=None if address else workers, include_dashboard=False, log_to_driver=False
@@ -149,10 +154,13 @@ def ray(cells: Sequence[Cell], workers: int | None = None) -> Generator[Outcome,
             cluster.shutdown()
 
 
-START: dict[str, Callable[[Sequence[Cell], int | None], Generator[Outcome, None, None]]] = {"local": local, "ray": ray}
+START: dict[str, Callable[[Sequence[Any], int | None], Generator[tuple[Any, Found], None, None]]] = {
+    "local": local,
+    "ray": ray,
+}
 
 
-def _attempt(cell: Cell, progress: bool = False) -> Found:
+def _attempt(cell: Task, progress: bool = False) -> Found:
     try:
         return cell.run(progress)
     except (Exception, SystemExit):  # a stranger's code may try to leave
@@ -193,7 +201,7 @@ def _end_with_parent() -> None:
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-def _work(cell: Cell) -> Found:
+def _work(cell: Task) -> Found:
     """A cell in a worker, which may be interrupted meanwhile."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tyro.conf import UseAppendAction
 from benchmarks.algorithms import ALLOCATIONS
 from benchmarks.boards import boards, folders_of
 from benchmarks.cells import RESULTS, load_protocol
+from benchmarks.executors import local
 from benchmarks.front_page import README
 from benchmarks.leaderboard import files, front_page
 from cfenvs.evaluation import Comparison, Protocol, Result, compare, evaluate, play_again, read_result, read_traces
@@ -23,6 +25,7 @@ def main(
     results: Path = RESULTS,
     beside: UseAppendAction[tuple[Path, ...]] = (),
     allow: UseAppendAction[tuple[str, ...]] = (),
+    workers: int | None = None,
 ) -> None:
     """Compare results with what their actions earn now, and tables with what the results say.
 
@@ -33,50 +36,58 @@ def main(
         results: Folder with PROTOCOL/ALGORITHM/SEED.json and the tables.
         beside: As given to `leaderboard` when the tables were made; what is there is not played.
         allow: Modules of yours, or packages, whose code the results may name: objectives, receivers, rivals.
+        workers: Processes; by default one for each core.
     """
-    wrong = check(results, beside=beside, allowed=allow)
+    wrong = check(results, beside=beside, allowed=allow, workers=workers)
     if wrong:
         raise SystemExit(f"{len(wrong)} findings in {results}:\n" + "\n".join(f"  {line}" for line in wrong))
 
 
-def check(results: Path, progress: bool = True, beside: Sequence[Path] = (), allowed: Sequence[str] = ()) -> list[str]:
+def check(
+    results: Path,
+    progress: bool = True,
+    beside: Sequence[Path] = (),
+    allowed: Sequence[str] = (),
+    workers: int | None = 1,
+) -> list[str]:
     """What does not hold; empty if all does."""
     wrong: list[str] = []
     edges: list[str] = []
     covered: dict[str, list[tuple[int, int, int]]] = {}  # by protocol: of each result networks right, to the bit, all
-    paths = sorted(results.glob("*/*/*.json"))
-    for path in tqdm(paths, desc="verifying", unit=" result", disable=not progress):
-        shown = path.relative_to(results)
-        count = covered.setdefault(shown.parts[0], [])
-        try:
-            result = read_result(path)
-            found = _again(result, path, _trusted(shown.parts[0]), allowed)
-            count.append((found.right, found.same_bits, result.protocol.networks))
-        except Exception as error:  # a stranger's file ends nothing
-            kind = "" if isinstance(error, (ValueError, TypeError, OSError)) else f"{type(error).__name__}: "
-            found = Comparison(findings=(kind + str(error).replace(str(path), path.name),))
-        wrong += [f"{shown}: {line}" for line in found.findings]
-        edges += [f"{shown}: {line}" for line in found.edges]
+    todo = [Again(path, tuple(allowed)) for path in sorted(results.glob("*/*/*.json"))]
+    played = tqdm(local(todo, workers), desc="verifying", unit=" result", total=len(todo), disable=not progress)
+    outcomes = dict(played)
+    for again in todo:
+        found, name = outcomes[again], again.path.relative_to(results)
+        count = covered.setdefault(name.parts[0], [])
+        if isinstance(found, str):  # a worker was killed
+            wrong.append(f"{name}: {found.strip().splitlines()[-1]}")
+            continue
+        comparison, networks = found
+        if networks:
+            count.append((comparison.right, comparison.same_bits, networks))
+        wrong += [f"{name}: {line}" for line in comparison.findings]
+        edges += [f"{name}: {line}" for line in comparison.edges]
     merged = boards(results, folders_of(beside))
     wrong += [f"refused: {line}" for board in merged for line in board.refused]
-    for name, text in files(merged).items():
-        stored = results / name
+    for file, text in files(merged).items():
+        stored = results / file
         if not stored.exists():
-            wrong.append(f"{name} is missing: `python -m benchmarks leaderboard` writes it")
-        elif not same_text(stored.read_text(encoding="utf-8"), text, SIX_DIGITS if name.endswith(".json") else FLOOR):
-            wrong.append(f"{name} is not what the results give")
+            wrong.append(f"{file} is missing: `python -m benchmarks leaderboard` writes it")
+        elif not same_text(stored.read_text(encoding="utf-8"), text, SIX_DIGITS if file.endswith(".json") else FLOOR):
+            wrong.append(f"{file} is not what the results give")
     if results.resolve() == RESULTS.resolve() and README.exists():
         shown = README.read_text(encoding="utf-8")
         if not same_text(shown, front_page(merged)):
             wrong.append("the tables of README.md are not what the results give")
     print(
-        f"{len(paths)} results played again, {len(merged)} tables made again: "
+        f"{len(todo)} results played again, {len(merged)} tables made again: "
         f"{'all the same' if not wrong else f'{len(wrong)} findings'}"
     )
-    for name, counts in covered.items():
+    for protocol, counts in covered.items():
         right, same_bits, there = (sum(numbers) for numbers in zip(*counts, strict=True)) if counts else (0, 0, 0)
         print(
-            f"  {name}: {right} of {there} networks of {len(counts)} results earned what is stored, "
+            f"  {protocol}: {right} of {there} networks of {len(counts)} results earned what is stored, "
             f"{same_bits} of them to the bit"
         )
     for line in edges:
@@ -131,15 +142,39 @@ def _same_number(stored: str, now: str, floor: float) -> bool:
     return abs(one - other) <= max(1.001 * unit, floor, RELATIVE * abs(other))
 
 
-def _again(result: Result, path: Path, trusted: Protocol | None, allowed: Sequence[str]) -> Comparison:
-    """A result beside the same, played again."""
-    if result.protocol.rivals and result.algorithm in ALLOCATIONS:  # no actions: our own code computes an allocation
-        named = code_named_by(result, trusted, allowed)
-        if named:
-            return Comparison(findings=(f"names code, which is not run: {', '.join(named)}",))
-        again = evaluate(ALLOCATIONS[result.algorithm](), result.protocol)
-        return compare(result, again, result.protocol.num_scenarios)
-    return play_again(result, read_traces(path), trusted, allowed)
+@dataclass(frozen=True)
+class Again:
+    """A result to be played again, as a task of `benchmarks.executors`.
+
+    Attributes
+    ----------
+    path : Path
+        Of its file; it is in a folder of its algorithm, in one of its protocol.
+    allowed : tuple of str
+        As given to `check`.
+    """
+
+    path: Path
+    allowed: tuple[str, ...]
+
+    def run(self, progress: bool = False) -> tuple[Comparison, int]:
+        """It beside the same, played again, and how many networks it has; 0 where it cannot be read or played."""
+        try:
+            result = read_result(self.path)
+            return self._compared(result), result.protocol.networks
+        except Exception as error:  # a stranger's file ends nothing
+            kind = "" if isinstance(error, (ValueError, TypeError, OSError)) else f"{type(error).__name__}: "
+            return Comparison(findings=(kind + str(error).replace(str(self.path), self.path.name),)), 0
+
+    def _compared(self, result: Result) -> Comparison:
+        trusted = _trusted(self.path.parts[-3])
+        if result.protocol.rivals and result.algorithm in ALLOCATIONS:  # no actions: our own code finds an allocation
+            named = code_named_by(result, trusted, self.allowed)
+            if named:
+                return Comparison(findings=(f"names code, which is not run: {', '.join(named)}",))
+            again = evaluate(ALLOCATIONS[result.algorithm](), result.protocol)
+            return compare(result, again, result.protocol.num_scenarios)
+        return play_again(result, read_traces(self.path), trusted, self.allowed)
 
 
 def _trusted(name: str) -> Protocol | None:

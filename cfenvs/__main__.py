@@ -66,6 +66,7 @@ def _play(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
             seed=args.seed,
             episodes=args.episodes,
             env_kwargs={"preset": args.preset, **dict(args.set)},
+            sensitivity_of=args.sensitivity_of,
         )
     except (ValueError, ImportError, gym.error.DependencyNotInstalled) as error:
         command.error(str(error))
@@ -163,6 +164,9 @@ def _play_parser(commands: Any) -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         help="in auctions: controllers in the other seats, one for all or one for each (like the first)",
+    )
+    play.add_argument(
+        "--sensitivity-of", metavar="USER", type=int, help="show whose rate falls if this user sends more, and how much"
     )
     play.add_argument("--seed", metavar="N", type=int, default=0, help="of the first episode (%(default)s)")
     play.add_argument("--episodes", metavar="N", type=int, default=1, help="each in a new network (%(default)s)")

@@ -64,6 +64,8 @@ class Performance:
     episodes : int
     env_kwargs : mapping
         Of the environment.
+    sensitivity_of : int, optional
+        A user of power control, of whom pictures say whose rate falls if it sends more.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class Performance:
         seed: int = 0,
         episodes: int = 1,
         env_kwargs: Mapping[str, Any] | None = None,
+        sensitivity_of: int | None = None,
     ) -> None:
         check_keys([env_id], IDS, "environment")
         require(seed >= 0, "seed", seed, "must not be negative")
@@ -92,7 +95,9 @@ class Performance:
         if self._contest is None and opponents:
             have = ", ".join(name for name, contest in EachSystem("contest").items() if contest is not None)
             require(False, "opponents", list(opponents), f"only {have} has them, not {env_id}")
-        self.env_id, self.seed, self.episodes = env_id, seed, episodes
+        contest = f"must be left out: {env_id} has no users that set powers"
+        require(self._contest is None or sensitivity_of is None, "sensitivity_of", sensitivity_of, contest)
+        self.env_id, self.seed, self.episodes, self._sensitivity_of = env_id, seed, episodes, sensitivity_of
         name = controller or self._system.first_look
         self._kwargs = dict(env_kwargs or {})
         if policy is None:
@@ -147,6 +152,8 @@ class Performance:
         else:
             env = gym.make_vec(self.env_id, 1, **kwargs)
         observations, infos = env.reset(seed=seed)
+        if self._sensitivity_of is not None:
+            env.simulator.sensitivity_of = self._sensitivity_of
         if hasattr(self._policy, "begin"):
             self._policy.begin(env)
         # Not the environment's own `render`: the face of many agents has none.
@@ -239,7 +246,7 @@ def animation(env_id: str, *, fps: int | None = None, **kwargs: Any) -> Animatio
     fps : int, optional
         Frames a second.
     **kwargs
-        Of `Performance`: controller or policy, seed, episodes, opponents, env_kwargs.
+        Of `Performance`: controller or policy, seed, episodes, opponents, env_kwargs, sensitivity_of.
 
     Examples
     --------

@@ -42,7 +42,7 @@ _LEVELS = [0.0, 2.0, 20.0, 200.0]
 
 CASES = [
     _cell_free("default"),
-    _cell_free("small-joint", preset="small", action_type="joint", objective="sum"),
+    _cell_free("small-joint", preset="small", action_type="joint", objective="sum", estimates_from="pilots"),
     _cell_free("mr-continuous", receiver="mr", action_type="continuous", observation="rates+gains", include_zero=False),
     _cell_free("mr-lsfd-active", receiver="mr", lsfd="optimal", pilots_from="active", mean_on_steps=4, identity=True),
     _cell_free(
@@ -57,7 +57,15 @@ CASES = [
     _cell_free(
         "p-mmse", preset="small", receiver="p-mmse", realizations=4, pilots_from="active", pilot_period=3, **_WALKS
     ),
-    _cell_free("frozen", preset="small", receiver="p-rzf", combiners="full-power", antennas=2, clusters=_STRONGEST),
+    _cell_free(
+        "frozen",
+        preset="small",
+        receiver="p-rzf",
+        combiners="full-power",
+        antennas=2,
+        clusters=_STRONGEST,
+        estimates_from="pilots",
+    ),
     _cell_free(
         "reports", preset="small", receiver="mr", observation=["rates", "pilots", "powers", "age", "active"], **_REPORTS
     ),

@@ -599,7 +599,7 @@ def test_the_leaderboard_writes_what_verify_makes_again(stored, capsys):
     assert "LEADERBOARD.md is not what the results give" in wrong
     assert "leaderboard.csv is missing" in wrong
     with pytest.raises(SystemExit, match="2 findings"):
-        verify.main(stored)
+        verify.main(stored, workers=1)
 
 
 def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, results, capsys):
@@ -710,7 +710,7 @@ def test_verify_reports_a_knife_s_edge_and_does_not_call_it_wrong(stored, capsys
     capsys.readouterr()
     found = Comparison(worlds=6, right=6, same_bits=5, edges=("reward of network 3: ...",))
     monkeypatch.setattr(verify, "play_again", lambda *rest: found)
-    verify.main(stored)
+    verify.main(stored, workers=1)
     out = capsys.readouterr().out
     assert "60 of 60 networks of 10 results earned what is stored, 50 of them to the bit" in out
     assert "  on a knife's edge, small/full power/0.json: reward of network 3: ...\n" in out

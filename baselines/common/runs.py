@@ -172,6 +172,15 @@ class Run:
         if postfix:
             self._bar.set_postfix({name: f"{value:.3f}" for name, value in postfix.items()}, refresh=False)
 
+    def move_on(self, at: int, every: int, measure: Callable[[], Mapping[str, float]]) -> bool:
+        """Advance by one. Every so many, and after the last, `measure()` is logged and shown; whether all is done."""
+        done = self.position + 1 == self.total
+        scores = measure() if done or (self.position + 1) % every == 0 else {}
+        if scores:
+            self.log(at, **scores)
+        self.advance(1, **scores)
+        return done
+
     def log(self, at: int, **values: Any) -> None:
         """A point of the learning curve: numbers or arrays; TensorBoard gets their means."""
         self.curve.append({"at": at, **{name: np.asarray(value).tolist() for name, value in values.items()}})

@@ -75,6 +75,7 @@ def efficiencies(kwargs: dict[str, Any], networks: int, realizations: int) -> di
         "CellFreeUplinkPower-v0",
         networks,
         preset="book-100x4",
+        estimates_from="channels",  # as when this was stored; the preset draws pilots
         activity="static",
         action_type="continuous",
         scenario_seed=list(range(FIRST, FIRST + networks)),

@@ -72,10 +72,12 @@ FINE: dict[str, Any] = {
     "explore_within": 2,
 }
 """Sixteen levels of 2 dB, of which the best lie up to 15 below full power: a long way, in small steps."""
+DRAWN = {"estimates_from": "channels"}
+"""As when this was stored; the preset draws pilots."""
 SIZES = {
     "default, K = 10": Size("default", 10, 5, 250, 4),
-    "book-100x4, K = 40": Size("book-100x4", 5, 3, 40, 8, learner=LARGE),
-    "book-100x4, K = 20": Size("book-100x4", 5, 3, 40, 8, {"users": 20}, LARGE),
+    "book-100x4, K = 40": Size("book-100x4", 5, 3, 40, 8, DRAWN, LARGE),
+    "book-100x4, K = 20": Size("book-100x4", 5, 3, 40, 8, {"users": 20, **DRAWN}, LARGE),
     "ngo, MR, K = 40": Size("ngo", 5, 3, 500, 8, learner=FINE),
 }
 

@@ -31,7 +31,16 @@ COMPARED = ("statistical model", "gains, 8 dB error", "the map")
 """Twins of all learners but `IN_ALL`, which has every one."""
 NEAR = 0.95
 """Share of what a learner has from scratch in the end that counts as learned."""
-LINES = {SCRATCH: "black", "statistical model": "tab:purple", "gains, 8 dB error": "tab:red", "the map": "tab:green"}
+LINES = {
+    SCRATCH: "black",
+    "statistical model": "tab:purple",
+    "gains, 8 dB error": "tab:red",
+    "gains, 4 dB error": "tab:orange",
+    "gains, 2 dB error": "gold",
+    "stale positions": "tab:blue",
+    "map without diffraction": "tab:cyan",
+    "the map": "tab:green",
+}
 
 
 @dataclass(frozen=True)
@@ -102,29 +111,49 @@ def with_interval(values: Float, digits: int = 3) -> str:
 
 
 def _table(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[dict[str, str]]:
-    last = {row.learner: record.greedy[-1] for row, record in done if row.start == SCRATCH}
     table = []
     for row, record in done:
-        level = NEAR * last[row.learner]
-        needed = steps_to(record, level, course)
         scratch = next(r for other, r in done if other.learner == row.learner and other.start == SCRATCH)
+        last, level = record.greedy[-1], NEAR * scratch.greedy[-1]
+        needed = steps_to(record, level, course)
         saved = steps_to(scratch, level, course) - needed
         middle = float(np.median(needed))
         enough = np.isfinite(saved)
-        early = record.played[: course.early] / real.best[: course.early]
+        early, alone = _early(record, real, course), _early(scratch, real, course)
         table.append(
             {
                 "learner": row.learner,
                 "starts": row.start,
                 "no real step": with_interval(record.greedy[0]),
                 f"{course.judged[1] * course.length} steps": with_interval(record.greedy[1]),
-                f"{course.judged[-1] * course.length} steps": with_interval(record.greedy[-1]),
+                f"{course.judged[-1] * course.length} steps": with_interval(last),
                 "steps needed": f"{middle:.0f}" if np.isfinite(middle) else "more",
                 "saved": "" if row.start == SCRATCH or not enough.any() else with_interval(saved[enough], 0),
-                f"played, first {course.early * course.length}": with_interval(early.mean(axis=(0, 1))),
+                f"played, first {course.early * course.length}": with_interval(early),
+                "played, over scratch": "" if row.start == SCRATCH else with_interval(early - alone),
+                "in the end, over scratch": "" if row.start == SCRATCH else with_interval(last - scratch.greedy[-1]),
                 "steps below the rule": with_interval(below(record, real)),
             }
         )
+    return table
+
+
+def _early(record: Record, real: Real, course: Course) -> Float:
+    """Share of the best that is played in the first episodes, (E,)."""
+    return np.asarray((record.played[: course.early] / real.best[: course.early]).mean(axis=(0, 1)))
+
+
+def _with_gains(done: list[tuple[Row, Record]], real: Real, course: Course) -> list[dict[str, str]]:
+    """What path gains among the observations are worth, network by network."""
+    records = {(row.learner, row.start): record for row, record in done}
+    table = []
+    for (learner, place), record in records.items():
+        seeing = records.get((f"{learner}, gains", place))
+        if seeing is not None:
+            more = seeing.greedy - record.greedy
+            steps = {f"{course.judged[i] * course.length} steps": with_interval(more[i]) for i in (0, 1, -1)}
+            early = with_interval(_early(seeing, real, course) - _early(record, real, course))
+            table.append({"learner": learner, "starts": place, **steps, "played, first": early})
     return table
 
 
@@ -139,11 +168,16 @@ def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cours
         f"Shares of the best guaranteed rate, proven in every step, of {course.networks} networks of {course.users} "
         "users who walk through the city, come and go; greedy play on another walk after so many real steps. Steps "
         f"needed: the median until {NEAR:.0%} of what the learner has from scratch in the end; saved: how many fewer "
-        "from a twin, mean over networks where both got there. Played: while learning, exploration included. Below the "
-        "rule: steps in which the worst user had less than under rate feedback with memory. One realisation of each "
-        "twin; each network has a training seed of its own, and 95 % intervals are over the networks.\n\n"
+        "from a twin, mean over networks where both got there. Played: while learning, exploration included. Over "
+        "scratch: how much more that is, and greedy play in the end, than from scratch, network by network. Below "
+        "the rule: steps in which the worst user had less than under rate feedback with memory. Safe: that rule "
+        "plays in its place wherever the worst user is reported to fare better by it, when it is judged too. One "
+        "realisation of each twin; each network has a training seed of its own, and 95 % intervals are over the "
+        "networks.\n\n"
         + markdown(table)
         + more
+        + "\nWith path gains among what is observed, less without, network by network:\n\n"
+        + markdown(_with_gains(done, real, course))
         + "\nClassical rules, in the steps that are learned in:\n\n"
         + markdown(classical),
         encoding="utf-8",
@@ -161,15 +195,15 @@ def _write(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cours
 def _picture(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Course) -> None:
     from matplotlib.figure import Figure  # heavy, and needed here only
 
-    learners = list(dict.fromkeys(row.learner for row, _ in done if not row.learner.endswith("safe")))
-    figure = Figure(figsize=(2.6 * max(len(learners), 2) + 1, 3.4), layout="constrained")
+    learners = list(dict.fromkeys(row.learner for row, _ in done))
+    figure = Figure(figsize=(2.2 * max(len(learners), 2) + 1, 3.6), layout="constrained")
     panels = figure.subplots(1, len(learners), sharey=True, squeeze=False)[0]
     at = np.array(course.judged) * course.length
     for axes, learner in zip(panels, learners, strict=True):
         for row, record in done:
             if row.learner == learner:
                 means = record.greedy.mean(axis=1)
-                axes.plot(at, means, label=row.start, color=LINES.get(row.start), linewidth=1.3)
+                axes.plot(at, means, label=row.start, color=LINES[row.start], linewidth=1.3)
                 bounds = np.array([interval(each, statistic=lambda x: float(x.mean())) for each in record.greedy])
                 axes.fill_between(at, *bounds.T, color=axes.lines[-1].get_color(), alpha=0.12, linewidth=0)
         axes.axhline(float((real.rule / real.best).mean()), color="0.5", linestyle=":", linewidth=1.0)
@@ -177,5 +211,7 @@ def _picture(stem: Path, done: list[tuple[Row, Record]], real: Real, course: Cou
         axes.set_xlabel("steps in the real network")
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("share of the best (dotted: rate feedback)")
-    panels[-1].legend(frameon=False, fontsize=6)
+    shown = {str(line.get_label()): line for axes in panels for line in axes.lines if line.get_label() in LINES}
+    figure.legend([shown[name] for name in LINES if name in shown], [name for name in LINES if name in shown],
+                  loc="outside lower center", ncols=4, frameon=False, fontsize=8)  # fmt: skip
     figure.savefig(f"{stem}.png", dpi=120)

@@ -148,15 +148,21 @@ class Real:
         return self._each(env, args, episodes, lambda *_: np.array([found.action for found in env.optimum()]))
 
 
-def _greedy(real: Real, algorithm: Algorithm, choices: dict[str, Any]) -> Float:
-    """Share of the best on the walk that is judged, (E,)."""
+def _greedy(real: Real, algorithm: Algorithm, choices: dict[str, Any], rule: _Rule | None = None) -> Float:
+    """Share of the best on the walk that is judged, (E,); with a rule that takes over, as it knows by then where."""
     env, args = _env(type(algorithm), real.path, real.course, 1, choices)
+    here = None if rule is None else rule.elsewhere(env)
     observations, infos = start(env, args)
     total = np.zeros(env.num_envs)
-    for _ in range(real.course.length):
-        active = active_users(observations, infos)
-        observations, _, _, _, infos = env.step(algorithm.act(observations))
-        total += guaranteed_rate(infos, active)
+    for step in range(real.course.length):
+        active, levels = active_users(observations, infos), algorithm.act(observations)
+        if here is not None:
+            levels = here.instead(levels, observations, infos, step)
+        observations, _, _, _, infos = env.step(levels)
+        worst = guaranteed_rate(infos, active)
+        if here is not None:
+            here.hear(worst)
+        total += worst
     return total / real.judged.sum(axis=0)
 
 
@@ -191,7 +197,7 @@ def spot_course(learner: str, course: Course, real: Real, twin: str | None, safe
     greedy: list[Float] = []
     played = _learn(
         algorithm, env, where, course.real_episodes, args, rule,
-        lambda episodes: greedy.append(_greedy(real, algorithm, choices)) if episodes in course.judged else None,
+        lambda episodes: greedy.append(_greedy(real, algorithm, choices, rule)) if episodes in course.judged else None,
     )  # fmt: skip
     return Record(np.array(greedy), played)
 
@@ -241,14 +247,25 @@ class _Rule:
     ----------
     env : vector environment
         Of the central agent.
+
+    Attributes
+    ----------
+    means, known : (2, E) arrays
+        Running means of what was reported under the learner and under the rule, and whether anything was.
     """
 
     def __init__(self, env: Any) -> None:
         self._env, self._levels = env, np.log(np.array(env.config.action_levels) / env.config.max_power)
         self._policy = RateFeedbackWithMemory(3)
-        self._means = np.zeros((2, env.num_envs))
-        self._known = np.zeros((2, env.num_envs), bool)
+        self.means = np.zeros((2, env.num_envs))
+        self.known = np.zeros((2, env.num_envs), bool)
         self._ruled = np.zeros(env.num_envs, bool)
+
+    def elsewhere(self, env: Any) -> _Rule:
+        """Another one, for the same networks on another walk, that knows what this one has heard."""
+        other = _Rule(env)
+        other.means[:], other.known[:] = self.means, self.known
+        return other
 
     def instead(self, levels: Int, observations: Float32, infos: dict[str, Any], step: int) -> Int:
         """The learner's levels (E, K), or those of the rule."""
@@ -256,16 +273,16 @@ class _Rule:
             self._policy.begin(self._env.unwrapped)
         shares = np.log(np.maximum(self._policy.act(observations, infos), 1e-12))
         rounded = np.abs(shares[..., None] - self._levels).argmin(axis=-1)
-        better = self._known.all(axis=0) & (self._means[1] > self._means[0])
+        better = self.known.all(axis=0) & (self.means[1] > self.means[0])
         self._ruled = np.where(step % PROBE == 0, True, np.where(step % PROBE == PROBE // 2, False, better))
         return np.where(self._ruled[:, None], rounded, levels)
 
     def hear(self, worst: Float) -> None:
         """The reported rate of the worst user, (E,)."""
         row = self._ruled.astype(int), np.arange(len(worst))
-        new = ~self._known[row]
-        self._means[row] = np.where(new, worst, (1.0 - TRUST) * self._means[row] + TRUST * worst)
-        self._known[row] = True
+        new = ~self.known[row]
+        self.means[row] = np.where(new, worst, (1.0 - TRUST) * self.means[row] + TRUST * worst)
+        self.known[row] = True
 
 
 def graph_course(course: Course, real: Real, twin: str | None) -> Record:
@@ -276,7 +293,9 @@ def graph_course(course: Course, real: Real, twin: str | None) -> Record:
 
 
 def _graph_in(course: Course, real: Real, twin: str | None, network: int) -> tuple[Float, Float]:
-    args = graph_feedback.Args(train="model-free", seed=network, num_envs=1, noise=0.3, learning_rate=1e-3)
+    # It learns where users come or go, two hundred times in all: fewer situations in an update than where it has many.
+    few: dict[str, Any] = {"batch_size": 32, "critic_warm_up": 60, "noise": 0.3, "learning_rate": 1e-3}
+    args = graph_feedback.Args(train="model-free", seed=network, num_envs=1, **few)
     corrector = graph_feedback.Corrector(args)
     if twin is not None:
         own = {name: value for name, value in course.kwargs(twin).items() if name not in ("levels", "include_zero")}

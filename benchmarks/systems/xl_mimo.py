@@ -13,7 +13,6 @@ from benchmarks import numpy_twin
 from benchmarks.learners import POWERS, XL_MIXED, XL_REGRESSION, Train, actor_critic, graph, proximal
 from benchmarks.timing import Row, Timed, Workload, ratio
 from benchmarks.workloads import NEW, frames, new_networks, resets, row, scalar, vector
-from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.plane_wave import array_correlation
 from cfenvs.xl_mimo.env import SYSTEM
 from cfenvs.xl_mimo.presets import configure_xl_mimo
@@ -65,6 +64,8 @@ def print_ratios(done: Mapping[str, Row]) -> None:
 
 def xl_monte_carlo(combiner: str) -> Workload:
     """The literature's way to one step of XL-MIMO: 400 channel realisations."""
+    from cfenvs.radio.matrix_root import matrix_root  # an earlier package, without it, is timed in all other rows
+
     config = configure_xl_mimo("large", {})
     env: Any = gym.make(ID, preset="large").unwrapped
     env.reset(seed=0)

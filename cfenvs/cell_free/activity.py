@@ -385,12 +385,15 @@ class ActivePaths:
         The active sets before each of B steps, and after the last.
     first : (E,) int array
         The number of the first of these steps.
+    go_on : bool
+        Whether episodes have more than a block.
     """
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
-        self._length, self._all = min(config.horizon, BLOCK), config.horizon <= BLOCK
+        self._length, self.go_on = min(config.horizon, BLOCK), config.horizon > BLOCK
         self.block = np.ones((num_worlds, self._length + 1, config.users), bool)
         self.first = np.zeros(num_worlds, np.int64)
+        self._left = 1
         self._activity = make_activity(config, num_worlds)
 
     def start(self, worlds: Int, rngs: Sequence[np.random.Generator], seeded: Bool, initial: Bool | None) -> None:
@@ -404,13 +407,16 @@ class ActivePaths:
 
     def reach(self, steps: Int, ends: Int) -> None:
         """Go on where the step (E,) after this one is in the next block; `ends` (E,) are the last steps."""
-        if self._all:
+        self._left -= 1
+        if self._left > 0:
             return
         worlds = np.flatnonzero((steps - self.first == self._length) & (steps < ends))
         if worlds.size:
             self.block[worlds, 0] = self.block[worlds, self._length]
             self.first[worlds] = steps[worlds]
             self._activity.go_on(worlds, self.first[worlds], self.block)
+        # Steps until the next block of any world, and no fewer where an episode begins: until then nothing is due.
+        self._left = int((self._length - (steps - self.first)).min())
 
 
 @kernel

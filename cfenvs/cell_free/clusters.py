@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.receivers import RECEIVER
 from cfenvs.power.choices import Functions, numbers
 from cfenvs.radio.clusters import dynamic_clusters
 
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
 
 def of_receiver(gains: Float, pilots: Int, config: CellFreeConfig) -> Bool | None:
     """Those that the receiver is defined with: "dcc" for "p-mmse", "p-rzf", "central-mr" and "lp-mmse", else "all"."""
-    found = RECEIVER.of(config, "receiver")
-    kind: Any = getattr(found, "func", found)  # of a functools.partial
-    return CLUSTERS[kind.usual_clusters](gains, pilots, config)
+    return CLUSTERS[config.usual_clusters](gains, pilots, config)
 
 
 def everywhere(gains: Float, pilots: Int, config: CellFreeConfig) -> Bool | None:

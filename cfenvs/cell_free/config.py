@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -24,6 +24,13 @@ from cfenvs.power.propagation import standard
 from cfenvs.radio.path_loss import noise_power_dbm
 
 MAX_JOINT_ACTIONS = 100_000
+WITHOUT_CHANNELS: Mapping[str, Any] = {
+    "fading": "average",
+    "mobility": "static",
+    "pilots_from": "all",
+    "rician_db": None,
+}
+"""What must be so where no channels are drawn, only received pilots."""
 SUPPORTED = 1e-9
 """In bit/s/Hz: less than the rate of any CQI step."""
 
@@ -104,8 +111,9 @@ class Propagation(power.Propagation):
     rician_db : None, float or "3gpp" or "given"
         Power of each link's line of sight over that of all else, in dB; its phase is unknown (`cfenvs.radio.rician`).
         None is Rayleigh fading. A number is that of all links; "3gpp" draws those of links with a line of sight as
-        TR 38.901 has them, and needs such a path loss; "given" takes the part "rician_db" (L, K) of `network`, -inf
-        without a line of sight. Large-scale gains stay as they are, so that what is in sight fluctuates less.
+        TR 38.901 has them, and needs such a path loss; they change as users walk. "given" takes the part "rician_db"
+        (L, K) of `network`, -inf without a line of sight. Large-scale gains stay as they are, so that what is in sight
+        fluctuates less.
     """
 
     bandwidth: float = 20e6
@@ -184,18 +192,26 @@ class Pilots(Choices, power.Coherence):
         Who sends pilots: every user, or the active ones; then estimates are made anew from the held channels and pilot
         noise whenever the active set changes. "active" is refused where statistics take a Monte Carlo run: for
         "l-mmse", "lp-mmse" and `combiners="full-power"`.
+    estimates_from : {"channels", "pilots"}
+        What is drawn at reset of the realisations: the channels of all users and pilot noise, whose sums are the
+        received pilots; or received pilots themselves, one for each of the tau_p pilots: Gaussian, with the covariance
+        of those sums, and all that estimates are made of. Rates have the same distribution; "pilots" takes tau_p / (K +
+        tau_p) of the draws. It is refused where channels are held or evolve apart from their estimates: with
+        `pilots_from="active"`, walking users, `fading` of single steps, and `rician_db`.
     """
 
     pilot_length: int = 5
     pilot_assignment: str | Callable[..., Any] = "least-contaminated"
     pilots_from: str = "all"
     pilot_power: str = "full"
+    estimates_from: str = "channels"
 
     choices: ClassVar = {"pilot_assignment": ASSIGNMENTS}
 
     def check(self) -> None:
         self.require_pilots(self.pilot_length)
         core.require_choice(self, pilots_from=("all", "active"), pilot_power=("full", "data"))
+        core.require_choice(self, estimates_from=("channels", "pilots"))
 
     @cached_property
     def assignment(self) -> Assignment:
@@ -271,6 +287,13 @@ class Reception(Choices):
     def clustering(self) -> Callable[[Float, Int, Any], Bool | None]:
         """Which access points serve whom, as `clusters` says."""
         return cast(Callable[[Float, Int, Any], "Bool | None"], CLUSTERINGS.of(self, "clusters"))
+
+    @cached_property
+    def usual_clusters(self) -> str:
+        """Those that the receiver is defined with, by name."""
+        found = RECEIVER.of(self, "receiver")
+        kind = getattr(found, "func", found)  # of a functools.partial
+        return cast(str, kind.usual_clusters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -426,13 +449,28 @@ class Mobility(power.Mobility, Reception, Pilots, Propagation):
         still = f"with mobility={self.mobility!r}, as nobody walks"
         core.require(walking or self.pilot_period is None, "pilot_period", self.pilot_period, f"must be None {still}")
         core.require(
-            not self.wandering or core.is_number(self.rician_db) or self.rician_db is None,
+            not self.wandering or self.rician_db != "given",
             "rician_db",
             self.rician_db,
-            f"must be a number with mobility={self.mobility!r}: what becomes of it along a walk is not modelled; on a "
-            "map it is looked up",
+            f'must be a number or "3gpp" with mobility={self.mobility!r}: what is given at the start does not say what '
+            "becomes of it along a walk; on a map it is looked up",
+        )
+        core.require(
+            self.mobility != "map" or self.rician_db != "3gpp",
+            "rician_db",
+            self.rician_db,
+            'must be a number or "given" with mobility="map", where gains are looked up and no model says which links '
+            "are in sight",
         )
         core.require(walking or self.fading != "clarke", "fading", self.fading, f"must be 'average' or 'block' {still}")
+        for field, usual in WITHOUT_CHANNELS.items():
+            value = getattr(self, field)
+            core.require(
+                self.estimates_from == "channels" or value == usual,
+                "estimates_from",
+                self.estimates_from,
+                f"must be 'channels' with {field}={value!r}, which needs the channels themselves",
+            )
 
 
 @core.paged

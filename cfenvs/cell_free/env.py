@@ -229,7 +229,7 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     "ergodic"         0.223       1.981          2.256                       2.399
     "small"           0.579       1.843          1.972                       2.029
     "ngo"             0.000       0.044          0.502                       0.535
-    "book-100x4"      0.000       4.925          5.648                       5.942
+    "book-100x4"      0.000       4.776          5.536                       5.844
     ================  ==========  =============  ==========================  ========================
 
     Version History
@@ -257,7 +257,7 @@ def warmup() -> None:
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
         {"receiver": "p-mmse"},
-        {"receiver": "p-mmse", "combiners": "full-power"},
+        {"receiver": "p-mmse", "combiners": "full-power", "estimates_from": "pilots"},
         {"mobility": "random-waypoint", "report_bits": 4},
         {"receiver": "mr", "agents": "clusters"},
     )

@@ -77,8 +77,9 @@ def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, trunca
         steps[e] = step
         truncated[e] = step == ends[e]
         some_end |= step == ends[e]
+        row = paths[e, step - first[e]]  # once, or every user would ask again where it stands
         for k in range(num_users):
-            active[e, k] = paths[e, step - first[e], k]
+            active[e, k] = row[k]
     return some_end
 
 

@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from cfenvs.cell_free.config import CellFreeConfig
+from cfenvs.cell_free.config import WITHOUT_CHANNELS, CellFreeConfig
+from cfenvs.cell_free.receivers import RECEIVERS
 from cfenvs.core.config import configure
-from cfenvs.power.choices import called
+from cfenvs.power.choices import called, is_own
 from cfenvs.power.given import load_network
 from cfenvs.power.levels import db_levels
 
-_BOOK: dict[str, Any] = {"users": 40, "placement": "uniform", "pilot_length": 10}
+_BOOK: dict[str, Any] = {"users": 40, "placement": "uniform", "pilot_length": 10, "estimates_from": "pilots"}
 _COMP: dict[str, Any] = {
     "users": 40,
     "user_placement": "quadrants",
@@ -76,17 +77,27 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 def configure_cell_free(preset: str, overrides: Mapping[str, Any]) -> CellFreeConfig:
     """The preset of that name with some fields replaced; as `cfenvs.core.config.configure`.
 
-    Levels of a preset follow `max_power` unless they are given too. Whoever gives users, but not the number of pilots,
-    is warned if some of them share one.
+    Levels of a preset follow `max_power` unless they are given too, and estimates are made from channels, whatever the
+    preset says, where other fields need these. Whoever gives users, but not the number of pilots, is warned if some of
+    them share one.
     """
     given = dict(overrides)
     levels = PRESETS.get(preset, {}).get("levels")
     if levels is not None and "levels" not in given and isinstance(given.get("max_power"), (int, float)):
         given["levels"] = [level * (given["max_power"] / max(levels)) for level in levels]
+    fields = {**PRESETS.get(preset, {}), **given}
+    if "estimates_from" in fields and _needs_channels(fields):
+        given.setdefault("estimates_from", "channels")
     config = configure(CellFreeConfig, PRESETS, preset, given, agents="users")
     if "pilot_length" not in overrides:
         _warn_of_shared_pilots(config)
     return config
+
+
+def _needs_channels(fields: Mapping[str, Any]) -> bool:
+    """Whether some of these fields, or somebody's own receiver, need channels, not only what is received of them."""
+    apart = any(fields.get(field, usual) != usual for field, usual in WITHOUT_CHANNELS.items())
+    return apart or is_own(fields.get("receiver", CellFreeConfig.receiver), RECEIVERS)
 
 
 def _warn_of_shared_pilots(config: CellFreeConfig) -> None:

@@ -43,6 +43,7 @@ from cfenvs.draw.pen import (
     Pen,
     place_labels,
 )
+from cfenvs.draw.sensitivity import Sensitivity, draw_loss_key, draw_sensitivity, losses, sensitivity_in
 from cfenvs.power.walks import HISTORY
 
 WATCHED = 17.0
@@ -76,6 +77,9 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
 
     Where not all access points serve all users, rings are around those that serve one: `watched` of the simulator, or
     whose rate is lowest. Where clusters of them are agents, they have colours, and so have the rims of their users.
+
+    With `sensitivity_of` of the simulator bars below the rates say what each of them gains or loses if that user sends
+    more, and lines lead from it to those that lose, the fainter the less they do.
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
@@ -98,16 +102,19 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         self.surface.fill(PAPER)
         number = ("Active users", f"{active.sum()}", f"of {active.size}")
         figure.header(simulator.steps[world], config.episode_length, number, value, reference)
-        figure.ground([*drop.links, *self._borders()], config.extent)
-        rims = self._draw_sites(world, drop)
-        users, labels = drop.users, drop.labels
+        users, labels, path = drop.users, drop.labels, None
         if config.mobility != "static":
             move = max(int(simulator.steps[world]) - 1, 0) // config.gain_period
             path = on_map(simulator.walks.trail(world, move), config.extent)
             users = path[-1]
             labels = place_labels(users, drop.access_points, MAP) if len(users) <= MAX_LABELLED else users
+        asked = sensitivity_in(simulator, world)
+        figure.ground([*drop.links, *self._borders(), *losses(asked, users, period_on_map(config))], config.extent)
+        rims = self._draw_sites(world, drop)
+        if path is not None:
             figure.trail(path, HISTORY, config.extent)
         watched = self._draw_serving(world, drop, users, np.where(active, rates, np.inf))
+        draw_sensitivity(figure, asked, users)
         figure.users(users, labels, shares if begun else None, colours, active, alarms, rims)
         reported = simulator.reports is not None
         title = f"Rate of each user ({UNIT}){', red: as reported' if reported else ''}"
@@ -116,7 +123,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
             figure.reports(simulator.reported[world], axis)
         figure.powers("Power (mW)", ("0", f"{config.max_power:g}"), shares, active, alarms)
         figure.scale(config.extent)
-        self._draw_keys(watched)
+        self._draw_keys(watched, asked)
 
     def _borders(self) -> list[tuple[Float, Float, Colour]]:
         """Lines between the cells of a grid that are agents."""
@@ -208,7 +215,7 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
             drop = self._drops[world] = Drop(scenario, walk, sites, users, labels, links, reach)
         return drop
 
-    def _draw_keys(self, watched: int | None) -> None:
+    def _draw_keys(self, watched: int | None, asked: Sensitivity | None) -> None:
         pen, left, second = self._pen, MAP[0], watched is not None or self.simulator.cells is not None
         y = KEYS - 7 if second else KEYS
         pen.triangles(np.array([[left + 6.0, y]]), 12, SITE)
@@ -220,10 +227,11 @@ class CellFreeRenderer(Renderer[CellFreeSimulator]):
         self._figure.silent(x, y, 6, True)
         x = pen.text("inactive, but sends", SMALL, QUIET, midleft=(x + 10, y)).right + 18
         if self.simulator.config.mobility != "static":
-            self._figure.trail_key(x + 8, y)
+            x = self._figure.trail_key(x + 8, y) + 26
         elif self._linked:
             pen.bar(x, y, 18, 1, LINK)
-            pen.text("nearest with the same pilot", SMALL, QUIET, midleft=(x + 22, y))
+            x = pen.text("nearest with the same pilot", SMALL, QUIET, midleft=(x + 22, y)).right + 26
+        draw_loss_key(self._figure, asked, x, y)
         x, y = left, KEYS + 9
         if watched is not None:
             pen.ring(x + 6, y, 6, INK, 1.0)

@@ -14,9 +14,9 @@ from cfenvs.core.drops import Given
 from cfenvs.core.kept import entry
 from cfenvs.power.drop import Drop, draw_links
 from cfenvs.power.given import on_the_ground, replaced
-from cfenvs.power.propagation import standard
 from cfenvs.radio import geometry, rician
 from cfenvs.radio.correlation import local_scattering
+from cfenvs.radio.draws import normals
 
 if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
@@ -97,11 +97,15 @@ def draw_scenarios(config: CellFreeConfig, rngs: Sequence[np.random.Generator], 
     orientation = None
     if config.antennas > 1:
         orientation = replaced(given, "orientation", np.zeros((*n, config.access_points)))
+    if config.rician_db == "3gpp":
+        strays = normals(rngs, between.distance.shape)
+        factors = config.large_scale.scenario.rician_db(between, strays)
+        given = [{**parts_of, "rician_db": its} for parts_of, its in zip(given, factors, strict=True)]
+        parts["strays"] = strays if config.wandering else None
     return network_of(
         config,
         between,
         given,
-        rngs,
         access_points=access_points,
         gains=gains,
         pilots=pilots,
@@ -114,20 +118,19 @@ def network_of(
     config: CellFreeConfig,
     links: geometry.Links | None,
     given: Sequence[Given] = (),
-    rngs: Sequence[np.random.Generator] = (),
     **parts: Any,
 ) -> Scenario:
     """Networks (n,) of these parts of a `Scenario`, with what follows from them: scattering, lines of sight, clusters.
 
-    Links are asked for with several antennas or lines of sight only, generators where Rician factors are drawn; what
-    is `given` replaces the model of scattering, and factors.
+    Links are asked for with several antennas or lines of sight only; what is `given` replaces the model of scattering,
+    and has Rician factors that are not the same everywhere.
     """
     gains, orientation = parts["gains"], parts["orientation"]
     scattering, sight = None, None
     if links is not None and (config.antennas > 1 or config.rician_db is not None):
         azimuth = links.azimuth if orientation is None else links.azimuth - orientation[..., None]
         scattering = _scattering(config, links, gains, azimuth, given)
-        factors = _rician_db(config, links, given, rngs)
+        factors = _rician_db(config, links, given)
         if factors is not None:
             sight = rician.line_of_sight(gains, factors, azimuth, links.elevation, config.antennas)
             scattering = None if scattering is None else rician.whole_correlation(scattering, factors, sight)
@@ -154,18 +157,12 @@ def _scattering(
     return gains[..., None, None] * replaced(given, "correlation", correlation)
 
 
-def _rician_db(
-    config: CellFreeConfig, links: geometry.Links, given: Sequence[Given], rngs: Sequence[np.random.Generator]
-) -> Float | None:
-    """Rician factors in dB (n, L, K), given, drawn or the same for all; None where fading is Rayleigh."""
+def _rician_db(config: CellFreeConfig, links: geometry.Links, given: Sequence[Given]) -> Float | None:
+    """Rician factors in dB (n, L, K), of each link or the same for all; None where fading is Rayleigh."""
     if config.rician_db is None:
         return None
-    if config.rician_db == "given":
+    if isinstance(config.rician_db, str):
         if not all("rician_db" in parts for parts in given):
             raise ValueError('network lacks "rician_db": rician_db="given" takes it from there')
         return np.array([parts["rician_db"] for parts in given])
-    if config.rician_db == "3gpp":
-        path_loss = standard(config.large_scale.path_loss)
-        assert path_loss is not None
-        return path_loss.rician_db(links, rngs)
-    return np.full(links.distance.shape, float(config.rician_db))
+    return np.full(links.distance.shape, config.rician_db, float)

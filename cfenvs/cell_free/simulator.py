@@ -84,6 +84,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self._moving = config.mobility != "static"
         self._changing = self._moving or config.pilots_from == "active" or config.fading != "average"
         self._fading = self.receiver.fades
+        self._directed = config.antennas > 1 or config.rician_db is not None  # channels hang on where users are
         if self._moving:
             self.walks = Walks(config, num_worlds, config.access_points, self.given.map)
             self._gains, self._positions = self.walks.at(self.steps)
@@ -138,7 +139,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if self._moving:
             self._return(worlds)
             if old:
-                self.receiver.walk_on_all(worlds[old], self.situations(worlds[old]), sending[old])
+                self.receiver.walk_on_all(worlds[old], self.scenarios.together(worlds[old]), sending[old])
         elif config.pilots_from == "active":
             for i in old:
                 self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
@@ -187,10 +188,10 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
 
     def _walk_on(self, was_sending: Bool) -> None:
         """Users are a step further, and have other pilots where it is time; receivers follow where anything differs."""
-        config, pilots, gains = self.config, self._pilots, self._gains
+        config, pilots, gains, positions = self.config, self._pilots, self._gains, self._positions
         moved = self._period == 1 or bool((self.steps % self._period == 0).any())
         if moved:
-            gains, self._positions = self.walks.at(self.steps // self._period)
+            gains, positions = self.walks.at(self.steps // self._period)
         due = self.steps % config.pilot_period == 0 if config.pilot_period is not None else self.steps < 0
         if due.any():
             seeds = zip(self._assignment_keys[due].tolist(), self.steps[due].tolist(), strict=True)
@@ -200,8 +201,10 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         differs = (pilots != self._pilots).any(axis=1)
         if moved:
             differs |= (gains != self._gains).any(axis=(1, 2))
+            if self._directed:  # given gains may stay where users go
+                differs |= (positions != self._positions).any(axis=(1, 2))
         worlds = np.flatnonzero(differs | (sending != was_sending).any(axis=1))
-        self._gains, self._pilots = gains, pilots
+        self._gains, self._positions, self._pilots = gains, positions, pilots
         if self.cells is not None:
             self.cells.follow(worlds, gains[worlds])
         if not worlds.size:
@@ -245,7 +248,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         access_points, users = rows("access_points")[worlds], self.positions[worlds]
         heights = [rows("height")[world] for world in worlds.tolist()]
         config, links, orientation = self.config, None, rows("orientation")
-        if config.antennas > 1 or config.rician_db is not None:
+        if self._directed:
             links = link_geometry(access_points, users, config.period, heights_of(heights, gains.shape[1:]))
         return network_of(
             config,
@@ -291,11 +294,12 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return active if self.config.pilots_from == "active" else np.ones_like(active)
 
     def step(self, command: Float) -> bool:
-        active, undo = self.active, self.hold_finished()
+        active, undo = self.active, self.hold_finished() if self.live_on else None
         if self._moving:
             self.walks.reach(np.minimum(self.steps + 1, self.ends) // self._period)
             self._acted_gains, self._acted_pilots = self._gains, self._pilots
-        self._paths.reach(self.steps, self.ends)
+        if self._paths.go_on:
+            self._paths.reach(self.steps, self.ends)
         if self.cells is not None:
             self.acted_holders = self.cells.holders
         elif self._moving and self.config.reward_scope == "neighborhood":

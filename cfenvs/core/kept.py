@@ -79,6 +79,12 @@ class KeptDrops(Sequence[Scenario | None]):
     def __len__(self) -> int:
         return len(self._shown)
 
+    def together(self, worlds: Int) -> Scenario:
+        """Those of some worlds (n,), with a leading axis n."""
+        parts = {name: _taken(part, worlds) for name, part in self._parts.items()}
+        together: Scenario = self._kind(**parts)
+        return together
+
     def rows(self, name: str) -> Array:
         """A part of the networks of all worlds, (E, ...); what a world without one has means nothing."""
         part: Array = self._parts[name]
@@ -95,6 +101,12 @@ class KeptDrops(Sequence[Scenario | None]):
 
 def _has_axis(part: Any) -> bool:
     return isinstance(part, np.ndarray | list)
+
+
+def _taken(part: Any, worlds: Int) -> Any:
+    if isinstance(part, list):
+        return [part[world] for world in worlds.tolist()]
+    return part[worlds] if _has_axis(part) else part
 
 
 def _own(part: Any, world: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,9 @@ from cfenvs.power.objectives import (
 )
 from cfenvs.radio.geometry import Side, width_and_height
 
+if TYPE_CHECKING:
+    import pygame
+
 SIZE = (1000, 560)
 MAP = (28, 96, 412)
 """Left, top and side of the map in pixels."""
@@ -48,6 +51,8 @@ LEFT, RIGHT = 516, 976
 RATES = (122, 404)
 POWERS = (440, 484)
 """Top and bottom of the two bar charts in pixels."""
+LESS_RATES, SENSITIVITY = (122, 298), (336, 404)
+"""Those of the rates where others stand below them, and of these."""
 KEYS = MAP[1] + MAP[2] + 26
 """Height of the line that explains the marks."""
 
@@ -153,10 +158,17 @@ class Figure(Layout):
         self._name = name.format(noun)
         # The others have no place on the axis of one user's rate.
         self._on_axis = type(objective) in (MinimumRate, ProportionalFairness, FifthPercentile)
-        height = RATES[1] - RATES[0]
-        self._colour_key = pen.pygame.Surface((6, height))  # along the axis of the rates
+        self.noun = noun
+        self._chart = RATES
+        self._colour_keys = {chart: self._make_colour_key(chart) for chart in (RATES, LESS_RATES)}
+
+    def _make_colour_key(self, chart: tuple[int, int]) -> pygame.Surface:
+        """What stands along the axis of the rates."""
+        height = chart[1] - chart[0]
+        image = self.pen.pygame.Surface((6, height))
         for y, shade in enumerate(_shades(1 - np.arange(height) / height)):
-            self._colour_key.fill(RAMP[shade], (0, y, 6, 1))
+            image.fill(RAMP[shade], (0, y, 6, 1))
+        return image
 
     def axis(self, *reaches: float, reference: Reference | None) -> tuple[float, float]:
         """`nice_axis` of the largest, and of the reference if it is drawn."""
@@ -194,7 +206,7 @@ class Figure(Layout):
     ) -> None:
         """Discs whose area shows the share of the maximum power, or is equal where there is none yet; and labels."""
         pen, count = self.pen, len(points)
-        smallest, largest = _radii(count)
+        smallest, largest = radii_of(count)
         if shares is None:
             colours, radii = [POWER] * count, np.full(count, smallest + 2)
         else:
@@ -228,7 +240,7 @@ class Figure(Layout):
     ) -> None:
         """Bars over the users, with lines at the objective and its reference if they are on the axis of one user."""
         pen = self.pen
-        top, bottom = RATES
+        top, bottom = self._chart
         end, step = axis
         scale = (bottom - top) / end
         pen.text(title, SMALL, QUIET, midleft=(LEFT, top - 14))
@@ -236,7 +248,7 @@ class Figure(Layout):
             y = bottom - tick * scale
             pen.bar(LEFT, y, self.right - LEFT, 1, RULE if tick else FRAME)
             pen.text(f"{tick:g}", SMALL, QUIET, midright=(LEFT - 16, y))
-        pen.surface.blit(self._colour_key, (LEFT - 11, top))
+        pen.surface.blit(self._colour_keys[self._chart], (LEFT - 11, top))
         lefts, width = self.columns(len(rates))
         for k, (x, rate) in enumerate(zip(lefts, rates.tolist(), strict=True)):
             if rate > 0:
@@ -250,10 +262,14 @@ class Figure(Layout):
 
     def reports(self, reports: Float, axis: tuple[float, float]) -> None:
         """Over the bars of the rates a mark at what was last reported of each, the ends of the axis at most."""
-        top, bottom = RATES
+        top, bottom = self._chart
         lefts, width = self.columns(len(reports))
         for x, report in zip(lefts, np.clip(reports / axis[0], 0.0, 1.0).tolist(), strict=True):
             self.pen.bar(x - 2, bottom - report * (bottom - top) - 1, width + 4, 2, ALARM)
+
+    def make_room(self, below: bool) -> None:
+        """Whether the rates, which are drawn later, leave room for bars below them."""
+        self._chart = LESS_RATES if below else RATES
 
     def trail(self, path: Float, longest: int, side: Side) -> None:
         """Dots at earlier positions (steps, K, 2) in pixels and lines from one to the next, the fainter the earlier."""
@@ -261,17 +277,17 @@ class Figure(Layout):
         # Over the edge of the map.
         crossing = np.any(np.abs(np.diff(path, axis=0)) > np.array(map_box(side)[2:]) / 2, axis=2)
         for i, (starts, ends) in enumerate(pairwise(path.tolist())):
-            colour = _faded(1.0 - (len(path) - 1 - i) / (longest + 1))
+            colour = faded(1.0 - (len(path) - 1 - i) / (longest + 1))
             for start, end, crosses in zip(starts, ends, crossing[i].tolist(), strict=True):
                 if not crosses:
                     pen.pygame.draw.aaline(pen.surface, colour, start, end)
                 pen.disc(start[0], start[1], 2.0, colour)
 
-    def trail_key(self, x: float, y: float) -> None:
-        """What a trail is, said below the map."""
+    def trail_key(self, x: float, y: float) -> float:
+        """What a trail is, said below the map; returns where that ends."""
         for i in range(5):
-            self.pen.disc(x + 5 * i, y, 2.0, _faded((i + 1) / 6))
-        self.pen.text("where it has come from", SMALL, QUIET, midleft=(x + 30, y))
+            self.pen.disc(x + 5 * i, y, 2.0, faded((i + 1) / 6))
+        return self.pen.text("where it has come from", SMALL, QUIET, midleft=(x + 30, y)).right
 
     def powers(
         self,
@@ -344,7 +360,7 @@ def _shades(shares: Any) -> Any:
     return np.rint(np.sqrt(shares) * (len(RAMP) - 1)).astype(int)
 
 
-def _radii(num_users: int) -> tuple[float, float]:
+def radii_of(num_users: int) -> tuple[float, float]:
     """Radius in pixels of a silent user and of one at full power."""
     return (4.0, 14.0) if num_users <= MAX_LABELLED else (3.0, 11.0) if num_users <= 60 else (2.5, 8.0)
 
@@ -353,7 +369,7 @@ def _shown(value: float, unit: str) -> tuple[str, str]:
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}", unit
 
 
-def _faded(share: float) -> Colour:
-    """From the ground of the map to the colour of a trail."""
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(AREA, POWER, strict=True))
+def faded(share: float, colour: Colour = POWER) -> Colour:
+    """From the ground of the map to a colour, that of trails by default."""
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(AREA, colour, strict=True))
     return red, green, blue

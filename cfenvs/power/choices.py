@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -170,12 +170,12 @@ class Choices(Part):
         for field, choice in self.choices.items():
             choice.of(self, field)
 
-    @property
+    @cached_property
     def own_functions(self) -> bool:
         """Whether somebody's own code draws parts of networks."""
         return self._any_own(Functions)
 
-    @property
+    @cached_property
     def own_classes(self) -> bool:
         """Whether somebody's own code holds worlds."""
         return self._any_own(Classes)

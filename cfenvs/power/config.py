@@ -236,7 +236,7 @@ class Mobility(Propagation):
             return None
         return self.walked.still(links, self, rngs)
 
-    @property
+    @cached_property
     def own_classes(self) -> bool:
         """Whether somebody's own code holds worlds, or is run while they change, as a path loss along a walk is."""
         return super().own_classes or self.mobility == "given" or (self.wandering and self.own_functions)
@@ -494,5 +494,5 @@ class PowerConfig(HasNetwork, ReportConfig, Protocol):
     def info_optimum(self) -> bool: ...
     @property
     def own_functions(self) -> bool: ...
-    @property
+    @cached_property
     def own_classes(self) -> bool: ...

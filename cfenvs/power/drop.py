@@ -33,6 +33,8 @@ class Drop:
     fields, user_height : arrays or None
         Where users walk among lines of sight, as of `cfenvs.power.propagation.LargeScale.fields`, (F, L, K), and
         heights above the ground in metres, where they are given, (K,).
+    strays : (L, K) array or None
+        Where users walk among Rician factors that are drawn: standard normals that say how far each is off its mean.
     """
 
     users: Float
@@ -42,6 +44,7 @@ class Drop:
     motion: Any = None
     fields: Float | None = None
     user_height: Float | None = None
+    strays: Float | None = None
 
 
 def draw_links(

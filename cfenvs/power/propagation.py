@@ -29,7 +29,7 @@ from cfenvs.core.config import require
 from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.power.given import GIVEN_DB
 from cfenvs.radio import geometry, path_loss, shadowing, tr38901
-from cfenvs.radio.draws import normals, twin
+from cfenvs.radio.draws import twin
 from cfenvs.radio.geometry import Links
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ class TR38901(PathLoss):
         """Which links have one, (..., L, K)."""
         return self.model.line_of_sight(_drawn(links), links.horizontal, *self.heights(links))
 
-    def rician_db(self, links: Links, rngs: Generators) -> Float:
-        """Rician factors in dB, (n, L, K), each drawn by itself where there is a line of sight; else -inf."""
+    def rician_db(self, links: Links, drawn: Float) -> Float:
+        """Rician factors in dB of standard normals (..., L, K) where there is a line of sight; else -inf."""
         mean, deviation = self.model.rician_db
-        return np.where(self.line_of_sight(links), mean + deviation * normals(rngs, links.distance.shape), -np.inf)
+        return np.where(self.line_of_sight(links), mean + deviation * drawn, -np.inf)
 
 
 def _drawn(links: Links) -> Float:
@@ -211,14 +211,11 @@ class ByState:
 
     def decorrelations(self, config: Propagation) -> tuple[float, float]:
         """Metres to 1/e, with a line of sight and without."""
-        scenario = standard(config.large_scale.path_loss)
-        assert scenario is not None
-        return scenario.model.shadowing_decorrelation
+        return config.large_scale.scenario.model.shadowing_decorrelation
 
     def of(self, links: Links, config: Propagation, *drawn: Float) -> Float:
         """Shadowing in dB of standard normals (..., L, K) with a line of sight and without."""
-        scenario = standard(config.large_scale.path_loss)
-        assert scenario is not None
+        scenario = config.large_scale.scenario
         sees = scenario.line_of_sight(links)
         heights = scenario.heights(links)
         deviation = scenario.model.deviation_db(sees, links.horizontal, config.carrier_ghz, *heights)
@@ -438,14 +435,23 @@ class LargeScale:
         between, first = geometry.pairwise_distance(links.users, links.side), [twin(rng) for rng in rngs]
         return np.stack([_normals(between, metres, links, first) for metres in self.decorrelations], axis=1)
 
+    def seen(self, links: Links, fields: Float) -> Links:
+        """Links (n, L, K) that know whether there is a line of sight, of these fields, where the path loss asks."""
+        return links if self.path_loss.decorrelation is None else links.seen_by(_uniform(fields[:, 0]))
+
     def gain_db_of(self, links: Links, fields: Float, shadowing_db: Float | None) -> Float:
-        """Gains in dB, (n, L, K), of links with these fields; with this shadowing unless fields have it."""
-        if self.path_loss.decorrelation is not None:
-            links = links.seen_by(_uniform(fields[:, 0]))
+        """Gains in dB, (n, L, K), of links `seen` with these fields; with this shadowing unless fields have it."""
         if isinstance(self._shadowing, ByState):
             shadowing_db = self._shadowing.of(links, self._config, fields[:, -2], fields[:, -1])
         assert shadowing_db is not None
         return self.gain_db(links, shadowing_db)
+
+    @property
+    def scenario(self) -> TR38901:
+        """The one of TR 38.901 that the path loss is: whoever asks has checked that it is."""
+        found = standard(self.path_loss)
+        assert found is not None
+        return found
 
     def path_gain_db(self, links: Links) -> Float:
         """Gains without shadowing in dB, (n, L, K)."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
+from cfenvs.core.config import require
 from cfenvs.core.drops import Drops, Given
 from cfenvs.core.kept import KeptDrops
 from cfenvs.core.simulator import Scenario, Simulator, blocks, zeroed
@@ -93,15 +94,19 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Steps since the reset; with `resample="continue"` since the network is there.
     ends : (E,) int array
         The step at which the episode ends.
+    live_on : bool
+        Whether networks outlive episodes.
     given : GivenParts
         What of networks is not drawn.
     reports : Reports or None
         What is reported of the rates; None where they are.
     moves : int
         Steps and resets so far, of any world: situations of different numbers are different ones.
+    slopes : (E, K) array
+        Of the last step, in bit/s/Hz per mW: what each rate gains as `sensitivity_of` sends more; zero if that is None.
     """
 
-    of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values")
+    of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values", "slopes")
     """Arrays that tell of the last step, and are zero after a reset."""
 
     def __init__(self, config: Config, num_worlds: int, actions: PowerActions, scale: float) -> None:
@@ -117,16 +122,19 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.steps, self.ends = np.zeros(num_worlds, np.int64), np.full(num_worlds, config.episode_length)
         self.reports = None if are_true(config) else Reports(config, num_worlds, config.users, scale)
         self._no_ages = np.zeros(shape, np.int64)
+        self._sensitivity_of: int | None = None
+        self.slopes = np.zeros(shape)
         self.moves = 0
         self.terminated, self.truncated = np.zeros(num_worlds, bool), np.zeros(num_worlds, bool)
         self.given = GivenParts(config)
+        self.live_on = config.resample == "continue"
         self.drops = Drops(num_worlds, config.scenario_seed, config.resample, self.given)
         self._optima: dict[int, dict[bytes, Optimum]] = {}
 
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
-        if self.config.resample == "continue":
+        if self.live_on:
             on = self.scenarios.begun[worlds] & ~seeded
             if on.any():
                 self._go_on(worlds[on], options)
@@ -155,11 +163,11 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.truncated[worlds] = False
 
     def hold_finished(self) -> Callable[[], None] | None:
-        """What undoes what the next step does to worlds whose episodes are over and whose networks live on.
+        """What undoes what the next step does to worlds whose episodes are over, for networks that `live_on`.
 
         Such a step is one that an autoreset takes instead of a reset.
         """
-        if self.config.resample != "continue" or not self.truncated.any():
+        if not self.truncated.any():
             return None
         worlds = np.flatnonzero(self.truncated)
         before = {name: getattr(self, name)[worlds] for name in self.of_step}
@@ -212,24 +220,24 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def received(self, receiver: Receiving, powers: Float) -> Float:
         """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
-        return self._shared(receiver, receiver.efficiencies, receiver.efficiencies_of, powers)
+        if self.crew.threads == 1 or receiver.grain is None:
+            return receiver.efficiencies(powers)
+        return self._shared(receiver.efficiencies_of, receiver.grain, powers)
 
     def differentiated(self, receiver: Receiving, powers: Float, cotangents: Float) -> Float:
         """Weights (E, K) times the Jacobians of what is `received`, likewise."""
-        return self._shared(receiver, receiver.gradient, receiver.gradient_of, powers, cotangents)
-
-    def _shared(
-        self, receiver: Receiving, of_all: Callable[..., Float], of_some: Callable[..., Float], *arguments: Float
-    ) -> Float:
-        """What a receiver makes of arrays (E, K), by one call or by one of each thread."""
         if self.crew.threads == 1 or receiver.grain is None:
-            return of_all(*arguments)
+            return receiver.gradient(powers, cotangents)
+        return self._shared(receiver.gradient_of, receiver.grain, powers, cotangents)
+
+    def _shared(self, of_some: Callable[..., Float], grain: int, *arguments: Float) -> Float:
+        """What a receiver makes of arrays (E, K), by a call of each thread."""
         found = np.empty(arguments[0].shape)
 
         def work(some: slice) -> None:
             found[some] = of_some(some, *(array[some] for array in arguments))
 
-        self.crew.share(work, self.num_worlds, receiver.grain)
+        self.crew.share(work, self.num_worlds, grain)
         return found
 
     def judge(self, spent: Float) -> None:
@@ -244,6 +252,45 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
             best = [self.optimum(world) for world in range(self.num_worlds)]
             self.optimum_values = np.array([optimum.value for optimum in best])
             self.optimum_certified = np.array([optimum.certified for optimum in best])
+        if self._sensitivity_of is not None:
+            self.slopes = self._slopes_of(self._sensitivity_of)
+
+    @property
+    def sensitivity_of(self) -> int | None:
+        """The user of whom `slopes` tell from the next step on, and pictures: whose rate falls if it sends more.
+
+        None, as at first, costs nothing. It can be set after the first reset, where rates have derivatives.
+
+        Examples
+        --------
+        >>> import cfenvs, gymnasium as gym
+        >>> env = gym.make_vec("XLMIMOPower-v0", 2)
+        >>> observations, infos = env.reset(seed=0)
+        >>> env.simulator.sensitivity_of = 3
+        >>> outcome = env.step(env.action_space.sample())
+        >>> bool((env.simulator.slopes[:, 3] > 0).all())  # its own rates rise
+        True
+        """
+        return self._sensitivity_of
+
+    @sensitivity_of.setter
+    def sensitivity_of(self, user: int | None) -> None:
+        if user is not None:
+            users = self.config.users
+            is_user = isinstance(user, (int, np.integer)) and not isinstance(user, bool) and 0 <= user < users
+            require(is_user, "sensitivity_of", user, f"must be None, or a user from 0 to {users - 1}")
+            if not self.scenarios.begun.all():
+                raise ValueError("sensitivity_of can be set after the first reset() of every world")
+            self._slopes_of(user)  # refused here if rates have no derivatives, not in the middle of a step
+            user = int(user)
+        self._sensitivity_of = user
+        self.slopes = np.full_like(self.slopes, 0.0 if user is None else np.nan)
+
+    def _slopes_of(self, user: int) -> Float:
+        """Slopes d rate_k / d p_user at the powers of the last step, (E, K): a gradient for each k."""
+        weights = np.zeros((self.config.users, *self.powers.shape))
+        weights[np.arange(self.config.users), :, np.arange(self.config.users)] = 1.0
+        return np.stack([self.rates_gradient(self.powers, weight)[:, user] for weight in weights], axis=1)
 
     @property
     def reported(self) -> Float:

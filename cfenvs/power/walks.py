@@ -10,6 +10,7 @@ generators of its own, which nobody has to be moved past.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,8 @@ class Ground:
         Normals in fresh shadowing of a user, 0 where fields have it.
     fields : (F, L, K) array or None
         Where they start, of each of F fields (`LargeScale.fields`).
+    strays : (L, K) array or None
+        There, of Rician factors that change with lines of sight.
     """
 
     def __init__(self, config: Any, scenario: Any, stations: Float) -> None:
@@ -70,6 +73,7 @@ class Ground:
         fresh = 0 if config.walked.fresh is None else 1
         self.columns = fresh * (len(stations) if config.walked.of_links else 1)
         self.fields: Float | None = scenario.fields
+        self.strays: Float | None = scenario.strays
 
     def fresh_fields(self, positions: Float, rng: np.random.Generator) -> Float:
         """What new drops would have at positions (T, K, 2), (T, F, L, K)."""
@@ -87,12 +91,13 @@ class Ground:
         fresh: Float = self._config.walked.fresh(positions, self._config, rng)
         return fresh
 
-    def gains(self, positions: Float, shadowing_db: Float | None, fields: Float | None = None) -> Float:
-        """Large-scale gains over the noise power, per mW.
+    def fresh_strays(self, positions: Float, rng: np.random.Generator) -> Float:
+        """What new drops would have at positions (T, K, 2), (T, L, K)."""
+        return rng.standard_normal((*positions.shape[:-1], len(self._stations))).swapaxes(-1, -2)
 
-        Positions (T, K, 2), shadowing (T, L, K) and fields (T, F, L, K) -> (T, L, K).
-        """
-        large_scale, height = self._config.large_scale, self._height
+    def links(self, positions: Float, fields: Float | None) -> geometry.Links:
+        """To positions (T, K, 2); fields (T, F, L, K) say which are in sight."""
+        height = self._height
         stations = np.broadcast_to(self._stations, (len(positions), *self._stations.shape))
         if isinstance(height, np.ndarray):
             height = np.broadcast_to(height, (len(positions), *height.shape))
@@ -100,6 +105,11 @@ class Ground:
         if user_height is not None:
             user_height = np.broadcast_to(user_height, (len(positions), *user_height.shape))
         links = geometry.link_geometry(stations, positions, self._config.period, height, user_height)
+        return links if fields is None else self._config.large_scale.seen(links, fields)
+
+    def gains(self, links: geometry.Links, shadowing_db: Float | None, fields: Float | None) -> Float:
+        """Large-scale gains over the noise power, per mW, of shadowing (T, L, K) and fields (T, F, L, K): (T, L, K)."""
+        large_scale = self._config.large_scale
         if fields is None:
             gain_db = large_scale.gain_db(links, shadowing_db)
         else:
@@ -113,21 +123,26 @@ class Evolving:
 
     Shadowing keeps the correlation 2^(-distance moved / decorrelation) from place to place (Gudmundson 1991), and
     new shadowing has the correlation over users of a fresh drop at the same positions. So do the normals that decide on
-    a line of sight, and those of the shadowing with one and without, each with its own decorrelation.
+    a line of sight, and those of the shadowing with one and without, each with its own decorrelation, and those of
+    Rician factors, which go on unseen where there is no line of sight.
 
     Parameters
     ----------
     config : XLMIMOConfig or CellFreeConfig
     ground : Ground
-    normals, of_fields : numpy.random.Generator
-        What fresh shadowing is drawn from, and fresh fields.
+    sources : list of numpy.random.Generator
+        What fresh shadowing is drawn from, then fresh fields, then fresh factors if there are any.
+
+    Attributes
+    ----------
+    rician_db : (T, L, K) array or None
+        Rician factors in dB of where the last gains are, if they change.
     """
 
-    def __init__(
-        self, config: Any, ground: Ground, normals: np.random.Generator, of_fields: np.random.Generator
-    ) -> None:
-        self._config, self._ground, self._normals, self._of_fields = config, ground, normals, of_fields
-        self._shadow, self._fields = ground.shadowing_db, ground.fields
+    def __init__(self, config: Any, ground: Ground, sources: Sequence[np.random.Generator]) -> None:
+        self._config, self._ground, self._sources = config, ground, sources
+        self._shadow, self._fields, self._strays = ground.shadowing_db, ground.fields, ground.strays
+        self.rician_db: Float | None = None
 
     def gains(self, positions: Float) -> Float:
         """Gains (T, L, K) at positions (T, K, 2), the first of which is where they are."""
@@ -136,16 +151,24 @@ class Evolving:
         walked = np.hypot(moved[..., 0], moved[..., 1])
         shadow = fields = None
         if ground.columns:
-            fresh = ground.fresh_shadowing_db(positions[1:], self._normals)
+            fresh = ground.fresh_shadowing_db(positions[1:], self._sources[0])
             kept = _kept(walked, config.shadowing_decorrelation)[:, None]
             shadow = _evolved(self._shadow, fresh, kept, ground.still_db)
             self._shadow = shadow[-1].copy()
         if self._fields is not None:
-            fresh = ground.fresh_fields(positions[1:], self._of_fields)
+            fresh = ground.fresh_fields(positions[1:], self._sources[1])
             each = [_kept(walked, metres * HALVED) for metres in config.large_scale.decorrelations]
             fields = _evolved(self._fields, fresh, np.stack(each, axis=1)[:, :, None])
             self._fields = fields[-1].copy()
-        return ground.gains(positions, shadow, fields)
+        links = ground.links(positions, fields)
+        if self._strays is not None:
+            scenario = config.large_scale.scenario
+            fresh = ground.fresh_strays(positions[1:], self._sources[2])
+            kept = _kept(walked, scenario.model.rician_decorrelation * HALVED)[:, None]
+            strays = _evolved(self._strays, fresh, kept)
+            self._strays = strays[-1].copy()
+            self.rician_db = scenario.rician_db(links, strays)
+        return ground.gains(links, shadow, fields)
 
 
 class Walk:
@@ -169,19 +192,17 @@ class Walk:
         length, goals = config.moves, (config.moves + 1, config.users, 2)
         self._goals: Float | None = None
         if length > LONG:
-            of_goals, self._source = of_its_own(rng), of_its_own(rng)
-            self._start = of_goals.bit_generator.state
-            self._evolving = Evolving(config, ground, self._source, of_its_own(rng))
-            return
-        if length <= block:
+            self._start = of_its_own(rng).bit_generator.state
+            sources = _of_their_own(ground, rng)
+        elif length <= block:
             self._goals = np.asarray(config.side) * rng.random(goals)
-            self._evolving = Evolving(config, ground, rng, rng)
-            return
-        self._start = twin(rng).bit_generator.state
-        skip_uniforms(rng, int(np.prod(goals)))
-        self._source = self._through(rng, ground.columns, block)
-        of_fields = self._through(rng, 0 if ground.fields is None else ground.fields[..., 0].size, block)
-        self._evolving = Evolving(config, ground, self._source, of_fields)
+            sources = [rng] * 3
+        else:
+            self._start = twin(rng).bit_generator.state
+            skip_uniforms(rng, int(np.prod(goals)))
+            each = [0 if drawn is None else drawn[..., 0].size for drawn in (ground.fields, ground.strays)]
+            sources = [self._through(rng, columns, block) for columns in (ground.columns, *each)]
+        self._source, self._evolving = sources[0], Evolving(config, ground, sources)
 
     def _through(self, rng: np.random.Generator, columns: int, block: int) -> np.random.Generator:
         """Leave the generator where so many normals of each user and step are drawn, and return one that draws them."""
@@ -204,6 +225,11 @@ class Walk:
         self._users = positions[-1].copy()
         return positions, gains
 
+    @property
+    def rician_db(self) -> Float | None:
+        """Rician factors in dB in these steps, (steps + 1, L, K), if they change."""
+        return self._evolving.rician_db
+
     def _goals_from(self, first: int, count: int) -> Float:
         """Goals number `first` ... of all users, (count, K, 2)."""
         if self._goals is not None:
@@ -224,7 +250,7 @@ class Guided:
     def __init__(self, config: Any, ground: Ground, rng: np.random.Generator) -> None:
         assert ground.motion is not None
         self._config, self._ground, self._motion, self._moves = config, ground, ground.motion, 0
-        self._evolving = Evolving(config, ground, of_its_own(rng), of_its_own(rng))
+        self._evolving = Evolving(config, ground, _of_their_own(ground, rng))
 
     def go(self, steps: int) -> tuple[Float, Float]:
         """As `Walk.go`."""
@@ -234,9 +260,17 @@ class Guided:
         if positions is None:
             positions = np.broadcast_to(ground.users, (steps + 1, *ground.users.shape))
         gain_db = motion.gains_db(config, seconds)
-        gains = self._evolving.gains(positions) if gain_db is None else config.large_scale.over_noise(gain_db)
+        if gain_db is None or ground.strays is not None:
+            gains = self._evolving.gains(positions)
+        if gain_db is not None:
+            gains = config.large_scale.over_noise(gain_db)
         self._moves += steps
         return positions, gains
+
+    @property
+    def rician_db(self) -> Float | None:
+        """As `Walk.rician_db`."""
+        return self._evolving.rician_db
 
 
 class OnMap:
@@ -266,6 +300,11 @@ class OnMap:
     def places(self) -> Int:
         """Where they were in these steps, (steps + 1, K)."""
         return self._walk.places
+
+
+def _of_their_own(ground: Ground, rng: np.random.Generator) -> list[np.random.Generator]:
+    """Generators of fresh shadowing and fields, and of Rician factors where there are any."""
+    return [of_its_own(rng) for _ in range(2 if ground.strays is None else 3)]
 
 
 def _kept(walked: Float, halved: float) -> Float:
@@ -312,6 +351,7 @@ class Walks:
         self.gains = np.ones((num_worlds, self.block + 1, stations, config.users))
         self.number = np.zeros(num_worlds, np.int64)
         self._places = np.zeros((num_worlds, self.block + 1, config.users), np.int64)  # of a map
+        self._rician_db: Float | None = None  # as gains, where they change as users wander
         self._first = np.zeros(num_worlds, np.int64)  # move with which the block at hand begins
         self._walks: list[Walk | Guided | OnMap | None] = [None] * num_worlds
         self._all = np.arange(num_worlds)
@@ -341,10 +381,13 @@ class Walks:
         return self.gains[self._all, within], self.positions[self._all, HISTORY + within]
 
     def given(self, worlds: Int, moves: Int) -> list[Given]:
-        """What beside gains is looked up where users of worlds (n,) are after moves (n,); nothing without a map."""
+        """What beside gains depends on where users of worlds (n,) are after moves (n,): of a map all, else factors."""
+        within = moves - self._first[worlds]
+        if self._rician_db is not None:
+            return [{"rician_db": factors} for factors in self._rician_db[worlds, within]]
         if self._draw is None:
             return []
-        places = self._places[worlds, moves - self._first[worlds]]
+        places = self._places[worlds, within]
         return [self._draw.at(self._config.stations, here) for here in places]
 
     def trail(self, world: int, move: int) -> Float:
@@ -361,6 +404,10 @@ class Walks:
             self.positions[world, HISTORY : HISTORY + moves + 1], self.gains[world, : moves + 1] = positions, gains
             if isinstance(walk, OnMap):
                 self._places[world, : moves + 1] = walk.places
+            elif walk.rician_db is not None:
+                if self._rician_db is None:
+                    self._rician_db = np.zeros_like(self.gains)
+                self._rician_db[world, : moves + 1] = walk.rician_db
         self._first[world] = first
 
 

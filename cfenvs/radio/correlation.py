@@ -95,25 +95,29 @@ def _write_correlation(
     out: Complex,
 ) -> None:
     num_antennas, count = series.shape
+    waves = np.zeros(count)
+    products, totals = np.zeros(num_antennas, np.complex128), np.zeros(num_antennas, np.complex128)
     for link in range(len(azimuth)):
-        for n in range(num_antennas):
-            total = 0j
-            for a in range(len(weights)):
-                first, second = azimuth[link] + in_azimuth[a], elevation[link] + in_elevation[a]
-                product = complex(weights[a], 0.0)
-                for angle in (first + second, first - second):
-                    # sum_p J_p g_p exp(j p angle), where J_-p = (-1)^p J_p: even terms are real, odd ones imaginary.
-                    c, s = np.cos(angle), np.sin(angle)
+        totals[:] = 0.0
+        for a in range(len(weights)):
+            first, second = azimuth[link] + in_azimuth[a], elevation[link] + in_elevation[a]
+            products[:] = weights[a]
+            for angle in (first + second, first - second):
+                # sum_p J_p g_p exp(j p angle), where J_-p = (-1)^p J_p: even terms are real, odd ones imaginary.
+                c, s = np.cos(angle), np.sin(angle)
+                cp, sp = 1.0, 0.0
+                for p in range(1, count):
+                    cp, sp = cp * c - sp * s, sp * c + cp * s
+                    waves[p] = sp if p % 2 else cp
+                for n in range(num_antennas):
                     re, im = series[n, 0], 0.0
-                    cp, sp = 1.0, 0.0
-                    for p in range(1, count):
-                        cp, sp = cp * c - sp * s, sp * c + cp * s
-                        if p % 2 == 0:
-                            re += 2.0 * series[n, p] * cp
-                        else:
-                            im += 2.0 * series[n, p] * sp
-                    product *= complex(re, im)
-                total += product
+                    for p in range(2, count, 2):
+                        re += 2.0 * series[n, p] * waves[p]
+                    for p in range(1, count, 2):
+                        im += 2.0 * series[n, p] * waves[p]
+                    products[n] *= complex(re, im)
+            totals += products
+        for n in range(num_antennas):
             for i in range(num_antennas - n):
-                out[link, i, i + n] = total
-                out[link, i + n, i] = np.conj(total)
+                out[link, i, i + n] = totals[n]
+                out[link, i + n, i] = np.conj(totals[n])

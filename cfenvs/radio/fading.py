@@ -10,7 +10,9 @@ from cfenvs.radio.draws import Source, normals
 
 def complex_normals(shape: tuple[int, ...], rng: Source) -> Complex:
     """Independent CN(0, 1) of the given shape."""
-    return normals(rng, (*shape, 2)).view(np.complex128)[..., 0] * np.sqrt(0.5)
+    parts = normals(rng, (*shape, 2))
+    parts *= np.sqrt(0.5)
+    return parts.view(np.complex128)[..., 0]
 
 
 def correlate(independent: Complex, root: Complex) -> Complex:

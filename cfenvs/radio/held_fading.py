@@ -57,24 +57,26 @@ def held_estimates(
                         here = ((block * num_users + k) * num_access_points + ap) * num_antennas * COMPLEX
                         there = pilots[i, k] * num_antennas * COMPLEX
                         for a in range(num_antennas):
-                            add_row(roots[i, ap, k, a], amplitude, w, here, received, there + a * COMPLEX)
+                            place = there + a * COMPLEX
+                            re, im = load(received, place), load(received, place + LANES)
+                            re, im = row_sum(roots[i, ap, k, a], amplitude, w, here, re, im)
+                            store(received, place, re)
+                            store(received, place + LANES, im)
                 for k in range(num_users):
                     here = ((block * num_users + k) * num_access_points + ap) * num_antennas * COMPLEX
                     there = pilots[i, k] * num_antennas * COMPLEX
                     for a in range(num_antennas):
-                        store(estimates, here + a * COMPLEX, splat(0.0))
-                        store(estimates, here + a * COMPLEX + LANES, splat(0.0))
-                        add_row(filters[i, ap, k, a], scale, received, there, estimates, here + a * COMPLEX)
+                        re, im = row_sum(filters[i, ap, k, a], scale, received, there, splat(0.0), splat(0.0))
+                        store(estimates, here + a * COMPLEX, re)
+                        store(estimates, here + a * COMPLEX + LANES, im)
 
 
 @inlined
-def add_row(row, factor, vector, start, sums, place):
+def row_sum(row, factor, vector, start, re, im):
     """Add factor * row @ vector to a complex number of several realisations."""
-    re, im = load(sums, place), load(sums, place + LANES)
     for n in range(len(row)):
         a, b = splat(factor * row[n].real), splat(factor * row[n].imag)
         x, y = load(vector, start + n * COMPLEX), load(vector, start + n * COMPLEX + LANES)
         re, im = fma(a, x, re), fma(a, y, im)
         re, im = fnma(b, y, re), fma(b, x, im)
-    store(sums, place, re)
-    store(sums, place + LANES, im)
+    return re, im

@@ -1,8 +1,9 @@
 """Path loss, line of sight and shadowing of 3GPP TR 38.901: streets, cities, country, offices and factories.
 
-Formulas are those of Table 7.4.1-1 (path loss), 7.4.2-1 (probability of a line of sight), 7.5-6 (decorrelation of
-shadowing) and 7.6.3.1-2 (decorrelation of the state), V16.1; users are outdoors, or all in the same hall: nothing
-penetrates walls or cars. Distances are in metres, the carrier in GHz, c is the report's 3e8 m/s. Arrays broadcast.
+Formulas are those of Table 7.4.1-1 (path loss), 7.4.2-1 (probability of a line of sight), 7.5-6 (Rician factors, and
+decorrelation of these and of shadowing) and 7.6.3.1-2 (decorrelation of the state), V16.1; users are outdoors, or all
+in the same hall: nothing penetrates walls or cars. Distances are in metres, the carrier in GHz, c is the report's
+3e8 m/s. Arrays broadcast.
 
 The report states distances for which it vouches (`Model.distances`) and heights. Outside of them the formulas go on:
 nobody is refused, but who is at 1 m in a street is not where anything was measured. Only what a formula cannot take is
@@ -47,6 +48,8 @@ class Model(ABC):
         Of shadowing with a line of sight and without: metres to 1/e. Across states it is independent (7.6.3.4).
     rician_db : (float, float)
         Mean and standard deviation of the Rician factor with a line of sight, in dB.
+    rician_decorrelation : float
+        Of that factor: metres to 1/e.
     """
 
     station_height: ClassVar[float]
@@ -56,6 +59,7 @@ class Model(ABC):
     shadowing_std_db: tuple[float, float]
     shadowing_decorrelation: ClassVar[tuple[float, float]]
     rician_db: ClassVar[tuple[float, float]]
+    rician_decorrelation: ClassVar[float]
 
     def los_probability(
         self, ground: Real, station_height: Real | None = None, user_height: Real | None = None
@@ -158,7 +162,7 @@ class Urban(Model):
 class UrbanMicro(Urban):
     """UMi, street canyon: base stations below the roofs."""
 
-    station_height, rician_db = 10.0, (9.0, 5.0)
+    station_height, rician_db, rician_decorrelation = 10.0, (9.0, 5.0), 15.0
     shadowing_std_db, shadowing_decorrelation = (4.0, 7.82), (10.0, 13.0)
     near, last, sight = (32.4, 21.0), 9.5, 36.0
 
@@ -170,7 +174,7 @@ class UrbanMicro(Urban):
 class UrbanMacro(Urban):
     """UMa: base stations above the roofs."""
 
-    station_height, rician_db = 25.0, (9.0, 3.5)
+    station_height, rician_db, rician_decorrelation = 25.0, (9.0, 3.5), 12.0
     shadowing_std_db, shadowing_decorrelation = (4.0, 6.0), (37.0, 50.0)
     near, last, sight = (28.0, 22.0), 9.0, 63.0
 
@@ -223,6 +227,7 @@ class RuralMacro(Model):
     beyond_breakpoint_std_db: ClassVar = 6.0
     shadowing_decorrelation: ClassVar = (37.0, 120.0)
     rician_db: ClassVar = (7.0, 4.0)
+    rician_decorrelation: ClassVar = 40.0
 
     def _seen(self, ground: Real, station: Real, user: Real) -> Float:
         return np.exp(-np.maximum(np.asarray(ground) - 10.0, 0.0) / 1000.0)
@@ -278,6 +283,7 @@ class IndoorOffice(Model):
     shadowing_std_db: ClassVar = (3.0, 8.03)
     shadowing_decorrelation: ClassVar = (10.0, 6.0)
     rician_db: ClassVar = (7.0, 4.0)
+    rician_decorrelation: ClassVar = 4.0
 
     def _seen(self, ground: Real, station: Real, user: Real) -> Float:
         d = np.asarray(ground)
@@ -315,6 +321,7 @@ class IndoorFactory(Model):
     distances: ClassVar = (1.0, 600.0)
     shadowing_decorrelation: ClassVar = (10.0, 10.0)
     rician_db: ClassVar = (7.0, 8.0)
+    rician_decorrelation: ClassVar = 10.0
     _beyond: ClassVar = {"sl": (33.0, 25.5), "dl": (18.6, 35.7), "sh": (32.4, 23.0), "dh": (33.63, 21.9)}
     _std_db: ClassVar = {"sl": 5.7, "dl": 7.2, "sh": 5.9, "dh": 4.0, "hh": 4.3}
 

@@ -51,7 +51,9 @@ class UatfBatch:
         return UatfCoefficients(b, self.c[group, :, :, lane].copy(), np.ones_like(b))
 
     def _of(self, rows: slice | None) -> tuple[Float, Float]:
-        groups = slice(None) if rows is None else slice(rows.start // self.lanes, -(-rows.stop // self.lanes))
+        if rows is None:
+            return self.b, self.c
+        groups = slice(rows.start // self.lanes, -(-rows.stop // self.lanes))
         return self.b[groups], self.c[groups]
 
     def spectral_efficiencies(self, powers: Float, rows: slice | None = None) -> Float:

@@ -15,6 +15,7 @@ users are convex combinations of M_f numbers: that bounds what any policy can re
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -136,7 +137,49 @@ def _normalised(logarithms: Float, axis: int) -> Float:
     return weights / weights.sum(axis=axis, keepdims=True)
 
 
-class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
+class _OverUsers:
+    """What both wrappers have: the environment of the users, the layer over E of its worlds, names and pictures' data.
+
+    Each says in `_open` which spaces its agents have.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        num_fuzzy_agents: int = 3,
+        kernel: Kernel = "exponential",
+        kernel_scale: float = 0.2,
+        normalisation: Normalisation = "sum",
+        state: State = "lsf",
+    ) -> None:
+        _check_users(env)
+        self.env = env
+        worlds, users = getattr(env, "num_envs", 1), len(env.possible_agents)
+        self._layer = FuzzyLayer(worlds, users, num_fuzzy_agents, kernel, kernel_scale, normalisation, state)
+        self.possible_agents = [f"fuzzy_{m}" for m in range(num_fuzzy_agents)]
+        self.metadata = {**env.metadata, "name": f"fuzzy {env.metadata['name']}"}
+        self.state_space = env.state_space
+        self._open()
+
+    @abstractmethod
+    def _open(self) -> None: ...
+
+    def _prototypes_in(self, observations: Any) -> Box:
+        """The space of a prototype, from that of a user's observations."""
+        part = slice(0, 1) if self._layer.state == "total-gain" else slice(1, None)
+        return Box(observations.low[part], observations.high[part], dtype=np.float32)
+
+    def state(self) -> Float32:
+        """The central view of the environment, of each world in many."""
+        found: Float32 = self.env.state()
+        return found
+
+    def close(self) -> None:
+        """Close the environment."""
+        self.env.close()
+
+
+class FuzzyAgents(_OverUsers, ParallelEnv[str, NDArray[np.float32], Any]):
     """The users of `cfenvs.xl_mimo.parallel_env` seen through fuzzy agents, as a PettingZoo environment.
 
     Agents are `fuzzy_0 ..`; each observes its prototype and sets one number in [0, 1].
@@ -157,26 +200,13 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
     (['fuzzy_0', 'fuzzy_1', 'fuzzy_2'], (9,))
     """
 
-    def __init__(
-        self,
-        env: ParallelFace[Any],
-        num_fuzzy_agents: int = 3,
-        kernel: Kernel = "exponential",
-        kernel_scale: float = 0.2,
-        normalisation: Normalisation = "sum",
-        state: State = "lsf",
-    ) -> None:
-        self.env = env
-        users = env.possible_agents
-        _check_users(env)
-        observation = env.observation_space(users[0])
-        self._layer = FuzzyLayer(1, len(users), num_fuzzy_agents, kernel, kernel_scale, normalisation, state)
-        self.possible_agents = _names(num_fuzzy_agents)
+    env: ParallelFace[Any]
+
+    def _open(self) -> None:
+        observation = self.env.observation_space(self.env.possible_agents[0])
         self.agents: list[str] = []
-        self.metadata = {**env.metadata, "name": f"fuzzy {env.metadata['name']}"}
-        self.render_mode = env.render_mode
-        self.state_space = env.state_space
-        self.observation_spaces = {agent: _state_space(observation, state) for agent in self.possible_agents}
+        self.render_mode = self.env.render_mode
+        self.observation_spaces = {agent: self._prototypes_in(observation) for agent in self.possible_agents}
         self.action_spaces = {agent: Box(0.0, 1.0, (1,), np.float32) for agent in self.possible_agents}
         self._generator: np.random.Generator | None = None
 
@@ -222,17 +252,9 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
             {agent: {} for agent in self.possible_agents},
         )
 
-    def state(self) -> Float32:
-        """The central view of the environment."""
-        return self.env.state()
-
     def render(self) -> Any:
         """The environment's frame."""
         return self.env.render()
-
-    def close(self) -> None:
-        """Close the environment."""
-        self.env.close()
 
     def _states(self, observations: Mapping[str, Float32]) -> Float:
         return self._layer.states(np.array([[observations[user] for user in self.env.possible_agents]]))
@@ -242,36 +264,23 @@ class FuzzyAgents(ParallelEnv[str, NDArray[np.float32], Any]):
         return dict(zip(self.possible_agents, prototypes, strict=True))
 
 
-class FuzzyAgentsVec:
+class FuzzyAgentsVec(_OverUsers):
     """The users of `cfenvs.xl_mimo.parallel_vec_env` seen through fuzzy agents, as arrays (E, M_f, ...).
 
     World i seeded s is bit for bit `FuzzyAgents` seeded s + i, in every autoreset mode. Parameters as `FuzzyAgents`,
     attributes as the environment's.
     """
 
-    def __init__(
-        self,
-        env: ParallelVecFace[Any],
-        num_fuzzy_agents: int = 3,
-        kernel: Kernel = "exponential",
-        kernel_scale: float = 0.2,
-        normalisation: Normalisation = "sum",
-        state: State = "lsf",
-    ) -> None:
-        _check_users(env)
-        self.env, self.config, self.simulator = env, env.config, env.simulator
+    env: ParallelVecFace[Any]
+
+    def _open(self) -> None:
+        env, self.num_agents = self.env, len(self.possible_agents)
+        self.config, self.simulator, self.num_envs = env.config, env.simulator, env.num_envs
         self.autoreset_mode = env.autoreset_mode
-        self.num_envs, self.num_agents = env.num_envs, num_fuzzy_agents
-        self.possible_agents = _names(num_fuzzy_agents)
-        self.metadata = {**env.metadata, "name": f"fuzzy {env.metadata['name']}"}
-        self.state_space = env.state_space
-        self.single_observation_space = _state_space(env.single_observation_space, state)
+        self.single_observation_space = self._prototypes_in(env.single_observation_space)
         self.single_action_space = Box(0.0, 1.0, (1,), np.float32)
-        self.observation_space = batched(self.single_observation_space, env.num_envs, num_fuzzy_agents)
-        self.action_space = batched(self.single_action_space, env.num_envs, num_fuzzy_agents)
-        self._layer = FuzzyLayer(
-            env.num_envs, env.num_agents, num_fuzzy_agents, kernel, kernel_scale, normalisation, state
-        )
+        self.observation_space = batched(self.single_observation_space, env.num_envs, self.num_agents)
+        self.action_space = batched(self.single_action_space, env.num_envs, self.num_agents)
         self._generators: list[np.random.Generator | None] = [None] * env.num_envs
         self._due = np.zeros(env.num_envs, bool)
 
@@ -313,10 +322,6 @@ class FuzzyAgentsVec:
         self._due = np.zeros_like(finished) if "final_obs" in infos else finished
         return self._observations(), fuzzy_rewards, terminated, truncated, infos
 
-    def state(self) -> Float32:
-        """The central view of each world, (E, S)."""
-        return self.env.state()
-
     def optimum(self) -> tuple[Any, ...]:
         """Optimum of the current situation in each world; see the page of the system."""
         return self.env.optimum()
@@ -330,25 +335,12 @@ class FuzzyAgentsVec:
         """The current network of each world."""
         return self.env.scenarios
 
-    def close(self) -> None:
-        """Close the environment."""
-        self.env.close()
-
     def _observations(self) -> Float32:
         return self._layer.prototypes.astype(np.float32)
 
 
-def _names(count: int) -> list[str]:
-    return [f"fuzzy_{m}" for m in range(count)]
-
-
 def _generator(seed: int | None) -> np.random.Generator:
     return np_random(None)[0] if seed is None else np.random.default_rng([seed, GENERATOR_TAG])
-
-
-def _state_space(observation: Any, state: State) -> Box:
-    part = slice(0, 1) if state == "total-gain" else slice(1, None)
-    return Box(observation.low[part], observation.high[part], dtype=np.float32)
 
 
 def _share(agent: str, action: Any) -> Float:

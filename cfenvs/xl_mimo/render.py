@@ -26,6 +26,7 @@ from cfenvs.draw.figure import (
     wrapped_lines,
 )
 from cfenvs.draw.pen import PAPER, QUIET, RAMP, SITE, SMALL, Colour, Pen, nice_length, place_labels
+from cfenvs.draw.sensitivity import Sensitivity, draw_loss_key, draw_sensitivity, losses, sensitivity_in
 from cfenvs.power.walks import HISTORY
 from cfenvs.xl_mimo.receivers import make_receiver
 from cfenvs.xl_mimo.scenario import Scenario
@@ -63,6 +64,9 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
     After a step, everything shown belongs to the situation in which that step acted: positions, powers, efficiencies
     and optimum. After a reset it is the situation that the first step will meet. The best found is left out where
     users walk, unless `info_optimum` asks for it: finding it would take longer than all the rest.
+
+    With `sensitivity_of` of the simulator bars below the efficiencies say what each of them gains or loses if that user
+    sends more, and lines lead from it to those that lose, the fainter the less they do.
     """
 
     size: ClassVar[tuple[int, int]] = SIZE
@@ -92,15 +96,18 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             value,
             reference,
         )
-        figure.ground(drop.link, config.extent)
-        users, labels = drop.users, drop.labels
+        users, labels, path = drop.users, drop.labels, None
         if config.mobility != "static":
             path = self.path(world)
             users = path[-1]
             labels = place_labels(users, drop.base_stations, MAP) if len(users) <= MAX_LABELLED else users
+        asked = sensitivity_in(simulator, world)
+        figure.ground([*drop.link, *losses(asked, users, period_on_map(config))], config.extent)
+        if path is not None:
             figure.trail(path, HISTORY, config.extent)
         for place in drop.base_stations.tolist():
             self.surface.blit(self._station, self._station.get_rect(center=place))
+        draw_sensitivity(figure, asked, users)
         figure.users(users, labels, shares if begun else None, colours)
         reported = simulator.reports is not None
         title = "SE of each user ({}), red: as reported" if reported else "Spectral efficiency, SE, of each user ({})"
@@ -110,7 +117,7 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
         self._draw_powers(shares)
         self.surface.blit(drop.arrays, ARRAYS[:2])
         figure.scale(config.extent)
-        self._draw_keys()
+        self._draw_keys(asked)
 
     def path(self, world: int) -> Float:
         """Where users were in the last steps and, last, where the last step acted, in pixels: (at most 13, K, 2)."""
@@ -176,17 +183,18 @@ class XLMIMORenderer(Renderer[XLMIMOSimulator]):
             heights = np.where(shares > 0, np.maximum(1.0 + decibels / config.power_range_db, 1e-3), 0.0)
         self._figure.powers(title, (f"{lowest:.2g}", f"{config.max_power:g}"), heights)
 
-    def _draw_keys(self) -> None:
-        pen, config, x, y = self._pen, self.simulator.config, MAP[0], KEYS
-        self.surface.blit(self._station, self._station.get_rect(midleft=(x, y)))
-        x = pen.text("base station", SMALL, QUIET, midleft=(x + 18, y)).right + 26
+    def _draw_keys(self, asked: Sensitivity | None) -> None:
+        pen, config, left, y = self._pen, self.simulator.config, MAP[0], KEYS
+        self.surface.blit(self._station, self._station.get_rect(midleft=(left, y)))
+        x: float = pen.text("base station", SMALL, QUIET, midleft=(left + 18, y)).right + 26
         pen.disc(x, y, 6, RAMP[28])
         x = pen.text("user (area: power, colour: SE)", SMALL, QUIET, midleft=(x + 10, y)).right + 26
         if config.mobility != "static":
-            self._figure.trail_key(x, y)
+            x = self._figure.trail_key(x, y) + 26
         elif config.visibility_window is not None:
             pen.bar(x, y, 18, 1, SEEN)
-            pen.text("linked user: seen by the dark antennas", SMALL, QUIET, midleft=(x + 24, y))
+            x = pen.text("linked user: seen by the dark antennas", SMALL, QUIET, midleft=(x + 24, y)).right + 26
+        draw_loss_key(self._figure, asked, x, y)
 
     def _make_station(self, size: int) -> pygame.Surface:
         """A small planar array: three by three squares."""

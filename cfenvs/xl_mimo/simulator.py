@@ -68,7 +68,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         self.receiver.follow(self.gains, worlds)
 
     def step(self, command: Float) -> bool:
-        config, undo = self.config, self.hold_finished()
+        config, undo = self.config, self.hold_finished() if self.live_on else None
         steps = np.minimum(self.steps + 1, self.ends)
         if self._moving:
             self.walks.reach(steps // config.gain_period)

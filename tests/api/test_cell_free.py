@@ -406,6 +406,20 @@ def test_best_response_takes_everybody_who_is_active(kwargs):
     assert policy.trials == 25
 
 
+def test_presets_that_draw_pilots_draw_channels_where_these_are_needed():
+    for fields in ({}, {"receiver": "l-mmse"}, {"receiver": "p-mmse", "combiners": "full-power"}, {"receiver": "mr"}):
+        assert configure_cell_free("book-400x1", fields).estimates_from == "pilots"
+    needs = ({"fading": "block"}, {"mobility": "random-waypoint"}, {"pilots_from": "active"}, {"rician_db": 3.0})
+    for fields in (*needs, {"receiver": "tests.own:Matched"}, {"estimates_from": "channels"}):
+        assert configure_cell_free("book-400x1", fields).estimates_from == "channels"
+    for fields in needs:
+        (field,) = fields
+        with pytest.raises(ValueError, match=f"estimates_from='pilots': must be 'channels' with {field}="):
+            configure_cell_free("small", {**fields, "estimates_from": "pilots"})
+    with pytest.raises(ValueError, match="estimates_from='pilots': must be 'channels': Matched offers no other"):
+        configure_cell_free("small", {"receiver": "tests.own:Matched", "estimates_from": "pilots"})
+
+
 def test_presets_are_as_published():
     book = configure_cell_free("book-100x4", {})
     assert (book.access_points, book.antennas, book.users, book.pilot_length, book.placement) == (

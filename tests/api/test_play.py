@@ -350,6 +350,12 @@ def test_a_window_shows_all_until_escape(capsys, monkeypatch):
     assert len(shows) == 2
 
 
+def test_pictures_say_whose_rate_falls_if_that_is_asked():
+    settings = {"controller": "full-power", "env_kwargs": {"preset": "small", "episode_length": 1}}
+    plain, asked = (list(Performance(CELL_FREE, **settings, sensitivity_of=user).frames()) for user in (None, 1))
+    assert [np.array_equal(one, other) for one, other in zip(plain, asked, strict=True)] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -380,6 +386,8 @@ def test_a_window_shows_all_until_escape(capsys, monkeypatch):
         ([AUCTION, "--policy", f"{HERE}:halves"], f"the bidder '{HERE}:halves': action has type float64"),
         ([AUCTION, "--opponents", f"{HERE}:halves"], f"the bidder '{HERE}:halves': action has type float64"),
         ([AUCTION, "--opponents", "greedy", "silent"], "must be one, or one for each of 1"),
+        ([CELL_FREE, "--sensitivity-of", "10"], "sensitivity_of=10: must be None, or a user from 0 to 9"),
+        ([AUCTION, "--sensitivity-of", "0"], "sensitivity_of=0: must be left out"),
         ([CELL_FREE, "--episodes", "0"], "must be at least 1"),
         ([CELL_FREE, "--seed", "-1"], "must not be negative"),
         ([CELL_FREE, "--fps", "0"], "must be from 1 to 50"),

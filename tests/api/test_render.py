@@ -13,8 +13,8 @@ from gymnasium.utils.env_checker import check_env
 
 import cfenvs.cell_free
 from cfenvs.cell_free.render import cell_colours
-from cfenvs.draw.figure import on_map
-from cfenvs.draw.pen import AREA, CATEGORIES, PAPER, SHAPES
+from cfenvs.draw.figure import SENSITIVITY, on_map
+from cfenvs.draw.pen import ALARM, AREA, CATEGORIES, PAPER, SHAPES
 
 pytest.importorskip("pygame")
 
@@ -228,6 +228,77 @@ def test_a_second_walk_from_the_same_drop_is_drawn_anew():
     np.testing.assert_array_equal(env.render(), unseen.render())
 
 
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {**RESTLESS, "action_type": "continuous"},
+        {**RESTLESS, "action_type": "continuous", "fading": "block", "pilots_from": "active"},
+        {**WALKING, "power_constraint": "per-antenna"},
+    ],
+)
+def test_slopes_are_those_of_the_rates_in_the_situation_that_the_last_step_acted_in(kwargs):
+    env, plain = make(**kwargs), make(**kwargs)
+    env.simulator.sensitivity_of = user = 3
+    changes = 0
+    for _ in range(8):
+        before, action = copy.deepcopy(env.simulator), env.action_space.sample()
+        changes += not np.array_equal(env.step(action)[0], plain.step(action)[0])
+        powers, slopes = env.simulator.powers, env.simulator.slopes
+        step = 1e-4 * powers[0, user] * np.eye(5)[user]
+        rise = before.rates_at(powers + step) - before.rates_at(powers - step)
+        np.testing.assert_allclose(slopes, rise / (2 * step[user]), rtol=1e-5, atol=1e-9)
+        assert (np.delete(slopes[0], user) <= 0).all()
+    assert changes == 0  # who asks plays the same episode
+    env.reset()
+    assert not env.simulator.slopes.any()
+
+
+def coloured(frame, colour):
+    return (frame == np.array(colour, np.uint8)).all(axis=2)
+
+
+@both
+def test_bars_and_lines_say_whose_rates_fall_if_a_user_sends_more(system):
+    env = make(system=system, **({"activity": "static"} if system == CELL_FREE else {}))
+    env.step(env.action_space.sample())
+    unasked = env.render()
+    env.simulator.sensitivity_of = user = 3
+    waiting = env.render()
+    env.step(env.action_space.sample())
+    frame, figure = env.render(), env._renderer._figure
+    lefts, width = figure.columns(5)
+    top, bottom = SENSITIVITY
+    heights = [coloured(frame[top : bottom + 1, left : left + width], ALARM).sum() / width for left in lefts]
+    losses = -np.delete(env.simulator.slopes[0], user)
+    assert heights[user] == 0
+    heights = np.delete(heights, user)
+    assert heights.max() > 20  # of 68 pixels
+    np.testing.assert_allclose(heights / heights.max(), losses / losses.max(), atol=2 / heights.max())
+    x, y = np.rint(on_map(env.scenario.users, env.config.side)[user]).astype(int)
+    around = coloured(frame[y - 20 : y + 21, x - 20 : x + 21], ALARM)
+    assert around.sum() > 30  # a ring
+    assert coloured(frame[:510, :450], ALARM).sum() > around.sum()  # and lines
+    for other in (unasked, waiting):
+        assert not coloured(other[top : bottom + 1, 500:], ALARM).any()
+    env.simulator.sensitivity_of = None
+    env.step(env.action_space.sample())
+    assert not coloured(env.render(), ALARM)[:510].any()
+
+
+def test_sensitivity_is_refused_where_there_is_none():
+    early = gym.make(CELL_FREE, preset="small").unwrapped
+    steps = make(utility="cqi")
+    for env, user, said in [
+        (make(), 5, "sensitivity_of=5: must be None, or a user from 0 to 4"),
+        (make(), True, "sensitivity_of=True: must be"),
+        (early, 3, "after the first reset"),
+        (steps, 3, "steps of CQI have no derivative"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            env.simulator.sensitivity_of = user
+        assert env.simulator.sensitivity_of is None
+
+
 @both
 def test_reset_shows_the_optimum_to_come(system):
     env = make(**RESTLESS) if system == CELL_FREE else make(system=system, objective="min")
@@ -249,6 +320,7 @@ def test_reset_shows_the_optimum_to_come(system):
 )
 def test_whatever_its_size_a_system_fits(kwargs):
     env = make(**kwargs)
+    env.simulator.sensitivity_of = 0 if env.config.users <= 100 else None
     for frame in (env.render(), (env.step(env.action_space.sample()), env.render())[1]):
         margins = (frame[:, :10], frame[:, -10:], frame[:15], frame[-10:])
         assert all((margin == 255).all() for margin in margins)

@@ -19,6 +19,8 @@ from cfenvs.radio.tr38901 import UrbanMicro
 
 ID = "CellFreeUplinkPower-v0"
 WALK = {"mobility": "random-waypoint", "preset": "small", "action_type": "continuous", "episode_length": 9}
+STREET = {"path_loss": "3gpp-umi", "carrier_ghz": 3.5, "height": 8.5, "side": 4000.0, "receiver": "mr"}
+SIGHT = {**STREET, "side": 200.0, "shadowing": "3gpp", "rician_db": "3gpp"}
 VARIANTS = {
     "mmse": {"realizations": 6},
     "mmse-2": {"realizations": 5, "antennas": 2, "pilots_from": "active", "mean_on_steps": 3.0},
@@ -26,6 +28,9 @@ VARIANTS = {
     "mr": {"receiver": "mr", "shadowing": "two-component", "path_loss": "three-slope"},
     "mr-lsfd": {"receiver": "mr", "lsfd": "optimal", "antennas": 2, "shadowing": "independent"},
     "l-mmse": {"receiver": "l-mmse", "statistics_realizations": 8},
+    "mr-in-sight": {**SIGHT, "receiver": "mr", "antennas": 2},
+    "mmse-in-sight": {**SIGHT, "receiver": "mmse", "realizations": 5},
+    "l-mmse-in-sight": {**SIGHT, "receiver": "l-mmse", "statistics_realizations": 8},
 }
 
 
@@ -126,7 +131,7 @@ def test_pilots_are_assigned_again_when_it_is_time_and_only_then():
         np.testing.assert_array_equal(observation, kept[0])
 
 
-@pytest.mark.parametrize("name", ["mmse", "mmse-2", "block"])
+@pytest.mark.parametrize("name", ["mmse", "mmse-2", "block", "mr-in-sight", "mmse-in-sight"])
 def test_a_walk_that_was_stored_goes_on(name):
     _, env = played(steps=4, pilot_period=2, pilot_assignment="random", **VARIANTS[name])
     other = pickle.loads(pickle.dumps(env.unwrapped))
@@ -231,12 +236,15 @@ def test_a_configuration_says_what_a_step_is():
     assert config.wavelength == pytest.approx(0.0999308193)
 
 
-STREET = {"path_loss": "3gpp-umi", "carrier_ghz": 3.5, "height": 8.5, "side": 4000.0, "receiver": "mr"}
-
-
 @pytest.mark.parametrize(
     ("more", "block"),
-    [({"shadowing": "3gpp"}, 9), ({"shadowing": "3gpp"}, 4), ({}, 3), ({"path_loss": "tests.own:Coin"}, 5)],
+    [
+        ({"shadowing": "3gpp"}, 9),
+        ({"shadowing": "3gpp"}, 4),
+        ({}, 3),
+        ({"path_loss": "tests.own:Coin"}, 5),
+        (SIGHT, 4),
+    ],
 )
 def test_lines_of_sight_go_on_along_the_walk_from_what_a_drop_has(monkeypatch, more, block):
     """From the bits of the drop, in blocks of any length."""

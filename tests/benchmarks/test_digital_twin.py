@@ -74,3 +74,9 @@ def test_the_safe_variant_plays_the_rule_where_the_worst_user_is_reported_to_far
     assert np.array(ruled)[[11, 12, 13, 16, 17]].tolist() == [[True, False]] * 5
     assert np.array(ruled)[[0, 10]].all()  # it is probed
     assert not np.array(ruled)[[5, 15]].any()  # and so is what is learned
+    observations, infos = env.reset()
+    elsewhere = rule.elsewhere(env)
+    levels = [elsewhere.instead(own, observations, infos, step) for step in (0, 1)][1]
+    assert (levels != own).any(axis=1).tolist() == [True, False]  # it knows already
+    elsewhere.hear(np.full(2, 9.0))
+    assert rule.means.max() < 9.0

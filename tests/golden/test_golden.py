@@ -17,6 +17,7 @@ CASES = {
     "CellFreeUplinkPower-v0": {},
     "CellFreeUplinkPower-v0 small block": {"preset": "small", "fading": "block"},
     "CellFreeUplinkPower-v0 ngo": {"preset": "ngo"},
+    "CellFreeUplinkPower-v0 pilots": {"preset": "small", "antennas": 2, "estimates_from": "pilots"},
     "CellFreeUplinkPower-v0 l-mmse": {"preset": "small", "receiver": "l-mmse", "antennas": 2, "placement": "uniform"},
     "XLMIMOPower-v0": {},
     "XLMIMOPower-v0 walking l-mmse": {"mobility": "random-waypoint", "receiver": "l-mmse", "preset": "large"},

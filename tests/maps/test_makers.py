@@ -13,7 +13,7 @@ from cfenvs.maps import open_map, read_map
 from cfenvs.maps.__main__ import main
 from cfenvs.maps.deepmimo import map_of_paths
 from cfenvs.maps.ray_traced import Settings, _Partial, check_llvm
-from cfenvs.maps.summary import over_free_space_db, summary
+from cfenvs.maps.summary import OVER_FREE_SPACE_DB, over_free_space_db, summary
 from tests.maps.hand import corner_map, field_map, two_ray_db
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
@@ -102,6 +102,16 @@ def test_free_space_is_compared_with_link_by_link():
     assert two_ray_db(2e4, 10.0, 1.5, 2.0) == pytest.approx(20 * np.log10(10.0 * 1.5 / 2e4**2), abs=0.01)
     for name in ("munich", "street-canyon"):
         assert "warning" not in summary(open_map(name))
+
+
+def test_links_of_munich_are_stronger_than_free_space_in_streets_alone_and_not_near_access_points():
+    """Of several reflections; what is counted twice, or in the wrong unit, is so near an access point too."""
+    munich = open_map("munich")
+    over = over_free_space_db(munich)
+    distance = np.linalg.norm(munich.access_points[:, None] - munich.places, axis=-1)
+    assert over[distance < 20.0].max() < OVER_FREE_SPACE_DB
+    assert 0.01 < (over > OVER_FREE_SPACE_DB).mean() < 0.015
+    assert over.max() < 15.0
 
 
 def test_commands_show_and_make_maps(tmp_path, capsys):

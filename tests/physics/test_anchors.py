@@ -182,15 +182,22 @@ SETUPS = {
 "l-mmse"; fewer leave the means of the former alone and move those of the latter by less than 0.5 %."""
 
 
-def full_power_deviations(name: str, setups: int, realizations: int) -> dict[str, float]:
+def full_power_deviations(name: str, setups: int, realizations: int, **overrides: Any) -> dict[str, float]:
     rates = RATES[name]
     drawn = MONTE_CARLO[rates.options["receiver"]]
-    return rates.deviations(setups, **dict.fromkeys(drawn, realizations))
+    return rates.deviations(setups, **dict.fromkeys(drawn, realizations), **overrides)
 
 
 @pytest.mark.parametrize("name", [name for name, (few, _) in SETUPS.items() if few])
 def test_full_power_rates(name: str) -> None:
     check(full_power_deviations(name, *SETUPS[name][0]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SETUPS if MONTE_CARLO[RATES[name].options["receiver"]]])
+def test_full_power_rates_of_many_setups_whose_channels_are_drawn(name: str) -> None:
+    """The presets draw pilots."""
+    check(full_power_deviations(name, *SETUPS[name][1], estimates_from="channels"))
 
 
 @pytest.mark.slow

@@ -1,13 +1,16 @@
-"""Pilots drawn block by block beside the equations on all channels at once, and roots of Hermitian matrices."""
+"""Pilots drawn block by block, or white, beside the equations on all channels, and roots of Hermitian matrices."""
 
 import numpy as np
 import pytest
 
-from cfenvs.radio.estimation import estimates_from_pilots, pilot_filter, received_pilots
+from cfenvs.cell_free.presets import configure_cell_free
+from cfenvs.cell_free.receivers.pilot_phase import drawn
+from cfenvs.cell_free.scenario import draw_scenario
+from cfenvs.radio.estimation import estimates_from_pilots, estimation_covariances, pilot_filter, received_pilots
 from cfenvs.radio.fading import complex_normals, correlate
 from cfenvs.radio.matrix_root import SMALL, matrix_root
 from cfenvs.radio.mmse_kernel import pack_realizations
-from cfenvs.radio.pilot_phase import drawn_pilots, write_estimates
+from cfenvs.radio.pilot_phase import drawn_pilots, whitened_filters, write_estimates
 
 POWER = 50.0
 SIZES = [(90, 20, 1, 11, 5), (6, 30, 4, 15, 6), (3, 400, 1, 40, 10), (1, 3, 2, 4, 3)]
@@ -53,3 +56,44 @@ def test_roots_are_hermitian_positive_and_give_the_matrix_back(N):
 def test_a_root_does_not_hang_on_its_neighbours():
     matrices = covariances(np.random.default_rng(0), 9, 4, 4)
     np.testing.assert_array_equal(matrix_root(matrices)[5:6], matrix_root(matrices[5:6]))
+
+
+@pytest.mark.parametrize("N", [1, 3])
+def test_white_pilots_give_the_estimates_and_errors_of_the_received_ones_that_they_make(N):
+    R, L, K, T = 5, 7, 9, 4
+    rng = np.random.default_rng(N)
+    correlation, pilots, sending = covariances(rng, L, K, N, N), rng.integers(T, size=K), np.arange(K) != 2
+    shared = (pilots[:, None] == np.arange(T)) & sending[:, None]
+    psi = np.einsum("lkab,kt->ltab", POWER * T * correlation, shared) + np.eye(N)
+    channels, noise = complex_normals((R, L, N, K), rng), complex_normals((R, L, N, T), rng)
+    received = received_pilots(correlate(channels, matrix_root(correlation)), noise, pilots, POWER, T, sending)
+    white = np.linalg.solve(np.sqrt(T) * np.linalg.cholesky(psi), np.moveaxis(received, -1, 2)[..., None])
+    filters, errors = whitened_filters(correlation, pilots, POWER, T, sending)
+    got = estimates_from_pilots(np.moveaxis(white[..., 0], 2, -1), filters, pilots, POWER)
+    expected = estimates_from_pilots(received, pilot_filter(correlation, pilots, POWER, T, sending), pilots, POWER)
+    np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11 * np.abs(expected).max())
+    C = estimation_covariances(correlation, pilots, POWER, T, sending)[1]
+    np.testing.assert_allclose(errors, C, rtol=1e-10, atol=1e-12 * np.abs(C).max())
+
+
+@pytest.mark.parametrize("estimates_from", ["channels", "pilots"])
+def test_estimates_have_the_covariances_of_the_closed_form_whatever_is_drawn(estimates_from):
+    """E{h_hat_k h_hat_i^H} = p tau_p R_k Psi^-1 R_i of users that share a pilot, and none of others."""
+    count = 4000
+    config = configure_cell_free(
+        "small", {"access_points": 4, "antennas": 2, "users": 4, "max_power": POWER, "estimates_from": estimates_from}
+    )
+    scenario = draw_scenario(config, np.random.default_rng(3))
+    received, filters, C = drawn(config, count, scenario, np.random.default_rng(4), np.ones(4, bool))
+    estimates = estimates_from_pilots(received, filters, scenario.pilots, POWER)
+    R, pilots, T = scenario.correlation, scenario.pilots, config.pilot_length
+    shared = pilots[:, None] == pilots
+    assert 4 < shared.sum() < 16  # some share a pilot, some do not
+    psi = POWER * T * np.einsum("lkab,ki->liab", R, shared) + np.eye(2)
+    expected = np.einsum("lkab,lkbc,licd,ki->lkiad", R, np.linalg.inv(psi), R, POWER * T * shared)
+    products = np.einsum("rlak,rlbi->rlkiab", estimates, estimates.conj())
+    error = products.std(axis=0) / np.sqrt(count)
+    deviations = np.abs(products.mean(axis=0) - expected) / error
+    assert deviations.max() < 5.0  # standard errors
+    assert 0.5 < np.mean(deviations**2) < 1.5
+    np.testing.assert_allclose(C, R - np.einsum("lkkab->lkab", expected), rtol=1e-9, atol=1e-12 * np.abs(R).max())

@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 class CentralMmseReceiver(RowsReceiver, Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
+    offers: ClassVar[Collection[str]] = (
+        "pilots_from",
+        "utility",
+        "mobility",
+        "clusters",
+        "rician_db",
+        "estimates_from",
+    )
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": NO_DECODING}
     shares_resets: ClassVar[bool] = True
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
@@ -118,7 +125,7 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
 class BlockMmseReceiver(CentralMmseReceiver):
     """Centralised MMSE combining; the rate is that of one realisation at every step, fresh or evolved from the last."""
 
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "mobility", "clusters")
+    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "fading", "mobility", "clusters", "estimates_from")
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)

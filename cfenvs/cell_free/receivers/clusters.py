@@ -27,7 +27,14 @@ class ClusterReceiver(RowsReceiver, Redrawing):
     """
 
     scheme: ClassVar[Scheme]
-    offers: ClassVar[Collection[str]] = ("pilots_from", "utility", "mobility", "clusters", "rician_db")
+    offers: ClassVar[Collection[str]] = (
+        "pilots_from",
+        "utility",
+        "mobility",
+        "clusters",
+        "rician_db",
+        "estimates_from",
+    )
     reasons: ClassVar[Mapping[str, str]] = CLUSTER_REASONS
     usual_clusters: ClassVar[str] = "dcc"
     shares_resets: ClassVar[bool] = True

@@ -25,7 +25,7 @@ class FrozenReceiver(Redrawing, StatisticalReceiver):
     """Central combining within clusters, with the combiners of full power; statistics by Monte Carlo at reset."""
 
     scheme: ClassVar[Scheme]
-    offers: ClassVar[Collection[str]] = ("utility", "mobility", "clusters", "combiners")
+    offers: ClassVar[Collection[str]] = ("utility", "mobility", "clusters", "combiners", "estimates_from")
     reasons: ClassVar[Mapping[str, str]] = {
         **CLUSTER_REASONS,
         "pilots_from": 'is not offered with combiners="full-power", whose statistics take a Monte Carlo run; use "all"',

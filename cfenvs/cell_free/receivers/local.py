@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class MaximumRatioReceiver(StatisticalReceiver):
     """Maximum-ratio combining at every access point, in closed form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "pilots_from", "mobility", "clusters", "rician_db")
+    offers: ClassVar[Collection[str]] = (*StatisticalReceiver.offers, "pilots_from")
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_power": "data"},)
 
     @classmethod

@@ -15,7 +15,7 @@ from cfenvs.radio.lanes import LANES
 from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
-from cfenvs.radio.pilot_phase import drawn_pilots
+from cfenvs.radio.pilot_phase import drawn_pilots, whitened_filters
 
 if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
@@ -55,11 +55,18 @@ class PilotPhase:
 
 
 Received = tuple[Complex, Complex, Complex]
-"""Received pilots (R, L, N, T), filters and the covariance of the errors of estimates (L, K, N, N)."""
+"""Received pilots (R, L, N, T), filters and the covariance of the errors of estimates (L, K, N, N).
+
+Pilots may be white, if filters are for such.
+"""
 
 
 def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:
-    """The same draws as `PilotPhase.draw`, of which nothing but the pilots is kept."""
+    """The same draws as `PilotPhase.draw`, of which nothing but the pilots is kept; or these alone are drawn."""
+    if config.estimates_from == "pilots":
+        R, power, length = scenario.correlation, config.max_power, config.pilot_length
+        white = fading.complex_normals((count, config.access_points, config.antennas, length), rng)
+        return white, *whitened_filters(R, scenario.pilots, power, length, sending)
     if scenario.sight is not None:
         return PilotPhase.draw(config, count, scenario, rng)._receive(scenario, sending)
     root = matrix_root(scenario.correlation)

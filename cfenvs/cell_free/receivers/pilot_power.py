@@ -25,7 +25,7 @@ class PilotPowerReceiver(RowsReceiver, Receiver):
     Estimates, and with them the shape of the rates, depend on the powers: no max-min algorithm is proven here.
     """
 
-    offers: ClassVar[Collection[str]] = ("utility", "mobility", "pilot_power")
+    offers: ClassVar[Collection[str]] = ("utility", "mobility", "pilot_power", "estimates_from")
     reasons: ClassVar[Mapping[str, str]] = {
         "lsfd": 'is not offered with pilot_power="data", where no weights could be frozen',
         "pilots_from": 'must be "all" with pilot_power="data": whoever sends data, and nobody else, sends a pilot then',

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class StatisticalReceiver(Receiver):
     """One that reduces to the use-and-then-forget form."""
 
-    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility", "clusters", "rician_db")
+    offers: ClassVar[Collection[str]] = ("lsfd", "utility", "mobility", "clusters", "rician_db", "estimates_from")
     reasons: ClassVar[Mapping[str, str]] = {
         "fading": 'is for receiver "mmse" without clusters; this one knows statistics only',
         "combiners": "is for receivers that combine centrally; this one's combiners are those of full power",
