@@ -89,19 +89,17 @@ def linear_product(antennas: int, sine: Float, other: Float) -> Float:
     return np.where(aligned, float(antennas), np.abs(ratio))
 
 
-def planar_product(side: int, orientation: Float, angle: Float, other: Float) -> Float:
+def planar_product(side: int, sine: Float, other: Float) -> Float:
     r"""\|a(angle)^H a(other)\| of an upright square array, half a wavelength apart, for two directions in the plane.
 
     Parameters
     ----------
     side : int
         Elements along each side: M = side^2.
-    orientation : array
-        Azimuth of its normal in radians.
-    angle, other : arrays
-        Azimuths in radians.
+    sine, other : arrays
+        Sines of their azimuths against its normal.
     """
-    return side * linear_product(side, np.sin(angle - orientation), np.sin(other - orientation))
+    return side * linear_product(side, sine, other)
 
 
 def phase_efficiency(bits: int | None) -> float:

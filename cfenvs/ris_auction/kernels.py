@@ -25,6 +25,14 @@ def distances(users: Float, places: Float) -> Float:
     return out
 
 
+def own_distances(users: Float, stations: Float) -> Float:
+    """Distances in metres between users (n, T, O, U, 2) and their operators' stations (n, O, B, 2), (n, T, O, U, B)."""
+    n, t, o, u, _ = users.shape
+    by_operator = users.swapaxes(1, 2).reshape(n * o, t * u, 2)
+    lengths = distances(by_operator, stations.reshape(n * o, -1, 2)).reshape(n, o, t, u, -1)
+    return np.ascontiguousarray(lengths.swapaxes(1, 2))
+
+
 @kernel
 def _write_distances(users: Float, places: Float, out: Float) -> None:
     for e in range(len(users)):
@@ -103,7 +111,7 @@ def cellular_coefficients_batch(
     beta_ur: Float,
     k_ub: Float,
     k_ur: Float,
-    gram: Float,
+    products: Float,
     elements: float,
     snr: float,
     efficiency: float,
@@ -116,8 +124,8 @@ def cellular_coefficients_batch(
     beta_ub, k_ub : (n, T, O, U, B) arrays
     beta_rb : (n, O, S, B) array
     beta_ur, k_ur : (n, T, O, U, S) arrays
-    gram : (n, O, S, B, B) array
-        As there.
+    products : (n, O, S, P) array
+        Its `gram` of pairs of stations b < b', row by row.
     elements : float
     snr : float
         Power over noise.
@@ -146,7 +154,9 @@ def cellular_coefficients_batch(
                         for other in range(stations):
                             if other != b:
                                 interfering = heard * anchored[other]
-                                product = gram[e, o, s, b, other]
+                                first, second = (b, other) if b < other else (other, b)
+                                pair = first * (2 * stations - first - 1) // 2 + second - first - 1
+                                product = products[e, o, s, pair]
                                 steered += interfering * (product * product - elements)
                                 uncontrolled += interfering
                         scattered += cascade

@@ -20,7 +20,7 @@ from cfenvs.radio import path_loss, surfaces
 from cfenvs.radio.draws import Source, normals, uniforms
 from cfenvs.radio.geometry import grid_positions
 from cfenvs.ris_auction.config import RISAuctionConfig
-from cfenvs.ris_auction.kernels import distances
+from cfenvs.ris_auction.kernels import distances, own_distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +106,16 @@ def _draw(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -
         gain_db = path_loss.log_distance_gain_db(distance, exponent, config.wavelength, config.reference_distance)
         return path_loss.db_to_linear(gain_db + config.shadowing_std_db * shadow)
 
-    to_stations = users[:, :, :, :, None, :] - stations[:, None, :, None, :, :]
     to_surfaces = distances(users, places)
-    direct = _length(to_stations) if config.direct_distance == "euclidean" else np.abs(to_stations).sum(axis=-1)
+    if config.direct_distance == "euclidean":
+        direct = own_distances(users, stations)
+    else:
+        direct = np.abs(users[:, :, :, :, None, :] - stations[:, None, :, None, :, :]).sum(axis=-1)
     beta_ub = gain(direct, config.nlos_exponent, link_normals[..., :b])
     beta_ub *= np.where(block < config.blockage_probability, path_loss.db_to_linear(-config.blockage_db), 1.0)[:, None]
     sees = ndtr(link_normals[..., b + s :]) < surfaces.line_of_sight_probability(to_surfaces, config.los_decay)
     exponent = np.where(sees, config.los_exponent, config.nlos_exponent)
-    between = _length(places[:, None, :, None, :] - stations[:, :, None, :, :])
+    between = np.ascontiguousarray(distances(stations, places).swapaxes(2, 3))
     return Scenario(
         stations=stations,
         surfaces=places,

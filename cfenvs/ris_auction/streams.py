@@ -24,19 +24,23 @@ class Streams:
     """
 
     def __init__(self, num_worlds: int) -> None:
-        self._keys = [0] * num_worlds
+        self._keys = np.zeros(num_worlds, np.int64)
         self._generators: list[np.random.Generator | None] = [None] * num_worlds
 
     def start(self, worlds: Int, keys: Int) -> None:
         """Begin the streams of some worlds anew from their keys."""
-        for world, key in zip(worlds.tolist(), keys.tolist(), strict=True):
-            self._keys[world], self._generators[world] = key, None
+        self._keys[worlds] = keys
+        if len(worlds) == len(self._generators):
+            self._generators = [None] * len(worlds)
+            return
+        for world in worlds.tolist():
+            self._generators[world] = None
 
     def __getitem__(self, world: int) -> np.random.Generator:
         """The generator of a world."""
         generator = self._generators[world]
         if generator is None:  # made when first needed: most bidders draw nothing
-            generator = self._generators[world] = np.random.default_rng(self._keys[world])
+            generator = self._generators[world] = np.random.default_rng(int(self._keys[world]))
         return generator
 
     def random(self, shape: tuple[int, ...]) -> Float:

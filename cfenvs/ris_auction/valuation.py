@@ -130,7 +130,7 @@ class CellularValuation(Valuation):
             drawn.beta_ur,
             drawn.k_ub,
             drawn.k_ur,
-            station_products(config, drawn),
+            pair_products(config, drawn),
             float(config.elements),
             float(db_to_linear(config.power_dbm)) / float(db_to_linear(config.noise_dbm)),
             config.phase_efficiency,
@@ -243,20 +243,18 @@ def make_valuation(config: RISAuctionConfig, num_worlds: int) -> Valuation:
     return (CellularValuation if config.transmission == "cellular" else JointValuation)(config, num_worlds)
 
 
-def station_products(config: RISAuctionConfig, drawn: Scenario) -> Float:
-    """|a_r(b)^H a_r(b')| between the stations of each operator as the surfaces see them, (n, O, S, B, B)."""
+def pair_products(config: RISAuctionConfig, drawn: Scenario) -> Float:
+    """|a_r(b)^H a_r(b')| of pairs of an operator's stations b < b', row by row, as the surfaces see them, (n, O, S, P).
+
+    The product of a station with itself is the number of elements.
+    """
     offset = drawn.stations[:, :, None, :, :] - drawn.surfaces[:, None, :, None, :]
     angle = np.arctan2(offset[..., 1], offset[..., 0])  # (n, O, S, B)
-    count = angle.shape[-1]
-    out = np.full((*angle.shape, count), float(config.elements))
-    one, other = np.triu_indices(count, 1)
+    one, other = np.triu_indices(angle.shape[-1], 1)
     if config.surface_array == "circular":
-        values = surfaces.circular_product(config.elements, angle[..., one], angle[..., other])
-    else:
-        facing = drawn.orientations[:, None, :, None]
-        values = surfaces.planar_product(round(config.elements**0.5), facing, angle[..., one], angle[..., other])
-    out[..., one, other] = out[..., other, one] = values
-    return out
+        return surfaces.circular_product(config.elements, angle[..., one], angle[..., other])
+    sine = np.sin(angle - drawn.orientations[:, None, :, None])
+    return surfaces.planar_product(round(config.elements**0.5), sine[..., one], sine[..., other])
 
 
 def direction_products(config: RISAuctionConfig, drawn: Scenario) -> tuple[Float, Float]:

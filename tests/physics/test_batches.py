@@ -16,7 +16,8 @@ from cfenvs.ris_auction.kernels import cellular_coefficients_batch, cellular_ext
 from cfenvs.ris_auction.presets import configure_ris_auction
 from cfenvs.ris_auction.rates import cellular_coefficients, rates_of
 from cfenvs.ris_auction.scenario import draw_scenarios
-from cfenvs.ris_auction.valuation import station_products
+from cfenvs.ris_auction.valuation import pair_products
+from tests.ris_auction.networks import gram_of
 
 
 def some_parts(config, rng):
@@ -88,12 +89,14 @@ def test_the_table_of_a_bessel_function_holds_it(order):
 def test_networks_of_auctions_have_the_coefficients_of_the_formulas():
     config = configure_ris_auction("gambling2024", {"surfaces": 5, "auctions_per_episode": 2})
     drawn = draw_scenarios(config, [np.random.default_rng(i) for i in range(3)])
-    gram = station_products(config, drawn)
     out = np.empty((3, 2, 2, config.users, 3, 6))
     links = drawn.beta_ub, drawn.beta_rb, drawn.beta_ur, drawn.k_ub, drawn.k_ur
-    cellular_coefficients_batch(*links, gram, float(config.elements), 2e3 / 7.0, 0.9, out)
+    cellular_coefficients_batch(*links, pair_products(config, drawn), float(config.elements), 2e3 / 7.0, 0.9, out)
     names = ("beta_ub", "beta_rb", "beta_ur", "k_ub", "k_ur")
-    network = dict(zip(names, links, strict=True)) | {"beta_rb": drawn.beta_rb[:, None], "gram": gram[:, None]}
+    network = dict(zip(names, links, strict=True)) | {
+        "beta_rb": drawn.beta_rb[:, None],
+        "gram": gram_of(config, drawn)[:, None],
+    }
     expected = cellular_coefficients(**network, elements=config.elements, power=2e3, noise=7.0, phase_efficiency=0.9)
     np.testing.assert_allclose(out, expected, rtol=1e-9)
     none, everything = np.empty((2, *out.shape[:4]))

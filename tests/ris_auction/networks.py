@@ -2,13 +2,24 @@
 
 from dataclasses import fields
 
+import numpy as np
+
 from cfenvs.radio.path_loss import db_to_linear
-from cfenvs.ris_auction.valuation import direction_products, station_products
+from cfenvs.ris_auction.valuation import direction_products, pair_products
 
 
 def leading(drop):
     """A drop with an axis of worlds, as `draw_scenarios` makes several."""
     return type(drop)(**{field.name: getattr(drop, field.name)[None] for field in fields(drop)})
+
+
+def gram_of(config, drawn):
+    """Products of all stations of an operator with each other, (n, O, S, B, B), from those of pairs."""
+    products, stations = pair_products(config, drawn), drawn.stations.shape[2]
+    gram = np.full((*products.shape[:3], stations, stations), float(config.elements))
+    one, other = np.triu_indices(stations, 1)
+    gram[..., one, other] = gram[..., other, one] = products
+    return gram
 
 
 def cellular_network(config, drop, operator, auction=0):
@@ -19,7 +30,7 @@ def cellular_network(config, drop, operator, auction=0):
         "beta_ur": drop.beta_ur[auction, operator],
         "k_ub": drop.k_ub[auction, operator],
         "k_ur": drop.k_ur[auction, operator],
-        "gram": station_products(config, leading(drop))[0, operator],
+        "gram": gram_of(config, leading(drop))[0, operator],
         "elements": config.elements,
         "power": float(db_to_linear(config.power_dbm)),
         "noise": float(db_to_linear(config.noise_dbm)),
