@@ -130,7 +130,7 @@ class CellularValuation(Valuation):
             drawn.beta_ur,
             drawn.k_ub,
             drawn.k_ur,
-            pair_products(config, drawn),
+            np.ascontiguousarray(pair_products(config, drawn)),
             float(config.elements),
             float(db_to_linear(config.power_dbm)) / float(db_to_linear(config.noise_dbm)),
             config.phase_efficiency,
