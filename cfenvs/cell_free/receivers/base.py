@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
     from cfenvs.cell_free.scenario import Scenario
 
+CENTRAL = ("pilots_from", "utility", "mobility", "clusters", "rician_db", "estimates_from")
+"""What receivers that combine at the CPU, with the channels of now, take at any value."""
 NO_DECODING = "is for receivers that combine at access points; central combining has no decoding step to weight"
 CLUSTER_REASONS: Mapping[str, str] = {
     "lsfd": NO_DECODING,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.receivers.base import NO_DECODING, Receiver
+from cfenvs.cell_free.receivers.base import CENTRAL, NO_DECODING, Receiver
 from cfenvs.cell_free.receivers.clusters import ClusterMmseReceiver
 from cfenvs.cell_free.receivers.frozen import FrozenMmseReceiver
 from cfenvs.cell_free.receivers.pilot_phase import HeldDraws, PilotPhase, drawn, filtering
@@ -30,14 +30,7 @@ if TYPE_CHECKING:
 class CentralMmseReceiver(RowsReceiver, Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
-    offers: ClassVar[Collection[str]] = (
-        "pilots_from",
-        "utility",
-        "mobility",
-        "clusters",
-        "rician_db",
-        "estimates_from",
-    )
+    offers: ClassVar[Collection[str]] = CENTRAL
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": NO_DECODING}
     shares_resets: ClassVar[bool] = True
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.cell_free.receivers.base import CLUSTER_REASONS, Receiver, Redrawing
+from cfenvs.cell_free.receivers.base import CENTRAL, CLUSTER_REASONS, Receiver, Redrawing
 from cfenvs.cell_free.receivers.frozen import FrozenPartialMmseReceiver, FrozenPartialRzfReceiver
 from cfenvs.cell_free.receivers.pilot_phase import PilotPhase, cluster_batch, drawn, held_by_clusters
 from cfenvs.power.receivers import RowsReceiver
@@ -27,14 +27,7 @@ class ClusterReceiver(RowsReceiver, Redrawing):
     """
 
     scheme: ClassVar[Scheme]
-    offers: ClassVar[Collection[str]] = (
-        "pilots_from",
-        "utility",
-        "mobility",
-        "clusters",
-        "rician_db",
-        "estimates_from",
-    )
+    offers: ClassVar[Collection[str]] = CENTRAL
     reasons: ClassVar[Mapping[str, str]] = CLUSTER_REASONS
     usual_clusters: ClassVar[str] = "dcc"
     shares_resets: ClassVar[bool] = True
