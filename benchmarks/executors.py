@@ -72,6 +72,12 @@ def local(cells: Sequence[Work], workers: int | None = None) -> Generator[tuple[
         pool.end(running)
 
 
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of processes below one."""
+    if workers is not None and workers < 1:
+        raise SystemExit(f"--workers {workers}: must be at least 1")
+
+
 def _processors() -> int:
     """That this process may use."""
     return min(available_cpus(), 61) if sys.platform == "win32" else available_cpus()  # more Windows cannot wait for

@@ -44,8 +44,7 @@ def main(
         executor: Processes on this machine, or an existing Ray cluster (a new local one, if there is none).
         workers: Processes; by default one for each core.
     """
-    if workers is not None and workers < 1:
-        raise SystemExit(f"--workers {workers}: must be at least 1")
+    executors.check_workers(workers)
     for number in seed:
         if not 0 <= number < 2**63:
             raise SystemExit(f"--seed {number}: must be at least 0, and less than 2**63")

@@ -14,7 +14,7 @@ from tyro.conf import UseAppendAction
 from benchmarks.algorithms import ALLOCATIONS
 from benchmarks.boards import boards, folders_of
 from benchmarks.cells import RESULTS, load_protocol
-from benchmarks.executors import local
+from benchmarks.executors import check_workers, local
 from benchmarks.front_page import README
 from benchmarks.leaderboard import files, front_page
 from cfenvs.evaluation import Comparison, Protocol, Result, compare, evaluate, play_again, read_result, read_traces
@@ -38,6 +38,7 @@ def main(
         allow: Modules of yours, or packages, whose code the results may name: objectives, receivers, rivals.
         workers: Processes; by default one for each core.
     """
+    check_workers(workers)
     wrong = check(results, beside=beside, allowed=allow, workers=workers)
     if wrong:
         raise SystemExit(f"{len(wrong)} findings in {results}:\n" + "\n".join(f"  {line}" for line in wrong))

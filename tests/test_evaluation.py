@@ -600,6 +600,8 @@ def test_the_leaderboard_writes_what_verify_makes_again(stored, capsys):
     assert "leaderboard.csv is missing" in wrong
     with pytest.raises(SystemExit, match="2 findings"):
         verify.main(stored, workers=1)
+    with pytest.raises(SystemExit, match="--workers 0: must be at least 1"):
+        verify.main(stored, workers=0)
 
 
 def test_what_does_not_belong_in_a_table_is_refused_with_its_reason(stored, results, capsys):
