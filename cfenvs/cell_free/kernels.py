@@ -8,7 +8,7 @@ from cfenvs.arrays import Bool, Float, Float32, Int
 from cfenvs.kernels import kernel
 
 
-@kernel
+@kernel(nogil=True)
 def settle(
     rates: Float, powers: Float, active: Bool, prelog: float, tolerance: float, violations: Bool, counts: Int
 ) -> bool:
@@ -29,19 +29,20 @@ def settle(
     counts : (E,) int array
         Violations of each world, written in place.
     """
-    num_worlds, num_users = rates.shape
-    total = np.int64(0)
-    for e in range(num_worlds):  # arithmetic instead of branches: the loops vectorise
-        count = np.int64(0)
-        for k in range(num_users):
-            rates[e, k] *= prelog * active[e, k]
-        for k in range(num_users):
-            violates = (powers[e, k] > tolerance) & (not active[e, k])
-            violations[e, k] = violates
-            count += np.int64(violates)
-        counts[e] = count
-        total += count
-    return bool(total > 0)
+    some = False
+    for e in range(len(rates)):  # arithmetic instead of branches: the loops vectorise
+        rate, power, on, violates = rates[e], powers[e], active[e], violations[e]
+        for k in range(rate.size):
+            rate[k] *= prelog * on[k]
+        for k in range(rate.size):
+            violates[k] = (power[k] > tolerance) & (not on[k])
+            some |= violates[k]
+    counts[:] = 0
+    if some:
+        for e in range(len(rates)):
+            for k in range(rates.shape[1]):
+                counts[e] += violations[e, k]
+    return some
 
 
 @kernel
@@ -88,17 +89,17 @@ def observe_users(
     active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32, start: int
 ) -> None:
     """Write [d, v, u] of every world to 3 K columns of `out` (E, S), rates over `scale` and clipped."""
-    num_worlds, num_users = rates.shape
+    num_users = rates.shape[1]
     inverse = 1.0 / scale
-    for e in range(num_worlds):
-        row = out[e, start:]
+    for e in range(len(rates)):
+        row, on, violates, rate = out[e, start:], active[e], violations[e], rates[e]
         for k in range(num_users):  # one loop for each part: each of them vectorises
-            row[k] = active[e, k]
+            row[k] = np.float32(on[k])
         for k in range(num_users):
-            row[num_users + k] = violations[e, k]
+            row[num_users + k] = np.float32(violates[k])
         for k in range(num_users):
-            rate = rates[e, k] * inverse
-            row[2 * num_users + k] = clip if clip < rate else rate
+            scaled = rate[k] * inverse
+            row[2 * num_users + k] = clip if clip < scaled else scaled
 
 
 @kernel

@@ -163,10 +163,10 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             receiver.prepare_all(worlds, drawn, drops, sending)
             return
 
-        def prepare(i: int) -> None:
-            receiver.prepare(int(worlds[i]), entry(drawn, i), drops[i], sending[i])
+        def prepare(some: slice) -> None:
+            receiver.prepare_all(worlds[some], entry(drawn, some), drops[some], sending[some])
 
-        self.crew.map(prepare, range(len(worlds)))
+        self.crew.share(prepare, len(worlds))
 
     def _return(self, worlds: Int) -> None:
         """Users are where they start, and have the gains and pilots of there."""
@@ -305,10 +305,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         elif self._moving and self.config.reward_scope == "neighborhood":
             self._acted_neighborhoods = self.neighborhoods.copy()
         powers = command if self.config.include_zero else command * active
-        rates = self.received(self.receiver, powers)
-        self.powers, self.rates = powers, rates
-        violations, counts = self.violations, self.violation_counts
-        self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
+        self.powers, self.rates = powers, self._earned(powers)
         self.acted_active = active
         self.judge(powers)
         if undo is not None:
@@ -320,6 +317,23 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if self._fading:
             self.receiver.fade(self.steps)
         return bool(some_end)
+
+    def _earned(self, powers: Float) -> Float:
+        """Rates of the active users, (E, K), and who violates: of each thread's worlds by one call."""
+        receiver, active, violations, counts = self.receiver, self.active, self.violations, self.violation_counts
+        if self.crew.threads == 1 or receiver.grain is None:
+            rates = receiver.efficiencies(powers)
+            self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
+            return rates
+        found = np.empty(powers.shape)
+
+        def earn(some: slice) -> bool:
+            found[some] = receiver.efficiencies_of(some, powers[some])
+            kept = found[some], powers[some], active[some]
+            return bool(settle(*kept, self.prelog, self._tolerance, violations[some], counts[some]))
+
+        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain))
+        return found
 
     def _follow(self, was_active: Bool) -> None:
         """Channels and their estimates change with who walks, who sends pilots, and time."""

@@ -198,14 +198,14 @@ def _check_one(action: Any, space: gymnasium.Space[Any]) -> Array:
 @kernel
 def _take_levels(actions: Int, levels: Float, acting: Bool, out: Float) -> bool:
     """Write the levels; False if an index that counts is out of range. One pass where NumPy takes three."""
-    valid = True
+    wrong, count, first = False, np.uint64(levels.size), np.uint64(0)
     for e in range(actions.shape[0]):
         for k in range(actions.shape[1]):
-            index = actions[e, k]
-            known = 0 <= index < levels.size
-            valid &= known or not acting[e, k]
-            out[e, k] = levels[index] if known and acting[e, k] else 0.0
-    return valid
+            index = np.uint64(actions[e, k])  # of a negative one it is far too large
+            known = index < count
+            wrong |= acting[e, k] & (not known)
+            out[e, k] = levels[index if known else first] * acting[e, k]  # no branch, which would be guessed wrong
+    return not wrong
 
 
 @kernel

@@ -13,8 +13,8 @@ from cfenvs.arrays import Array, Int
 Scenario = TypeVar("Scenario")
 
 
-def entry(drops: Any, world: int) -> Any:
-    """One of several networks drawn together: a frozen dataclass whose arrays and lists have a leading axis."""
+def entry(drops: Any, world: int | slice) -> Any:
+    """One of several networks drawn together, or a range of them: a frozen dataclass with a leading axis throughout."""
     parts = {field.name: getattr(drops, field.name) for field in fields(drops)}
     return type(drops)(**{name: part[world] if _has_axis(part) else part for name, part in parts.items()})
 

@@ -18,31 +18,34 @@ def pilot_filter(
 
     Parameters
     ----------
-    R : (L, K, N, N) array
-        Spatial correlation, gains over the noise power, per mW.
-    pilots : (K,) array of labels
+    R : (..., L, K, N, N) array
+        Spatial correlation, gains over the noise power, per mW; of several networks with leading axes.
+    pilots : (..., K) array of labels
     pilot_power : float
         In mW.
     tau_p : int
         Pilot length in samples.
-    sending : (K,) bool array, optional
+    sending : (..., K) bool array, optional
         Users that send their pilot; all by default. The filter of a user that sends none is zero.
 
     Returns
     -------
-    (L, K, N, N) array
+    (..., L, K, N, N) array
     """
     pilots = np.asarray(pilots)
-    num_users, num_antennas = R.shape[1], R.shape[-1]
-    if pilots.shape != (num_users,):
-        raise ValueError(f"pilots has shape {pilots.shape}: must be ({num_users},), one label per user")
-    heard = np.ones(num_users, bool) if sending is None else np.asarray(sending, bool)
-    shared = (pilots[:, None] == pilots[None, :]) & heard[None, :]
-    psi = np.tensordot(R, (pilot_power * tau_p * shared).astype(R.dtype), axes=([1], [1]))
-    psi = np.moveaxis(psi, -1, 1) + np.eye(num_antennas)
+    *networks, num_aps, num_users, num_antennas, _ = R.shape
+    expected = (*networks, num_users)
+    if pilots.shape != expected:
+        raise ValueError(f"pilots has shape {pilots.shape}: must be {expected}, one label per user")
+    heard = np.ones(expected, bool) if sending is None else np.asarray(sending, bool)
+    shared = (pilots[..., :, None] == pilots[..., None, :]) & heard[..., :, None]
+    entries = np.moveaxis(R, -3, -1).reshape(*networks, num_aps * num_antennas**2, num_users)
+    psi = entries @ (pilot_power * tau_p * shared).astype(R.dtype)
+    psi = np.moveaxis(psi.reshape(*networks, num_aps, num_antennas, num_antennas, num_users), -1, -3)
+    psi = psi + np.eye(num_antennas)
     # R Psi^-1 = (Psi^-1 R)^H, both matrices being Hermitian.
     ratio = R / psi if num_antennas == 1 else np.linalg.solve(psi, R).conj().swapaxes(-1, -2)
-    return ratio * heard[None, :, None, None]
+    return ratio * heard[..., None, :, None, None]
 
 
 def estimation_covariances(

@@ -125,13 +125,13 @@ def test_derivatives_are_the_same_bits(env_id, worlds, kwargs):
 def test_long_resets_are_shared(monkeypatch):
     env = gym.make_vec("CellFreeUplinkPower-v0", 6, threads=2)
     receiver, seen = env.unwrapped.simulator.receiver, []
-    prepare = receiver.prepare
+    prepare = receiver.prepare_all
 
-    def noted(world, *more):
-        seen.append((world, get_ident()))
-        prepare(world, *more)
+    def noted(worlds, *more):
+        seen.append((worlds.tolist(), get_ident()))
+        prepare(worlds, *more)
 
-    monkeypatch.setattr(receiver, "prepare", noted)
+    monkeypatch.setattr(receiver, "prepare_all", noted)
     env.reset(seed=0)
-    assert sorted(world for world, _ in seen) == list(range(6))
+    assert sorted(worlds for worlds, _ in seen) == [[0, 1, 2], [3, 4, 5]]
     assert len({thread for _, thread in seen}) == 2

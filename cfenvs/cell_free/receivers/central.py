@@ -11,9 +11,10 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.receivers.base import CENTRAL, NO_DECODING, Receiver
 from cfenvs.cell_free.receivers.clusters import ClusterMmseReceiver
 from cfenvs.cell_free.receivers.frozen import FrozenMmseReceiver
-from cfenvs.cell_free.receivers.pilot_phase import HeldDraws, PilotPhase, drawn, filtering
+from cfenvs.cell_free.receivers.pilot_phase import HeldDraws, PilotDraws, PilotPhase, filtering
 from cfenvs.control import PowerSolution, max_min_rates
 from cfenvs.core.kept import alone, entry
+from cfenvs.core.simulator import blocks
 from cfenvs.power.receivers import RowsReceiver
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.draws import twin
@@ -72,13 +73,25 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
             assert rng is not None
             self.prepare(world, entry(now, i), twin(rng), sending[i])  # the same draws, through other gains
 
+    def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
+        config = self.config
+        if self._held is not None or config.pilots_from == "active":
+            super().prepare_all(worlds, drawn, rngs, sending)
+            return
+        if config.mobility != "static":
+            for world, rng in zip(worlds.tolist(), rngs, strict=True):
+                self._rngs[world] = twin(rng)
+        for some in blocks(len(worlds), config.access_points * config.users * config.antennas**2):
+            draws = PilotDraws(config, entry(drawn, some), sending[some])
+            for i, (world, rng) in enumerate(zip(worlds[some].tolist(), rngs[some], strict=True)):
+                received, filters, C = draws.received(i, config.realizations, rng)
+                pilots = drawn.pilots[some][i]
+                self._batch.estimate(world, received, np.sqrt(config.max_power) * filters, pilots, C)
+
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config = self.config
-        if self._held is None and config.mobility != "static":
-            self._rngs[world] = twin(rng)
         if self._held is None and config.pilots_from == "all":
-            received, filters, C = drawn(config, config.realizations, scenario, rng, sending)
-            self._batch.estimate(world, received, np.sqrt(config.max_power) * filters, scenario.pilots, C)
+            self.prepare_all(np.array([world]), alone(scenario), [rng], sending[None])
             return
         # Channels and pilot noise are kept only where estimates will be made from them again.
         phase = PilotPhase.draw(config, config.realizations, scenario, rng)
@@ -142,6 +155,9 @@ class BlockMmseReceiver(CentralMmseReceiver):
     @property
     def max_min_is_exact(self) -> bool:
         return True  # one SINR per user: rounding down to a CQI keeps its order
+
+    def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
+        Receiver.prepare_all(self, worlds, drawn, rngs, sending)
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         self._roots[world] = matrix_root(scenario.correlation)

@@ -9,8 +9,9 @@ import numpy as np
 
 from cfenvs.arrays import Bool
 from cfenvs.cell_free.receivers.base import CLUSTER_REASONS, Redrawing
-from cfenvs.cell_free.receivers.pilot_phase import cluster_batch, drawn, held_by_clusters
+from cfenvs.cell_free.receivers.pilot_phase import PilotDraws, cluster_batch, held_by_clusters
 from cfenvs.cell_free.receivers.statistical import StatisticalReceiver
+from cfenvs.core.kept import alone
 from cfenvs.radio.central import Scheme, central_coefficients
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class FrozenReceiver(Redrawing, StatisticalReceiver):
         powers = np.full(config.users, float(config.max_power))
         sizes = [min(STATISTICS_AT_A_TIME, count - first) for first in range(0, count, STATISTICS_AT_A_TIME)]
         sums: list[Any] = [0.0, 0.0, 0.0]
+        draws = PilotDraws(config, alone(scenario), sending[None])
         for size in sizes:
             batch = cluster_batch(config, self.scheme, 1, size)
-            batch.set(0, *held_by_clusters(config, drawn(config, size, scenario, rng, sending), scenario))
+            batch.set(0, *held_by_clusters(config, draws.received(0, size, rng), scenario))
             moments = batch.moments(0, powers)
             sums = [total + size / count * moment for total, moment in zip(sums, moments, strict=True)]
         self._batch.set(world, central_coefficients(*sums))

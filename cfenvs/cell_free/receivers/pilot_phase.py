@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Int
+from cfenvs.core.kept import alone, entry
 from cfenvs.radio import fading, rician
 from cfenvs.radio.central import ClusterBatch, Scheme
 from cfenvs.radio.estimation import estimates_from_pilots, filtered_covariances, pilot_filter, received_pilots
@@ -51,7 +52,9 @@ class PilotPhase:
     def _receive(self, scenario: Scenario, sending: Bool) -> Received:
         power, length = self._config.max_power, self._config.pilot_length
         received = received_pilots(self.channels, self.noise, scenario.pilots, power, length, sending)
-        return _with_filters(self._config, received, scenario, sending)
+        R = scenario.correlation
+        filters = pilot_filter(R, scenario.pilots, power, length, sending)
+        return received, filters, filtered_covariances(R, filters, power, length)[1]
 
 
 Received = tuple[Complex, Complex, Complex]
@@ -61,24 +64,45 @@ Pilots may be white, if filters are for such.
 """
 
 
+class PilotDraws:
+    """What is drawn in networks (n,) of which only the received pilots are kept, as often as they are asked for.
+
+    Parameters
+    ----------
+    config : CellFreeConfig
+    networks : Scenario
+        With a leading axis n.
+    sending : (n, K) bool array
+        Users that send their pilot.
+    """
+
+    def __init__(self, config: CellFreeConfig, networks: Scenario, sending: Bool) -> None:
+        self._config, self._networks, self._sending = config, networks, sending
+        if config.estimates_from == "channels" and networks.sight is None:
+            # What hangs on no draw is worked out of all at once.
+            R, power, length = networks.correlation, config.max_power, config.pilot_length
+            self._roots = matrix_root(R)
+            self._filters = pilot_filter(R, networks.pilots, power, length, sending)
+            self._errors = filtered_covariances(R, self._filters, power, length)[1]
+
+    def received(self, network: int, count: int, rng: np.random.Generator) -> Received:
+        """Of so many realisations: the same draws as `PilotPhase.draw`, or the pilots alone are drawn."""
+        config, pilots, sending = self._config, self._networks.pilots[network], self._sending[network]
+        power, length = config.max_power, config.pilot_length
+        if config.estimates_from == "pilots":
+            R = entry(self._networks, network).correlation
+            white = fading.complex_normals((count, config.access_points, config.antennas, length), rng)
+            return white, *whitened_filters(R, pilots, power, length, sending)
+        if self._networks.sight is not None:
+            scenario = entry(self._networks, network)
+            return PilotPhase.draw(config, count, scenario, rng)._receive(scenario, sending)
+        signals = drawn_pilots(rng, count, self._roots[network], pilots, power, length, sending)
+        return signals, self._filters[network], self._errors[network]
+
+
 def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:
-    """The same draws as `PilotPhase.draw`, of which nothing but the pilots is kept; or these alone are drawn."""
-    if config.estimates_from == "pilots":
-        R, power, length = scenario.correlation, config.max_power, config.pilot_length
-        white = fading.complex_normals((count, config.access_points, config.antennas, length), rng)
-        return white, *whitened_filters(R, scenario.pilots, power, length, sending)
-    if scenario.sight is not None:
-        return PilotPhase.draw(config, count, scenario, rng)._receive(scenario, sending)
-    root = matrix_root(scenario.correlation)
-    power, length = config.max_power, config.pilot_length
-    received = drawn_pilots(rng, count, root, scenario.pilots, power, length, sending)
-    return _with_filters(config, received, scenario, sending)
-
-
-def _with_filters(config: CellFreeConfig, received: Complex, scenario: Scenario, sending: Bool) -> Received:
-    R, power, length = scenario.correlation, config.max_power, config.pilot_length
-    filters = pilot_filter(R, scenario.pilots, power, length, sending)
-    return received, filters, filtered_covariances(R, filters, power, length)[1]
+    """What `PilotDraws` draws in a single network."""
+    return PilotDraws(config, alone(scenario), sending[None]).received(0, count, rng)
 
 
 def held_by_clusters(
@@ -122,11 +146,8 @@ def filtering(config: CellFreeConfig, now: Scenario, sending: Bool) -> tuple[Com
     """Roots of the correlation, pilot filters and error covariances of n networks, each (n, L, K, N, N)."""
     power, length = config.max_power, config.pilot_length
     if now.scattering is not None:
-        each = [
-            (R, pilot_filter(R, pilots, power, length, heard))
-            for R, pilots, heard in zip(now.scattering, now.pilots, sending, strict=True)
-        ]
-        R, filters = (np.array(part) for part in zip(*each, strict=True))
+        R = now.scattering
+        filters = pilot_filter(R, now.pilots, power, length, sending)
         return matrix_root(R), filters, filtered_covariances(R, filters, power, length)[1]
     shared = (now.pilots[:, :, None] == now.pilots[:, None, :]) & sending[:, :, None]
     psi = 1.0 + power * length * (now.gains @ shared.astype(float))
