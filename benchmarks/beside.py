@@ -12,20 +12,13 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from benchmarks.timing import Pair, in_turn
 
 # No module that imports cfenvs: a process takes it from the root that it is given.
 
 HERE = Path(__file__).resolve().parents[1]
-
-
-class Pair(NamedTuple):
-    """One row on both: rates of blocks in turn, here and there."""
-
-    name: str
-    unit: str
-    here: tuple[float, ...]
-    there: tuple[float, ...]
 
 
 class Checkout:
@@ -84,12 +77,8 @@ def beside(here: Checkout, there: Checkout, name: str, blocks: int) -> Pair | st
         answer = checkout.ask(make=name)
         if "error" in answer:
             return f"{answer['name']}: {answer['error']}"
-    rates: tuple[list[float], list[float]] = ([], [])
-    for block in range(blocks):
-        turn = [(here, rates[0]), (there, rates[1])]
-        for checkout, known in turn if block % 2 == 0 else reversed(turn):  # neither always goes first
-            known.append(checkout.ask(time=name)["rate"])
-    return Pair(answer["name"], answer["unit"], tuple(rates[0]), tuple(rates[1]))
+    sides = [lambda checkout=checkout: checkout.ask(time=name)["rate"] for checkout in (here, there)]
+    return in_turn(answer["name"], answer["unit"], sides, blocks)
 
 
 def serve(root: str) -> None:

@@ -1,11 +1,13 @@
 """Steps per second on one thread, with actions drawn beforehand: the environments, NumPy twins, and a rival suite.
 
-With `--against PATH` the rows run on two checkouts in turn, and what counts is the ratio.
+With `--against PATH` the rows run on two checkouts in turn, with `--threads N` on so many threads and on one, and what
+counts is the ratio.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from benchmarks.beside import HERE, Checkout, Pair, beside
+from benchmarks.beside import HERE, Checkout, beside
 from benchmarks.systems import print_ratios, rows_of
-from benchmarks.timing import BLOCKS, Row, Timed, Workload, timed
+from benchmarks.timing import BLOCKS, Blocks, Pair, Row, Timed, Workload, in_turn, timed
 from cfenvs.evaluation.result import provenance
 from cfenvs.registration import IDS, EachSystem
 
@@ -85,18 +87,27 @@ def _array_bytes(env_id: str, num_envs: int, preset: str) -> int:
     return sum(seen.values())
 
 
-def main(against: Path | None = None, rows_with: str = "", blocks: int = BLOCKS) -> None:
+def main(against: Path | None = None, rows_with: str = "", blocks: int = BLOCKS, threads: int | None = None) -> None:
     """Time everything and print the table: medians, ranges, and ratios from this one run.
 
     Args:
         against: Root of another checkout. Its package runs the same rows, block for block in turn with this one's.
         rows_with: Time only rows with this in their name.
-        blocks: Blocks of each row with `--against`.
+        blocks: Blocks of each row with `--against` and `--threads`.
+        threads: Time the rows of many worlds on so many threads, block for block in turn with one, by the clock on the
+            wall.
     """
-    print(conditions())
+    if against is not None and threads is not None:
+        raise SystemExit("--threads: must be left out with --against")
+    if threads is not None and threads < 2:
+        raise SystemExit(f"--threads {threads}: must be at least 2")
+    print(conditions(threads or 1))
     chosen = [row for row in rows() if rows_with in row.name]
     if against is not None:
         _compare(against, chosen, blocks)
+        return
+    if threads is not None:
+        _share(threads, chosen, blocks)
         return
     done: dict[str, Row] = {}
     for one in tqdm(chosen, desc="timing"):
@@ -113,19 +124,33 @@ def main(against: Path | None = None, rows_with: str = "", blocks: int = BLOCKS)
         _print_memory()
 
 
-def conditions() -> str:
+def conditions(threads: int = 1) -> str:
     """Processor, SIMD level and threads: what speeds hang on beside the build."""
     made = provenance()
     levels = [level for level in SIMD_LEVELS if level in made["simd"].split()]
     vectors = f"NumPy {made['libraries']['numpy']} with {levels[-1] if levels else 'no vectors'}"
-    return f"{made['cpu']}, {made['machine']}; {vectors}; {made['blas']}; one thread"
+    shared = "one thread" if threads == 1 else f"one thread and {threads}"
+    return f"{made['cpu']}, {made['machine']}; {vectors}; {made['blas']}; {shared}"
+
+
+SPREAD = ("unit", "ratio", "middle half", "all")
+
+
+def _share(threads: int, chosen: list[Timed], blocks: int) -> None:
+    heads = ("row", f"{threads} threads", "one", *SPREAD)
+    table = _table(
+        f"{threads} threads over one: {blocks} blocks each in turn, seconds of the clock on the wall", *heads
+    )
+    for row in tqdm([row for row in chosen if row.shared is not None], desc="timing"):
+        works = [row.shared(number) for number in (threads, 1) if row.shared is not None]
+        sides = [Blocks(work, time.perf_counter).time for work in works]
+        table.add_row(*_compared(in_turn(row.name, works[0].unit, sides, blocks)))
+    _print(table)
 
 
 def _compare(against: Path, chosen: list[Timed], blocks: int) -> None:
-    table = _table(
-        f"{HERE.name} over {against.name}: {blocks} blocks each in turn",
-        "row", "here", "there", "unit", "ratio", "middle half", "all",
-    )  # fmt: skip
+    heads = ("row", "here", "there", *SPREAD)
+    table = _table(f"{HERE.name} over {against.name}: {blocks} blocks each in turn", *heads)
     missing: list[str] = []
     here, there = Checkout(HERE), Checkout(against)
     try:

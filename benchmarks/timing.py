@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,10 +36,28 @@ class Workload(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """A row of the table before it is timed: its name, and what makes the workload."""
+    """A row of the table before it is timed: its name, and what makes the workload.
+
+    Attributes
+    ----------
+    name : str
+    make : callable
+    shared : callable, optional
+        The same with a number of threads, where an environment can share out its worlds.
+    """
 
     name: str
     make: Callable[[], Workload]
+    shared: Callable[[int], Workload] | None = None
+
+
+class Pair(NamedTuple):
+    """A row on two sides: rates of blocks in turn, on the one and on the other."""
+
+    name: str
+    unit: str
+    here: tuple[float, ...]
+    there: tuple[float, ...]
 
 
 class Row(NamedTuple):
@@ -55,25 +73,41 @@ class Row(NamedTuple):
 
 
 class Blocks:
-    """Blocks of about a tenth of a second of a workload; the first two calls, which may compile, belong to none."""
+    """Blocks of about a tenth of a second of a workload; the first two calls, which may compile, belong to none.
 
-    def __init__(self, work: Workload) -> None:
-        self._work = work
+    Parameters
+    ----------
+    work : Workload
+    clock : callable
+        Seconds so far: of processor time, which the other users of a machine disturb least, unless threads share work.
+    """
+
+    def __init__(self, work: Workload, clock: Callable[[], float] = time.process_time) -> None:
+        self._work, self._clock = work, clock
         work.run()
-        start = time.process_time()
+        start = clock()
         work.run()
-        taken = max(time.process_time() - start, 1e-9)
+        taken = max(clock() - start, 1e-9)
         self._calls = min(max(1, int(BLOCK_SECONDS / taken)), work.most_calls)
 
     def time(self) -> float:
-        """Units of work for each second of processor time in one block."""
+        """Units of work for each second in one block."""
         run, amount, done = self._work.run, self._work.amount, 0.0
         self._work.prepare()
-        start = time.process_time()
+        start = self._clock()
         for _ in range(self._calls):
             counted = run()
             done += amount if counted is None else counted
-        return done / max(time.process_time() - start, 1e-9)
+        return done / max(self._clock() - start, 1e-9)
+
+
+def in_turn(name: str, unit: str, sides: Sequence[Callable[[], float]], blocks: int) -> Pair:
+    """Rates of blocks on two sides; neither always goes first."""
+    rates: tuple[list[float], list[float]] = ([], [])
+    for block in range(blocks):
+        for side in (0, 1) if block % 2 == 0 else (1, 0):
+            rates[side].append(sides[side]())
+    return Pair(name, unit, tuple(rates[0]), tuple(rates[1]))
 
 
 def timed(row: Timed) -> Row:

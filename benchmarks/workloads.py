@@ -16,7 +16,8 @@ NEW = "new network every 50 steps"
 
 def row(name: str, make: Any, *args: Any, **kwargs: Any) -> Timed:
     """A row whose workload is made by a call."""
-    return Timed(name, partial(make, *args, **kwargs))
+    made = partial(make, *args, **kwargs)
+    return Timed(name, made, (lambda threads: made(threads=threads)) if make in MANY_WORLDS else None)
 
 
 def usual(env_id: str) -> list[Timed]:
@@ -136,6 +137,10 @@ def parallel_vec(env_id: str, num_envs: int, **kwargs: Any) -> Workload:
             env.step(actions)
 
     return Workload(run, 10 * num_envs, prepare=env.reset, most_calls=399)
+
+
+MANY_WORLDS = (vector, new_networks, parallel_vec)
+"""Makers of workloads whose worlds several threads may share."""
 
 
 def resets(env_id: str, **kwargs: Any) -> Workload:

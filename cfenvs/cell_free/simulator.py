@@ -332,7 +332,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             kept = found[some], powers[some], active[some]
             return bool(settle(*kept, self.prelog, self._tolerance, violations[some], counts[some]))
 
-        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain))
+        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain, receiver.work))
         return found
 
     def _follow(self, was_active: Bool) -> None:

@@ -15,6 +15,8 @@ import numpy as np
 
 from cfenvs.core.config import require
 
+HAND_OVER = 200_000
+"""Multiplications and additions, in vectors, in the time in which a thread takes work over: some 0.1 ms."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -56,10 +58,21 @@ class Crew:
         require(bool(whole), "threads", threads, 'must be a whole number, at least 1, or "auto"')
         return cls(int(threads))
 
-    def share(self, work: Callable[[slice], Result], worlds: int, grain: int = 1) -> list[Result]:
-        """`work` of ranges that together are all worlds, one for each thread, cut at multiples of `grain`."""
+    def share(self, work: Callable[[slice], Result], worlds: int, grain: int = 1, each: float = np.inf) -> list[Result]:
+        """`work` of ranges that together are all worlds, one for each thread that it pays for.
+
+        Parameters
+        ----------
+        work : callable
+        worlds : int
+        grain : int
+            Ranges begin at multiples of it.
+        each : float
+            Multiplications and additions that a world takes.
+        """
+        parts = int(min(self.threads, max(1.0, worlds * each / max(HAND_OVER, 1))))
         grains = -(-worlds // grain)
-        cuts = [min(i * grains // self.threads * grain, worlds) for i in range(self.threads + 1)]
+        cuts = [min(i * grains // parts * grain, worlds) for i in range(parts + 1)]
         return self.map(work, [slice(a, b) for a, b in pairwise(cuts) if a < b])
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -17,6 +17,9 @@ class PowerReceiver(Chosen, ABC):
     grain: int | None = None
     """Threads may share worlds in ranges that begin at multiples of it: for receivers that have `efficiencies_of`."""
 
+    work: float = np.inf
+    """Multiplications and additions that the rates of a world take, if they may be too few for several threads."""
+
     def __init__(self, config: Any, num_worlds: int) -> None:
         self.config, self.num_worlds = config, num_worlds
 

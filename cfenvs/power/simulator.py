@@ -27,6 +27,8 @@ class Receiving(Protocol):
 
     @property
     def grain(self) -> int | None: ...
+    @property
+    def work(self) -> float: ...
     def efficiencies(self, powers: Float, /) -> Float: ...
     def efficiencies_of(self, rows: slice, powers: Float, /) -> Float: ...
     def gradient(self, powers: Float, cotangents: Float, /) -> Float: ...
@@ -222,22 +224,22 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
         if self.crew.threads == 1 or receiver.grain is None:
             return receiver.efficiencies(powers)
-        return self._shared(receiver.efficiencies_of, receiver.grain, powers)
+        return self._shared(receiver.efficiencies_of, receiver, powers)
 
     def differentiated(self, receiver: Receiving, powers: Float, cotangents: Float) -> Float:
         """Weights (E, K) times the Jacobians of what is `received`, likewise."""
         if self.crew.threads == 1 or receiver.grain is None:
             return receiver.gradient(powers, cotangents)
-        return self._shared(receiver.gradient_of, receiver.grain, powers, cotangents)
+        return self._shared(receiver.gradient_of, receiver, powers, cotangents)
 
-    def _shared(self, of_some: Callable[..., Float], grain: int, *arguments: Float) -> Float:
+    def _shared(self, of_some: Callable[..., Float], receiver: Receiving, *arguments: Float) -> Float:
         """What a receiver makes of arrays (E, K), by a call of each thread."""
         found = np.empty(arguments[0].shape)
 
         def work(some: slice) -> None:
             found[some] = of_some(some, *(array[some] for array in arguments))
 
-        self.crew.share(work, self.num_worlds, grain)
+        self.crew.share(work, self.num_worlds, receiver.grain or 1, receiver.work)
         return found
 
     def judge(self, spent: Float) -> None:

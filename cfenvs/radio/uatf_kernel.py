@@ -26,6 +26,13 @@ class UatfBatch:
     num_worlds, num_users : int
     gains, counts : (J,) arrays, optional
         Streams of a user: `counts[j]` of them have `gains[j]` times its SINR. One of gain 1 by default.
+
+    Attributes
+    ----------
+    lanes : int
+        Worlds in a group.
+    work : float
+        Multiplications and additions that a world takes.
     """
 
     def __init__(
@@ -34,6 +41,7 @@ class UatfBatch:
         self.gains = np.ones(1) if gains is None else np.asarray(gains, float)
         self.counts = np.ones(len(self.gains)) if counts is None else np.asarray(counts, float)
         self.lanes = lanes = min(LANES, num_worlds)
+        self.work = float(num_users**2)
         groups = -(-num_worlds // lanes)
         self.b = np.zeros((groups, num_users, lanes))
         self.c = np.zeros((groups, num_users, num_users, lanes))

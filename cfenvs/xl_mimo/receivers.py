@@ -138,7 +138,7 @@ class MaximumRatioReceiver(Receiver):
         super().__init__(config, num_worlds)
         gains, counts = modes(self.ue_eigenvalues)
         self._batch = UatfBatch(num_worlds, config.users, gains, counts)
-        self.grain = self._batch.lanes
+        self.grain, self.work = self._batch.lanes, self._batch.work
         self._gains, self._counts = gains, counts
         squares = float((self.bs_eigenvalues**2).sum())
         self._coupling = config.ue_antennas * squares / config.bs_antennas
@@ -230,7 +230,7 @@ class EstimatedMaximumRatioReceiver(_Estimated):
         self._counts = modes(self.ue_eigenvalues)[1] * self.prelog
         one = np.ones(1)
         self._batches = [UatfBatch(num_worlds, config.users, one, count * one) for count in self._counts]
-        self.grain = self._batches[0].lanes
+        self.grain, self.work = self._batches[0].lanes, sum(batch.work for batch in self._batches)
 
     def follow(self, gains: Float, worlds: Int) -> None:
         super().follow(gains, worlds)

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from benchmarks.beside import HERE, Checkout, Pair, beside
-from benchmarks.speed import _compared, conditions, rows
+from benchmarks.beside import HERE, Checkout, beside
+from benchmarks.speed import _compared, conditions, main, rows
+from benchmarks.timing import Pair, in_turn
 
 
 def test_a_row_is_timed_on_both_in_turn():
@@ -68,3 +69,24 @@ def test_names_of_rows_differ_and_conditions_name_the_processor_and_threads():
     assert len(set(names)) == len(names)
     assert "cores" in conditions()
     assert conditions().endswith("one thread")
+
+
+def test_neither_side_always_goes_first():
+    asked = []
+    pair = in_turn("a row", "steps", [lambda: asked.append("here") or 2.0, lambda: asked.append("there") or 1.0], 3)
+    assert asked == ["here", "there", "there", "here", "here", "there"]
+    assert pair == Pair("a row", "steps", (2.0,) * 3, (1.0,) * 3)
+
+
+def test_rows_of_many_worlds_are_timed_on_several_threads(capsys):
+    main(rows_with="mr, K=10, E=64", blocks=1, threads=2)
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0].endswith("one thread and 2")
+    assert "mr, K=10, E=64" in shown
+    assert "2 threads over one: 1 blocks each in turn" in shown
+
+
+@pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 2, "against": HERE}])
+def test_what_shares_nothing_is_refused(options):
+    with pytest.raises(SystemExit, match="--threads"):
+        main(**options)

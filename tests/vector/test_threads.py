@@ -15,6 +15,11 @@ from tests.vector.test_same_bits import same
 WORLDS, STEPS = 66, 9  # two groups of 64 worlds, the second one hardly filled; an episode and a reset
 
 
+@pytest.fixture(autouse=True)
+def however_little_there_is_to_do(monkeypatch):
+    monkeypatch.setattr(crew, "HAND_OVER", 0)
+
+
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_results_are_the_same_bits(case):
     alone, shared = (gym.make_vec(case.id, WORLDS, threads=n, **case.kwargs) for n in (1, 2))
@@ -86,6 +91,13 @@ def test_ranges_are_all_worlds_once(threads, worlds, grain):
     assert (seen == 1).all()
     assert len(starts) == min(threads, -(-worlds // grain))
     assert all(start % grain == 0 for start in starts)
+
+
+@pytest.mark.parametrize(("worlds", "users", "parts"), [(64, 20, 1), (1024, 10, 1), (1024, 20, 2), (1024, 40, 3)])
+def test_what_is_done_sooner_than_handed_over_is_not(monkeypatch, worlds, users, parts):
+    monkeypatch.undo()
+    seen = Crew(3).share(lambda rows: rows.stop - rows.start, worlds, 64, users**2)
+    assert (len(seen), sum(seen)) == (parts, worlds)
 
 
 def test_what_a_thread_raises_is_raised_when_all_are_done():

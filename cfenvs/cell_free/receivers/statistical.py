@@ -30,7 +30,7 @@ class StatisticalReceiver(Receiver):
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = UatfBatch(num_worlds, config.users)
-        self.grain = self._batch.lanes
+        self.grain, self.work = self._batch.lanes, self._batch.work
 
     def efficiencies(self, powers: Float) -> Float:
         rates = self._batch.spectral_efficiencies(powers)
