@@ -183,11 +183,13 @@ class Markov(Together):
     def _draws(self, worlds: Int, length: int, known: int) -> Float:
         """What `_markov_paths` takes for a block of steps, of which the first `known` need nothing."""
         num_users = self.config.users
-        draws = np.zeros((len(worlds), length * (num_users + 1)))
+        draws = np.empty((len(worlds), length * (num_users + 1)))
         for row, world in zip(draws, worlds.tolist(), strict=True):
             of_users, of_stayers = self._streams[world]
-            of_users.random(out=row[known * num_users : length * num_users])
-            of_stayers.random(out=row[length * num_users + known :])
+            users, stayers = row[: length * num_users], row[length * num_users :]
+            users[: known * num_users], stayers[:known] = 0.0, 0.0
+            of_users.random(out=users[known * num_users :])
+            of_stayers.random(out=stayers[known:])
         return draws
 
 

@@ -29,20 +29,19 @@ def settle(
     counts : (E,) int array
         Violations of each world, written in place.
     """
-    some = False
-    for e in range(len(rates)):  # arithmetic instead of branches: the loops vectorise
-        rate, power, on, violates = rates[e], powers[e], active[e], violations[e]
-        for k in range(rate.size):
-            rate[k] *= prelog * on[k]
-        for k in range(rate.size):
-            violates[k] = (power[k] > tolerance) & (not on[k])
-            some |= violates[k]
-    counts[:] = 0
-    if some:
-        for e in range(len(rates)):
-            for k in range(rates.shape[1]):
-                counts[e] += violations[e, k]
-    return some
+    num_worlds, num_users = rates.shape
+    total = np.int64(0)
+    for e in range(num_worlds):
+        count = np.int64(0)
+        for k in range(num_users):  # choices instead of branches: the loop vectorises
+            on = active[e, k]
+            rates[e, k] = rates[e, k] * prelog if on else 0.0
+            violates = (powers[e, k] > tolerance) & (not on)
+            violations[e, k] = violates
+            count += np.int64(violates)
+        counts[e] = count
+        total += count
+    return bool(total > 0)
 
 
 @kernel
@@ -89,17 +88,16 @@ def observe_users(
     active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32, start: int
 ) -> None:
     """Write [d, v, u] of every world to 3 K columns of `out` (E, S), rates over `scale` and clipped."""
-    num_users = rates.shape[1]
+    num_worlds, num_users = rates.shape
     inverse = 1.0 / scale
-    for e in range(len(rates)):
-        row, on, violates, rate = out[e, start:], active[e], violations[e], rates[e]
-        for k in range(num_users):  # one loop for each part: each of them vectorises
-            row[k] = np.float32(on[k])
+    for e in range(num_worlds):
+        row, on, violates = out[e, start:], active[e], violations[e]
+        for k in range(num_users):  # two loops: each of them vectorises
+            row[k] = on[k]
+            row[num_users + k] = violates[k]
         for k in range(num_users):
-            row[num_users + k] = np.float32(violates[k])
-        for k in range(num_users):
-            scaled = rate[k] * inverse
-            row[2 * num_users + k] = clip if clip < scaled else scaled
+            rate = rates[e, k] * inverse
+            row[2 * num_users + k] = clip if clip < rate else rate
 
 
 @kernel
