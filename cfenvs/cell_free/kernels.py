@@ -8,6 +8,14 @@ from cfenvs.arrays import Bool, Float, Float32, Int
 from cfenvs.kernels import kernel
 
 
+@kernel
+def silence(powers: Float, active: Bool, out: Float) -> None:
+    """Write powers (E, K) of active users, and zero for others; NumPy would make numbers of the truth values first."""
+    for e in range(len(powers)):
+        for k in range(powers.shape[1]):
+            out[e, k] = powers[e, k] if active[e, k] else 0.0
+
+
 @kernel(nogil=True)
 def settle(
     rates: Float, powers: Float, active: Bool, prelog: float, tolerance: float, violations: Bool, counts: Int

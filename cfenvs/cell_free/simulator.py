@@ -12,7 +12,7 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.activity import ActivePaths
 from cfenvs.cell_free.cells import Cells
 from cfenvs.cell_free.config import CellFreeConfig
-from cfenvs.cell_free.kernels import advance, settle
+from cfenvs.cell_free.kernels import advance, settle, silence
 from cfenvs.cell_free.optimum import find_optimum
 from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.cell_free.scenario import Scenario, draw_scenarios, network_of
@@ -304,7 +304,10 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.acted_holders = self.cells.holders
         elif self._moving and self.config.reward_scope == "neighborhood":
             self._acted_neighborhoods = self.neighborhoods.copy()
-        powers = command if self.config.include_zero else command * active
+        powers = command
+        if not self.config.include_zero:
+            powers = np.empty(command.shape)
+            silence(command, active, powers)
         self.powers, self.rates = powers, self._earned(powers)
         self.acted_active = active
         self.judge(powers)
