@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ def networks_of(board: Board, folders: Sequence[Path], allowed: Collection[str] 
         return Networks()
     system, trusted = system_of(board.protocol.env_id), _trusted(board.name)
     served, unit, picture, shows, count = dict[str, Float](), "", "", "", 0
+    begun: dict[str, Any] = {}
     for row in board.rows:
         family, result = next(iter(row.results[0].parts().items()))
         actions = _actions(board, row, folders, family or "actions")
@@ -68,7 +70,7 @@ def networks_of(board: Board, folders: Sequence[Path], allowed: Collection[str] 
         if result.protocol.rivals or actions is None:
             continue
         try:
-            env, got, unit = _played(result, actions)
+            env, got, unit = _played(result, actions, begun)
         except ValueError:  # actions of another version, or of nobody
             continue
         count = max(count, env.num_envs)
@@ -106,10 +108,13 @@ def _actions(board: Board, row: Row, folders: Sequence[Path], trace: str) -> Arr
     return None
 
 
-def _played(result: Result, actions: Array) -> tuple[Any, Float, str]:
-    env = result.protocol.make(result.choices, result.agents, actions.shape[1])
-    served = system_of(result.protocol.env_id).served
-    env.reset(seed=result.protocol.first_scenario)
+def _played(result: Result, actions: Array, begun: dict[str, Any]) -> tuple[Any, Float, str]:
+    """Play with a copy of the networks as an episode begins in them, which rows share that see and do them alike."""
+    asked = repr((result.choices, result.agents, actions.shape[1]))
+    if asked not in begun:
+        begun[asked] = result.protocol.make(result.choices, result.agents, actions.shape[1])
+        begun[asked].reset(seed=result.protocol.first_scenario)
+    env, served = copy.deepcopy(begun[asked]), system_of(result.protocol.env_id).served
     got, unit = [], ""
     for action in actions:
         env.step(action)
