@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 import numba
 from numba.core import event
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 _config: Any = numba.config
 _njit: Any = numba.njit
@@ -57,7 +59,32 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
         return functools.partial(kernel, **options)
     if _config.DISABLE_JIT:
         return _refused(function)
-    return _kept(lambda cache: numba.njit(cache=cache, error_model="numpy", **options)(function))
+    compiled: Any = numba.njit(error_model="numpy", **options)(function)
+    try:
+        compiled._cache = _Disk(function)  # type: ignore[no-untyped-call]  # as its `enable_caching` does
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        _warn_of_no_cache()
+    return compiled
+
+
+class _Disk(FunctionCache):  # type: ignore[misc]
+    """Numba's cache on disk, which a kernel is read from without what only compiling needs.
+
+    Numba loads that first, its registries with the linear algebra of SciPy and much else: it takes as long as all else
+    from the start of a process to the first step of an environment.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        numbas: Any = super()
+        try:
+            read, guarded = numbas._load_overload, numbas._guard_against_spurious_io_errors
+        except AttributeError:  # a numba to come may have it elsewhere
+            return numbas.load_overload(sig, target_context)
+        rtsys.initialize(target_context)  # what arrays ask for memory
+        with guarded():
+            return read(sig, target_context)
 
 
 class _Patience(event.Listener):  # type: ignore[misc]
@@ -125,21 +152,10 @@ def _refused(function: Callable[..., Any]) -> Callable[..., NoReturn]:
     return refuse
 
 
-def _kept(compiled: Callable[[bool], Any]) -> Any:
-    """What `compiled` returns with a cache, or without one where numba finds no folder that it could write."""
-    try:
-        return compiled(True)
-    except RuntimeError as error:
-        if "no locator available" not in str(error):
-            raise
-    _warn_of_no_cache()
-    return compiled(False)
-
-
 @functools.cache
 def _warn_of_no_cache() -> None:
     warnings.warn(
         "neither the folder of the package nor a home can be written, so that no compiled kernel is kept: each process "
         "compiles anew, for half a minute and more. Set NUMBA_CACHE_DIR to a folder that can be written",
-        stacklevel=4,
+        stacklevel=3,
     )

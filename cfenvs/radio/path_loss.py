@@ -9,7 +9,8 @@ from cfenvs.arrays import Float
 
 def db_to_linear(value_db: Float | float) -> Float:
     """10^(x/10)."""
-    return np.power(10.0, np.asarray(value_db) / 10.0)
+    exponent = np.asarray(value_db) / 10.0
+    return np.power(10.0, exponent, out=exponent if isinstance(exponent, np.ndarray) else None)
 
 
 def linear_to_db(value: Float | float) -> Float:
@@ -117,4 +118,6 @@ def log_distance_gain_db(distance: Float, exponent: Float | float, wavelength: f
     -68.7
     """
     free_space = -20.0 * np.log10(4.0 * np.pi * reference / wavelength)
-    return free_space - 10.0 * exponent * np.log10(np.maximum(distance, reference) / reference)
+    loss = np.asarray(np.maximum(distance, reference) / reference)
+    np.log10(loss, out=loss)  # in place: networks are many, and their arrays leave the cache
+    return free_space - 10.0 * exponent * loss

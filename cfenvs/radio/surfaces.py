@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from cfenvs.arrays import Array, Float
+from cfenvs.kernels import kernel
 
 NEGLIGIBLE = 30.0
 """Bessel functions below exp(-30) are not evaluated: J_M(z) falls like exp(-M (2 - 2 z / M)^1.5 / 3) below z = M."""
@@ -39,16 +40,22 @@ def circular_product(elements: int, angle: Float, other: Float) -> Float:
     >>> float(circular_product(1000, np.array(0.3), np.array(0.3)))
     1000.0
     """
-    z = np.abs(elements * np.sin((angle - other) / 2.0))
+    z = np.asarray(np.sin((angle - other) / 2.0), order="C")
+    z *= elements
+    np.abs(z, out=z)
     from scipy.special import j0  # as below
 
-    total = j0(z)
-    late = z > elements * (1.0 - 0.5 * (3.0 * NEGLIGIBLE / elements) ** (2.0 / 3.0))
-    if late.any():
-        mean = np.broadcast_to((angle + other) / 2.0, z.shape)[late]
-        total = np.array(total)
-        total[late] += 2.0 * _bessel(elements)(z[late]) * np.cos(elements * mean)
+    total = np.asarray(j0(z))
+    late = np.flatnonzero(z > _negligible_below(elements))
+    if late.size:
+        mean = (angle + other).reshape(-1)[late] / 2.0
+        total.reshape(-1)[late] += 2.0 * _bessel(elements)(z.reshape(-1)[late]) * np.cos(elements * mean)
     return elements * np.abs(total)
+
+
+def _negligible_below(order: int) -> float:
+    """The z < M up to which J_M(z) is not evaluated."""
+    return float(order * (1.0 - 0.5 * (3.0 * NEGLIGIBLE / order) ** (2.0 / 3.0)))
 
 
 @lru_cache
@@ -60,11 +67,33 @@ def _bessel(order: int) -> Callable[[Float], Float]:
     from scipy.interpolate import CubicSpline  # a tenth of a second, which those without circular arrays need not wait
     from scipy.special import jv
 
-    first = order * (1.0 - 0.5 * (3.0 * NEGLIGIBLE / order) ** (2.0 / 3.0))
+    first = _negligible_below(order)
     steps = int(np.ceil(400 * (order - first) / order ** (1.0 / 3.0)))
     z = np.linspace(max(first, 0.0), order, steps + 1)
-    table: Callable[[Float], Float] = CubicSpline(z, jv(order, z))
+    spline = CubicSpline(z, jv(order, z))
+
+    def table(z: Float) -> Float:
+        out = np.empty_like(z)
+        _evaluate_spline(z, spline.x, spline.c, out)
+        return out
+
     return table
+
+
+@kernel
+def _evaluate_spline(z: Float, knots: Float, coefficients: Float, out: Float) -> None:
+    """A spline's values at z within its knots, which are evenly spaced: SciPy looks for the knots among all of them."""
+    last = len(knots) - 2
+    rate = (last + 1) / (knots[last + 1] - knots[0])
+    for i in range(len(z)):
+        k = min(int((z[i] - knots[0]) * rate), last)
+        if z[i] < knots[k]:  # by rounding
+            k -= 1
+        elif k < last and z[i] >= knots[k + 1]:
+            k += 1
+        x = z[i] - knots[k]
+        square = x * x
+        out[i] = coefficients[3, k] + coefficients[2, k] * x + coefficients[1, k] * square + coefficients[0, k] * (square * x)
 
 
 def linear_product(antennas: int, sine: Float, other: Float) -> Float:
@@ -82,11 +111,16 @@ def linear_product(antennas: int, sine: Float, other: Float) -> Float:
     >>> linear_product(4, np.array([0.2, 0.5]), np.array([0.2, 0.0])).round(12).tolist()
     [4.0, 0.0]
     """
-    x = np.pi * (sine - other) / 2.0
-    denominator = np.sin(x)
+    x = np.asarray(np.pi * (sine - other) / 2.0)
+    denominator = np.asarray(np.sin(x))
     aligned = np.abs(denominator) < 1e-9
-    ratio = np.sin(antennas * x) / np.where(aligned, 1.0, denominator)
-    return np.where(aligned, float(antennas), np.abs(ratio))
+    denominator[aligned] = 1.0
+    x *= antennas
+    ratio = np.asarray(np.sin(x))
+    ratio /= denominator
+    np.abs(ratio, out=ratio)
+    ratio[aligned] = antennas
+    return ratio
 
 
 def planar_product(side: int, sine: Float, other: Float) -> Float:

@@ -6,40 +6,84 @@ a product over users, which takes one logarithm for each surface instead of one 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from cfenvs.arrays import Bool, Float, Int
+from cfenvs.arrays import Array, Bool, Float, Int
 from cfenvs.kernels import kernel
 
+_PER_UNIT = 512
+"""Steps of the table of standard normals for each standard deviation."""
+_UNDECIDED = 2
 Episode = tuple[Bool, Float, Int]
 Asked = tuple[Int, int, Bool]
 GROUP = 8
 """Users whose 1 + SINR are multiplied before a logarithm is taken: the product of eight overflows above 380 dB only."""
 
 
-def distances(users: Float, places: Float) -> Float:
+def distances(users: Float, places: Float, manhattan: bool = False) -> Float:
     """Distances in metres between users (n, ..., 2) and n sets of places (n, S, 2), (n, ..., S)."""
     out = np.empty((*users.shape[:-1], places.shape[1]))
     flat = (users.shape[0], -1)
-    _write_distances(users.reshape(*flat, 2), places, out.reshape(*flat, places.shape[1]))
+    _write_distances(users.reshape(*flat, 2), places, manhattan, out.reshape(*flat, places.shape[1]))
     return out
 
 
-def own_distances(users: Float, stations: Float) -> Float:
+def own_distances(users: Float, stations: Float, manhattan: bool = False) -> Float:
     """Distances in metres between users (n, T, O, U, 2) and their operators' stations (n, O, B, 2), (n, T, O, U, B)."""
     n, t, o, u, _ = users.shape
     by_operator = users.swapaxes(1, 2).reshape(n * o, t * u, 2)
-    lengths = distances(by_operator, stations.reshape(n * o, -1, 2)).reshape(n, o, t, u, -1)
+    lengths = distances(by_operator, stations.reshape(n * o, -1, 2), manhattan).reshape(n, o, t, u, -1)
     return np.ascontiguousarray(lengths.swapaxes(1, 2))
 
 
 @kernel
-def _write_distances(users: Float, places: Float, out: Float) -> None:
+def _write_distances(users: Float, places: Float, manhattan: bool, out: Float) -> None:
     for e in range(len(users)):
         for u in range(users.shape[1]):
             for s in range(places.shape[1]):
                 dx, dy = users[e, u, 0] - places[e, s, 0], users[e, u, 1] - places[e, s, 1]
-                out[e, u, s] = np.sqrt(dx * dx + dy * dy)
+                out[e, u, s] = abs(dx) + abs(dy) if manhattan else np.sqrt(dx * dx + dy * dy)
+
+
+def less_likely(normals: Float, probabilities: Float) -> Bool:
+    """Whether each standard normal has less below it than a probability: `ndtr(normals) < probabilities`.
+
+    The distribution function is not evaluated where a table of it decides, which it does for 999 of 1000.
+    """
+    from scipy.special import ndtr  # which is not imported with the package
+
+    less = np.empty(normals.shape, np.int8)
+    rows = (-1, normals.shape[-1])
+    if _compare(normals.reshape(rows), probabilities.reshape(rows), _normal_table(), less.reshape(rows)):
+        undecided = np.nonzero(less == _UNDECIDED)
+        less[undecided] = ndtr(normals[undecided]) < probabilities[undecided]
+    return less.view(bool)
+
+
+@lru_cache
+def _normal_table() -> Float:
+    """Bounds of the distribution function of standard normals, (m, 2): below and above, in steps between -8 and 8."""
+    from scipy.special import ndtr
+
+    at = ndtr(np.linspace(-8.0, 8.0, 16 * _PER_UNIT + 1))
+    slack = 1e-9  # relative: more than rounding
+    inner = np.column_stack([at[:-1] * (1.0 - slack), at[1:] * (1.0 + slack)])
+    return np.concatenate([[[0.0, inner[0, 1]]], inner, [[inner[-1, 0], 1.0 + slack]]])
+
+
+@kernel
+def _compare(normals: Float, probabilities: Float, table: Float, less: Array) -> int:
+    undecided = 0
+    for i in range(normals.shape[0]):
+        for j in range(normals.shape[1]):
+            step = min(max((normals[i, j] + 8.0) * _PER_UNIT + 1.0, 0.0), len(table) - 1.0)
+            k, p = int(step), probabilities[i, j]
+            known = (p > table[k, 1]) | (p <= table[k, 0])
+            less[i, j] = p > table[k, 1] if known else _UNDECIDED
+            undecided += not known
+    return undecided
 
 
 @kernel
@@ -67,22 +111,26 @@ def cellular_values(
     worlds, operators, items = owned.shape
     users = coefficients.shape[3]
     one, product, total = np.empty(3), np.empty(items + 1), np.empty(items + 1)
+    held = np.empty(items, np.int64)
     for w in range(worlds):
         e = rows[w]
         t = auction[e]
         for i in range(operators):
             o = first + i
             product[:], total[:] = 1.0, 0.0
-            count = 0
+            count = number = 0
+            for s in range(items):
+                if owned[w, i, s]:
+                    held[number] = s
+                    number += 1
             for u in range(users):
                 if not wanting[e, t, o, u]:
                     continue
                 c = coefficients[e, t, o, u]
                 for k in range(3):
                     one[k] = c[k, 0]
-                    for s in range(items):
-                        if owned[w, i, s]:
-                            one[k] += c[k, s + 1]
+                    for s in held[:number]:
+                        one[k] += c[k, s + 1]
                 a, d, n = one[0], one[1], one[2] + 1.0
                 if exponent == 1.0:
                     product[0] *= 1.0 + (a * a + d) / n
@@ -141,7 +189,9 @@ def cellular_coefficients_batch(
             for o in range(operators):
                 for u in range(users):
                     links, row = beta_ub[e, t, o, u], out[e, t, o, u]
-                    b = links.argmax()
+                    b = 0
+                    for other in range(1, stations):  # `argmax` would have numba load the linear algebra of SciPy
+                        b = other if links[other] > links[b] else b
                     direct_los = 1.0 - 1.0 / (1.0 + k_ub[e, t, o, u, b])
                     scattered = others = uncontrolled = 0.0
                     for other in range(stations):

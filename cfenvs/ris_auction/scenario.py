@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.special import ndtr
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.kept import entry
@@ -20,7 +19,7 @@ from cfenvs.radio import path_loss, surfaces
 from cfenvs.radio.draws import Source, normals, uniforms
 from cfenvs.radio.geometry import grid_positions
 from cfenvs.ris_auction.config import RISAuctionConfig
-from cfenvs.ris_auction.kernels import distances, own_distances
+from cfenvs.ris_auction.kernels import distances, less_likely, own_distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +103,14 @@ def _draw(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -
 
     def gain(distance: Float, exponent: Array | float, shadow: Float) -> Float:
         gain_db = path_loss.log_distance_gain_db(distance, exponent, config.wavelength, config.reference_distance)
-        return path_loss.db_to_linear(gain_db + config.shadowing_std_db * shadow)
+        gain_db += config.shadowing_std_db * shadow
+        return path_loss.db_to_linear(gain_db)
 
     to_surfaces = distances(users, places)
-    if config.direct_distance == "euclidean":
-        direct = own_distances(users, stations)
-    else:
-        direct = np.abs(users[:, :, :, :, None, :] - stations[:, None, :, None, :, :]).sum(axis=-1)
+    direct = own_distances(users, stations, config.direct_distance == "manhattan")
     beta_ub = gain(direct, config.nlos_exponent, link_normals[..., :b])
     beta_ub *= np.where(block < config.blockage_probability, path_loss.db_to_linear(-config.blockage_db), 1.0)[:, None]
-    sees = ndtr(link_normals[..., b + s :]) < surfaces.line_of_sight_probability(to_surfaces, config.los_decay)
+    sees = less_likely(link_normals[..., b + s :], surfaces.line_of_sight_probability(to_surfaces, config.los_decay))
     exponent = np.where(sees, config.los_exponent, config.nlos_exponent)
     between = np.ascontiguousarray(distances(stations, places).swapaxes(2, 3))
     return Scenario(

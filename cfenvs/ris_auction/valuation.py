@@ -248,13 +248,13 @@ def pair_products(config: RISAuctionConfig, drawn: Scenario) -> Float:
 
     The product of a station with itself is the number of elements.
     """
-    offset = drawn.stations[:, :, None, :, :] - drawn.surfaces[:, None, :, None, :]
-    angle = np.arctan2(offset[..., 1], offset[..., 0])  # (n, O, S, B)
+    x, y = (drawn.stations[:, :, None, :, c] - drawn.surfaces[:, None, :, None, c] for c in (0, 1))
+    angle = np.arctan2(y, x)  # (n, O, S, B)
     one, other = np.triu_indices(angle.shape[-1], 1)
     if config.surface_array == "circular":
-        return surfaces.circular_product(config.elements, angle[..., one], angle[..., other])
+        return surfaces.circular_product(config.elements, angle.take(one, -1), angle.take(other, -1))
     sine = np.sin(angle - drawn.orientations[:, None, :, None])
-    return surfaces.planar_product(round(config.elements**0.5), sine[..., one], sine[..., other])
+    return surfaces.planar_product(round(config.elements**0.5), sine.take(one, -1), sine.take(other, -1))
 
 
 def direction_products(config: RISAuctionConfig, drawn: Scenario) -> tuple[Float, Float]:
