@@ -64,6 +64,8 @@ XL_REGRESSION: dict[str, Any] = {"train": "regression", "rounds": 150, "num_envs
 """Of that of XL-MIMO, whose best powers take 34 ms a network to find."""
 DRAWS: dict[str, Any] = {"draws": 40, "rounds": 4, "num_envs": 16, "episodes": 100, "validate_every": 20}
 """Of the graph policy on own draws."""
+POSTERIOR: dict[str, Any] = {**DRAWS, "draws": 120, "rounds": 2, "episodes": 64, "posterior": True}
+"""Of that on poor reports: 51,200 steps."""
 MIXED: dict[str, Any] = {"mixed": True, "num_envs": 8, "episodes": 40, "validate_every": 20, "validation_networks": 1}
 """Of that for networks of any size: a thirtieth of the budget."""
 XL_MIXED: dict[str, Any] = {"mixed": True, "rounds": 1500, "validate_every": 500, "validation_networks": 8}
