@@ -2,6 +2,7 @@ r"""One policy for every cell-free network: rate feedback that a graph network c
 
     python -m baselines.graph_feedback --episodes 120 --folder runs/graph
     python -m baselines.graph_feedback --train model-free --episodes 40
+    python -m baselines.graph_feedback --draws 120 --posterior --env-kwargs '{"report_bits": 2, "report_noise_db": 0.5}'
     python -m baselines.graph_feedback --mixed --draws 40 --rounds 4 --num-envs 8 --episodes 40
     python -m cfenvs play CellFreeUplinkPower-v0 --policy runs/graph/checkpoint.pt --library \
         baselines.graph_feedback:GraphFeedback
@@ -14,7 +15,8 @@ user is away), edges how much two users' gains overlap and whether they share a 
 With `--draws` it corrects the powers of own draws (`cfenvs.policies.OwnDraws`) instead, which simulate channels of the
 CPU's own: nodes then also know how reports have corrected them, and between what bounds reports say that they err. That
 takes networks of sizes that nobody has trained on (`--mixed` trains on many), and reports that are rounded, late or
-have errors, where every step is corrected.
+have errors, where every step is corrected. With `--posterior` they are corrected by all that reports have said, with
+their rounding and errors, and nodes know how sure that is in place of the bounds.
 
 What is climbed is a soft minimum of the rates, in one of three ways (`baselines.common.ways`): through the physics,
 where `cfenvs.adapters.torch.rates` gives the rates that powers would bring in the situation at hand, with their
@@ -89,6 +91,8 @@ class GraphArgs(WayArgs, KeptArgs, WorldsArgs):
     feedback with memory."""
     rounds: int = 2
     """Of its fixed point between two steps."""
+    posterior: bool = False
+    """Whether it corrects by posteriors, and nodes know these in place of bounds."""
     hidden: int = 32
     """Features of a user, and of a message."""
     layers: int = 3
@@ -96,7 +100,7 @@ class GraphArgs(WayArgs, KeptArgs, WorldsArgs):
     @property
     def nodes(self) -> int:
         """Features of a user that the network sees."""
-        return NODE + (OF_DRAWS if self.draws else 0)
+        return NODE + (OF_DRAWS - self.posterior if self.draws else 0)
 
 
 @dataclass
@@ -236,8 +240,10 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
 
     def __init__(self, corrector: Corrector, args: Args) -> None:
         self.corrector = corrector
-        self._draws = OwnDraws(args.draws, args.rounds) if args.draws else None
-        self.name = f"{'own draws and graph' if args.draws else 'graph policy'}, {args.called}"
+        self._posterior = args.posterior
+        self._draws = OwnDraws(args.draws, args.rounds, posterior=args.posterior) if args.draws else None
+        draws = "own draws, posterior and graph" if args.posterior else "own draws and graph"
+        self.name = f"{draws if args.draws else 'graph policy'}, {args.called}"
 
     @classmethod
     def of(cls, config: dict[str, Any], state: dict[str, Any]) -> Self:
@@ -256,7 +262,7 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         self._listener = Listener(self._config, env.num_envs)
         if self._draws is not None:
             self._draws.begin(env)
-            self._bounds = Bounds(env.num_envs, self._config)
+            self._bounds = None if self._posterior else Bounds(env.num_envs, self._config)
 
     def see(self, observations: Array, infos: dict[str, Any]) -> tuple[Float32, Int]:
         """Shares (E, K) without a correction, and the worlds that have one."""
@@ -277,8 +283,9 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
             self._prices = guessed(self._memory, self._features)
         else:  # of SINRs that are all the same
             self._prices = np.log(np.where(active, self._draws.act(observations, infos), 1.0))
-            self._bounds.hear(self._draws)
-            self._bounds.forget(new)
+            if self._bounds is not None:
+                self._bounds.hear(self._draws)
+                self._bounds.forget(new)
         shares = np.exp(self.corrector.legal(self._prices, active)).astype(np.float32)
         return shares, changed if exact(self._config) else np.arange(len(active))
 
@@ -286,7 +293,8 @@ class GraphFeedback(FromCheckpoint, PowerPolicy):
         """What is known in some of them."""
         of_draws: list[Float] = []
         if self._draws is not None:
-            of_draws = [np.log(self._draws.corrections), 0.5 * np.log1p(self._draws.reports), *self._bounds.features()]
+            of_draws = [np.log(self._draws.corrections), 0.5 * np.log1p(self._draws.reports)]
+            of_draws += [self._draws.deviations] if self._bounds is None else self._bounds.features()
         return situation(self._memory, self._features, self._prices, worlds, of_draws)
 
     def act(self, observations: Array, infos: dict[str, Any]) -> Array:
@@ -304,6 +312,8 @@ def train(args: Args, progress: bool = True) -> GraphFeedback:
     torch.set_num_threads(1)
     if args.mixed and args.train == "model-free":
         raise ValueError("mixed=True: a critic learns from situations of one size, train='gradient' from any")
+    if args.posterior and not args.draws:
+        raise ValueError("posterior=True: says how own draws err, and needs draws=120 or another number of them")
     sizes: Sequence[Mapping[str, Any]] = MIXED if args.mixed else ({},)
     options = {"threads": args.threads, **args.env_kwargs, "action_type": "continuous"}
     envs: list[Any] = [gym.make_vec(ENV_ID, args.num_envs, **{**options, **own}) for own in sizes]

@@ -3,9 +3,11 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from scipy.stats import truncnorm
 
 from cfenvs.evaluation import Protocol, evaluate
 from cfenvs.policies import OwnDraws, RateFeedback, RateFeedbackWithMemory, wmmse
+from cfenvs.policies.posterior import WANDER_DB, Posterior
 
 ID = "CellFreeUplinkPower-v0"
 MOBILE = Protocol(env_id=ID, num_scenarios=12, first_scenario=900_000)
@@ -135,3 +137,51 @@ def test_rounded_and_late_reports_help_less_than_exact_ones_and_more_than_none()
         rewards, best = episode(OwnDraws(draws=8, rounds=3), env)
         mean[name] = (rewards / best)[:, -4:].mean()
     assert mean["exact"] > mean["rounded, late"] > mean["wrong by 3 dB"] > mean["lost"]
+
+
+def believed(told_db, **options):
+    """A posterior of one user after reports, told as what they are above a SINR of 4.5 dB by the model."""
+    config = gym.make(ID, preset="small", users=1, **options).unwrapped.config
+    posterior = Posterior(config, draws=10, num_envs=1)
+    expected = np.full((1, 1), 10**0.45)
+    for db in told_db:
+        posterior.hear(np.ones((1, 1), bool), expected * 10 ** (db / 10), expected)
+    return posterior
+
+
+def test_a_posterior_of_reports_with_errors_is_the_mean_that_regression_finds():
+    """Of a normal prior and normal errors: means weighted by precision."""
+    reports, fresh = [1.0, 2.0, 0.6], believed([], report_noise_db=1.0)
+    prior, error = fresh.deviation[0, 0] ** 2, 1.0 + WANDER_DB**2
+    posterior = believed(reports, report_noise_db=1.0)
+    variance = 1.0 / (1.0 / prior + len(reports) / error)
+    np.testing.assert_allclose(posterior.mean, variance * sum(reports) / error, rtol=2e-3)
+    np.testing.assert_allclose(posterior.deviation, np.sqrt(variance), rtol=2e-3)
+    posterior.forget(np.ones(1, bool))
+    assert (posterior.mean, posterior.deviation) == (fresh.mean, fresh.deviation)
+
+
+def test_a_posterior_of_rounded_reports_is_the_prior_within_their_steps():
+    """Two bits are steps of 5 dB about -0.5, 4.5, 9.5 and 14.5; two that contradict each other meet at their border."""
+    prior = believed([]).deviation[0, 0]
+    for told, low, high in ((0.0, -2.5, 2.5), (5.0, 2.5, 7.5), (-5.0, -np.inf, -2.5)):
+        within = truncnorm(low / prior, high / prior, scale=prior)
+        found = believed([told], report_bits=2)
+        np.testing.assert_allclose([found.mean, found.deviation], [[[within.mean()]], [[within.std()]]], atol=0.08)
+    np.testing.assert_allclose(believed([5.0, 0.0] * 20, report_bits=2, report_noise_db=0.5).mean, 2.5, atol=0.1)
+
+
+@pytest.mark.parametrize("preset", ["small", "mobile"])
+def test_of_coarse_reports_posteriors_take_more(preset):
+    kwargs = {"report_bits": 2, "report_noise_db": 0.5, "report_delay": 1, "episode_length": 20, "preset": preset}
+    protocol = Protocol(env_id=ID, env_kwargs=kwargs, num_scenarios=16, first_scenario=900_000)
+    policies = OwnDraws(20, 3), OwnDraws(20, 3, posterior=True)
+    mean = [evaluate(policy, protocol).metrics["objective"].mean() for policy in policies]
+    assert mean[1] > 1.01 * mean[0]
+
+
+def test_without_posteriors_nothing_says_how_sure_corrections_are():
+    policy = OwnDraws(2, 1)
+    policy.begin(gym.make_vec(ID, 1, preset="small"))
+    with pytest.raises(ValueError, match=r"own draws \(2 x 1\): without posterior=True"):
+        _ = policy.deviations

@@ -14,6 +14,7 @@ from benchmarks.learners import (
     DRAWS,
     MIXED,
     MODEL_FREE,
+    POSTERIOR,
     REGRESSION,
     SILENT,
     SPOTS,
@@ -32,6 +33,7 @@ LEARNERS: dict[str, Train] = {
     "ppo": proximal(SILENT),  # defaults of `baselines.ppo`; what else was tried: docs/leaderboard.rst
     "graph": graph("graph_feedback", "episodes", "objective"),
     "graph-draws": graph("graph_feedback", "episodes", "objective", MIXED, **DRAWS),
+    "graph-posterior": graph("graph_feedback", "episodes", "objective", **POSTERIOR),
     "graph-regression": graph("graph_feedback", "episodes", "objective", **REGRESSION),
     "graph-model-free": graph("graph_feedback", "episodes", "objective", **MODEL_FREE),
     "clusters": Clusters("clusters"),

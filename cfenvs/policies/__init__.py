@@ -68,6 +68,7 @@ CELL_FREE: Mapping[str, Callable[[], Any]] = {
     "rate-feedback-damped": lambda: RateFeedbackWithMemory(rounds=3, exponent=0.5),
     "own-draws-20": lambda: OwnDraws(draws=20, rounds=2),
     "own-draws-200": lambda: OwnDraws(draws=200, rounds=8),
+    "own-draws-posterior": lambda: OwnDraws(draws=200, rounds=8, posterior=True),
     "own-draws-unheard": lambda: OwnDraws(draws=400, rounds=2, heeds_reports=False),
     "rounded-optimum": RoundedOptimum,
     "optimum-levels": DiscreteOptimum,

@@ -18,6 +18,7 @@ from cfenvs.cell_free.receivers import make_receiver
 from cfenvs.control import rate_feedback
 from cfenvs.policies.classical import PowerPolicy
 from cfenvs.policies.heard import Listener
+from cfenvs.policies.posterior import Posterior
 from cfenvs.power.reports import rounding_db
 from cfenvs.radio import prelog
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db
@@ -31,9 +32,10 @@ class OwnDraws(PowerPolicy):
 
     A correction is kept while its user is away, and forgotten with the network. Where every step has channels of its
     own, or reports have errors, it is the mean of all that were reported, in dB, with one report of 0 dB before them.
-    Of rounded reports only that is corrected which is more than their rounding. Where users walk, the draws go through
-    the gains and pilots of now. Receivers that know statistics only need no draws: their model is exact but for Monte
-    Carlo, and so is what this finds.
+    Of rounded reports only that is corrected which is more than their rounding. With `posterior` a correction is what
+    is to be expected by all reports, with their rounding and errors (`cfenvs.policies.posterior`). Where users walk,
+    the draws go through the gains and pilots of now. Receivers that know statistics only need no draws: their model is
+    exact but for Monte Carlo, and so is what this finds.
 
     Parameters
     ----------
@@ -43,13 +45,17 @@ class OwnDraws(PowerPolicy):
         Of the fixed point between two steps.
     heeds_reports : bool
         With False nothing is corrected: what can be done by statistics alone.
+    posterior : bool
+        Whether corrections are means of posteriors: for reports that are rounded or have errors.
     """
 
     information = "central"
 
-    def __init__(self, draws: int, rounds: int, heeds_reports: bool = True) -> None:
+    def __init__(self, draws: int, rounds: int, heeds_reports: bool = True, posterior: bool = False) -> None:
         self.draws, self.rounds, self.heeds_reports = draws, rounds, heeds_reports
-        self.name = f"own draws{'' if heeds_reports else ' without reports'} ({draws} x {rounds})"
+        how = "" if heeds_reports else " without reports"
+        self.name = f"own draws{', posterior' if posterior else how} ({draws} x {rounds})"
+        self._believes = posterior
 
     def begin(self, env: Any) -> None:
         """Make the model, a receiver of the same kind; networks are drawn for it when they are met."""
@@ -67,6 +73,7 @@ class OwnDraws(PowerPolicy):
         self._listener = Listener(config, env.num_envs)
         # What is learned of one step is not what holds in the next.
         self._averages = config.fading != "average" or config.report_noise_db > 0
+        self._posterior = Posterior(config, self.draws, env.num_envs) if self._believes else None
 
     @property
     def corrections(self) -> Float:
@@ -77,6 +84,13 @@ class OwnDraws(PowerPolicy):
     def told(self) -> tuple[Bool, Float, Float]:
         """Who has reported since the last step, what SINR, and what that of the draws had been then, (E, K) each."""
         return self._told
+
+    @property
+    def deviations(self) -> Float:
+        """Standard deviations of their logarithms by the posteriors, in dB, (E, K)."""
+        if self._posterior is None:
+            raise ValueError(f"{self.name}: without posterior=True nothing says how sure a correction is")
+        return self._posterior.deviation
 
     @property
     def reports(self) -> Int:
@@ -105,8 +119,12 @@ class OwnDraws(PowerPolicy):
         told = heard.new & (heard.noted > 0)
         reported = np.maximum(np.expm1(np.log(2.0) * heard.rates / self._prelog), LEAST_SINR)
         self._told = told, reported, np.maximum(heard.noted, LEAST_SINR)
-        step = np.where(told, reported / np.maximum(heard.noted * self._correction, LEAST_SINR), 1.0)
         self._reports += told
+        if self._posterior is not None:
+            self._posterior.hear(*self._told)
+            self._correction = db_to_linear(self._posterior.mean)
+            return
+        step = np.where(told, reported / np.maximum(heard.noted * self._correction, LEAST_SINR), 1.0)
         weight = 1.0 / (1.0 + self._reports) if self._averages else 1.0
         self._correction *= self._beyond_rounding(step, reported) ** weight
 
@@ -124,6 +142,8 @@ class OwnDraws(PowerPolicy):
         by_activity = self._config.pilots_from == "active"
         new = self.new_networks()
         self._correction[new], self._reports[new], self._powers[new], self._before[new] = 1.0, 0, 0.0, False
+        if self._posterior is not None:
+            self._posterior.forget(new)
         all_sending = active if by_activity else np.ones_like(active)
         for world, scenario in enumerate(self._env.scenarios):
             sending = all_sending[world]

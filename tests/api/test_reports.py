@@ -254,8 +254,13 @@ def test_a_simulation_that_was_stored_tells_on():
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: RateFeedback(3), lambda: RateFeedbackWithMemory(3), lambda: OwnDraws(4, 2)],
-    ids=["rate feedback", "with memory", "own draws"],
+    [
+        lambda: RateFeedback(3),
+        lambda: RateFeedbackWithMemory(3),
+        lambda: OwnDraws(4, 2),
+        lambda: OwnDraws(4, 2, posterior=True),
+    ],
+    ids=["rate feedback", "with memory", "own draws", "posterior"],
 )
 def test_policies_hear_reports_and_not_the_truth(make):
     kwargs = {**SMALL, "receiver": "mmse", "realizations": 8, "episode_length": 12}

@@ -118,10 +118,12 @@ def test_what_is_not_a_minimum_is_refused():
 COARSE = {"report_bits": 2, "report_noise_db": 0.5, "report_delay": 1}
 
 
-@pytest.mark.parametrize("reports", [{}, COARSE], ids=["exact", "coarse"])
-def test_untrained_on_own_draws_it_is_own_draws(reports):
+@pytest.mark.parametrize(
+    ("reports", "posterior"), [({}, False), (COARSE, False), (COARSE, True)], ids=["exact", "coarse", "posterior"]
+)
+def test_untrained_on_own_draws_it_is_own_draws(reports, posterior):
     env = gym.make_vec(ID, 3, preset="small", action_type="continuous", episode_length=8, **reports)
-    policies = untrained(Args(draws=5, rounds=3)), OwnDraws(draws=5, rounds=3)
+    policies = untrained(Args(draws=5, rounds=3, posterior=posterior)), OwnDraws(5, 3, posterior=posterior)
     observations, infos = env.reset(seed=900_000)
     for policy in policies:
         policy.begin(env)
@@ -183,6 +185,11 @@ def test_one_policy_trains_on_networks_of_several_sizes(monkeypatch):
     assert (np.array(earned[1]) != earned[0]).all()
     with pytest.raises(ValueError, match="mixed=True: a critic learns from situations of one size"):
         train(Args(mixed=True, train="model-free"), progress=False)
+
+
+def test_posteriors_are_of_own_draws():
+    with pytest.raises(ValueError, match="posterior=True: says how own draws err, and needs draws=120"):
+        train(Args(posterior=True), progress=False)
 
 
 def parts_of(sizes):
