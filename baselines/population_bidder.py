@@ -10,9 +10,11 @@ bidder builds the same set, surface by surface, and then asks for a surplus: a s
 set, the price and what is won so far how far above the price it stops. One number a round is learned, where a policy of
 one yes or no for each surface (`baselines.ppo_bidder`) has twenty.
 
-It earns for itself alone, in the mean over the rivals, its own present form among them. Each network is played by a
-group of worlds whose bidders explore apart, and what one of them earned counts against the mean of its group: good and
-bad networks cancel, and no value function is needed (Shao et al., arXiv 2402.03300; the clipped update is that of PPO).
+It earns for itself in the mean over the rivals, its own form among them. Where that sits in all seats, all explore, and
+half of what counts for each is the mean of what they earn: an update that takes the others for given does not see that
+they change with it. Each network is played by a group of worlds whose bidders explore apart, and what one of them
+earned counts against the mean of its group: good and bad networks cancel, and no value function is needed (Shao et al.,
+arXiv 2402.03300; the clipped update is that of PPO).
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ class Args(KeptArgs, ThreadsArgs):
     """In an update, for each rival."""
     group: int = 8
     """Worlds that play the same network."""
+    shared: float = 0.5
+    """Of what counts for a bidder among its own kind, how much is the mean over all seats, and not its own reward."""
     batch_size: int = 512
     epochs: int = 4
     learning_rate: float = 6e-3
@@ -186,8 +190,8 @@ def describe(seat: Seat, masks: Bool, wish: Wish) -> Float32:
     known = [
         5.0 * price,
         0.3 * price / (np.maximum(mean, 0.0) + 0.01),
-        seat.budget,
-        2.0 * seat.owned.mean(axis=1),
+        5.0 * (1.0 - seat.budget),
+        6.0 * seat.owned.mean(axis=1),
         2.0 * masks.mean(axis=1),
         2.0 * (falling > price[:, None]).mean(axis=1),
         total,
@@ -215,7 +219,7 @@ def bids_for(seat: Seat, masks: Bool, wish: Wish, surplus: Float) -> Bool:
 
 
 class Match:
-    """Auctions of an exploring bidder in one seat against one rival in all others.
+    """Auctions of an exploring bidder in one seat against one rival in all others, or in all seats against itself.
 
     Parameters
     ----------
@@ -228,22 +232,25 @@ class Match:
     def __init__(self, args: Args, network: Surplus, rival: Any, seat: int) -> None:
         kwargs = {"preset": args.preset, "threads": args.threads, **args.env_kwargs, "resample": "never"}
         self._env = parallel_vec_env(args.networks * args.group, **kwargs)
-        self._group, self._seat = args.group, seat
-        self._me = Explorer(network, args.group)
-        others = PopulationBidder(network) if rival == SELF else rival
-        self._bidders = seat_bidders(others, self._env.config.operators)
-        self._bidders[seat] = self._me
+        self._group, self._shared, operators = args.group, args.shared, self._env.config.operators
+        self._seats = list(range(operators)) if rival == SELF else [seat]
+        self._mine = [Explorer(network, args.group) for _ in self._seats]
+        self._bidders: list[Any] = list(self._mine) if rival == SELF else seat_bidders(rival, operators)
+        for mine, bidder in zip(self._seats, self._mine, strict=True):
+            self._bidders[mine] = bidder
         for operator, bidder in enumerate(self._bidders):
             sit(bidder, self._env.simulator, operator)
 
     def play(self, first: int, rng: np.random.Generator) -> tuple[Float32, Float, Float, float]:
         """What was known, what was chosen, how much better it went than for the group; and the mean reward."""
-        env, me, simulator = self._env, self._me, self._env.simulator
-        me.rng, me.chosen = rng, []
+        env, simulator = self._env, self._env.simulator
+        for me in self._mine:
+            me.rng, me.chosen = rng, []
         seeds = np.repeat(first + np.arange(env.num_envs // self._group), self._group)
         observations, infos = env.reset(seed=seeds.tolist())
-        unit = simulator.full_budgets[:, self._seat].copy() if env.config.reward_unit == "money" else 1.0
-        earned, running, alive = np.zeros(env.num_envs), np.ones(env.num_envs, bool), []
+        unit = simulator.full_budgets[:, self._seats].copy() if env.config.reward_unit == "money" else 1.0
+        earned, running = np.zeros((env.num_envs, len(self._seats))), np.ones(env.num_envs, bool)
+        alive = []
         while running.any():
             masks = infos["action_mask"][..., 1].astype(bool)
             bids = [
@@ -251,15 +258,17 @@ class Match:
             ]
             alive.append(running.copy())
             observations, rewards, terminated, truncated, infos = env.step(np.stack(bids, axis=1))
-            earned += rewards[:, self._seat] * running / unit
+            earned += rewards[:, self._seats] / unit * running[:, None]
             running &= ~(terminated | truncated)
-        groups = earned.reshape(-1, self._group)
-        better = (groups - groups.mean(axis=1, keepdims=True)).ravel()
-        counted = [on & may for on, (_, _, may) in zip(alive, me.chosen, strict=True)]
-        known, chosen, gains = (
-            np.concatenate([part[on] for part, on in zip(parts, counted, strict=True)])
-            for parts in ([k for k, _, _ in me.chosen], [c for _, c, _ in me.chosen], [better] * len(counted))
-        )
+        counts = earned + self._shared * (earned.mean(axis=1, keepdims=True) - earned)
+        groups = counts.reshape(-1, self._group, len(self._seats))
+        better = (groups - groups.mean(axis=1, keepdims=True)).reshape(counts.shape)
+        rounds = [
+            (known[on & may], chosen[on & may], gains[on & may])
+            for me, gains in zip(self._mine, better.T, strict=True)
+            for on, (known, chosen, may) in zip(alive, me.chosen, strict=True)
+        ]
+        known, chosen, gains = (np.concatenate(part) for part in zip(*rounds, strict=True))
         return known, chosen, gains, float(earned.mean())
 
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("tyro")
 
 from baselines.common.runs import CHECKPOINT  # noqa: E402
-from baselines.population_bidder import Args, PopulationBidder, Surplus, train  # noqa: E402
+from baselines.population_bidder import SELF, Args, Match, PopulationBidder, Surplus, train  # noqa: E402
 from cfenvs.ris_auction import Straightforward, play  # noqa: E402
 from tests.baselines.test_common import interrupted  # noqa: E402
 
@@ -87,6 +87,16 @@ def test_it_learns_that_nothing_needs_to_be_left_to_one_who_never_bids():
     assert best - mine < 0.3 * (best - start)
 
 
+@pytest.mark.parametrize("shared", [0.0, 1.0])
+def test_all_seats_learn_where_all_are_its_own_and_may_count_alike(shared):
+    args = replace(TINY, shared=shared)
+    match = Match(args, Surplus(4, 0.3), SELF, seat=0)
+    known, chosen, gains, _ = match.play(1000, np.random.default_rng(0))
+    worlds = args.networks * args.group
+    assert len(known) == len(chosen) == len(gains) > worlds
+    assert (len(np.unique(gains.round(12))) > worlds) == (shared == 0.0)
+
+
 def test_a_response_to_a_bidder_is_one_to_its_name():
     """One object stands for that rival in all seats and auctions, each time with what that operator knows."""
     three = replace(TINY, env_kwargs={**FEW, "operators": 3})
@@ -111,3 +121,28 @@ def test_smoke_the_figure_of_populations_comes_out_whole_and_is_trained_once(tmp
     assert found.over_best(found.best_untrained).max() <= 0
     greedy = found.rewards["greedy"]
     np.testing.assert_array_equal(greedy[:, auction_population.RIVALS.index("greedy")], greedy[:, -1])
+
+
+def test_the_plan_that_is_searched_is_the_best_of_all_plans():
+    """Of three surfaces, each given up by the ninth round: all plans are tried."""
+    from benchmarks.figures.auction_ceiling import Plan, Size, _play, search
+    from cfenvs.evaluation.protocol import VALIDATION
+
+    three, networks = {"surfaces": 3, "users": 4}, 3
+    plans = np.indices((10, 10, 10)).reshape(3, -1).T
+    seeds = np.repeat(VALIDATION + np.arange(networks), len(plans))
+    every = _play(Plan(np.tile(plans, (networks, 1))), "greedy", 1, seeds, three).reshape(networks, -1)
+    found = search("greedy", 1, Size(searched=networks, changes=30, tries=16), **three)
+    np.testing.assert_allclose(found, every.max(axis=1), atol=1e-12)
+    plain = play(["greedy", "straightforward"], networks, seed=VALIDATION, **three).reward[:, 1]
+    assert (found >= plain - 1e-12).all()
+    assert found.mean() > plain.mean()
+
+
+def test_smoke_the_figure_of_ceilings_comes_out_whole(tmp_path):
+    """Smoke: the quick form runs."""
+    from benchmarks.figures import auction_ceiling
+
+    auction_ceiling.make(tmp_path / "figure", quick=True)
+    for suffix in (".png", ".md", ".csv"):
+        assert (tmp_path / f"figure{suffix}").stat().st_size > 500
