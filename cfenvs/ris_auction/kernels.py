@@ -131,23 +131,27 @@ def cellular_values(
                     for s in held[:number]:
                         one[k] += c[k, s + 1]
                 a, d, n = one[0], one[1], one[2] + 1.0
+                c0, c1, c2 = c[0, 1:], c[1, 1:], c[2, 1:]
                 if exponent == 1.0:
                     product[0] *= 1.0 + (a * a + d) / n
-                    for s in range(items):
-                        b = a + c[0, s + 1]
-                        product[s + 1] *= 1.0 + (b * b + (d + c[1, s + 1])) / (n + c[2, s + 1])
+                    added = product[1:]
+                    for s in range(len(added)):
+                        b = a + c0[s]
+                        added[s] *= 1.0 + (b * b + (d + c1[s])) / (n + c2[s])
                     count += 1
                     if count % GROUP == 0:
-                        total += np.log2(product)
-                        product[:] = 1.0
+                        for s in range(items + 1):
+                            total[s] += np.log2(product[s])
+                            product[s] = 1.0
                 else:
                     total[0] += np.log2(1.0 + (a * a + d) / n) ** exponent
                     for s in range(items):
-                        b = a + c[0, s + 1]
-                        sinr = (b * b + (d + c[1, s + 1])) / (n + c[2, s + 1])
+                        b = a + c0[s]
+                        sinr = (b * b + (d + c1[s])) / (n + c2[s])
                         total[s + 1] += np.log2(1.0 + sinr) ** exponent
             if exponent == 1.0:
-                total += np.log2(product)
+                for s in range(items + 1):
+                    total[s] += np.log2(product[s])
             _differences(total, base[e, t, o], owned[w, i], utilities[w], marginals[w, i], i)
 
 
