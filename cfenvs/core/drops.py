@@ -96,6 +96,8 @@ class Drops:
         Where somebody's own function gives parts of a network, it runs here: if it raises, generators are as they were.
         `done` says that the networks are made.
         """
+        if self._given is None and self._resample == "episode" and set(self._seeds) == {None}:
+            return [Beginning(rng, rng, {}) for rng in generators]
         foreign = self._given is not None and self._given.foreign
         with restored(generators if foreign else ()):
             return [

@@ -91,9 +91,8 @@ def _evaluate_spline(z: Float, knots: Float, coefficients: Float, out: Float) ->
             k -= 1
         elif k < last and z[i] >= knots[k + 1]:
             k += 1
-        x = z[i] - knots[k]
-        square = x * x
-        out[i] = coefficients[3, k] + coefficients[2, k] * x + coefficients[1, k] * square + coefficients[0, k] * (square * x)
+        x, c = z[i] - knots[k], coefficients[:, k]
+        out[i] = c[3] + c[2] * x + c[1] * (x * x) + c[0] * (x * x * x)
 
 
 def linear_product(antennas: int, sine: Float, other: Float) -> Float:

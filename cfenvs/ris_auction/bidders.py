@@ -16,6 +16,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.config import load_object, require
+from cfenvs.kernels import kernel
 from cfenvs.ris_auction.frozen import FrozenBidder
 from cfenvs.ris_auction.seat import Seat, Seated
 from cfenvs.ris_auction.streams import Streams
@@ -187,15 +188,34 @@ def seat_bidders(references: Any, count: int) -> list[Any]:
 
 def _affordable(bids: Bool, priority: Float, seat: Seat) -> Bool:
     """The bids of largest priority that the budget covers together."""
+    kept = np.zeros_like(bids)
     most, money = seat.limits
-    tight = np.flatnonzero((bids.sum(axis=1) > most[:, 0]) | np.isfinite(money[:, 0]))
-    kept = bids.copy()
-    if tight.size:
-        bids, most, money, prices = bids[tight], most[tight], money[tight], seat.prices[tight]
-        order = np.argsort(np.where(bids, -priority[tight], np.inf), axis=1, kind="stable")
-        wanted = np.take_along_axis(bids, order, axis=1)
-        spent = np.cumsum(np.where(wanted, np.take_along_axis(prices, order, axis=1), 0.0), axis=1)
-        within = np.zeros_like(bids)
-        np.put_along_axis(within, order, wanted & (np.cumsum(wanted, axis=1) <= most) & (spent <= money), axis=1)
-        kept[tight] = within
+    _keep_best(np.ascontiguousarray(bids), priority, seat.prices, most[:, 0], money[:, 0], kept)
     return kept
+
+
+@kernel
+def _keep_best(bids: Bool, priority: Float, prices: Float, most: Float, money: Float, kept: Bool) -> None:
+    """Mark the bids (E, S) of largest priority, then of lowest index, up to a number and a sum of prices (E,)."""
+    worlds, items = bids.shape
+    tried = np.empty(items, np.bool_)
+    for e in range(worlds):
+        number, spent = 0, 0.0
+        for s in range(items):
+            tried[s] = not bids[e, s]
+            number += bids[e, s]
+        if number <= most[e] and money[e] == np.inf:
+            kept[e] = bids[e]
+            continue
+        number = 0
+        while True:
+            best = -1
+            for s in range(items):
+                if not tried[s] and (best < 0 or priority[e, s] > priority[e, best]):
+                    best = s
+            if best < 0:
+                break
+            number, spent = number + 1, spent + prices[e, best]
+            if number > most[e] or spent > money[e]:
+                break
+            tried[best] = kept[e, best] = True

@@ -10,12 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from cfenvs.arrays import Array, Bool, Float, Int
+from cfenvs.arrays import Bool, Float, Int
 from cfenvs.kernels import kernel
 
 _PER_UNIT = 512
 """Steps of the table of standard normals for each standard deviation."""
-_UNDECIDED = 2
 Episode = tuple[Bool, Float, Int]
 Asked = tuple[Int, int, Bool]
 GROUP = 8
@@ -48,18 +47,17 @@ def _write_distances(users: Float, places: Float, manhattan: bool, out: Float) -
 
 
 def less_likely(normals: Float, probabilities: Float) -> Bool:
-    """Whether each standard normal has less below it than a probability: `ndtr(normals) < probabilities`.
+    """Whether each standard normal has less below it than a probability, `ndtr(normals) < probabilities`.
 
-    The distribution function is not evaluated where a table of it decides, which it does for 999 of 1000.
+    The distribution function is not evaluated where a table of it decides, as it does for 999 of 1000.
     """
     from scipy.special import ndtr  # which is not imported with the package
 
-    less = np.empty(normals.shape, np.int8)
-    rows = (-1, normals.shape[-1])
-    if _compare(normals.reshape(rows), probabilities.reshape(rows), _normal_table(), less.reshape(rows)):
-        undecided = np.nonzero(less == _UNDECIDED)
-        less[undecided] = ndtr(normals[undecided]) < probabilities[undecided]
-    return less.view(bool)
+    rows = normals.reshape(-1, normals.shape[-1]), probabilities.reshape(-1, normals.shape[-1])
+    less, left = np.empty(rows[0].shape, bool), np.empty(normals.size, np.int64)
+    left = left[: _compare(*rows, _normal_table(), less, left)]
+    less.reshape(-1)[left] = ndtr(rows[0].flat[left]) < rows[1].flat[left]
+    return less.reshape(normals.shape)
 
 
 @lru_cache
@@ -74,16 +72,17 @@ def _normal_table() -> Float:
 
 
 @kernel
-def _compare(normals: Float, probabilities: Float, table: Float, less: Array) -> int:
-    undecided = 0
+def _compare(normals: Float, probabilities: Float, table: Float, less: Bool, left: Int) -> int:
+    """Write to `less` what the table decides and to `left` where it does not; how many these are."""
+    count = 0
     for i in range(normals.shape[0]):
         for j in range(normals.shape[1]):
-            step = min(max((normals[i, j] + 8.0) * _PER_UNIT + 1.0, 0.0), len(table) - 1.0)
-            k, p = int(step), probabilities[i, j]
-            known = (p > table[k, 1]) | (p <= table[k, 0])
-            less[i, j] = p > table[k, 1] if known else _UNDECIDED
-            undecided += not known
-    return undecided
+            k = int(min(max((normals[i, j] + 8.0) * _PER_UNIT + 1.0, 0.0), len(table) - 1.0))
+            p = probabilities[i, j]
+            less[i, j] = p > table[k, 1]
+            left[count] = i * normals.shape[1] + j
+            count += (p > table[k, 0]) & (p <= table[k, 1])
+    return count
 
 
 @kernel
@@ -132,23 +131,27 @@ def cellular_values(
                     for s in held[:number]:
                         one[k] += c[k, s + 1]
                 a, d, n = one[0], one[1], one[2] + 1.0
+                c0, c1, c2 = c[0, 1:], c[1, 1:], c[2, 1:]
                 if exponent == 1.0:
                     product[0] *= 1.0 + (a * a + d) / n
-                    for s in range(items):
-                        b = a + c[0, s + 1]
-                        product[s + 1] *= 1.0 + (b * b + (d + c[1, s + 1])) / (n + c[2, s + 1])
+                    added = product[1:]
+                    for s in range(len(added)):
+                        b = a + c0[s]
+                        added[s] *= 1.0 + (b * b + (d + c1[s])) / (n + c2[s])
                     count += 1
                     if count % GROUP == 0:
-                        total += np.log2(product)
-                        product[:] = 1.0
+                        for s in range(items + 1):
+                            total[s] += np.log2(product[s])
+                            product[s] = 1.0
                 else:
                     total[0] += np.log2(1.0 + (a * a + d) / n) ** exponent
                     for s in range(items):
-                        b = a + c[0, s + 1]
-                        sinr = (b * b + (d + c[1, s + 1])) / (n + c[2, s + 1])
+                        b = a + c0[s]
+                        sinr = (b * b + (d + c1[s])) / (n + c2[s])
                         total[s + 1] += np.log2(1.0 + sinr) ** exponent
             if exponent == 1.0:
-                total += np.log2(product)
+                for s in range(items + 1):
+                    total[s] += np.log2(product[s])
             _differences(total, base[e, t, o], owned[w, i], utilities[w], marginals[w, i], i)
 
 

@@ -132,12 +132,12 @@ class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
     def step(self, command: Bool) -> bool:
         config, auction = self.config, self.auction
         self.clock, mask = auction.prices, self.mask
-        outcome = auction.play(command, self.marginals, self.marginals > 0)
-        utilities, marginals = self.valuation.values(auction.owned)
         before = auction.owner.copy()
-        late = auction.settle(marginals > 0)
-        if (auction.owner != before).any():  # items may go to previous bidders for nothing
-            utilities, marginals = self.valuation.values(auction.owned)
+        outcome = auction.play(command, self.marginals, self.marginals > 0)
+        utilities, marginals = self._valued_anew(before, self._level, self.marginals)
+        before = auction.owner.copy()
+        late = auction.settle(marginals > 0)  # items may go to previous bidders for nothing
+        utilities, marginals = self._valued_anew(before, utilities, marginals)
         self.bids, self.refused = outcome.bids, outcome.refused
         self.payments = outcome.payments + late
         self.rewards = self.worth * (utilities - self._level) - config.aggressiveness * self.payments
@@ -156,9 +156,19 @@ class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
             again = np.flatnonzero(self._new_auction)
             self.valuation.auction[again] += 1
             self._begin(again, self.full_budgets[again] if config.budget_renewal else auction.budgets[again])
-            _, marginals = self.valuation.values(auction.owned)
+            marginals = marginals.copy()
+            marginals[again] = self.valuation.values(auction.owned[again], worlds=again)[1]
         self._look(marginals)
         return bool(self.terminated.any() or self.truncated.any())
+
+    def _valued_anew(self, owner: Int, utilities: Float, marginals: Float) -> tuple[Float, Float]:
+        """Utilities and marginal values, which change only where owners are no longer those that are given."""
+        worlds = np.flatnonzero((self.auction.owner != owner).any(axis=1))
+        if worlds.size == 0:
+            return utilities, marginals
+        utilities, marginals = utilities.copy(), marginals.copy()
+        utilities[worlds], marginals[worlds] = self.valuation.values(self.auction.owned[worlds], worlds=worlds)
+        return utilities, marginals
 
     def _look(self, marginals: Float) -> None:
         """What operators see before the next round."""

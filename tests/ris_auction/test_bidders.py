@@ -1,5 +1,7 @@
 """Bidders that need no training: against plain twins over whole auctions, and what holds for all of them."""
 
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -231,6 +233,17 @@ def test_what_is_bid_in_a_world_does_not_depend_on_other_worlds(name, case):
     )
     for (_, _, of_many), (_, _, of_few) in zip(many.rounds(), few.rounds(), strict=False):
         assert (of_many[:2] == of_few).all()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values_after_a_round_are_those_of_what_is_owned_then(case):
+    """They are computed again only in the worlds whose owners have changed."""
+    table = table_of(partial(RandomBidder, 0.3), case, unsold_rule="previous-bidder")
+    simulator = table.simulator
+    for _ in table.rounds(200):
+        utilities, marginals = simulator.valuation.values(simulator.auction.owned)
+        np.testing.assert_array_equal(simulator.current_utilities, utilities)
+        np.testing.assert_array_equal(simulator.marginals, marginals)
 
 
 def test_a_bidder_does_not_see_what_its_rivals_are_worth():

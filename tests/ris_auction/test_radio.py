@@ -4,10 +4,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from cfenvs.radio import surfaces
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db, log_distance_gain_db
 from cfenvs.ris_auction.config import NOISE_DBM
+from cfenvs.ris_auction.kernels import less_likely
 from cfenvs.ris_auction.microscopic import (
     Operator,
     access_point_responses,
@@ -152,6 +154,15 @@ def test_the_share_of_a_line_of_sight_is_that_of_its_rician_factor():
     share = surfaces.line_of_sight_share(factors)
     np.testing.assert_allclose(share[:-1] / (1 - share[:-1]), factors[:-1], rtol=1e-12)
     assert share[[0, -1]].tolist() == [0.0, 1.0]
+
+
+def test_a_line_of_sight_is_decided_as_by_the_distribution_function_itself():
+    """Close to equality too, and far outside of the table."""
+    normals = np.random.default_rng(0).normal(scale=4.0, size=(50, 400))
+    normals[0, :8] = [-40.0, -9.0, -8.0, 0.0, 1.0 / 512, 8.0, 9.0, 40.0]
+    for step in (-1e-9, -1e-15, 0.0, 1e-15, 1e-9):
+        probabilities = np.minimum(ndtr(normals) * (1.0 + step), 1.0)
+        assert (less_likely(normals, probabilities) == (ndtr(normals) < probabilities)).all()
 
 
 def test_published_constants():
