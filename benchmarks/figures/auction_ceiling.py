@@ -217,6 +217,8 @@ def _play(bidder: Any, rival: str, seat: int, seeds: Int, kwargs: dict[str, Any]
 
 def _mean_and_more(rewards: Float, others: Float, number: int) -> list[str]:
     """The mean over the first so many rivals, and what is earned more than by another on the same networks."""
+    if number > len(rewards):
+        return ["-", "-"]
     mine, other = rewards[:number].mean(axis=0), others[:number].mean(axis=0)[: rewards.shape[1]]
     return [f"{mine.mean():.3f}", estimate(mine - other, sign=True)]
 
