@@ -121,9 +121,7 @@ def make(stem: Path, quick: bool = False) -> None:
             *(
                 text
                 for number in (len(RIVALS), len(rivals))
-                for text in (
-                    _mean_and_more(rewards, found[UNTRAINED], number) if number <= len(rewards) else ["-", "-"]
-                )
+                for text in _mean_and_more(rewards, found[UNTRAINED], number)
             ),
         ]
         for name, rewards in found.items()
