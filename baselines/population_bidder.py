@@ -11,8 +11,8 @@ set, the price and what is won so far how far above the price it stops. One numb
 one yes or no for each surface (`baselines.ppo_bidder`) has twenty.
 
 It earns for itself in the mean over the rivals, its own form among them. Where that sits in all seats, all explore, and
-half of what counts for each is the mean of what they earn: an update that takes the others for given does not see that
-they change with it. Each network is played by a group of worlds whose bidders explore apart, and what one of them
+a fifth of what counts for each is the mean of what they earn: an update that takes the others for given does not see
+that they change with it. Each network is played by a group of worlds whose bidders explore apart, and what one of them
 earned counts against the mean of its group: good and bad networks cancel, and no value function is needed (Shao et al.,
 arXiv 2402.03300; the clipped update is that of PPO).
 """
@@ -60,7 +60,7 @@ class Args(KeptArgs, ThreadsArgs):
     """In an update, for each rival."""
     group: int = 8
     """Worlds that play the same network."""
-    shared: float = 0.5
+    shared: float = 0.2
     """Of what counts for a bidder among its own kind, how much is the mean over all seats, and not its own reward."""
     batch_size: int = 512
     epochs: int = 4
