@@ -10,7 +10,7 @@ from cfenvs.cell_free.receivers import Receiver
 from cfenvs.control import Optimum, PowerSolution, max_min_discrete
 from cfenvs.control.discrete import max_min_refined
 from cfenvs.control.search import best_continuous, best_discrete
-from cfenvs.control.solution import relative_gap
+from cfenvs.control.solution import rates_about, relative_gap
 from cfenvs.power.objectives import MinimumRate, Objective
 from cfenvs.radio.spectral_efficiency import cqi_of_rate, prelog
 
@@ -35,7 +35,7 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
         return Optimum.of(nothing, nothing, certified=True, method="nobody is active")
 
     def rates(p: Float) -> Float:
-        return receiver.efficiencies_in(world, p[None])[0] * scale
+        return receiver.efficiencies_in(world, p[None])[0]
 
     def evaluate(powers: Float) -> Float:
         rates = receiver.efficiencies_in(world, powers) * scale
@@ -45,7 +45,10 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
         continuous = receiver.max_min(world, active)
         standard = receiver.max_min_is_exact and config.utility == "shannon"  # steps of CQI jump
         near = continuous.p if standard else None
-        discrete = max_min_discrete(rates, config.levels, config.users, active, near)
+        known = near is not None and continuous.slopes is not None and continuous.value > 0
+        guess = rates_about(continuous, active) if known else None
+        discrete = max_min_discrete(rates, config.levels, config.users, active, near, guess)
+        discrete = discrete._replace(value=discrete.value * scale)
         if receiver.max_min_is_exact:
             if config.utility == "cqi":  # the same powers, whose value and bound CQI steps round down
                 bound = float(cqi_of_rate(continuous.value * (1.0 + continuous.gap))) * scale

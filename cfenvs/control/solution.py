@@ -31,12 +31,15 @@ class PowerSolution(NamedTuple):
     gap : float
         By how much, relative to `value`, any other powers can be better, as proven on what the algorithm assumes of the
         rates; infinite where nothing is proven.
+    slopes : (K, K) array, optional
+        About d rate_k / d ln p_i near `p`, where they were computed on the way.
     """
 
     p: Float
     value: float
     iterations: int
     gap: float = np.inf
+    slopes: Float | None = None
 
     @property
     def proven(self) -> bool:
@@ -49,6 +52,30 @@ class PowerSolution(NamedTuple):
         Relative differences of rates are no larger than those of SINRs, but for what is lost when 1 is added.
         """
         return self._replace(value=float(rate(self.value)), gap=self.gap + rounding(self.value))
+
+
+def slopes_of_sinrs(slopes: Float, u: Float, streams: float = 1.0) -> Float:
+    """Slopes d ln SINR_k / d ln p_i from d u_k / d ln p_i, with rates u_k = streams log2(1 + SINR_k) in bit/s/Hz."""
+    share = np.log(2.0) / streams
+    return np.asarray(slopes * (share / -np.expm1(-share * u))[:, None])
+
+
+def rates_about(solution: PowerSolution, active: Bool) -> Callable[[Float], Float]:
+    """About the rates log2(1 + SINR_k) near powers at which all active users have the same, from its slopes there.
+
+    To first order between logarithms of powers and of SINRs.
+    """
+    assert solution.slopes is not None
+    here, value = np.log(solution.p[active]), np.full(int(active.sum()), solution.value)
+    sinrs, slopes = (
+        np.log(np.expm1(np.log(2.0) * value)),
+        slopes_of_sinrs(solution.slopes[np.ix_(active, active)], value),
+    )
+
+    def rates(p: Float) -> Float:
+        return spread(np.log1p(np.exp(sinrs + slopes @ (np.log(p[active]) - here))) / np.log(2.0), active)
+
+    return rates
 
 
 class Optimum(NamedTuple):
@@ -89,6 +116,8 @@ class Optimum(NamedTuple):
         Levels are powers too: the continuous one is never below the other, not even by a rounding.
         """
         continuous.p.flags.writeable = discrete.p.flags.writeable = False
+        if continuous.slopes is not None:  # of use on the way only
+            continuous = continuous._replace(slopes=None)
         if not continuous.value >= discrete.value:
             bound = continuous.value * (1.0 + continuous.gap)  # that of the levels is over levels only
             continuous = discrete._replace(gap=relative_gap(discrete.value, bound))

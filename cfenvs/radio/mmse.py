@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.radio.lanes import LANES
-from cfenvs.radio.mmse_gradient import mmse_gradient
+from cfenvs.radio.mmse_gradient import LEAST_POWER, mmse_gradient, mmse_slopes
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
 from cfenvs.radio.pilot_phase import write_estimates
 
@@ -47,6 +49,13 @@ class MmseBatch:
         self.estimates[world] = pack_realizations(h_hat)
         self.errors[world] = C
 
+    def sample(self, world: int, groups: int) -> MmseBatch:
+        """One world with so many lane groups of its realisations, which are not copied."""
+        part = copy(self)
+        part.estimates, part.errors = self.estimates[world : world + 1, :groups], self.errors[world : world + 1]
+        part.num_realizations = min(groups * LANES, self.num_realizations)
+        return part
+
     def estimate(self, world: int, received: Complex, filters: Complex, pilots: Int, C: Complex) -> None:
         """Hold the estimates of one world that are made from received pilots (R, L, N, T).
 
@@ -80,6 +89,17 @@ class MmseBatch:
         powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
         mmse_gradient(powers, cotangents, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
+
+    def slopes(self, p: Float) -> Float:
+        """Slopes d rate_k / d ln p_i of `spectral_efficiencies` in the first world, (K, K), at powers (K,) in mW."""
+        C = self.errors[0]
+        aps, users, antennas, _ = C.shape
+        direct, blocks = np.empty((users, users)), np.empty((users, aps, antennas, antennas), complex)
+        p = np.maximum(p, LEAST_POWER)
+        mmse_slopes(p, self.estimates[0], C, direct, blocks)
+        own = np.ascontiguousarray(C.swapaxes(0, 1))
+        through = blocks.view(float).reshape(users, -1) @ own.view(float).reshape(users, -1).T
+        return (direct - through * p) / (self.num_realizations * np.log(2.0))
 
     def sinrs(self, powers: Float, worlds: Int) -> Float:
         """SINR of every realisation, (B, R, K); arguments as `spectral_efficiencies`."""

@@ -21,7 +21,22 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.kernels import inlined, kernel
-from cfenvs.radio.lanes import LANES, add, div, fma, fnma, load, mul, neg, splat, store
+from cfenvs.radio.lanes import (
+    LANES,
+    add,
+    div,
+    fma,
+    fnma,
+    load,
+    load_complex,
+    mul,
+    neg,
+    splat,
+    splat_complex,
+    store,
+    store_complex,
+    sub_product,
+)
 from cfenvs.radio.mmse_kernel import (
     _CHUNK,
     _COMPLEX,
@@ -69,14 +84,25 @@ def _inverse(y, a_row, users, q):
 
 
 @inlined
-def _add_blocks(g, g_row, first, stop, antennas, q, a_row, users, weights, turned, u, own, blocks):
-    """Form u of the access points ``first`` to ``stop``; add g_k^H u_k to own, and weighted u u^H to their blocks.
+def _invert(h, group, p, factors, chunk, g, g_row, a, a_row, y, norms, q):
+    """Whitened channels g of the lane group that starts at ``group`` in the flat ``h``, norms M_kk, and conj(M)."""
+    users, aps, antennas = p.shape[0], factors.shape[0], factors.shape[1]
+    for first in range(0, aps, chunk):
+        part, stop = g[first * antennas * _COMPLEX :], min(first + chunk, aps)
+        _add_gram(h, group, p, factors, first, stop, part, g_row, a, a_row)
+    _cholesky(a, a_row, users)
+    _inverse_diagonal(a, a_row, users, y, norms)
+    _inverse(y, a_row, users + users % 2, q)
+
+
+@inlined
+def _form(g, g_row, first, stop, antennas, q, a_row, users, turned, u, u_row, own):
+    """Form u of the access points ``first`` to ``stop``, and add g_k^H u_k to own.
 
     ``turned`` receives conj(G) with the users innermost, so that U is another tile product.
     """
     even = users + users % 2
     columns = (stop - first) * antennas
-    u_row = (_COLUMNS + antennas) * _COMPLEX
     for n in range(columns):
         for j in range(users):
             s, t = j * g_row + (first * antennas + n) * _COMPLEX, n * a_row + j * _COMPLEX
@@ -91,6 +117,11 @@ def _add_blocks(g, g_row, first, stop, antennas, q, a_row, users, weights, turne
             s, t = k * u_row + n * _COMPLEX, n * a_row + k * _COMPLEX
             total = fma(load(turned, t), load(u, s), fnma(load(turned, t + _IM), load(u, s + _IM), total))
         store(own, k * LANES, total)
+
+
+@inlined
+def _add_blocks(first, stop, antennas, users, weights, u, u_row, blocks):
+    """Add weighted u u^H of the access points ``first`` to ``stop``, summed over users, to their blocks."""
     for ap in range(stop - first):
         for n in range(antennas):
             for m in range(n + 1):
@@ -104,6 +135,39 @@ def _add_blocks(g, g_row, first, stop, antennas, q, a_row, users, weights, turne
                     re, im = fma(xr, zr, fma(xi, zi, re)), fma(xi, zr, fnma(xr, zi, im))
                 store(blocks, t, re)
                 store(blocks, t + _IM, im)
+
+
+@inlined
+def _add_own_blocks(first, stop, factors, users, weights, u, u_row, blocks):
+    """Add v v^H / M_kk with v = F^-H u of each user by itself, summed over realisations, to its blocks.
+
+    Of a block (N, N) the lower triangle is kept, and counted twice beside the diagonal.
+    """
+    antennas = factors.shape[1]
+    lanes = np.empty(_COMPLEX)
+    for k in range(users):
+        weight = load(weights, k * LANES)
+        for ap in range(first, stop):
+            start = k * u_row + (ap - first) * antennas * _COMPLEX
+            # F^H v = u from below, in place; F holds 1 / F_nn, and F_nm / F_nn under it.
+            for n in range(antennas - 1, -1, -1):
+                z = load_complex(u, start + n * _COMPLEX)
+                for m in range(n + 1, antennas):
+                    factor = factors[ap, m, n]
+                    f = splat_complex(factor.real, -factor.imag)
+                    z = sub_product(z, f, load_complex(u, start + m * _COMPLEX))
+                store_complex(u, start + n * _COMPLEX, z)
+            for n in range(antennas):
+                xr, xi = load_complex(u, start + n * _COMPLEX)
+                xr, xi = mul(weight, xr), mul(weight, xi)
+                for m in range(n + 1):
+                    zr, zi = load_complex(u, start + m * _COMPLEX)
+                    store(lanes, 0, fma(xr, zr, mul(xi, zi)))
+                    store(lanes, LANES, fma(xi, zr, neg(mul(xr, zi))))
+                    scale = factors[ap, n, n].real * factors[ap, m, m].real
+                    if m < n:
+                        scale = 2.0 * scale
+                    blocks[k, ap, n, m] += complex(scale * _sum(lanes, 0), scale * _sum(lanes, LANES))
 
 
 @inlined
@@ -165,7 +229,8 @@ def mmse_gradient(
     a, y, q = np.zeros(even * a_row), np.zeros(even * a_row), np.zeros(even * a_row)
     norms, factors = np.empty(even * LANES), np.empty((aps, antennas, antennas), np.complex128)
     weights, own, pairs = np.empty(users * LANES), np.empty(users * LANES), np.empty(users * LANES)
-    turned, u = np.zeros((_COLUMNS + antennas) * a_row), np.zeros(even * (_COLUMNS + antennas) * _COMPLEX)
+    u_row = (_COLUMNS + antennas) * _COMPLEX
+    turned, u = np.zeros((_COLUMNS + antennas) * a_row), np.zeros(even * u_row)
     blocks, errors = np.empty(length * antennas * _COMPLEX), np.empty((aps, antennas, antennas), np.complex128)
     flat, size = h.reshape(-1), users * length * _COMPLEX
     p = np.empty(users)
@@ -178,12 +243,7 @@ def mmse_gradient(
         pairs[:] = 0.0
         blocks[:] = 0.0
         for group in range(groups):
-            for first in range(0, aps, chunk):
-                part, stop = g[first * antennas * _COMPLEX :], min(first + chunk, aps)
-                _add_gram(flat, (world * groups + group) * size, p, factors, first, stop, part, g_row, a, a_row)
-            _cholesky(a, a_row, users)
-            _inverse_diagonal(a, a_row, users, y, norms)
-            _inverse(y, a_row, even, q)
+            _invert(flat, (world * groups + group) * size, p, factors, chunk, g, g_row, a, a_row, y, norms, q)
             for k in range(users):
                 store(weights, k * LANES, div(splat(cotangents[row, k]), load(norms, k * LANES)))
             for i in range(users):
@@ -196,7 +256,8 @@ def mmse_gradient(
                 store(pairs, i * LANES, total)
             for first in range(0, aps, step):
                 stop = min(first + step, aps)
-                _add_blocks(g, g_row, first, stop, antennas, q, a_row, users, weights, turned, u, own, blocks)
+                _form(g, g_row, first, stop, antennas, q, a_row, users, turned, u, u_row, own)
+                _add_blocks(first, stop, antennas, users, weights, u, u_row, blocks)
         _unwhiten(blocks, factors, errors)
         scale = 1.0 / (num_realizations * np.log(2.0))
         for i in range(users):
@@ -208,3 +269,49 @@ def mmse_gradient(
                         through += 2.0 * (C[world, ap, i, n, m] * np.conj(errors[ap, n, m])).real
             direct = (cotangents[row, i] * _sum(own, i * LANES) - _sum(pairs, i * LANES)) / p[i]
             out[row, i] = scale * (direct - through)
+
+
+@kernel(nogil=True)
+def mmse_slopes(p: Float, h: Float, C: Complex, direct: Float, blocks: Complex) -> None:
+    """All derivatives of the rates in one world, in two parts whose product with the covariances is left to BLAS.
+
+    Summed over realisations, d ln(1 + SINR_k) / d ln p_i = direct_ki - p_i Re sum_lnm C_il,nm conj(blocks_kl,nm).
+
+    Parameters
+    ----------
+    p : float64 array, shape (K,)
+        Powers in mW, positive.
+    h, C
+        Those of one world, as `cfenvs.radio.mmse_kernel.mmse_rates` has them.
+    direct : float64 array, shape (K, K)
+        Receives delta_ki t_k - [i != k] |M_ik|^2 / M_kk.
+    blocks : complex128 array, shape (K, L, N, N)
+        Receives v_k v_k^H / M_kk, v_k = F^-H u_k, of every access point: its lower triangle, twice beside the diagonal.
+    """
+    users, groups, aps, antennas = p.shape[0], h.shape[0], h.shape[2], h.shape[3]
+    even, length = users + users % 2, aps * antennas
+    chunk, step = -(-aps // -(-length // _CHUNK)), max(1, _COLUMNS // antennas)
+    g_row, a_row, u_row = (length | 1) * _COMPLEX, (even + 1) * _COMPLEX, (_COLUMNS + antennas) * _COMPLEX
+    g = np.zeros(even * g_row)
+    a, y, q = np.zeros(even * a_row), np.zeros(even * a_row), np.zeros(even * a_row)
+    norms, factors = np.empty(even * LANES), np.empty((aps, antennas, antennas), np.complex128)
+    weights, own, pair = np.empty(users * LANES), np.zeros(users * LANES), np.empty(LANES)
+    turned, u = np.zeros((_COLUMNS + antennas) * a_row), np.zeros(even * u_row)
+    direct[:] = 0.0
+    blocks[:] = 0.0
+    _interference_factors(p, C, factors)
+    for group in range(groups):
+        _invert(h.reshape(-1), group * users * length * _COMPLEX, p, factors, chunk, g, g_row, a, a_row, y, norms, q)
+        for k in range(users):
+            store(weights, k * LANES, div(splat(1.0), load(norms, k * LANES)))
+            for i in range(users):
+                if i != k:
+                    re, im = load_complex(q, i * a_row + k * _COMPLEX)
+                    store(pair, 0, mul(load(weights, k * LANES), fma(re, re, mul(im, im))))
+                    direct[k, i] -= _sum(pair, 0)
+        for first in range(0, aps, step):
+            stop = min(first + step, aps)
+            _form(g, g_row, first, stop, antennas, q, a_row, users, turned, u, u_row, own)
+            _add_own_blocks(first, stop, factors, users, weights, u, u_row, blocks)
+    for k in range(users):
+        direct[k, k] = _sum(own, k * LANES)

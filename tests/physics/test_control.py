@@ -2,6 +2,7 @@
 
 import itertools
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,15 +13,18 @@ from cfenvs.cell_free.scenario import draw_scenario
 from cfenvs.control import (
     Optimum,
     PowerSolution,
+    fixed_point,
     fractional,
     full,
     max_min,
     max_min_discrete,
     max_min_mmse,
+    max_min_rates,
     rate_feedback,
     sum_rate_wmmse,
 )
 from cfenvs.control.search import best_continuous, best_discrete
+from cfenvs.control.solution import rates_about
 from cfenvs.radio import UatfCoefficients, estimation_covariances, mmse_sinr, mr_uatf_coefficients, uatf_sinr
 
 from .test_uatf import BETA, PILOTS, PRELOG, g1  # noqa: F401
@@ -155,6 +159,51 @@ def test_lattice_finds_the_same_from_near_powers_in_fewer_evaluations(seed):
         assert found.iterations <= plain.iterations + 1
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS, error=st.sampled_from([0.0, 0.001, 0.02, 0.5, 5.0]))
+def test_lattice_finds_the_same_whatever_is_guessed(seed, error):
+    rng = np.random.default_rng(seed)
+    users = int(rng.integers(1, 12))
+    coefficients, levels = random_uatf(rng, users), np.sort(rng.uniform(0.1, 100.0, 8))
+    active = rng.random(users) < 0.8
+    active[0] = True
+    wrong = np.exp(error * rng.standard_normal(users))
+
+    def rate(p):
+        return np.log2(1.0 + uatf_sinr(p, coefficients))
+
+    plain = max_min_discrete(rate, levels, users, active)
+    near = max_min(coefficients, 100.0, active).p
+    found = max_min_discrete(rate, levels, users, active, near, lambda p: rate(p**0.9) * wrong)
+    np.testing.assert_array_equal(found.p, plain.p)
+    assert found.value == plain.value
+
+
+def test_a_good_guess_spares_evaluations_of_levels():
+    h_hat, C = random_mmse(np.random.default_rng(0), 12, access_points=40)
+    levels = [25.0, 50.0, 75.0, 100.0]
+
+    def rate(p):
+        return mean_rates(p, h_hat, C)
+
+    near = max_min_mmse(h_hat, C, 100.0).p
+    without = max_min_discrete(rate, levels, 12, near=near)
+    found = max_min_discrete(rate, levels, 12, None, near, rate)
+    assert found.p.tolist() == without.p.tolist()
+    assert found.iterations < without.iterations
+
+
+def test_rates_about_a_solution_are_its_rates_and_have_its_slopes():
+    active = np.array([True, False, True, True])
+    slopes = np.random.default_rng(0).uniform(-0.2, 0.0, (4, 4)) + np.eye(4)
+    solution = PowerSolution(np.array([1.0, 0.0, 2.0, 4.0]), 3.0, 1, slopes=slopes)
+    rates = rates_about(solution, active)
+    np.testing.assert_allclose(rates(solution.p), [3.0, 0.0, 3.0, 3.0], rtol=1e-12)
+    for i in np.flatnonzero(active):
+        more, less = (rates(solution.p * np.exp(h * (np.arange(4) == i))) for h in (1e-5, -1e-5))
+        np.testing.assert_allclose(((more - less) / 2e-5)[active], slopes[active, i], rtol=1e-8, atol=1e-8)
+
+
 def test_lattice_near_powers_says_so_where_nobody_is_heard():
     found = max_min_discrete(lambda p: p * [1.0, 0.0], [1.0, 2.0], 2, near=np.ones(2))
     assert found.p.tolist() == [2.0, 2.0]
@@ -167,6 +216,34 @@ def test_fixed_point_of_rates_takes_a_dozen_evaluations_to_the_last_digits():
     assert solution.proven
     assert solution.iterations <= 14
     assert np.ptp(mean_rates(solution.p, h_hat, C)) <= 1e-11 * solution.value
+
+
+def test_a_fifth_of_the_realisations_spares_evaluations_of_all(monkeypatch):
+    """On a small city of the book's, with a silent user, to the same optimum of all powers and of levels."""
+    env = gym.make("CellFreeUplinkPower-v0", preset="book-400x1", access_points=60, users=21)
+    env.reset(seed=3, options={"active": np.arange(21) != 5})
+    plain, evaluations = env.unwrapped.optimum(), []
+    monkeypatch.setattr(fixed_point, "LARGE", 0)
+    env.reset(seed=3, options={"active": np.arange(21) != 5})
+    found = env.unwrapped.optimum()
+    assert plain.certified
+    assert found.certified
+    for before, now in ((plain.continuous, found.continuous), (plain.discrete, found.discrete)):
+        assert now.value == pytest.approx(before.value, rel=2e-12)
+        np.testing.assert_allclose(now.p, before.p, rtol=1e-9)
+        evaluations.append((before.iterations, now.iterations))
+    assert evaluations[0][1] < evaluations[0][0]
+    assert evaluations[1][1] < evaluations[1][0]
+    assert found.continuous.slopes is None
+
+
+@pytest.mark.parametrize("slopes", [np.zeros((5, 5)), -np.eye(5), np.ones((5, 5)), 30 * np.eye(5), 0.05 * np.eye(5)])
+def test_wrong_slopes_lead_to_the_same_powers(slopes):
+    h_hat, C = random_mmse(np.random.default_rng(0), 5)
+    expected = max_min_mmse(h_hat, C, 100.0)
+    found = max_min_rates(lambda p: mean_rates(p, h_hat, C), 5, 100.0, slopes=slopes)
+    assert found.proven
+    assert found.value == pytest.approx(expected.value, rel=2e-12)
 
 
 def test_lattice_is_quick_at_40_users():

@@ -57,6 +57,22 @@ def test_gradients_are_those_of_differences(simulator):
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(
+    ("realizations", "access_points", "antennas", "users"), [(5, 4, 1, 3), (19, 7, 3, 5), (9, 40, 4, 6)]
+)
+def test_slopes_are_all_gradients_by_logarithms_of_powers(realizations, access_points, antennas, users):
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+
+    root = normal(access_points, users, antennas, antennas)
+    batch = MmseBatch.of(normal(realizations, access_points, antennas, users), root @ root.conj().swapaxes(-1, -2))
+    p = 10 ** rng.uniform(-1, 1, users)
+    rows = batch.gradient(np.tile(p, (users, 1)), np.eye(users), np.zeros(users, int)) * p
+    np.testing.assert_allclose(batch.slopes(p), rows, rtol=1e-11, atol=1e-13)
+
+
 def test_gradients_of_silent_users_are_one_sided(simulator):
     powers = np.full(simulator.powers.shape, 0.5 * simulator.config.max_power)
     powers[:, 0] = 0.0

@@ -12,7 +12,8 @@ from cfenvs.cell_free.receivers.base import CENTRAL, NO_DECODING, Receiver
 from cfenvs.cell_free.receivers.clusters import ClusterMmseReceiver
 from cfenvs.cell_free.receivers.frozen import FrozenMmseReceiver
 from cfenvs.cell_free.receivers.pilot_phase import HeldDraws, PilotDraws, PilotPhase, filtering
-from cfenvs.control import PowerSolution, max_min_rates
+from cfenvs.control import PowerSolution
+from cfenvs.control.fixed_point import max_min_held
 from cfenvs.core.kept import alone, entry
 from cfenvs.core.simulator import blocks
 from cfenvs.power.receivers import RowsReceiver
@@ -119,13 +120,7 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
         return self.config.utility == "shannon"
 
     def max_min(self, world: int, active: Bool) -> PowerSolution:
-        index = np.array([world])
-        return max_min_rates(
-            lambda p: self._batch.spectral_efficiencies(p[None], index)[0],
-            self.config.users,
-            self.config.max_power,
-            active,
-        )
+        return max_min_held(self._batch, world, self.config.max_power, active)
 
 
 class BlockMmseReceiver(CentralMmseReceiver):
