@@ -264,15 +264,17 @@ class _Acceleration:
         self._trail: list[tuple[Float, Float]] = []
 
     def next(self, x: Float, y: Float) -> Float:
-        """Where to go from powers e^x, the largest of which is 1, with SINRs e^y."""
-        towards, along = (
-            (y, np.ones(len(y))) if self._inverse is None else (self._inverse @ y, self._inverse.sum(axis=1))
-        )
+        """Where to go from powers e^x, the largest of which is 1, with SINRs e^y; without slopes up to a factor."""
+        if self._inverse is None:
+            return self._extrapolated(x, y.mean() - y)
+        towards, along = self._inverse @ y, self._inverse.sum(axis=1)
         # Along this direction all SINRs rise by the same factor: it is what remains until the largest power is 1.
-        step = along * (towards.mean() / along.mean()) - towards
-        self._trail = [*self._trail[-MEMORY:], (x, step)]
-        wanted = _extrapolated(self._trail)
+        wanted = self._extrapolated(x, along * (towards.mean() / along.mean()) - towards)
         return np.asarray(wanted - along * (wanted / along).max())
+
+    def _extrapolated(self, x: Float, step: Float) -> Float:
+        self._trail = [*self._trail[-MEMORY:], (x, step)]
+        return _extrapolated(self._trail)
 
 
 def _inverse(slopes: Float, u: Float, streams: float) -> Float | None:
