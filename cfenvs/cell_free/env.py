@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cfenvs.arrays import Float
 from cfenvs.cell_free.activity import ACTIVITY
 from cfenvs.cell_free.cluster_views import ClustersView
@@ -21,6 +23,7 @@ from cfenvs.power.account import PowerAccount
 from cfenvs.power.levels import louder
 from cfenvs.power.objectives import OBJECTIVES
 from cfenvs.power.propagation import PATH_LOSS, SHADOWING
+from cfenvs.radio.mmse import MmseBatch
 
 
 def _served(simulator: CellFreeSimulator) -> tuple[str, Float]:
@@ -269,3 +272,4 @@ def warmup() -> None:
         agents = CellFreeUplinkPowerParallelVecEnv(2, users=2, access_points=1, **variant)
         agents.reset(seed=0)
         agents.step(agents.action_space.sample())
+    MmseBatch.of(np.ones((1, 1, 1, 2), complex), np.ones((1, 2, 1, 1), complex)).slopes(np.ones(2))  # of large networks
