@@ -59,7 +59,7 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
         return functools.partial(kernel, **options)
     if _config.DISABLE_JIT:
         return _refused(function)
-    compiled: Any = numba.njit(error_model="numpy", **options)(function)
+    compiled: Any = _njit(error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     try:
         compiled._cache = _Disk(function)  # type: ignore[no-untyped-call]  # as its `enable_caching` does
     except RuntimeError as error:
