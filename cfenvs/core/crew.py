@@ -35,10 +35,9 @@ class Crew:
 
     Examples
     --------
-    >>> squares = np.zeros(6)
-    >>> Crew(2).share(lambda rows: squares.__setitem__(rows, np.arange(6)[rows] ** 2), 6)
-    >>> squares
-    array([ 0.,  1.,  4.,  9., 16., 25.])
+    >>> squares = Crew(2).share(lambda rows: np.arange(6)[rows] ** 2, 6)
+    >>> np.concatenate(squares).tolist()
+    [0, 1, 4, 9, 16, 25]
     """
 
     threads: int = 1

@@ -203,3 +203,6 @@ def warmup() -> None:
         for _ in range(2):
             agents.step(np.ones(agents.action_space.shape or (), np.int64))
         agents.optimum()
+    vector = RISAuctionVectorEnv(2, opponents="greedy", surfaces=3)
+    vector.reset(seed=0)
+    vector.step(vector.action_space.sample())

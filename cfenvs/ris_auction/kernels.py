@@ -53,6 +53,7 @@ def less_likely(normals: Float, probabilities: Float) -> Bool:
     """
     from scipy.special import ndtr  # which is not imported with the package
 
+    normals = np.ascontiguousarray(normals)
     rows = normals.reshape(-1, normals.shape[-1]), probabilities.reshape(-1, normals.shape[-1])
     less, left = np.empty(rows[0].shape, bool), np.empty(normals.size, np.int64)
     left = left[: _compare(*rows, _normal_table(), less, left)]
