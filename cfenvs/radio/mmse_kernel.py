@@ -227,11 +227,15 @@ def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g
     Returns the diagonal tile of the two rows, which costs little while they are in registers. A constant number of
     antennas lets LLVM unroll the short loops over them.
     """
-    antennas = factors.shape[1]
+    antennas, one, four = factors.shape[1], np.int64(1), np.int64(4)  # literals would be types of their own
     if antennas == 1:
-        return _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first, stop, 1, g, target, g_row)
+        return _whiten_antennas(
+            h, source0, source1, amplitude0, amplitude1, factors, first, stop, one, g, target, g_row
+        )
     if antennas == 4:
-        return _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first, stop, 4, g, target, g_row)
+        return _whiten_antennas(
+            h, source0, source1, amplitude0, amplitude1, factors, first, stop, four, g, target, g_row
+        )
     return _whiten_antennas(
         h, source0, source1, amplitude0, amplitude1, factors, first, stop, antennas, g, target, g_row
     )

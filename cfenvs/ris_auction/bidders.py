@@ -205,7 +205,8 @@ def _keep_best(bids: Bool, priority: Float, prices: Float, most: Float, money: F
             tried[s] = not bids[e, s]
             number += bids[e, s]
         if number <= most[e] and money[e] == np.inf:
-            kept[e] = bids[e]
+            for s in range(items):  # of whole rows numba compiles for seconds what would say that lengths differ
+                kept[e, s] = bids[e, s]
             continue
         number = 0
         while True:
