@@ -15,8 +15,8 @@ import numpy as np
 
 from cfenvs.core.config import require
 
-HAND_OVER = 200_000
-"""Multiplications and additions, in vectors, in the time in which a thread takes work over: some 0.1 ms."""
+HAND_OVER = 400_000
+"""Multiplications and additions, in vectors, in the time in which a thread wakes and takes work over: some 0.2 ms."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

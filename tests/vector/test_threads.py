@@ -93,7 +93,7 @@ def test_ranges_are_all_worlds_once(threads, worlds, grain):
     assert all(start % grain == 0 for start in starts)
 
 
-@pytest.mark.parametrize(("worlds", "users", "parts"), [(64, 20, 1), (1024, 10, 1), (1024, 20, 2), (1024, 40, 3)])
+@pytest.mark.parametrize(("worlds", "users", "parts"), [(64, 20, 1), (1024, 20, 1), (2048, 20, 2), (1024, 40, 3)])
 def test_what_is_done_sooner_than_handed_over_is_not(monkeypatch, worlds, users, parts):
     monkeypatch.undo()
     seen = Crew(3).share(lambda rows: rows.stop - rows.start, worlds, 64, users**2)
