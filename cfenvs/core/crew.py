@@ -69,7 +69,7 @@ class Crew:
         each : float
             Multiplications and additions that a world takes.
         """
-        parts = int(min(self.threads, max(1.0, worlds * each / max(HAND_OVER, 1))))
+        parts = int(min(self.threads, max(1.0, worlds * each / HAND_OVER)))
         grains = -(-worlds // grain)
         cuts = [min(i * grains // parts * grain, worlds) for i in range(parts + 1)]
         return self.map(work, [slice(a, b) for a, b in pairwise(cuts) if a < b])

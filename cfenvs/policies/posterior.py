@@ -16,7 +16,8 @@ less. Measured in validation networks, whose own draws deviate by 0.81 dB (40 re
 WANDER_DB = 0.1
 """What a deviation changes by as others come and go, and their powers change."""
 KEPT_OF_WALKERS = 0.8
-"""Share of what earlier reports said of a user that walks that holds on when it reports anew."""
+"""Share of what earlier reports said of a user that walks that holds on when it reports anew: chosen on 24 validation
+networks of the preset "mobile"."""
 GRID_DB = np.linspace(-6.0, 6.0, 97)
 LEAST_LIKELIHOOD = 1e-6
 """Of any report: one that nothing explains rules nothing out."""

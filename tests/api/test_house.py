@@ -3,6 +3,7 @@
 import ast
 import builtins
 import importlib
+import os
 import pickle
 import pkgutil
 import pydoc
@@ -318,3 +319,28 @@ def test_the_docstring_of_a_system_follows_an_action_through_its_files(name):
     assert {f"power/{path.name}" for path in used if path.parent == shared} <= named
     for file in named:
         assert (own / file).is_file() or (house / file).is_file(), f"{package} has no {file}"
+
+
+def test_the_first_step_of_an_auction_compiles_nothing_of_strings(tmp_path):
+    """Numba does for an assignment of whole rows, to say in an error that lengths differ: three seconds of ten."""
+    code = """
+import gymnasium as gym
+import cfenvs
+from numba.core import event
+
+class Compiled(event.Listener):
+    modules = []
+    def on_start(self, event):
+        self.modules.append(event.data["dispatcher"].py_func.__module__)
+    def on_end(self, event):
+        pass
+
+event.register("numba:compile", Compiled())
+env = gym.make("RISAuction-v0")
+env.reset(seed=0)
+env.step(env.action_space.sample())
+print("cfenvs.ris_auction.bidders" in Compiled.modules, *{name for name in Compiled.modules if "unicode" in name})
+"""
+    fresh = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=fresh)
+    assert done.stdout.split() == ["True"], done.stderr
