@@ -45,7 +45,7 @@ from cfenvs.radio.mmse_kernel import (
     _CHUNK,
     _COMPLEX,
     _IM,
-    _accumulate,
+    _accumulate_diagonal,
     _accumulate_tile,
     _cholesky,
     _diagonal_tile,
@@ -162,13 +162,8 @@ def _gram(g, g_row, size, length, a, a_row):
     for first in range(0, length, _CHUNK):
         count, start = min(_CHUNK, length - first), first * _COMPLEX
         for i in range(0, size, 2):
-            t0 = i * (a_row + _COMPLEX)
-            t1 = t0 + a_row
-            re00, re11, re10, im10 = _diagonal_tile(g, i * g_row + start, g_row, count)
-            _accumulate(a, t0, re00, first == 0)
-            _accumulate(a, t1, re10, first == 0)
-            _accumulate(a, t1 + _IM, im10, first == 0)
-            _accumulate(a, t1 + _COMPLEX, re11, first == 0)
+            diagonal = _diagonal_tile(g, i * g_row + start, g_row, count)
+            _accumulate_diagonal(a, i * (a_row + _COMPLEX), a_row, diagonal, first == 0)
             for j in range(0, i, 2):
                 sums = _tile(g, i * g_row + start, g_row, g, j * g_row + start, g_row, count)
                 _accumulate_tile(a, i * a_row + j * _COMPLEX, a_row, sums, first == 0)

@@ -20,14 +20,13 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
-from numba.core import cgutils
+from numba import types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import models, register_model
 
+from cfenvs.emitted import Number, builder, call, constant, emitted, represent, root
 from cfenvs.kernels import inlined
 
-intrinsic: Any = extending.intrinsic
 _config: Any = numba.config
 
 
@@ -43,6 +42,7 @@ COMPLEX = 2 * LANES
 
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 _INDEX = ir.IntType(32)
+_FMA = f"llvm.fma.v{LANES}f64"
 # NumPy promises the alignment of one element, not of four; on aligned data an unaligned access costs nothing.
 _ALIGNMENT = 8
 
@@ -55,7 +55,6 @@ class LanesType(types.Type):
 
 
 lanes_type = LanesType()
-complex_type = types.UniTuple(lanes_type, 2)
 
 
 @register_model(LanesType)
@@ -64,217 +63,123 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, _VECTOR)
 
 
-def _is_buffer(array):
-    return isinstance(array, types.Array) and (array.dtype, array.ndim, array.layout) == (types.float64, 1, "C")
+represent(_VECTOR, lanes_type)
 
 
-def _pointer(context, builder, signature, args):
-    data = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0]).data
-    return builder.bitcast(builder.gep(data, [args[1]]), _VECTOR.as_pointer())
+@emitted
+def load(array, start):
+    """Lanes ``array[start : start + LANES]``, counted from the start of the array; bounds are not checked."""
+    return Number(builder().load(_place(array, start), align=_ALIGNMENT))
 
 
-def _constant(value):
-    return ir.Constant(_VECTOR, [value] * LANES)
+@emitted
+def store(array, start, a):
+    """``array[start : start + LANES] = a``, counted from the start of the array; bounds are not checked."""
+    builder().store(a.value, _place(array, start), align=_ALIGNMENT)
 
 
-def _splat(builder, value):
-    undefined = ir.Constant(_VECTOR, ir.Undefined)
-    first = builder.insert_element(undefined, value, _INDEX(0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES))
+def _place(array, start):
+    return builder().bitcast(array.pointer(start), _VECTOR.as_pointer())
 
 
-def _call(builder, name, *lanes):
-    """Call of the LLVM intrinsic ``name``; llvmlite's own methods for these take scalars only."""
-    function_type = ir.FunctionType(_VECTOR, [_VECTOR] * len(lanes))
-    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, f"{name}.v{LANES}f64"), lanes)
-
-
-def _neg(builder, a):
-    return builder.fsub(_constant(-0.0), a)
-
-
-def _fma(builder, a, b, c):
-    return _call(builder, "llvm.fma", a, b, c)
-
-
-def _fnma(builder, a, b, c):
-    return _call(builder, "llvm.fma", _neg(builder, a), b, c)
-
-
-def _lanewise(emit, *operands):
-    """Typing and code of an operation that the builder method ``emit`` applies lane by lane."""
-    if any(operand != lanes_type for operand in operands):
-        return None
-    return lanes_type(*operands), lambda context, builder, signature, args: emit(builder, *args)
-
-
-@intrinsic
-def load(typingctx, array, start):
-    """Lanes ``array[start : start + LANES]`` of a contiguous one-dimensional float64 array; bounds are not checked."""
-    if not (_is_buffer(array) and isinstance(start, types.Integer)):
-        return None
-
-    def codegen(context, builder, signature, args):
-        return builder.load(_pointer(context, builder, signature, args), align=_ALIGNMENT)
-
-    return lanes_type(array, types.intp), codegen
-
-
-@intrinsic
-def store(typingctx, array, start, lanes):
-    """Write ``lanes`` to ``array[start : start + LANES]``; bounds are not checked."""
-    if not (_is_buffer(array) and isinstance(start, types.Integer) and lanes == lanes_type):
-        return None
-
-    def codegen(context, builder, signature, args):
-        builder.store(args[2], _pointer(context, builder, signature, args), align=_ALIGNMENT)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, lanes_type), codegen
-
-
-@intrinsic
-def splat(typingctx, value):
+@emitted
+def splat(value):
     """Copies of one number in all lanes."""
-    return lanes_type(types.float64), lambda context, builder, signature, args: _splat(builder, args[0])
+    if not isinstance(value, Number):
+        return constant(_VECTOR, value)
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder().insert_element(undefined, value.value, _INDEX(0))
+    return Number(builder().shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES)))
 
 
-@intrinsic
-def add(typingctx, a, b):
+@emitted
+def add(a, b):
     """``a + b``."""
-    return _lanewise(ir.IRBuilder.fadd, a, b)
+    return a + b
 
 
-@intrinsic
-def sub(typingctx, a, b):
+@emitted
+def sub(a, b):
     """``a - b``."""
-    return _lanewise(ir.IRBuilder.fsub, a, b)
+    return a - b
 
 
-@intrinsic
-def mul(typingctx, a, b):
+@emitted
+def mul(a, b):
     """``a * b``."""
-    return _lanewise(ir.IRBuilder.fmul, a, b)
+    return a * b
 
 
-@intrinsic
-def div(typingctx, a, b):
+@emitted
+def div(a, b):
     """``a / b``."""
-    return _lanewise(ir.IRBuilder.fdiv, a, b)
+    return a / b
 
 
-@intrinsic
-def neg(typingctx, a):
+@emitted
+def neg(a):
     """``-a``."""
-    return _lanewise(_neg, a)
+    return constant(_VECTOR, -0.0) - a
 
 
-@intrinsic
-def fma(typingctx, a, b, c):
+@emitted
+def fma(a, b, c):
     """``a * b + c``, rounded once."""
-    return _lanewise(_fma, a, b, c)
+    return call(_FMA, a, b, c)
 
 
-@intrinsic
-def fnma(typingctx, a, b, c):
+@emitted
+def fnma(a, b, c):
     """``c - a * b``, rounded once."""
-    return _lanewise(_fnma, a, b, c)
+    return call(_FMA, neg(a), b, c)
 
 
-@intrinsic
-def rsqrt(typingctx, a):
+@emitted
+def rsqrt(a):
     """``1 / sqrt(a)`` by an exact square root and an exact division, not the hardware's estimate."""
-    return _lanewise(lambda builder, a: builder.fdiv(_constant(1.0), _call(builder, "llvm.sqrt", a)), a)
+    return 1.0 / root(a)
 
 
-# A complex number is a tuple of its real and its imaginary lanes. One of the operations below stands for several calls
-# of the ones above, and calls are what compilation spends its time on.
+# A complex number is a tuple of its real and its imaginary lanes.
 
 
-def _complexwise(emit, *operands):
-    """Typing and code of an operation on complex numbers: `emit` maps the builder and their pairs to a pair."""
-    if any(operand != complex_type for operand in operands):
-        return None
-
-    def codegen(context, builder, signature, args):
-        pairs = [[builder.extract_value(arg, part) for part in (0, 1)] for arg in args]
-        return context.make_tuple(builder, complex_type, emit(builder, *pairs))
-
-    return complex_type(*operands), codegen
-
-
-@intrinsic
-def load_complex(typingctx, array, start):
+@emitted
+def load_complex(array, start):
     """``load`` of the real lanes at ``start`` and of the imaginary ones behind them."""
-    if not (_is_buffer(array) and isinstance(start, types.Integer)):
-        return None
-
-    def codegen(context, builder, signature, args):
-        real = _pointer(context, builder, signature, args)
-        parts = [builder.load(place, align=_ALIGNMENT) for place in (real, builder.gep(real, [_INDEX(1)]))]
-        return context.make_tuple(builder, complex_type, parts)
-
-    return complex_type(array, types.intp), codegen
+    return load(array, start), load(array, start + LANES)
 
 
-@intrinsic
-def store_complex(typingctx, array, start, z):
+@emitted
+def store_complex(array, start, z):
     """``store`` of the real lanes at ``start`` and of the imaginary ones behind them."""
-    if not (_is_buffer(array) and isinstance(start, types.Integer) and z == complex_type):
-        return None
-
-    def codegen(context, builder, signature, args):
-        real = _pointer(context, builder, signature, args)
-        for part, place in enumerate((real, builder.gep(real, [_INDEX(1)]))):
-            builder.store(builder.extract_value(args[2], part), place, align=_ALIGNMENT)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, complex_type), codegen
+    store(array, start, z[0])
+    store(array, start + LANES, z[1])
 
 
-@intrinsic
-def splat_complex(typingctx, re, im):
+@emitted
+def splat_complex(re, im):
     """Copies of one complex number in all lanes."""
-
-    def codegen(context, builder, signature, args):
-        return context.make_tuple(builder, complex_type, [_splat(builder, arg) for arg in args])
-
-    return complex_type(types.float64, types.float64), codegen
+    return splat(re), splat(im)
 
 
-@intrinsic
-def scale(typingctx, a, z):
+@emitted
+def scale(a, z):
     """``a z`` for real lanes ``a``."""
-    if (a, z) != (lanes_type, complex_type):
-        return None
-
-    def codegen(context, builder, signature, args):
-        parts = [builder.fmul(args[0], builder.extract_value(args[1], part)) for part in (0, 1)]
-        return context.make_tuple(builder, complex_type, parts)
-
-    return complex_type(lanes_type, complex_type), codegen
+    return a * z[0], a * z[1]
 
 
-@intrinsic
-def sub_product(typingctx, z, a, b):
+@emitted
+def sub_product(z, a, b):
     """``z - a b``: first what the real part of ``a`` takes from either part."""
-
-    def emit(builder, z, a, b):
-        re, im = _fnma(builder, a[0], b[0], z[0]), _fnma(builder, a[0], b[1], z[1])
-        return _fma(builder, a[1], b[1], re), _fnma(builder, a[1], b[0], im)
-
-    return _complexwise(emit, z, a, b)
+    re, im = fnma(a[0], b[0], z[0]), fnma(a[0], b[1], z[1])
+    return fma(a[1], b[1], re), fnma(a[1], b[0], im)
 
 
-@intrinsic
-def add_conjugate_product(typingctx, z, a, b):
+@emitted
+def add_conjugate_product(z, a, b):
     """``z + a conj(b)``: first what the real part of ``b`` adds to either part."""
-
-    def emit(builder, z, a, b):
-        re, im = _fma(builder, a[0], b[0], z[0]), _fma(builder, a[1], b[0], z[1])
-        return _fma(builder, a[1], b[1], re), _fnma(builder, a[0], b[1], im)
-
-    return _complexwise(emit, z, a, b)
+    re, im = fma(a[0], b[0], z[0]), fma(a[1], b[0], z[1])
+    return fma(a[1], b[1], re), fnma(a[0], b[1], im)
 
 
 @inlined

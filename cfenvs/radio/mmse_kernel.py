@@ -23,11 +23,10 @@ in any batch.
 # Inside a kernel the types are numba's; the annotations are for its callers.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-import math
-
 import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
+from cfenvs.emitted import choose, each, emitted, equal, fold, less, real, remainder, root
 from cfenvs.kernels import inlined, kernel, spliced
 from cfenvs.radio.lanes import (
     COMPLEX,
@@ -84,44 +83,48 @@ def pack_realizations(h_hat: Complex) -> Float:
     return np.ascontiguousarray(np.stack((lanes.real, lanes.imag), axis=4))
 
 
-@inlined
+@emitted
 def _tile(a, i, a_row, b, j, b_row, length):
     """Sums over m < length of a_im conj(b_jm) for two rows of a and two of b, as (re, im) of 00, 01, 10, 11.
 
     ``i`` and ``j`` are the starts of the first rows in the flat arrays, ``a_row`` and ``b_row`` the distances to the
     second ones.
     """
-    zero = splat(0.0)
-    z00 = z01 = z10 = z11 = (zero, zero)
-    for m in range(0, length * _COMPLEX, _COMPLEX):
+
+    @fold((splat_complex(0.0, 0.0),) * 4, 0, length * _COMPLEX, _COMPLEX)
+    def sums(m, sums):
+        z00, z01, z10, z11 = sums
         a0, a1 = load_complex(a, i + m), load_complex(a, i + a_row + m)
         b0, b1 = load_complex(b, j + m), load_complex(b, j + b_row + m)
         z00, z01 = add_conjugate_product(z00, a0, b0), add_conjugate_product(z01, a0, b1)
-        z10, z11 = add_conjugate_product(z10, a1, b0), add_conjugate_product(z11, a1, b1)
-    return z00[0], z00[1], z01[0], z01[1], z10[0], z10[1], z11[0], z11[1]
+        return z00, z01, add_conjugate_product(z10, a1, b0), add_conjugate_product(z11, a1, b1)
+
+    z00, z01, z10, z11 = sums
+    return *z00, *z01, *z10, *z11
 
 
-@inlined
+@emitted
 def _wide_tile(a, i, a_row, b, j, b_row, length):
     """:func:`_tile` of two rows of a with four of b, as the tiles of the first and of the last two.
 
     Twelve loads for 32 fused multiply-adds, in 28 registers.
     """
-    zero = splat(0.0)
-    z00 = z01 = z02 = z03 = z10 = z11 = z12 = z13 = (zero, zero)
-    for m in range(0, length * _COMPLEX, _COMPLEX):
+
+    @fold((splat_complex(0.0, 0.0),) * 8, 0, length * _COMPLEX, _COMPLEX)
+    def sums(m, sums):
+        z00, z01, z02, z03, z10, z11, z12, z13 = sums
         a0, a1 = load_complex(a, i + m), load_complex(a, i + a_row + m)
         b0, b1 = load_complex(b, j + m), load_complex(b, j + b_row + m)
         z00, z01 = add_conjugate_product(z00, a0, b0), add_conjugate_product(z01, a0, b1)
         z10, z11 = add_conjugate_product(z10, a1, b0), add_conjugate_product(z11, a1, b1)
         b0, b1 = load_complex(b, j + 2 * b_row + m), load_complex(b, j + 3 * b_row + m)
         z02, z03 = add_conjugate_product(z02, a0, b0), add_conjugate_product(z03, a0, b1)
-        z12, z13 = add_conjugate_product(z12, a1, b0), add_conjugate_product(z13, a1, b1)
-    first = z00[0], z00[1], z01[0], z01[1], z10[0], z10[1], z11[0], z11[1]
-    return first, (z02[0], z02[1], z03[0], z03[1], z12[0], z12[1], z13[0], z13[1])
+        return z00, z01, z02, z03, z10, z11, add_conjugate_product(z12, a1, b0), add_conjugate_product(z13, a1, b1)
+
+    z00, z01, z02, z03, z10, z11, z12, z13 = sums
+    return (*z00, *z01, *z10, *z11), (*z02, *z03, *z12, *z13)
 
 
-@inlined
 def _add_diagonal(sums, z0, z1):
     """Sums of a diagonal tile with the terms of one more m.
 
@@ -142,24 +145,24 @@ def _add_diagonal(sums, z0, z1):
     )
 
 
-@inlined
 def _diagonal(sums):
     """Entries 00 and 11, which are real, and (re, im) of 10."""
     r00, i00, r11, i11, rr10, ii10, ir10, ri10 = sums
     return add(r00, i00), add(r11, i11), add(rr10, ii10), sub(ir10, ri10)
 
 
-@inlined
+@emitted
 def _diagonal_tile(a, i, a_row, length):
     """:func:`_tile` of two rows of a with themselves, as :func:`_diagonal` returns it."""
-    zero = splat(0.0)
-    sums = (zero, zero, zero, zero, zero, zero, zero, zero)
-    for m in range(0, length * _COMPLEX, _COMPLEX):
-        sums = _add_diagonal(sums, load_complex(a, i + m), load_complex(a, i + a_row + m))
+
+    @fold((splat(0.0),) * 8, 0, length * _COMPLEX, _COMPLEX)
+    def sums(m, sums):
+        return _add_diagonal(sums, load_complex(a, i + m), load_complex(a, i + a_row + m))
+
     return _diagonal(sums)
 
 
-@spliced
+@emitted
 def _interference_factors(p, C, factors):
     """Factors of Z_l = sum_i p_i C_il + I = F_l F_l^H, shape (L, N, N), as :func:`_whiten` uses them.
 
@@ -167,208 +170,241 @@ def _interference_factors(p, C, factors):
     it are F_nm / F_nn.
     """
     aps, users, antennas, _ = C.shape
-    for ap in range(aps):
-        factor = factors[ap]
-        for n in range(antennas):
-            for m in range(n):
-                # In real numbers, which compile much sooner.
-                re = im = 0.0
-                for k in range(users):
-                    c = C[ap, k, n, m]
-                    re += p[k] * c.real
-                    im += p[k] * c.imag
-                for q in range(m):
-                    x, y = factor[n, q], factor[m, q]
-                    re -= x.real * y.real + x.imag * y.imag
-                    im -= x.imag * y.real - x.real * y.imag
-                inverse = factor[m, m].real
-                factor[n, m] = complex(re * inverse, im * inverse)
-            diagonal = 1.0
-            for k in range(users):
-                diagonal += p[k] * C[ap, k, n, n].real
-            for q in range(n):
-                x = factor[n, q]
-                diagonal -= x.real * x.real + x.imag * x.imag
-            factor[n, n] = complex(1.0 / math.sqrt(diagonal), 0.0)
-        for n in range(antennas):
-            inverse = factor[n, n].real
-            for m in range(n):
-                x = factor[n, m]
-                factor[n, m] = complex(x.real * inverse, x.imag * inverse)
+
+    @each(0, aps)
+    def access_point(ap):
+        @each(0, antennas)
+        def row(n):
+            @each(0, n)
+            def entry(m):
+                @fold((real(0.0), real(0.0)), 0, users)
+                def errors(k, z):
+                    c = C.place(ap, k, n, m)
+                    return z[0] + p[k] * C[c], z[1] + p[k] * C[c + 1]
+
+                @fold(errors, 0, m)
+                def left(q, z):
+                    x, y = factors.place(ap, n, q), factors.place(ap, m, q)
+                    xr, xi, yr, yi = factors[x], factors[x + 1], factors[y], factors[y + 1]
+                    return z[0] - (xr * yr + xi * yi), z[1] - (xi * yr - xr * yi)
+
+                place, inverse, (re, im) = factors.place(ap, n, m), factors[factors.place(ap, m, m)], left
+                factors[place], factors[place + 1] = re * inverse, im * inverse
+
+            @fold(real(1.0), 0, users)
+            def own(k, z):
+                return z + p[k] * C[C.place(ap, k, n, n)]
+
+            @fold(own, 0, n)
+            def left(q, z):
+                x = factors.place(ap, n, q)
+                return z - (factors[x] * factors[x] + factors[x + 1] * factors[x + 1])
+
+            place = factors.place(ap, n, n)
+            factors[place], factors[place + 1] = 1.0 / root(left), real(0.0)
+
+        @each(0, antennas)
+        def scaled(n):
+            inverse = factors[factors.place(ap, n, n)]
+
+            @each(0, n)
+            def entry(m):
+                place = factors.place(ap, n, m)
+                factors[place], factors[place + 1] = factors[place] * inverse, factors[place + 1] * inverse
 
 
-@inlined
-def _whiten_antennas(h, source0, source1, amplitude0, amplitude1, factors, first, stop, antennas, g, target, g_row):
-    """:func:`_whiten` for ``antennas`` antennas."""
-    zero = splat(0.0)
-    sums = (zero, zero, zero, zero, zero, zero, zero, zero)
-    for ap in range(first, stop):
-        for n in range(antennas):
-            diagonal = factors[ap, n, n].real
-            g0 = scale(splat(amplitude0 * diagonal), load_complex(h, source0))
-            g1 = scale(splat(amplitude1 * diagonal), load_complex(h, source1))
-            for m in range(n):
-                factor = factors[ap, n, m]
-                f = splat_complex(factor.real, factor.imag)
-                t = target + (m - n) * _COMPLEX
-                g0 = sub_product(g0, f, load_complex(g, t))
-                g1 = sub_product(g1, f, load_complex(g, t + g_row))
-            store_complex(g, target, g0)
-            store_complex(g, target + g_row, g1)
-            sums = _add_diagonal(sums, g0, g1)
-            source0, source1, target = source0 + _COMPLEX, source1 + _COMPLEX, target + _COMPLEX
-    return _diagonal(sums)
-
-
-@spliced
+@emitted
 def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g, target, g_row):
     """Channels sqrt(p_k) F_l^-1 hh_kl of two users to access points ``first`` to ``stop``, into two rows of g.
 
     Returns the diagonal tile of the two rows, which costs little while they are in registers. A constant number of
     antennas lets LLVM unroll the short loops over them.
     """
-    antennas, one, four = factors.shape[1], np.int64(1), np.int64(4)  # literals would be types of their own
-    if antennas == 1:
-        return _whiten_antennas(
-            h, source0, source1, amplitude0, amplitude1, factors, first, stop, one, g, target, g_row
-        )
-    if antennas == 4:
-        return _whiten_antennas(
-            h, source0, source1, amplitude0, amplitude1, factors, first, stop, four, g, target, g_row
-        )
-    return _whiten_antennas(
-        h, source0, source1, amplitude0, amplitude1, factors, first, stop, antennas, g, target, g_row
+
+    def whiten(antennas):
+        @fold((splat(0.0),) * 8, 0, stop - first)
+        def total(ap, sums):
+            factor = (first + ap) * antennas * antennas * 2
+
+            @fold(sums, 0, antennas)
+            def further(n, sums):
+                row, place = factor + n * antennas * 2, (ap * antennas + n) * _COMPLEX
+                diagonal = factors[row + n * 2]
+                g0 = scale(splat(amplitude0 * diagonal), load_complex(h, source0 + place))
+                g1 = scale(splat(amplitude1 * diagonal), load_complex(h, source1 + place))
+
+                @fold((g0, g1), 0, n)
+                def rows(m, rows):
+                    f = splat_complex(factors[row + m * 2], factors[row + m * 2 + 1])
+                    t = target + (ap * antennas + m) * _COMPLEX
+                    g0, g1 = rows
+                    return sub_product(g0, f, load_complex(g, t)), sub_product(g1, f, load_complex(g, t + g_row))
+
+                store_complex(g, target + place, rows[0])
+                store_complex(g, target + g_row + place, rows[1])
+                return _add_diagonal(sums, *rows)
+
+            return further
+
+        return _diagonal(total)
+
+    antennas = factors.shape[1]
+    return choose(
+        equal(antennas, 1),
+        lambda: whiten(1),
+        lambda: choose(equal(antennas, 4), lambda: whiten(4), lambda: whiten(antennas)),
     )
 
 
-@inlined
-def _accumulate(a, start, lanes, first):
-    """``a[start] = lanes`` if ``first``, else ``a[start] += lanes``."""
-    if not first:
-        lanes = add(load(a, start), lanes)
-    store(a, start, lanes)
+@emitted
+def _accumulate_diagonal(a, start, a_row, sums, first):
+    """Add a diagonal tile, whose sums are as `_diagonal` returns them, to a; in its place if ``first``."""
+    re00, re11, re10, im10 = sums
+    places = start, start + a_row + _COMPLEX, start + a_row, start + a_row + _IM
+    _accumulate(a, places, (re00, re11, re10, im10), first)
 
 
-@inlined
+@emitted
 def _accumulate_tile(a, start, a_row, sums, first):
     """The same of a tile, whose sums are as `_tile` returns them."""
-    re00, im00, re01, im01, re10, im10, re11, im11 = sums
-    _accumulate(a, start, re00, first)
-    _accumulate(a, start + _IM, im00, first)
-    _accumulate(a, start + _COMPLEX, re01, first)
-    _accumulate(a, start + _COMPLEX + _IM, im01, first)
-    _accumulate(a, start + a_row, re10, first)
-    _accumulate(a, start + a_row + _IM, im10, first)
-    _accumulate(a, start + a_row + _COMPLEX, re11, first)
-    _accumulate(a, start + a_row + _COMPLEX + _IM, im11, first)
+    rows = start, start + a_row
+    _accumulate(a, [row + x for row in rows for x in (0, _IM, _COMPLEX, _COMPLEX + _IM)], sums, first)
 
 
-@spliced
+def _accumulate(a, places, sums, first):
+    totals = choose(first, lambda: sums, lambda: tuple(add(load(a, t), x) for t, x in zip(places, sums, strict=True)))
+    for t, total in zip(places, totals, strict=True):
+        store(a, t, total)
+
+
+@emitted
 def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
     """Add the Gram matrix of the whitened channels of access points ``first`` to ``stop`` to the lower triangle of a.
 
     ``group`` is where the lane group starts in the flat ``h``.
     """
     users, aps, antennas = p.shape[0], factors.shape[0], factors.shape[1]
-    length = (stop - first) * antennas
-    for i in range(0, users, 2):
+    length, begins = (stop - first) * antennas, equal(first, 0)
+
+    @each(0, users, 2)
+    def rows(i):
         row = i * a_row
-        t0 = row + i * _COMPLEX
-        t1 = t0 + a_row
         source0 = group + (i * aps + first) * antennas * _COMPLEX
-        source1, p1 = source0 + aps * antennas * _COMPLEX, 0.0
-        if i + 1 < users:
-            p1 = p[i + 1]
-        else:
-            # The user that pads an odd number has no channels of its own: at zero power any will do.
-            source1 = source0
-        re00, re11, re10, im10 = _whiten(
-            h, source0, source1, math.sqrt(p[i]), math.sqrt(p1), factors, first, stop, g, i * g_row, g_row
+        # The user that pads an odd number has no channels of its own: at zero power any will do.
+        source1, p1 = choose(
+            less(i + 1, users),
+            lambda: (source0 + aps * antennas * _COMPLEX, p[i + 1]),
+            lambda: (source0, real(0.0)),
         )
-        _accumulate(a, t0, re00, first == 0)
-        _accumulate(a, t1, re10, first == 0)
-        _accumulate(a, t1 + _IM, im10, first == 0)
-        _accumulate(a, t1 + _COMPLEX, re11, first == 0)
-        wide = i - i % 4 if LANES == 8 else 0  # those have 32 registers
-        for j in range(0, wide, 4):
-            left, right = _wide_tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
-            _accumulate_tile(a, row + j * _COMPLEX, a_row, left, first == 0)
-            _accumulate_tile(a, row + (j + 2) * _COMPLEX, a_row, right, first == 0)
-        for j in range(wide, i, 2):
+        sums = _whiten(h, source0, source1, root(p[i]), root(p1), factors, first, stop, g, i * g_row, g_row)
+        _accumulate_diagonal(a, row + i * _COMPLEX, a_row, sums, begins)
+        wide = 0
+        if LANES == 8:  # those have 32 registers
+            wide = i - remainder(i, 4)
+
+            @each(0, wide, 4)
+            def two_tiles(j):
+                left, right = _wide_tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
+                _accumulate_tile(a, row + j * _COMPLEX, a_row, left, begins)
+                _accumulate_tile(a, row + (j + 2) * _COMPLEX, a_row, right, begins)
+
+        @each(wide, i, 2)
+        def tile(j):
             sums = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
-            _accumulate_tile(a, row + j * _COMPLEX, a_row, sums, first == 0)
+            _accumulate_tile(a, row + j * _COMPLEX, a_row, sums, begins)
 
 
-@spliced
+@emitted
+def _solve_diagonal(a, start, a_row, sums):
+    """1 / L_00, (re, im) of L_10 and 1 / L_11 of a diagonal tile, written to its place in a."""
+    re00, re11, re10, im10 = sums
+    t0, t1 = start, start + a_row
+    one = splat(1.0)
+    r0 = rsqrt(add(one, sub(load(a, t0), re00)))
+    l10r, l10i = mul(sub(load(a, t1), re10), r0), mul(sub(load(a, t1 + _IM), im10), r0)
+    r1 = rsqrt(add(one, fnma(l10r, l10r, fnma(l10i, l10i, sub(load(a, t1 + _COMPLEX), re11)))))
+    store(a, t0, r0)
+    store_complex(a, t1, (l10r, l10i))
+    store(a, t1 + _COMPLEX, r1)
+    return r0, l10r, l10i, r1
+
+
+@emitted
+def _solve_tile(a, start, a_row, sums, diagonal):
+    """Rows x of a tile below a diagonal one: x conj(L_jj)^T = (a - sum), by its first column, then its second."""
+    r0, l10r, l10i, r1 = diagonal
+    for t, (re0, im0, re1, im1) in ((start, sums[:4]), (start + a_row, sums[4:])):
+        x0r, x0i = mul(sub(load(a, t), re0), r0), mul(sub(load(a, t + _IM), im0), r0)
+        x1r = sub(load(a, t + _COMPLEX), re1)
+        x1i = sub(load(a, t + _COMPLEX + _IM), im1)
+        x1r = fnma(x0r, l10r, fnma(x0i, l10i, x1r))
+        x1i = fnma(x0i, l10r, fma(x0r, l10i, x1i))
+        store_complex(a, t, (x0r, x0i))
+        store_complex(a, t + _COMPLEX, (mul(x1r, r1), mul(x1i, r1)))
+
+
+@emitted
 def _cholesky(a, a_row, users):
     """Lower Cholesky factor L of I + a in place of a, with 1 / L_kk in place of its diagonal."""
-    one = splat(1.0)
-    for j in range(0, users, 2):
+
+    @each(0, users, 2)
+    def columns(j):
         row = j * a_row
-        t0 = row + j * _COMPLEX
-        t1 = t0 + a_row
-        re00, re11, re10, im10 = _diagonal_tile(a, row, a_row, j)
-        r0 = rsqrt(add(one, sub(load(a, t0), re00)))
-        l10r, l10i = mul(sub(load(a, t1), re10), r0), mul(sub(load(a, t1 + _IM), im10), r0)
-        r1 = rsqrt(add(one, fnma(l10r, l10r, fnma(l10i, l10i, sub(load(a, t1 + _COMPLEX), re11)))))
-        store(a, t0, r0)
-        store(a, t1, l10r)
-        store(a, t1 + _IM, l10i)
-        store(a, t1 + _COMPLEX, r1)
-        for i in range(j + 2, users, 2):
-            t0 = i * a_row + j * _COMPLEX
-            t1 = t0 + a_row
-            re00, im00, re01, im01, re10, im10, re11, im11 = _tile(a, i * a_row, a_row, a, row, a_row, j)
-            # Each row of the tile solves x conj(L_jj)^T = (a - sum), by its first column, then its second.
-            for t, re0, im0, re1, im1 in ((t0, re00, im00, re01, im01), (t1, re10, im10, re11, im11)):
-                x0r, x0i = mul(sub(load(a, t), re0), r0), mul(sub(load(a, t + _IM), im0), r0)
-                x1r = sub(load(a, t + _COMPLEX), re1)
-                x1i = sub(load(a, t + _COMPLEX + _IM), im1)
-                x1r = fnma(x0r, l10r, fnma(x0i, l10i, x1r))
-                x1i = fnma(x0i, l10r, fma(x0r, l10i, x1i))
-                store(a, t, x0r)
-                store(a, t + _IM, x0i)
-                store(a, t + _COMPLEX, mul(x1r, r1))
-                store(a, t + _COMPLEX + _IM, mul(x1i, r1))
+        diagonal = _solve_diagonal(a, row + j * _COMPLEX, a_row, _diagonal_tile(a, row, a_row, j))
+
+        @each(j + 2, users, 2)
+        def below(i):
+            sums = _tile(a, i * a_row, a_row, a, row, a_row, j)
+            _solve_tile(a, i * a_row + j * _COMPLEX, a_row, sums, diagonal)
 
 
-@spliced
+@emitted
+def _invert_tile(a, i, a_row, j, sums, y, norms):
+    """Entries X_ij = -L_ii^-1 sum_{j <= q < i} L_iq X_qj of a tile, of which y stores the conjugate."""
+    re00, im00, re01, im01, re10, im10, re11, im11 = sums
+    t0 = i * (a_row + _COMPLEX)
+    t1 = t0 + a_row
+    r0, r1 = load(a, t0), load(a, t1 + _COMPLEX)
+    l10r, l10i = load_complex(a, t1)
+    for k, re0, im0, re1, im1 in ((j, re00, im00, re10, im10), (j + 1, re01, im01, re11, im11)):
+        t = k * a_row + i * _COMPLEX
+        x0r, x0i = neg(mul(re0, r0)), neg(mul(im0, r0))
+        x1r = neg(mul(fma(l10r, x0r, fnma(l10i, x0i, re1)), r1))
+        x1i = neg(mul(fma(l10r, x0i, fma(l10i, x0r, im1)), r1))
+        store_complex(y, t, (x0r, neg(x0i)))
+        store_complex(y, t + _COMPLEX, (x1r, neg(x1i)))
+        norm = fma(x0r, x0r, fma(x0i, x0i, fma(x1r, x1r, fma(x1i, x1i, load(norms, k * LANES)))))
+        store(norms, k * LANES, norm)
+
+
+@emitted
+def _invert_diagonal_tile(a, i, a_row, y, norms):
+    """The same of a diagonal tile, with which the norms of its columns begin."""
+    t0, zero = i * (a_row + _COMPLEX), splat(0.0)
+    t1 = t0 + a_row
+    r0, r1 = load(a, t0), load(a, t1 + _COMPLEX)
+    l10r, l10i = load_complex(a, t1)
+    x10r, x10i = neg(mul(mul(l10r, r0), r1)), neg(mul(mul(l10i, r0), r1))
+    store_complex(y, t0, (r0, zero))
+    store_complex(y, t0 + _COMPLEX, (x10r, neg(x10i)))
+    store_complex(y, t1, (zero, zero))
+    store_complex(y, t1 + _COMPLEX, (r1, zero))
+    store(norms, i * LANES, fma(r0, r0, fma(x10r, x10r, mul(x10i, x10i))))
+    store(norms, (i + 1) * LANES, mul(r1, r1))
+
+
+@emitted
 def _inverse_diagonal(a, a_row, users, y, norms):
     """Diagonal of (I + T)^-1 = L^-H L^-1 from the factor that :func:`_cholesky` leaves in a; y receives L^-H."""
-    zero = splat(0.0)
-    for i in range(0, users, 2):
-        t0 = i * (a_row + _COMPLEX)
-        t1 = t0 + a_row
-        r0, r1 = load(a, t0), load(a, t1 + _COMPLEX)
-        l10r, l10i = load(a, t1), load(a, t1 + _IM)
-        for j in range(0, i, 2):
-            # Row pair i of L X = I: X_ij = -L_ii^-1 sum_{j <= q < i} L_iq X_qj, of which y stores the conjugate.
-            diagonal = j * (a_row + _COMPLEX)
-            re00, im00, re01, im01, re10, im10, re11, im11 = _tile(
-                a, i * a_row + j * _COMPLEX, a_row, y, diagonal, a_row, i - j
-            )
-            for k, re0, im0, re1, im1 in ((j, re00, im00, re10, im10), (j + 1, re01, im01, re11, im11)):
-                t = k * a_row + i * _COMPLEX
-                x0r, x0i = neg(mul(re0, r0)), neg(mul(im0, r0))
-                x1r = neg(mul(fma(l10r, x0r, fnma(l10i, x0i, re1)), r1))
-                x1i = neg(mul(fma(l10r, x0i, fma(l10i, x0r, im1)), r1))
-                store(y, t, x0r)
-                store(y, t + _IM, neg(x0i))
-                store(y, t + _COMPLEX, x1r)
-                store(y, t + _COMPLEX + _IM, neg(x1i))
-                norm = fma(x0r, x0r, fma(x0i, x0i, fma(x1r, x1r, fma(x1i, x1i, load(norms, k * LANES)))))
-                store(norms, k * LANES, norm)
-        x10r, x10i = neg(mul(mul(l10r, r0), r1)), neg(mul(mul(l10i, r0), r1))
-        store(y, t0, r0)
-        store(y, t0 + _IM, zero)
-        store(y, t0 + _COMPLEX, x10r)
-        store(y, t0 + _COMPLEX + _IM, neg(x10i))
-        store(y, t1, zero)
-        store(y, t1 + _IM, zero)
-        store(y, t1 + _COMPLEX, r1)
-        store(y, t1 + _COMPLEX + _IM, zero)
-        store(norms, i * LANES, fma(r0, r0, fma(x10r, x10r, mul(x10i, x10i))))
-        store(norms, (i + 1) * LANES, mul(r1, r1))
+
+    @each(0, users, 2)
+    def rows(i):
+        @each(0, i, 2)
+        def before(j):  # row pair i of L X = I
+            sums = _tile(a, i * a_row + j * _COMPLEX, a_row, y, j * (a_row + _COMPLEX), a_row, i - j)
+            _invert_tile(a, i, a_row, j, sums, y, norms)
+
+        _invert_diagonal_tile(a, i, a_row, y, norms)
 
 
 @spliced

@@ -27,9 +27,10 @@ PUBLIC = ("__", "_asdict", "_fields", "_replace")
 """Of special methods and of named tuples."""
 
 SYSTEMS = {"cell_free", "xl_mimo", "ris_auction"}
-BASE = {"arrays", "kernels"}
+BASE = {"arrays", "emitted", "kernels"}
 ALLOWED = {
     "arrays": set(),
+    "emitted": set(),
     "kernels": set(),
     "radio": BASE,
     "control": {*BASE, "radio"},

@@ -1,0 +1,284 @@
+"""Parts of kernels that are written straight into LLVM's language, where numba would take ten times as long.
+
+Numba reads a function statement by statement, infers the type of each name, and makes a variable in memory of it, which
+LLVM then takes apart again: a millisecond for each statement. An `emitted` function is run instead, in Python, for each
+of its calls in a kernel that is compiled, on placeholders of its arguments: what it does with them is what the kernel
+will do. A placeholder is a `Number`, an `Array` or a tuple of such; a loop is `each` or `fold`, a condition `choose`; a
+``for`` or an ``if`` of Python is over when the kernel runs. Nothing is checked then, as bounds of arrays.
+
+Emitted functions are called by kernels and by each other. As with `cfenvs.kernels.inlined`, numba does not see when
+they change.
+"""
+
+# To Python the arguments of such a function are placeholders, to a kernel numbers: annotations would fit neither.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+import functools
+import inspect
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import signature as signature_of
+from numba.extending import lower_builtin, type_callable
+
+_INT, _REAL, _TRUTH = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
+_TYPES = {_INT: types.intp, _REAL: types.float64, _TRUTH: types.boolean}
+_TUPLE: Any = types.BaseTuple
+_ARRAYS = (types.float64, types.complex128)
+_builders: list[Any] = []  # of what is being written; numba compiles one kernel at a time
+
+
+def emitted(function):
+    """Decorator of a part of kernels that is run when they are compiled, and writes what they do."""
+
+    def typed(*arguments):
+        taken = [_taken(kind) for kind in arguments]
+        return None if None in taken else signature_of(_returned(function, tuple(taken)), *taken)
+
+    def write(context, builder, signature, values):
+        made = [_made(context, builder, kind, value) for kind, value in zip(signature.args, values, strict=True)]
+        return _packed(context, builder, signature.return_type, _run(function, builder, made))
+
+    typed.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]  # how many arguments there are
+    type_callable(function)(lambda context: typed)
+    lower_builtin(function, types.VarArg(types.Any))(write)
+    return function
+
+
+def represent(kind, numba_type):
+    """Let emitted functions take and return values of a numba type that is one LLVM type."""
+    _TYPES[kind] = numba_type
+
+
+class Number:
+    """An integer, a real number, a truth value or lanes, as LLVM has it; the arithmetic of Python is that of LLVM."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __add__(self, other):
+        return self._with(other, "add")
+
+    def __sub__(self, other):
+        return self._with(other, "sub")
+
+    def __mul__(self, other):
+        return self._with(other, "mul")
+
+    def __truediv__(self, other):
+        return self._with(other, "div")
+
+    def __rtruediv__(self, other):
+        return constant(self.value.type, other) / self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def _with(self, other, name):
+        other = other if isinstance(other, Number) else constant(self.value.type, other)
+        return Number(getattr(builder(), name if self.value.type == _INT else f"f{name}")(self.value, other.value))
+
+
+def constant(kind, number):
+    """A number, or lanes of it, of an LLVM type."""
+    return Number(ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number))
+
+
+def real(number):
+    """A real number."""
+    return constant(_REAL, number)
+
+
+class Array:
+    """A C-contiguous array of real numbers, or of complex ones, which are two each; `place` counts from its start."""
+
+    def __init__(self, data, shape, parts):
+        self.data, self.shape, self.parts = data, shape, parts
+
+    def __getitem__(self, place):
+        return Number(builder().load(self.pointer(place)))
+
+    def __setitem__(self, place, number):
+        builder().store(number.value, self.pointer(place))
+
+    def pointer(self, place):
+        return builder().gep(self.data, [_integer(place)])
+
+    def place(self, *indices):
+        """Of the entry at some indices, or of its real part, which the imaginary one follows."""
+        place = indices[0]
+        for length, i in zip(self.shape[1:], (*indices[1:], *[0] * (len(self.shape) - len(indices))), strict=True):
+            place = place * length + i
+        return place * self.parts
+
+
+def builder():
+    """What writes instructions at the current place."""
+    return _builders[-1]
+
+
+def equal(a, b):
+    """Whether two integers are the same."""
+    return Number(builder().icmp_signed("==", a.value, _integer(b)))
+
+
+def less(a, b):
+    """Whether an integer is less than another."""
+    return Number(builder().icmp_signed("<", a.value, _integer(b)))
+
+
+def remainder(a, b):
+    """What a division of an integer that is not negative leaves over."""
+    return Number(builder().srem(a.value, _integer(b)))
+
+
+def root(x):
+    """The square root of a real number, or of lanes."""
+    kind = x.value.type
+    name = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+    return call(f"llvm.sqrt.{name}", x)
+
+
+def call(name, *numbers):
+    """What a function of LLVM, which maps numbers of one kind to another of it, makes of them."""
+    write, kind = builder(), numbers[0].value.type
+    function = cgutils.get_or_insert_function(write.module, ir.FunctionType(kind, [kind] * len(numbers)), name)
+    return Number(write.call(function, [number.value for number in numbers]))
+
+
+def each(first, stop, step=1):
+    """Decorator that makes a loop of a function of i, which stands for ``for i in range(first, stop, step)``."""
+
+    def run(body):
+        def go_on(i, state):
+            body(i)
+            return state
+
+        fold((), first, stop, step)(go_on)
+
+    return run
+
+
+def fold(state, first, stop, step=1):
+    """The same of a function of i and a state, which returns the next one: in place of it stands the last one.
+
+    A state is a number, or a tuple of states.
+    """
+
+    def run(body):
+        write = builder()
+        before = write.block
+        head, inside, after = (write.append_basic_block(f"loop.{name}") for name in ("head", "body", "after"))
+        write.branch(head)
+        write.position_at_end(head)
+        counter, phis = write.phi(_INT), [write.phi(leaf.value.type) for leaf in _leaves(state)]
+        counter.add_incoming(_integer(first), before)
+        _add_incoming(phis, state, before)
+        here = _like(state, iter(phis))
+        write.cbranch(write.icmp_signed("<", counter, _integer(stop)), inside, after)
+        write.position_at_end(inside)
+        new = body(Number(counter), here)
+        counter.add_incoming(write.add(counter, ir.Constant(_INT, step), flags=["nsw"]), write.block)
+        _add_incoming(phis, new, write.block)
+        write.branch(head)
+        write.position_at_end(after)
+        return here
+
+    return run
+
+
+def choose(condition, then, otherwise):
+    """``then()`` if the condition holds, else ``otherwise()``: two states of the same kinds."""
+    write, ends = builder(), []
+    with write.if_else(condition.value) as branches:
+        for branch, function in zip(branches, (then, otherwise), strict=True):
+            with branch:
+                ends.append((function(), write.block))
+    phis = [write.phi(leaf.value.type) for leaf in _leaves(ends[0][0])]
+    for state, end in ends:
+        _add_incoming(phis, state, end)
+    return _like(ends[0][0], iter(phis))
+
+
+def _integer(i):
+    return i.value if isinstance(i, Number) else ir.Constant(_INT, i)
+
+
+def _leaves(state):
+    return [state] if isinstance(state, Number) else [leaf for part in state for leaf in _leaves(part)]
+
+
+def _like(state, values):
+    """The structure of a state, of other values."""
+    return Number(next(values)) if isinstance(state, Number) else tuple(_like(part, values) for part in state)
+
+
+def _add_incoming(phis, state, block):
+    for phi, leaf in zip(phis, _leaves(state), strict=True):
+        phi.add_incoming(leaf.value, block)
+
+
+def _run(function, builder, arguments):
+    _builders.append(builder)
+    try:
+        return function(*arguments)
+    finally:
+        _builders.pop()
+
+
+def _taken(kind: Any):
+    """The numba type as which an argument is taken, None if it is not."""
+    for abstract, taken in ((types.Integer, types.intp), (types.Float, types.float64), (types.Boolean, types.boolean)):
+        if isinstance(kind, abstract):
+            return taken
+    if isinstance(kind, _TUPLE):
+        parts = [_taken(part) for part in kind.types]
+        return None if None in parts else _TUPLE.from_types(parts)
+    if isinstance(kind, types.Array):
+        return kind if kind.layout == "C" and kind.dtype in _ARRAYS else None
+    return kind if kind in _TYPES.values() else None
+
+
+@functools.cache
+def _returned(function, taken):
+    """The numba type that a function returns, which shows once it has written something."""
+    nowhere = ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), []), "nowhere")
+    arguments = [_made(None, None, kind, None) for kind in taken]
+    return _type_of(_run(function, ir.IRBuilder(nowhere.append_basic_block()), arguments))
+
+
+def _type_of(result):
+    if result is None:
+        return types.void
+    if isinstance(result, Number):
+        return _TYPES[result.value.type]
+    return _TUPLE.from_types([_type_of(part) for part in result])
+
+
+def _made(context, builder, kind: Any, value):
+    """The placeholder of an argument; of no value in particular without a context."""
+    undefined = context is None
+    if isinstance(kind, _TUPLE):
+        parts = kind.types if undefined else zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+        return tuple(_made(context, builder, *((part, None) if undefined else part)) for part in parts)
+    if isinstance(kind, types.Array):
+        pointer, parts = _REAL.as_pointer(), 2 if kind.dtype == types.complex128 else 1
+        if undefined:
+            return Array(ir.Constant(pointer, ir.Undefined), [constant(_INT, ir.Undefined)] * kind.ndim, parts)
+        array = cgutils.create_struct_proxy(kind)(context, builder, value)
+        shape = [Number(length) for length in cgutils.unpack_tuple(builder, array.shape)]
+        return Array(builder.bitcast(array.data, pointer), shape, parts)
+    if undefined:
+        value = ir.Constant(next(of for of, numba_type in _TYPES.items() if numba_type == kind), ir.Undefined)
+    return Number(value)
+
+
+def _packed(context, builder, kind, result):
+    if result is None:
+        return context.get_dummy_value()
+    if isinstance(result, Number):
+        return result.value
+    return context.make_tuple(
+        builder, kind, [_packed(context, builder, *part) for part in zip(kind.types, result, strict=True)]
+    )

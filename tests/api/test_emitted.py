@@ -1,0 +1,65 @@
+"""Parts of kernels that are written into LLVM's language: they do what the same words do in Python."""
+
+import numpy as np
+import pytest
+from numba.core.errors import TypingError
+
+from cfenvs.emitted import choose, each, emitted, equal, fold, less, real, remainder, root
+from cfenvs.kernels import kernel
+
+
+@emitted
+def norms(z, out):
+    """Of the rows of a complex matrix; odd ones are counted from the second column, negatively."""
+    rows, columns = z.shape
+
+    @each(0, rows)
+    def row(n):
+        odd = equal(remainder(n, 2), 1)
+
+        @fold(real(0.0), 0, columns)
+        def total(m, total):
+            place = z.place(n, m)
+            return total + z[place] * z[place] + z[place + 1] * z[place + 1]
+
+        first = z.place(n)
+        without = total - (z[first] * z[first] + z[first + 1] * z[first + 1])
+        out[n] = choose(odd, lambda: -1.0 * root(without), lambda: root(total))
+
+
+@emitted
+def fibonacci(n):
+    """Numbers n and n + 1, and how many steps of two lie between 1 and n."""
+
+    @fold((real(0.0), real(1.0)), 0, n)
+    def pair(_, pair):
+        return pair[1], pair[0] + pair[1]
+
+    @fold(n * 0, 1, n, 2)
+    def steps(i, steps):
+        return choose(less(i, n), lambda: steps + 1, lambda: steps)
+
+    return pair, steps
+
+
+@kernel
+def both(z, out, n):
+    norms(z, out)
+    return fibonacci(n)
+
+
+def test_loops_states_and_conditions_are_those_of_python():
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((4, 3)) + 1j * rng.standard_normal((4, 3))
+    out = np.empty(4)
+    assert both(z, out, 10) == ((55.0, 89.0), len(range(1, 10, 2)))
+    expected = [np.linalg.norm(row) if n % 2 == 0 else -np.linalg.norm(row[1:]) for n, row in enumerate(z)]
+    np.testing.assert_allclose(out, expected, rtol=1e-14)
+    assert both(z, out, 0) == ((0.0, 1.0), 0)
+
+
+def test_an_array_that_is_not_of_real_or_complex_numbers_in_a_row_is_refused():
+    with pytest.raises(TypingError):
+        both(np.zeros((4, 6), complex)[:, ::2], np.empty(4), 1)
+    with pytest.raises(TypingError):
+        both(np.zeros((4, 3), np.float32), np.empty(4), 1)
