@@ -3,8 +3,8 @@
 Numba reads a function statement by statement, infers the type of each name, and makes a variable in memory of it, which
 LLVM then takes apart again: a millisecond for each statement. An `emitted` function is run instead, in Python, for each
 of its calls in a kernel that is compiled, on placeholders of its arguments: what it does with them is what the kernel
-will do. A placeholder is a `Number`, an `Array` or a tuple of such; a loop is `each` or `fold`, a condition `choose`; a
-``for`` or an ``if`` of Python is over when the kernel runs. Nothing is checked then, as bounds of arrays.
+will do. A placeholder is a `Number`, an `Array` or a tuple of such; a loop is `each` or `fold`, a condition `choose` or
+`when`; a ``for`` or an ``if`` of Python is over when the kernel runs. Nothing is checked then, as bounds of arrays.
 
 Emitted functions are called by kernels and by each other. As with `cfenvs.kernels.inlined`, numba does not see when
 they change.
@@ -23,10 +23,11 @@ from numba.core import cgutils
 from numba.core.typing.templates import signature as signature_of
 from numba.extending import lower_builtin, type_callable
 
-_INT, _REAL, _TRUTH = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
+_INT, _REAL, _TRUTH, _BYTE = ir.IntType(64), ir.DoubleType(), ir.IntType(1), ir.IntType(8)
 _TYPES = {_INT: types.intp, _REAL: types.float64, _TRUTH: types.boolean}
 _TUPLE: Any = types.BaseTuple
-_ARRAYS = (types.float64, types.complex128)
+_ARRAYS = {types.float64: (_REAL, 1), types.complex128: (_REAL, 2), types.intp: (_INT, 1), types.boolean: (_BYTE, 1)}
+"""As what the entries of an array are stored, and in how many parts."""
 _builders: list[Any] = []  # of what is being written; numba compiles one kernel at a time
 
 
@@ -73,16 +74,44 @@ class Number:
     def __rtruediv__(self, other):
         return constant(self.value.type, other) / self
 
+    def __lt__(self, other):
+        return self._compared(other, "<")
+
+    def __ge__(self, other):
+        return self._compared(other, ">=")
+
+    def equals(self, other):
+        return self._compared(other, "==")
+
+    def __and__(self, other):
+        return Number(builder().and_(self.value, other.value))
+
+    def __or__(self, other):
+        return Number(builder().or_(self.value, other.value))
+
+    def __invert__(self):
+        return Number(builder().not_(self.value))
+
     __radd__, __rmul__ = __add__, __mul__
 
     def _with(self, other, name):
         other = other if isinstance(other, Number) else constant(self.value.type, other)
         return Number(getattr(builder(), name if self.value.type == _INT else f"f{name}")(self.value, other.value))
 
+    def _compared(self, other, name):
+        other = other if isinstance(other, Number) else constant(self.value.type, other)
+        compare = builder().icmp_signed if self.value.type == _INT else builder().fcmp_ordered
+        return Number(compare(name, self.value, other.value))
+
 
 def constant(kind, number):
     """A number, or lanes of it, of an LLVM type."""
     return Number(ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number))
+
+
+def integer(number):
+    """An integer."""
+    return constant(_INT, number)
 
 
 def real(number):
@@ -91,22 +120,24 @@ def real(number):
 
 
 class Array:
-    """A C-contiguous array of real numbers, or of complex ones, which are two each; `place` counts from its start."""
+    """A C-contiguous array; the two parts of complex numbers stand one after the other."""
 
     def __init__(self, data, shape, parts):
         self.data, self.shape, self.parts = data, shape, parts
 
     def __getitem__(self, place):
-        return Number(builder().load(self.pointer(place)))
+        value = builder().load(self.pointer(place))
+        return Number(builder().trunc(value, _TRUTH) if value.type == _BYTE else value)
 
     def __setitem__(self, place, number):
-        builder().store(number.value, self.pointer(place))
+        value = builder().zext(number.value, _BYTE) if number.value.type == _TRUTH else number.value
+        builder().store(value, self.pointer(place))
 
     def pointer(self, place):
         return builder().gep(self.data, [_integer(place)])
 
     def place(self, *indices):
-        """Of the entry at some indices, or of its real part, which the imaginary one follows."""
+        """Where the entry at some indices is, zero being those that are left out, or the first part of it."""
         place = indices[0]
         for length, i in zip(self.shape[1:], (*indices[1:], *[0] * (len(self.shape) - len(indices))), strict=True):
             place = place * length + i
@@ -116,16 +147,6 @@ class Array:
 def builder():
     """What writes instructions at the current place."""
     return _builders[-1]
-
-
-def equal(a, b):
-    """Whether two integers are the same."""
-    return Number(builder().icmp_signed("==", a.value, _integer(b)))
-
-
-def less(a, b):
-    """Whether an integer is less than another."""
-    return Number(builder().icmp_signed("<", a.value, _integer(b)))
 
 
 def remainder(a, b):
@@ -201,6 +222,24 @@ def choose(condition, then, otherwise):
     return _like(ends[0][0], iter(phis))
 
 
+def when(condition):
+    """Decorator that has a function of nothing run if the condition holds."""
+
+    def run(body):
+        with builder().if_then(condition.value):
+            body()
+
+    return run
+
+
+def fill(array, number):
+    """Write a number to all places of an array of one dimension."""
+
+    @each(0, array.shape[0])
+    def entry(i):
+        array[i] = number
+
+
 def _integer(i):
     return i.value if isinstance(i, Number) else ir.Constant(_INT, i)
 
@@ -263,12 +302,12 @@ def _made(context, builder, kind: Any, value):
         parts = kind.types if undefined else zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
         return tuple(_made(context, builder, *((part, None) if undefined else part)) for part in parts)
     if isinstance(kind, types.Array):
-        pointer, parts = _REAL.as_pointer(), 2 if kind.dtype == types.complex128 else 1
+        (stored, parts), undefined_length = _ARRAYS[kind.dtype], constant(_INT, ir.Undefined)
         if undefined:
-            return Array(ir.Constant(pointer, ir.Undefined), [constant(_INT, ir.Undefined)] * kind.ndim, parts)
+            return Array(ir.Constant(stored.as_pointer(), ir.Undefined), [undefined_length] * kind.ndim, parts)
         array = cgutils.create_struct_proxy(kind)(context, builder, value)
         shape = [Number(length) for length in cgutils.unpack_tuple(builder, array.shape)]
-        return Array(builder.bitcast(array.data, pointer), shape, parts)
+        return Array(builder.bitcast(array.data, stored.as_pointer()), shape, parts)
     if undefined:
         value = ir.Constant(next(of for of, numba_type in _TYPES.items() if numba_type == kind), ir.Undefined)
     return Number(value)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
-from cfenvs.kernels import inlined, kernel
-from cfenvs.radio.lanes import COMPLEX, LANES, fma, fnma, load, mul, splat, store
+from cfenvs.emitted import emitted, fold
+from cfenvs.kernels import kernel
+from cfenvs.radio.lanes import COMPLEX, LANES, fma, fnma, load, load_complex, mul, splat, store
 
 Training = tuple[Int, Bool, float, int]
 
@@ -71,12 +72,20 @@ def held_estimates(
                         store(estimates, here + a * COMPLEX + LANES, im)
 
 
-@inlined
+@emitted
 def row_sum(row, factor, vector, start, re, im):
     """Add factor * row @ vector to a complex number of several realisations."""
-    for n in range(len(row)):
-        a, b = splat(factor * row[n].real), splat(factor * row[n].imag)
-        x, y = load(vector, start + n * COMPLEX), load(vector, start + n * COMPLEX + LANES)
+    return add_row_sum((re, im), row, 0, row.shape[0], factor, vector, start)
+
+
+def add_row_sum(z, matrix, place, length, factor, vector, start):
+    """The same of so many entries of a complex array from one place on, in emitted functions."""
+
+    @fold(z, 0, length)
+    def total(n, z):
+        a, b = splat(factor * matrix[place + n * 2]), splat(factor * matrix[place + n * 2 + 1])
+        (re, im), (x, y) = z, load_complex(vector, start + n * COMPLEX)
         re, im = fma(a, x, re), fma(a, y, im)
-        re, im = fnma(b, y, re), fma(b, x, im)
-    return re, im
+        return fnma(b, y, re), fma(b, x, im)
+
+    return total

@@ -26,7 +26,7 @@ in any batch.
 import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
-from cfenvs.emitted import choose, each, emitted, equal, fold, less, real, remainder, root
+from cfenvs.emitted import choose, each, emitted, fold, real, remainder, root
 from cfenvs.kernels import inlined, kernel, spliced
 from cfenvs.radio.lanes import (
     COMPLEX,
@@ -250,9 +250,9 @@ def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g
 
     antennas = factors.shape[1]
     return choose(
-        equal(antennas, 1),
+        antennas.equals(1),
         lambda: whiten(1),
-        lambda: choose(equal(antennas, 4), lambda: whiten(4), lambda: whiten(antennas)),
+        lambda: choose(antennas.equals(4), lambda: whiten(4), lambda: whiten(antennas)),
     )
 
 
@@ -284,7 +284,7 @@ def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
     ``group`` is where the lane group starts in the flat ``h``.
     """
     users, aps, antennas = p.shape[0], factors.shape[0], factors.shape[1]
-    length, begins = (stop - first) * antennas, equal(first, 0)
+    length, begins = (stop - first) * antennas, first.equals(0)
 
     @each(0, users, 2)
     def rows(i):
@@ -292,7 +292,7 @@ def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
         source0 = group + (i * aps + first) * antennas * _COMPLEX
         # The user that pads an odd number has no channels of its own: at zero power any will do.
         source1, p1 = choose(
-            less(i + 1, users),
+            i + 1 < users,
             lambda: (source0 + aps * antennas * _COMPLEX, p[i + 1]),
             lambda: (source0, real(0.0)),
         )

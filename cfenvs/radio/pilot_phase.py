@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.emitted import choose, each, emitted, fill, integer, real, remainder, when
 from cfenvs.kernels import kernel
-from cfenvs.radio.held_fading import row_sum
-from cfenvs.radio.lanes import COMPLEX, LANES, splat, store
+from cfenvs.radio.held_fading import add_row_sum
+from cfenvs.radio.lanes import COMPLEX, LANES, splat_complex, store_complex
 
 BLOCK = 2**15
 """Normals drawn at a time: 256 KiB, which the second-level cache holds."""
@@ -77,38 +78,88 @@ def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts:
         Where groups of users begin, and K.
     out : (R, L, N, T) array
     """
+    _, _, num_antennas, num_pilots = out.shape
+    normal, channel = np.empty(2 * num_antennas * len(pilots)), np.empty(2 * len(pilots))
+    _add_up(normals, root, pilots, sending, cuts, out, normal, channel, np.empty(2 * num_pilots))
+
+
+@emitted
+def _add_up(normals, root, pilots, sending, cuts, out, w, h, sums):
+    """`_add_channels`, by way of normals w (2, N, K), channels h (2, K) and sums (T, 2)."""
     count, num_aps, num_antennas, num_pilots = out.shape
-    in_groups = num_pilots - num_pilots % 4
-    num_users = len(pilots)
-    half = np.sqrt(0.5)
-    w_re, w_im = np.empty((num_antennas, num_users)), np.empty((num_antennas, num_users))
-    h_re, h_im, sums = np.empty(num_users), np.empty(num_users), np.zeros(num_pilots, np.complex128)
-    for r in range(count):
-        for ap in range(num_aps):
-            for n in range(num_antennas):
-                for k in range(num_users):
-                    w_re[n, k], w_im[n, k] = normals[r, ap, n, k, 0] * half, normals[r, ap, n, k, 1] * half
-            for n in range(num_antennas):
-                if num_antennas == 1:
-                    for k in range(num_users):
-                        h_re[k], h_im[k] = root[ap, n, n, 0, k] * w_re[n, k], root[ap, n, n, 0, k] * w_im[n, k]
-                else:
-                    h_re[:], h_im[:] = 0.0, 0.0
-                    for m in range(num_antennas):
-                        for k in range(num_users):
-                            a, b = root[ap, n, m, 0, k], root[ap, n, m, 1, k]
-                            h_re[k] += a * w_re[m, k] - b * w_im[m, k]
-                            h_im[k] += a * w_im[m, k] + b * w_re[m, k]
-                for i in range(len(cuts) - 1):
-                    for k in range(cuts[i], cuts[i + 1]):
-                        if sending[k] and pilots[k] < in_groups:
-                            sums[pilots[k]] += complex(h_re[k], h_im[k])
-                        elif sending[k]:
-                            out[r, ap, n, pilots[k]] += complex(h_re[k], h_im[k])
-                    for k in range(cuts[i], cuts[i + 1]):
-                        if pilots[k] < in_groups:
-                            out[r, ap, n, pilots[k]] += sums[pilots[k]]
-                            sums[pilots[k]] = 0j
+    num_users, in_groups = pilots.shape[0], num_pilots - remainder(num_pilots, 4)
+    im, half = num_antennas * num_users, float(np.sqrt(0.5))
+    one = num_antennas.equals(1)
+    fill(sums, real(0.0))
+
+    def channel(ap, n):
+        first = root.place(ap, n)
+
+        @when(one)
+        def scaled():
+            @each(0, num_users)
+            def user(k):
+                h[k], h[num_users + k] = root[first + k] * w[k], root[first + k] * w[im + k]
+
+        @when(~one)
+        def multiplied():
+            fill(h, real(0.0))
+
+            @each(0, num_antennas)
+            def antenna(m):
+                here, there = root.place(ap, n, m), m * num_users
+
+                @each(0, num_users)
+                def user(k):
+                    a, b = root[here + k], root[here + num_users + k]
+                    x, y = w[there + k], w[im + there + k]
+                    h[k] = h[k] + (a * x - b * y)
+                    h[num_users + k] = h[num_users + k] + (a * y + b * x)
+
+    def add_group(first, stop, place):
+        @each(first, stop)
+        def to_sums(k):
+            grouped = pilots[k] < in_groups
+
+            @when(sending[k] & grouped)
+            def in_group():
+                add_to(sums, 2 * pilots[k], h[k], h[num_users + k])
+
+            @when(sending[k] & ~grouped)
+            def alone():
+                add_to(out, place + 2 * pilots[k], h[k], h[num_users + k])
+
+        @each(first, stop)
+        def from_sums(k):
+            @when(pilots[k] < in_groups)
+            def in_group():
+                t = 2 * pilots[k]
+                add_to(out, place + t, sums[t], sums[t + 1])
+                sums[t], sums[t + 1] = real(0.0), real(0.0)
+
+    @each(0, count)
+    def realization(r):
+        @each(0, num_aps)
+        def access_point(ap):
+            @each(0, num_antennas)
+            def halved(n):
+                @each(0, num_users)
+                def user(k):
+                    here, there = normals.place(r, ap, n, k), n * num_users + k
+                    w[there], w[im + there] = normals[here] * half, normals[here + 1] * half
+
+            @each(0, num_antennas)
+            def antenna(n):
+                channel(ap, n)
+
+                @each(0, cuts.shape[0] - 1)
+                def group(i):
+                    add_group(cuts[i], cuts[i + 1], out.place(r, ap, n))
+
+
+def add_to(array, place, re, im):
+    """Add a complex number to that in an array, in emitted functions."""
+    array[place], array[place + 1] = array[place] + re, array[place + 1] + im
 
 
 def whitened_filters(
@@ -202,24 +253,44 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
     out : (ceil(R / LANES), K, L, N, 2, LANES) array
         Overwritten; missing realisations are zero.
     """
+    _, _, num_antennas, num_pilots = received.shape
+    _estimate(received, filters, pilots, out, np.empty(num_pilots * num_antennas * COMPLEX))
+
+
+@emitted
+def _estimate(received, filters, pilots, out, signals):
     count, num_aps, num_antennas, num_pilots = received.shape
-    signals, estimates = np.empty(num_pilots * num_antennas * COMPLEX), out.reshape(-1)
-    for group in range(out.shape[0]):
-        first = group * LANES
-        lanes = LANES
-        if count - first < LANES:
-            lanes = count - first
-            signals[:] = 0.0
-        for ap in range(num_aps):
-            for lane in range(lanes):
-                for n in range(num_antennas):
-                    for t in range(num_pilots):
-                        y, there = received[first + lane, ap, n, t], (t * num_antennas + n) * COMPLEX + lane
-                        signals[there], signals[there + LANES] = y.real, y.imag
-            for k in range(len(pilots)):
-                here = ((group * len(pilots) + k) * num_aps + ap) * num_antennas * COMPLEX
-                there = pilots[k] * num_antennas * COMPLEX
-                for n in range(num_antennas):
-                    re, im = row_sum(filters[ap, k, n], 1.0, signals, there, splat(0.0), splat(0.0))
-                    store(estimates, here + n * COMPLEX, re)
-                    store(estimates, here + n * COMPLEX + LANES, im)
+
+    def read(lane, r, ap):
+        @each(0, num_antennas)
+        def antenna(n):
+            @each(0, num_pilots)
+            def pilot(t):
+                y, place = received.place(r, ap, n, t), (t * num_antennas + n) * COMPLEX + lane
+                signals[place], signals[place + LANES] = received[y], received[y + 1]
+
+    @each(0, out.shape[0])
+    def group(b):
+        first = b * LANES
+        some = count - first < LANES
+        lanes = choose(some, lambda: count - first, lambda: integer(LANES))
+
+        @when(some)
+        def missing():
+            fill(signals, real(0.0))
+
+        @each(0, num_aps)
+        def access_point(ap):
+            @each(0, lanes)
+            def realization(lane):
+                read(lane, first + lane, ap)
+
+            @each(0, pilots.shape[0])
+            def user(k):
+                y = pilots[k] * num_antennas * COMPLEX
+
+                @each(0, num_antennas)
+                def antenna(n):
+                    zero, row = splat_complex(0.0, 0.0), filters.place(ap, k, n)
+                    z = add_row_sum(zero, filters, row, num_antennas, real(1.0), signals, y)
+                    store_complex(out, out.place(b, k, ap, n), z)

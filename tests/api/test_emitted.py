@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from cfenvs.emitted import choose, each, emitted, equal, fold, less, real, remainder, root
+from cfenvs.emitted import choose, each, emitted, fold, real, remainder, root
 from cfenvs.kernels import kernel
 
 
@@ -15,7 +15,7 @@ def norms(z, out):
 
     @each(0, rows)
     def row(n):
-        odd = equal(remainder(n, 2), 1)
+        odd = remainder(n, 2).equals(1)
 
         @fold(real(0.0), 0, columns)
         def total(m, total):
@@ -37,7 +37,7 @@ def fibonacci(n):
 
     @fold(n * 0, 1, n, 2)
     def steps(i, steps):
-        return choose(less(i, n), lambda: steps + 1, lambda: steps)
+        return choose(i < n, lambda: steps + 1, lambda: steps)
 
     return pair, steps
 
