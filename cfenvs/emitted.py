@@ -71,6 +71,13 @@ class Number:
     def __truediv__(self, other):
         return self._with(other, "div")
 
+    def __floordiv__(self, other):
+        """Of integers that are not negative."""
+        return Number(builder().sdiv(self.value, _integer(other)))
+
+    def __rsub__(self, other):
+        return constant(self.value.type, other) - self
+
     def __rtruediv__(self, other):
         return constant(self.value.type, other) / self
 
@@ -87,7 +94,7 @@ class Number:
         return Number(builder().and_(self.value, other.value))
 
     def __or__(self, other):
-        return Number(builder().or_(self.value, other.value))
+        return Number(builder().or_(self.value, _integer(other)))
 
     def __invert__(self):
         return Number(builder().not_(self.value))
@@ -119,6 +126,11 @@ def real(number):
     return constant(_REAL, number)
 
 
+def truth(value):
+    """A truth value."""
+    return constant(_TRUTH, value)
+
+
 class Array:
     """A C-contiguous array; the two parts of complex numbers stand one after the other."""
 
@@ -136,6 +148,10 @@ class Array:
     def pointer(self, place):
         return builder().gep(self.data, [_integer(place)])
 
+    def part(self, place, *shape, parts=1):
+        """An array of so many entries from one place on."""
+        return Array(self.pointer(place), shape, parts)
+
     def place(self, *indices):
         """Where the entry at some indices is, zero being those that are left out, or the first part of it."""
         place = indices[0]
@@ -152,6 +168,26 @@ def builder():
 def remainder(a, b):
     """What a division of an integer that is not negative leaves over."""
     return Number(builder().srem(a.value, _integer(b)))
+
+
+def as_real(i):
+    """An integer as a real number."""
+    return Number(builder().sitofp(i.value, _REAL))
+
+
+def smaller(a, b):
+    """The smaller of two numbers."""
+    return Number(builder().select((b < a).value, b.value, a.value))
+
+
+def not_negative(x):
+    """A real number, or zero if it is negative."""
+    return Number(builder().select((x < 0.0).value, real(0.0).value, x.value))
+
+
+def log2(x):
+    """The logarithm to base 2 of a real number."""
+    return call("llvm.log2.f64", x)
 
 
 def root(x):
@@ -200,7 +236,7 @@ def fold(state, first, stop, step=1):
         write.cbranch(write.icmp_signed("<", counter, _integer(stop)), inside, after)
         write.position_at_end(inside)
         new = body(Number(counter), here)
-        counter.add_incoming(write.add(counter, ir.Constant(_INT, step), flags=["nsw"]), write.block)
+        counter.add_incoming(write.add(counter, _integer(step), flags=["nsw"]), write.block)
         _add_incoming(phis, new, write.block)
         write.branch(head)
         write.position_at_end(after)

@@ -23,12 +23,6 @@ inlined: Any = _njit(error_model="numpy", forceinline=True, no_cpython_wrapper=T
 
 It has no cache of its own: that one would go stale unseen.
 """
-spliced: Any = _njit(error_model="numpy", inline="always")
-"""Decorator of a part of kernels whose statements are put where it is called, which each of them does in one place.
-
-LLVM then goes over them once, and not again with every part that they are a part of.
-"""
-
 PATIENCE = 2.0
 """Seconds of compilation after which a process says that it compiles."""
 

@@ -26,8 +26,24 @@ in any batch.
 import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
-from cfenvs.emitted import choose, each, emitted, fold, real, remainder, root
-from cfenvs.kernels import inlined, kernel, spliced
+from cfenvs.emitted import (
+    as_real,
+    choose,
+    each,
+    emitted,
+    fill,
+    fold,
+    integer,
+    log2,
+    not_negative,
+    real,
+    remainder,
+    root,
+    smaller,
+    truth,
+    when,
+)
+from cfenvs.kernels import kernel
 from cfenvs.radio.lanes import (
     COMPLEX,
     LANES,
@@ -407,34 +423,113 @@ def _inverse_diagonal(a, a_row, users, y, norms):
         _invert_diagonal_tile(a, i, a_row, y, norms)
 
 
-@spliced
-def _scratch(users, aps, antennas):
-    """Work arrays of one call: (access points at a time, g, its row length, a, its row length, y, norms, factors)."""
-    even = users + users % 2
-    chunks = -(-aps * antennas // _CHUNK)
-    chunk = -(-aps // chunks)
+def _layout(users, aps, antennas):
+    """Access points at a time, lengths of the rows of g and of a, and the sizes of all work arrays."""
+    even = users + remainder(users, 2)
+    chunks = (aps * antennas + (_CHUNK - 1)) // _CHUNK
+    chunk = (aps + chunks - 1) // chunks
     # An odd number of cache lines per row keeps the rows of a tile out of each other's cache sets.
     g_row, a_row = (chunk * antennas | 1) * _COMPLEX, (even + 1) * _COMPLEX
-    g, a, y, norms = aligned(even * g_row), aligned(even * a_row), aligned(even * a_row), np.empty(even * LANES)
-    return chunk, g, g_row, a, a_row, y, norms, np.empty((aps, antennas, antennas), np.complex128)
+    sizes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * LANES}
+    return chunk, g_row, a_row, sizes | {"products": users * _APART, "factors": aps * antennas * antennas * 2}
 
 
-@spliced
-def _inverse_norms(h, group, p, scratch):
-    """[(I + T)^-1]_kk = 1 / (1 + SINR_k) of the lane group that starts at ``group`` in the flat ``h``."""
-    chunk, g, g_row, a, a_row, y, norms, factors = scratch
-    users, aps = p.shape[0], factors.shape[0]
-    for first in range(0, aps, chunk):
-        _add_gram(h, group, p, factors, first, min(first + chunk, aps), g, g_row, a, a_row)
-    _cholesky(a, a_row, users)
-    _inverse_diagonal(a, a_row, users, y, norms)
-    return norms
+@emitted
+def _work_size(users, aps, antennas):
+    return sum(_layout(users, aps, antennas)[-1].values())
 
 
-@inlined
+class _Work:
+    """The work arrays of one call, all in one."""
+
+    def __init__(self, array, users, aps, antennas):
+        self.chunk, self.g_row, self.a_row, sizes = _layout(users, aps, antennas)
+        place, self.arrays = integer(0), {}
+        for name, size in sizes.items():
+            self.arrays[name] = array.part(place, size)
+            place = place + size
+        self.norms, self.products = self.arrays["norms"], self.arrays["products"]
+        self.factors = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2)
+
+    def invert(self, h, group, p):
+        """Have norms be [(I + T)^-1]_kk = 1 / (1 + SINR_k) of the lane group that starts at ``group`` in the flat h."""
+        users, aps = p.shape[0], self.factors.shape[0]
+        g, a, y, g_row, a_row = *(self.arrays[name] for name in "gay"), self.g_row, self.a_row
+
+        @each(0, aps, self.chunk)
+        def access_points(first):
+            stop = smaller(first + self.chunk, aps)
+            _add_gram(h, group, p, self.factors, first, stop, g, g_row, a, a_row)
+
+        _cholesky(a, a_row, users)
+        _inverse_diagonal(a, a_row, users, y, self.norms)
+
+
 def _log2_product(values, start):
     """log2 of the product of four numbers, by pairs since the product of all four can underflow."""
-    return np.log2(values[start] * values[start + 1]) + np.log2(values[start + 2] * values[start + 3])
+    return log2(values[start] * values[start + 1]) + log2(values[start + 2] * values[start + 3])
+
+
+@emitted
+def _write_rates(p, world, h, C, num_realizations, work, out):
+    """Rates of one row of powers, into a row of out."""
+    _, groups, users, aps, antennas, _, _ = h.shape
+    work = _Work(work, users, aps, antennas)
+    norms, products, logs = work.norms, work.products, out
+    _interference_factors(p, C.part(C.place(world), *C.shape[1:], parts=2), work.factors)
+    fill(products, real(1.0))
+    fill(logs, real(0.0))
+
+    @each(0, groups)
+    def group(b):
+        work.invert(h, h.place(world, b), p)
+
+        @each(0, users)
+        def user(k):
+            t = k * _APART
+
+            @each(k * LANES, (k + 1) * LANES, _APART)
+            def realizations(first):
+                @each(0, _APART)
+                def multiplied(r):
+                    products[t + r] = products[t + r] * norms[first + r]
+
+                @fold(truth(False), 0, _APART)
+                def small(r, small):
+                    return small | (products[t + r] < _SMALL)
+
+                @when(small)
+                def taken():
+                    logs[k] = logs[k] + _log2_product(products, t)
+
+                    @each(0, _APART)
+                    def begun(r):
+                        products[t + r] = real(1.0)
+
+    @each(0, users)
+    def rate(k):
+        # Rounding can leave a user of vanishing SINR a hair below zero.
+        mean = (0.0 - logs[k] - _log2_product(products, k * _APART)) / as_real(num_realizations)
+        out[k] = not_negative(mean)
+
+
+@emitted
+def _write_sinrs(p, world, h, C, num_realizations, work, out):
+    """The same of the SINRs (R, K)."""
+    _, groups, users, aps, antennas, _, _ = h.shape
+    work = _Work(work, users, aps, antennas)
+    _interference_factors(p, C.part(C.place(world), *C.shape[1:], parts=2), work.factors)
+
+    @each(0, groups)
+    def group(b):
+        work.invert(h, h.place(world, b), p)
+        first = b * LANES
+
+        @each(first, smaller(first + LANES, num_realizations))
+        def realization(r):
+            @each(0, users)
+            def user(k):
+                out[out.place(r, k)] = not_negative(1.0 / work.norms[k * LANES + (r - first)] - 1.0)
 
 
 @kernel(nogil=True)
@@ -460,33 +555,9 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     out : float64 array, shape (B, K)
         Receives the rates in bit/s/Hz.
     """
-    rows, users = powers.shape
-    groups, aps, antennas = h.shape[1], h.shape[3], h.shape[4]
-    scratch = _scratch(users, aps, antennas)
-    products, logs = np.empty(users * _APART), np.empty(users)
-    flat, size = h.reshape(-1), users * aps * antennas * _COMPLEX
-    for row in range(rows):
-        p, world = powers[row], worlds[row]
-        _interference_factors(p, C[world], scratch[-1])
-        products[:] = 1.0
-        logs[:] = 0.0
-        for group in range(groups):
-            norms = _inverse_norms(flat, (world * groups + group) * size, p, scratch)
-            for k in range(users):
-                t = k * _APART
-                for first in range(k * LANES, (k + 1) * LANES, _APART):
-                    for r in range(_APART):
-                        products[t + r] *= norms[first + r]
-                    small = False
-                    for r in range(t, t + _APART):
-                        small |= products[r] < _SMALL
-                    if small:
-                        logs[k] += _log2_product(products, t)
-                        for r in range(t, t + _APART):
-                            products[r] = 1.0
-        for k in range(users):
-            # Rounding can leave a user of vanishing SINR a hair below zero.
-            out[row, k] = max((0.0 - logs[k] - _log2_product(products, k * _APART)) / num_realizations, 0.0)
+    work = aligned(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
+    for row in range(len(powers)):
+        _write_rates(powers[row], worlds[row], h, C, num_realizations, work, out[row])
 
 
 @kernel(nogil=True)
@@ -496,15 +567,6 @@ def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small. The parameters are
     those of :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
     """
-    rows, users = powers.shape
-    groups, aps, antennas = h.shape[1], h.shape[3], h.shape[4]
-    scratch = _scratch(users, aps, antennas)
-    flat, size = h.reshape(-1), users * aps * antennas * _COMPLEX
-    for row in range(rows):
-        p, world = powers[row], worlds[row]
-        _interference_factors(p, C[world], scratch[-1])
-        for group in range(groups):
-            norms = _inverse_norms(flat, (world * groups + group) * size, p, scratch)
-            for r in range(group * LANES, min((group + 1) * LANES, num_realizations)):
-                for k in range(users):
-                    out[row, r, k] = max(1.0 / norms[k * LANES + r % LANES] - 1.0, 0.0)
+    work = aligned(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
+    for row in range(len(powers)):
+        _write_sinrs(powers[row], worlds[row], h, C, num_realizations, work, out[row])
