@@ -3,18 +3,20 @@
 Numba reads a function statement by statement, infers the type of each name, and makes a variable in memory of it, which
 LLVM then takes apart again: a millisecond for each statement. An `emitted` function is run instead, in Python, for each
 of its calls in a kernel that is compiled, on placeholders of its arguments: what it does with them is what the kernel
-will do. A placeholder is a `Number`, an `Array` or a tuple of such; a loop is `each` or `fold`, a condition `choose` or
-`when`; a ``for`` or an ``if`` of Python is over when the kernel runs. Nothing is checked then, as bounds of arrays.
+will do. A placeholder is a `Number`, a `Buffer` or a tuple of such; loops are `each` and `fold`, conditions `choose`
+and `when`: a ``for`` or an ``if`` of Python is over when the kernel runs. Nothing is checked then, as bounds of arrays.
 
 Emitted functions are called by kernels and by each other. As with `cfenvs.kernels.inlined`, numba does not see when
 they change.
 """
 
-# To Python the arguments of such a function are placeholders, to a kernel numbers: annotations would fit neither.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -24,14 +26,14 @@ from numba.core.typing.templates import signature as signature_of
 from numba.extending import lower_builtin, type_callable
 
 _INT, _REAL, _TRUTH, _BYTE = ir.IntType(64), ir.DoubleType(), ir.IntType(1), ir.IntType(8)
-_TYPES = {_INT: types.intp, _REAL: types.float64, _TRUTH: types.boolean}
+_TYPES: dict[ir.Type, Any] = {_INT: types.intp, _REAL: types.float64, _TRUTH: types.boolean}
 _TUPLE: Any = types.BaseTuple
 _ARRAYS = {types.float64: (_REAL, 1), types.complex128: (_REAL, 2), types.intp: (_INT, 1), types.boolean: (_BYTE, 1)}
 """As what the entries of an array are stored, and in how many parts."""
-_builders: list[Any] = []  # of what is being written; numba compiles one kernel at a time
+_builders: list[ir.IRBuilder] = []  # of what is being written; numba compiles one kernel at a time
 
 
-def emitted(function):
+def emitted(function: Callable[..., Any]) -> Any:
     """Decorator of a part of kernels that is run when they are compiled, and writes what they do."""
 
     def typed(*arguments):
@@ -48,7 +50,7 @@ def emitted(function):
     return function
 
 
-def represent(kind, numba_type):
+def represent(kind: ir.Type, numba_type: types.Type) -> None:
     """Let emitted functions take and return values of a numba type that is one LLVM type."""
     _TYPES[kind] = numba_type
 
@@ -56,103 +58,113 @@ def represent(kind, numba_type):
 class Number:
     """An integer, a real number, a truth value or lanes, as LLVM has it; the arithmetic of Python is that of LLVM."""
 
-    def __init__(self, value):
+    def __init__(self, value: ir.Value) -> None:
         self.value = value
 
-    def __add__(self, other):
+    def __add__(self, other: Real) -> Number:
         return self._with(other, "add")
 
-    def __sub__(self, other):
+    def __sub__(self, other: Real) -> Number:
         return self._with(other, "sub")
 
-    def __mul__(self, other):
+    def __mul__(self, other: Real) -> Number:
         return self._with(other, "mul")
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: Real) -> Number:
         return self._with(other, "div")
 
-    def __floordiv__(self, other):
+    def __floordiv__(self, other: Whole) -> Number:
         """Of integers that are not negative."""
         return Number(builder().sdiv(self.value, _integer(other)))
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: float) -> Number:
         return constant(self.value.type, other) - self
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other: float) -> Number:
         return constant(self.value.type, other) / self
 
-    def __lt__(self, other):
+    def __lt__(self, other: Real) -> Number:
         return self._compared(other, "<")
 
-    def __ge__(self, other):
+    def __gt__(self, other: Real) -> Number:
+        return self._compared(other, ">")
+
+    def __ge__(self, other: Real) -> Number:
         return self._compared(other, ">=")
 
-    def equals(self, other):
+    def equals(self, other: Real) -> Number:
         return self._compared(other, "==")
 
-    def __and__(self, other):
-        return Number(builder().and_(self.value, other.value))
+    def __and__(self, other: Whole) -> Number:
+        return Number(builder().and_(self.value, _integer(other)))
 
-    def __or__(self, other):
+    def __or__(self, other: Whole) -> Number:
         return Number(builder().or_(self.value, _integer(other)))
 
-    def __invert__(self):
+    def __invert__(self) -> Number:
         return Number(builder().not_(self.value))
+
+    def __bool__(self) -> bool:
+        raise TypeError("what a number is shows when the kernel runs: a condition on it is `choose` or `when`")
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def _with(self, other, name):
+    def _with(self, other: Real, name: str) -> Number:
         other = other if isinstance(other, Number) else constant(self.value.type, other)
         return Number(getattr(builder(), name if self.value.type == _INT else f"f{name}")(self.value, other.value))
 
-    def _compared(self, other, name):
+    def _compared(self, other: Real, name: str) -> Number:
         other = other if isinstance(other, Number) else constant(self.value.type, other)
         compare = builder().icmp_signed if self.value.type == _INT else builder().fcmp_ordered
         return Number(compare(name, self.value, other.value))
 
 
-def constant(kind, number):
+Whole = Number | int
+Real = Number | float
+
+
+def constant(kind: ir.Type, number: Any) -> Number:
     """A number, or lanes of it, of an LLVM type."""
     return Number(ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number))
 
 
-def integer(number):
+def integer(number: int) -> Number:
     """An integer."""
     return constant(_INT, number)
 
 
-def real(number):
+def real(number: float) -> Number:
     """A real number."""
     return constant(_REAL, number)
 
 
-def truth(value):
+def truth(value: bool) -> Number:
     """A truth value."""
     return constant(_TRUTH, value)
 
 
-class Array:
+class Buffer:
     """A C-contiguous array; the two parts of complex numbers stand one after the other."""
 
-    def __init__(self, data, shape, parts):
+    def __init__(self, data: ir.Value, shape: Sequence[Number], parts: int) -> None:
         self.data, self.shape, self.parts = data, shape, parts
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: Whole) -> Number:
         value = builder().load(self.pointer(place))
         return Number(builder().trunc(value, _TRUTH) if value.type == _BYTE else value)
 
-    def __setitem__(self, place, number):
+    def __setitem__(self, place: Whole, number: Number) -> None:
         value = builder().zext(number.value, _BYTE) if number.value.type == _TRUTH else number.value
         builder().store(value, self.pointer(place))
 
-    def pointer(self, place):
+    def pointer(self, place: Whole) -> ir.Value:
         return builder().gep(self.data, [_integer(place)])
 
-    def part(self, place, *shape, parts=1):
+    def part(self, place: Whole, *shape: Number, parts: int = 1) -> Buffer:
         """An array of so many entries from one place on."""
-        return Array(self.pointer(place), shape, parts)
+        return Buffer(self.pointer(place), shape, parts)
 
-    def place(self, *indices):
+    def place(self, *indices: Any) -> Number:
         """Where the entry at some indices is, zero being those that are left out, or the first part of it."""
         place = indices[0]
         for length, i in zip(self.shape[1:], (*indices[1:], *[0] * (len(self.shape) - len(indices))), strict=True):
@@ -160,51 +172,57 @@ class Array:
         return place * self.parts
 
 
-def builder():
+def builder() -> ir.IRBuilder:
     """What writes instructions at the current place."""
     return _builders[-1]
 
 
-def remainder(a, b):
+def remainder(a: Number, b: Whole) -> Number:
     """What a division of an integer that is not negative leaves over."""
     return Number(builder().srem(a.value, _integer(b)))
 
 
-def as_real(i):
+def as_real(i: Number) -> Number:
     """An integer as a real number."""
     return Number(builder().sitofp(i.value, _REAL))
 
 
-def smaller(a, b):
+def as_integer(x: Number) -> Number:
+    """A truth value as 0 or 1, or what stands before the point of a real number."""
+    write = builder()
+    return Number(write.zext(x.value, _INT) if x.value.type == _TRUTH else write.fptosi(x.value, _INT))
+
+
+def smaller(a: Number, b: Number) -> Number:
     """The smaller of two numbers."""
     return Number(builder().select((b < a).value, b.value, a.value))
 
 
-def not_negative(x):
+def not_negative(x: Number) -> Number:
     """A real number, or zero if it is negative."""
     return Number(builder().select((x < 0.0).value, real(0.0).value, x.value))
 
 
-def log2(x):
+def log2(x: Number) -> Number:
     """The logarithm to base 2 of a real number."""
     return call("llvm.log2.f64", x)
 
 
-def root(x):
+def root(x: Number) -> Number:
     """The square root of a real number, or of lanes."""
     kind = x.value.type
     name = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
     return call(f"llvm.sqrt.{name}", x)
 
 
-def call(name, *numbers):
+def call(name: str, *numbers: Number) -> Number:
     """What a function of LLVM, which maps numbers of one kind to another of it, makes of them."""
     write, kind = builder(), numbers[0].value.type
     function = cgutils.get_or_insert_function(write.module, ir.FunctionType(kind, [kind] * len(numbers)), name)
     return Number(write.call(function, [number.value for number in numbers]))
 
 
-def each(first, stop, step=1):
+def each(first: Whole, stop: Whole, step: Whole = 1) -> Callable[[Callable[[Number], None]], None]:
     """Decorator that makes a loop of a function of i, which stands for ``for i in range(first, stop, step)``."""
 
     def run(body):
@@ -217,7 +235,7 @@ def each(first, stop, step=1):
     return run
 
 
-def fold(state, first, stop, step=1):
+def fold(state: Any, first: Whole, stop: Whole, step: Whole = 1) -> Callable[[Callable[[Number, Any], Any]], Any]:
     """The same of a function of i and a state, which returns the next one: in place of it stands the last one.
 
     A state is a number, or a tuple of states.
@@ -245,7 +263,7 @@ def fold(state, first, stop, step=1):
     return run
 
 
-def choose(condition, then, otherwise):
+def choose(condition: Number, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
     """``then()`` if the condition holds, else ``otherwise()``: two states of the same kinds."""
     write, ends = builder(), []
     with write.if_else(condition.value) as branches:
@@ -258,7 +276,7 @@ def choose(condition, then, otherwise):
     return _like(ends[0][0], iter(phis))
 
 
-def when(condition):
+def when(condition: Number) -> Callable[[Callable[[], None]], None]:
     """Decorator that has a function of nothing run if the condition holds."""
 
     def run(body):
@@ -268,7 +286,7 @@ def when(condition):
     return run
 
 
-def fill(array, number):
+def fill(array: Buffer, number: Number) -> None:
     """Write a number to all places of an array of one dimension."""
 
     @each(0, array.shape[0])
@@ -340,10 +358,10 @@ def _made(context, builder, kind: Any, value):
     if isinstance(kind, types.Array):
         (stored, parts), undefined_length = _ARRAYS[kind.dtype], constant(_INT, ir.Undefined)
         if undefined:
-            return Array(ir.Constant(stored.as_pointer(), ir.Undefined), [undefined_length] * kind.ndim, parts)
+            return Buffer(ir.Constant(stored.as_pointer(), ir.Undefined), [undefined_length] * kind.ndim, parts)
         array = cgutils.create_struct_proxy(kind)(context, builder, value)
         shape = [Number(length) for length in cgutils.unpack_tuple(builder, array.shape)]
-        return Array(builder.bitcast(array.data, stored.as_pointer()), shape, parts)
+        return Buffer(builder.bitcast(array.data, stored.as_pointer()), shape, parts)
     if undefined:
         value = ir.Constant(next(of for of, numba_type in _TYPES.items() if numba_type == kind), ir.Undefined)
     return Number(value)

@@ -41,7 +41,7 @@ COMPLEX = 2 * LANES
 """Numbers in a complex number of so many lanes: the real parts, then the imaginary parts."""
 
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
-_INDEX = ir.IntType(32)
+_INDEX, _INT = ir.IntType(32), ir.IntType(64)
 _FMA = f"llvm.fma.v{LANES}f64"
 # NumPy promises the alignment of one element, not of four; on aligned data an unaligned access costs nothing.
 _ALIGNMENT = 8
@@ -180,6 +180,13 @@ def add_conjugate_product(z, a, b):
     """``z + a conj(b)``: first what the real part of ``b`` adds to either part."""
     re, im = fma(a[0], b[0], z[0]), fma(a[1], b[0], z[1])
     return fma(a[1], b[1], re), fnma(a[0], b[1], im)
+
+
+def align(array):
+    """The part of an array, from one of its first `LANES` places on, whose lanes do not straddle lines of the cache."""
+    write = builder()
+    line = constant(_INT, 0) - Number(write.lshr(write.ptrtoint(array.data, _INT), _INT(3)))
+    return array.part(Number(write.and_(line.value, _INT(LANES - 1))), array.shape[0])
 
 
 @inlined

@@ -49,7 +49,7 @@ from cfenvs.radio.lanes import (
     LANES,
     add,
     add_conjugate_product,
-    aligned,
+    align,
     fma,
     fnma,
     load,
@@ -436,7 +436,7 @@ def _layout(users, aps, antennas):
 
 @emitted
 def _work_size(users, aps, antennas):
-    return sum(_layout(users, aps, antennas)[-1].values())
+    return sum(_layout(users, aps, antennas)[-1].values()) + LANES
 
 
 class _Work:
@@ -444,7 +444,7 @@ class _Work:
 
     def __init__(self, array, users, aps, antennas):
         self.chunk, self.g_row, self.a_row, sizes = _layout(users, aps, antennas)
-        place, self.arrays = integer(0), {}
+        array, place, self.arrays = align(array), integer(0), {}
         for name, size in sizes.items():
             self.arrays[name] = array.part(place, size)
             place = place + size
@@ -555,7 +555,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     out : float64 array, shape (B, K)
         Receives the rates in bit/s/Hz.
     """
-    work = aligned(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
+    work = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
     for row in range(len(powers)):
         _write_rates(powers[row], worlds[row], h, C, num_realizations, work, out[row])
 
@@ -567,6 +567,6 @@ def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small. The parameters are
     those of :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
     """
-    work = aligned(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
+    work = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
     for row in range(len(powers)):
         _write_sinrs(powers[row], worlds[row], h, C, num_realizations, work, out[row])

@@ -63,3 +63,18 @@ def test_an_array_that_is_not_of_real_or_complex_numbers_in_a_row_is_refused():
         both(np.zeros((4, 6), complex)[:, ::2], np.empty(4), 1)
     with pytest.raises(TypingError):
         both(np.zeros((4, 3), np.float32), np.empty(4), 1)
+
+
+@emitted
+def absolute(x):
+    return x if x > 0.0 else 0.0 - x
+
+
+@kernel
+def refused(x):
+    return absolute(x)
+
+
+def test_an_if_of_python_on_a_number_of_the_kernel_is_refused():
+    with pytest.raises(TypeError, match="a condition on it is `choose` or `when`"):
+        refused(1.0)
