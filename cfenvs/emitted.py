@@ -294,6 +294,18 @@ def fill(array: Buffer, number: Number) -> None:
         array[i] = number
 
 
+@emitted
+def bits_of(x: Number) -> Number:
+    """The bits of a real number as an integer."""
+    return Number(builder().bitcast(x.value, _INT))
+
+
+@emitted
+def of_bits(i: Number) -> Number:
+    """The real number that has some bits."""
+    return Number(builder().bitcast(i.value, _REAL))
+
+
 def _integer(i):
     return i.value if isinstance(i, Number) else ir.Constant(_INT, i)
 

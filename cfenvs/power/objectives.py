@@ -20,6 +20,7 @@ import numpy as np
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import load_object
 from cfenvs.core.errors import closest, shown
+from cfenvs.emitted import bits_of, of_bits
 from cfenvs.kernels import kernel
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
     for e in range(len(rates)):
         lowest, unknown = _INFINITY, np.int64(0)
         for k in range(rates.shape[1]):
-            bits = np.float64(rates[e, k]).view(np.int64)
+            bits = bits_of(rates[e, k])
             size = bits & _SIZE
             key = bits ^ ((bits >> np.int64(63)) & _SIZE)
             unknown |= np.int64(active[e, k] and size > _INFINITY)
             if not active[e, k]:
                 key = _INFINITY
             lowest = key if key < lowest else lowest
-        value = np.int64(lowest ^ ((lowest >> np.int64(63)) & _SIZE)).view(np.float64)
+        value = of_bits(lowest ^ ((lowest >> np.int64(63)) & _SIZE))
         out[e] = np.nan if unknown else (0.0 if lowest == _INFINITY else value)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Float
+from cfenvs.emitted import bits_of, of_bits
 from cfenvs.kernels import kernel
 
 CQI_EFFICIENCY: Float = np.array(
@@ -67,11 +68,11 @@ def log2_1p(x: float) -> float:
     1 + x = 2^e m with m in [sqrt(1/2), sqrt(2)), then the series of artanh((m - 1) / (m + 1)).
     """
     y = 1.0 + x
-    bits = np.float64(y).view(np.int64)
+    bits = bits_of(y)
     # Add the bits of 2 - sqrt(1/2) scaled so that the exponent rolls over at sqrt(2), not at 2.
     shifted = bits - np.int64(0x3FE6A09E667F3BCD)
     exponent = shifted >> np.int64(52)
-    m = np.int64(bits - (exponent << np.int64(52))).view(np.float64)
+    m = of_bits(bits - (exponent << np.int64(52)))
     z = (m - 1.0) / (m + 1.0)
     w = z * z
     series = 1.0 / 21.0
