@@ -121,6 +121,23 @@ def load(typingctx, array, start):
 
 
 @intrinsic
+def load_apart(typingctx, array, start, stride):
+    """``array[start : start + LANES * stride : stride]``; bounds are not checked."""
+    if not (_is_buffer(array) and isinstance(start, types.Integer) and isinstance(stride, types.Integer)):
+        return None
+
+    def codegen(context, builder, signature, args):
+        first = builder.gep(cgutils.create_struct_proxy(array)(context, builder, args[0]).data, [args[1]])
+        lanes = ir.Constant(_VECTOR, ir.Undefined)
+        for lane in range(LANES):
+            number = builder.load(builder.gep(first, [builder.mul(args[2], args[2].type(lane))]))
+            lanes = builder.insert_element(lanes, number, _INDEX(lane))
+        return lanes
+
+    return lanes_type(array, types.intp, types.intp), codegen
+
+
+@intrinsic
 def store(typingctx, array, start, lanes):
     """Write ``lanes`` to ``array[start : start + LANES]``; bounds are not checked."""
     if not (_is_buffer(array) and isinstance(start, types.Integer) and lanes == lanes_type):

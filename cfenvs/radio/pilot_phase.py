@@ -10,7 +10,8 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.kernels import kernel
 from cfenvs.radio.held_fading import row_sum
-from cfenvs.radio.lanes import COMPLEX, LANES, splat, store
+from cfenvs.radio.lanes import COMPLEX, LANES, add, load, load_apart, mul, splat, store, sub
+from cfenvs.radio.ziggurat import fill_normals
 
 BLOCK = 2**15
 """Normals drawn at a time: 256 KiB, which the second-level cache holds."""
@@ -41,74 +42,93 @@ def drawn_pilots(
     (R, L, N, T) array
     """
     L, K, N, _ = root.shape
-    out = np.zeros((count, L, N, tau_p), complex)
-    parts = np.ascontiguousarray(np.stack([root.real, root.imag]).transpose(1, 3, 4, 0, 2))
-    cuts = np.array([*range(0, K - K % 4, 4), K - K % 4, *([K - K % 2] if K % 4 == 3 else []), K])
-    block = np.empty((max(1, BLOCK // (2 * L * N * K)), L, N, K, 2))
-    for first in range(0, count, len(block)):
-        some = out[first : first + len(block)]
-        rng.standard_normal(out=block[: len(some)])
-        _add_channels(block, parts, pilots, sending, cuts, some)
-    noise = np.empty((max(1, BLOCK // (2 * L * N * tau_p)), L, N, tau_p, 2))
-    amplitude, deviation = float(np.sqrt(pilot_power) * tau_p), float(np.sqrt(tau_p))
+    out = np.empty((count, L, N, tau_p), complex)
+    tiles = -(-L // LANES)
+    padded = np.zeros((tiles * LANES, K, N, N), complex)
+    padded[:L] = root
+    lanes = np.ascontiguousarray(padded.view(float).reshape(tiles, LANES, K, N, N, 2).transpose(0, 3, 4, 2, 5, 1))
+    groups = np.arange(K) // 4
+    groups[-1] += K % 4 == 3
+    pilot = np.where(sending, pilots, tau_p)
+    senders = np.argsort(pilot, kind="stable")
+    ends = np.searchsorted(pilot[senders], np.arange(1, tau_p + 1))
+    size, spare = 2 * L * N * K, 2 * N * K * LANES
+    at_once = min(max(1, BLOCK // size), count)
+    block = np.empty(at_once * size + spare)
+    block[-spare:] = 0.0
+    for first in range(0, count, at_once):
+        some = out[first : first + at_once]
+        fill_normals(rng, block[: len(some) * size])
+        _add_channels(block, lanes, senders, ends, groups, some)
+    signals = out.view(float)
+    noise = np.empty((max(1, BLOCK // (2 * L * N * tau_p)), L, N, 2 * tau_p))
+    signals *= np.sqrt(pilot_power) * tau_p
     for first in range(0, count, len(noise)):
-        some = out[first : first + len(noise)]
-        rng.standard_normal(out=noise[: len(some)])
-        some *= amplitude
-        some += deviation * (noise[: len(some)].view(complex)[..., 0] * np.sqrt(0.5))
+        some = noise[: count - first]
+        fill_normals(rng, some)
+        some *= np.sqrt(0.5)
+        some *= np.sqrt(tau_p)
+        signals[first : first + len(some)] += some
     return out
 
 
 @kernel(nogil=True)
-def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts: Int, out: Complex) -> None:
-    """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it.
+def _add_channels(normals: Float, roots: Float, senders: Int, ends: Int, groups: Int, out: Complex) -> None:
+    """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it, at several access points at a time.
 
     The order of additions is that of OpenBLAS's product of a row and a matrix, by which stored numbers were made: they
     keep their bits. Users are summed in groups, on all pilots but the few that are left of a division by four.
 
     Parameters
     ----------
-    normals : (>= R, L, N, K, 2) array
-        Real and imaginary parts of w times the root of 2.
-    root : (L, N, N, 2, K) array
-        R_kl^(1/2), its real and its imaginary parts.
-    pilots, sending : (K,) arrays
-    cuts : int array
-        Where groups of users begin, and K.
+    normals : (>= R L N K 2 + N K 2 LANES,) array
+        Real and imaginary parts of w times the root of 2, (R, L, N, K, 2). What is behind them is loaded, and not used.
+    roots : (ceil(L / LANES), N, N, K, 2, LANES) array
+        R_kl^(1/2); a lane is an access point, and missing ones are zero.
+    senders : (>= ends[-1],) int array
+        Users by their pilots, and by their number on each.
+    ends : (T,) int array
+        Where those of each pilot end.
+    groups : (K,) int array
+        The group of each user.
     out : (R, L, N, T) array
+        Overwritten.
     """
     count, num_aps, num_antennas, num_pilots = out.shape
-    in_groups = num_pilots - num_pilots % 4
-    num_users = len(pilots)
-    half = np.sqrt(0.5)
-    w_re, w_im = np.empty((num_antennas, num_users)), np.empty((num_antennas, num_users))
-    h_re, h_im, sums = np.empty(num_users), np.empty(num_users), np.zeros(num_pilots, np.complex128)
+    num_users, in_groups = len(groups), num_pilots - num_pilots % 4
+    row, half = num_antennas * num_users * 2, splat(np.sqrt(0.5))
+    root, w, sums = roots.reshape(-1), np.empty(row * LANES), np.empty(COMPLEX)
     for r in range(count):
-        for ap in range(num_aps):
+        for tile in range(roots.shape[0]):
+            first, some = (r * num_aps + tile * LANES) * row, min(LANES, num_aps - tile * LANES)
+            for x in range(row):
+                store(w, x * LANES, mul(load_apart(normals, first + x, row), half))
             for n in range(num_antennas):
-                for k in range(num_users):
-                    w_re[n, k], w_im[n, k] = normals[r, ap, n, k, 0] * half, normals[r, ap, n, k, 1] * half
-            for n in range(num_antennas):
-                if num_antennas == 1:
-                    for k in range(num_users):
-                        h_re[k], h_im[k] = root[ap, n, n, 0, k] * w_re[n, k], root[ap, n, n, 0, k] * w_im[n, k]
-                else:
-                    h_re[:], h_im[:] = 0.0, 0.0
-                    for m in range(num_antennas):
-                        for k in range(num_users):
-                            a, b = root[ap, n, m, 0, k], root[ap, n, m, 1, k]
-                            h_re[k] += a * w_re[m, k] - b * w_im[m, k]
-                            h_im[k] += a * w_im[m, k] + b * w_re[m, k]
-                for i in range(len(cuts) - 1):
-                    for k in range(cuts[i], cuts[i + 1]):
-                        if sending[k] and pilots[k] < in_groups:
-                            sums[pilots[k]] += complex(h_re[k], h_im[k])
-                        elif sending[k]:
-                            out[r, ap, n, pilots[k]] += complex(h_re[k], h_im[k])
-                    for k in range(cuts[i], cuts[i + 1]):
-                        if pilots[k] < in_groups:
-                            out[r, ap, n, pilots[k]] += sums[pilots[k]]
-                            sums[pilots[k]] = 0j
+                i = 0
+                for t in range(num_pilots):
+                    re = im = group_re = group_im = splat(0.0)
+                    last = -1
+                    while i < ends[t]:
+                        k = senders[i]
+                        i += 1
+                        group = groups[k] if t < in_groups else k
+                        if group != last:
+                            re, im = add(re, group_re), add(im, group_im)
+                            group_re = group_im = splat(0.0)
+                            last = group
+                        h_re = h_im = splat(0.0)
+                        for m in range(num_antennas):
+                            place = (((tile * num_antennas + n) * num_antennas + m) * num_users + k) * COMPLEX
+                            a, b = load(root, place), load(root, place + LANES)
+                            place = (m * num_users + k) * COMPLEX
+                            x, y = load(w, place), load(w, place + LANES)
+                            h_re = add(h_re, sub(mul(a, x), mul(b, y)))
+                            h_im = add(h_im, add(mul(a, y), mul(b, x)))
+                        group_re, group_im = add(group_re, h_re), add(group_im, h_im)
+                    store(sums, 0, add(re, group_re))
+                    store(sums, LANES, add(im, group_im))
+                    for lane in range(some):
+                        out[r, tile * LANES + lane, n, t] = complex(sums[lane], sums[LANES + lane])
 
 
 def whitened_filters(
