@@ -11,69 +11,79 @@ from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.kernels import kernel
 from cfenvs.radio.held_fading import row_sum
 from cfenvs.radio.lanes import COMPLEX, LANES, add, load, load_apart, mul, splat, store, sub
-from cfenvs.radio.ziggurat import fill_normals
+from cfenvs.radio.ziggurat import drawing
 
 BLOCK = 2**15
 """Normals drawn at a time: 256 KiB, which the second-level cache holds."""
 
 
-def drawn_pilots(
-    rng: np.random.Generator, count: int, root: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool
-) -> Complex:
-    """What `cfenvs.radio.estimation.received_pilots` makes of channels and noise that are drawn, in the same draws.
+class PilotSignals:
+    """What is received of the pilots in n networks, whose channels and noise are drawn when it is asked for.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-    count : int
-        R, realisations.
-    root : (L, K, N, N) array
+    roots : (n, L, K, N, N) array
         Square roots of the spatial correlation.
-    pilots : (K,) int array
+    pilots : (n, K) int array
     pilot_power : float
         In mW.
     tau_p : int
         Number of pilots and pilot length.
-    sending : (K,) bool array
+    sending : (n, K) bool array
         Users that send their pilot.
-
-    Returns
-    -------
-    (R, L, N, T) array
     """
-    L, K, N, _ = root.shape
-    out = np.empty((count, L, N, tau_p), complex)
-    tiles = -(-L // LANES)
-    padded = np.zeros((tiles * LANES, K, N, N), complex)
-    padded[:L] = root
-    lanes = np.ascontiguousarray(padded.view(float).reshape(tiles, LANES, K, N, N, 2).transpose(0, 3, 4, 2, 5, 1))
-    groups = np.arange(K) // 4
-    groups[-1] += K % 4 == 3
-    pilot = np.where(sending, pilots, tau_p)
-    senders = np.argsort(pilot, kind="stable")
-    ends = np.searchsorted(pilot[senders], np.arange(1, tau_p + 1))
-    size, spare = 2 * L * N * K, 2 * N * K * LANES
-    at_once = min(max(1, BLOCK // size), count)
-    block = np.empty(at_once * size + spare)
-    block[-spare:] = 0.0
-    for first in range(0, count, at_once):
-        some = out[first : first + at_once]
-        fill_normals(rng, block[: len(some) * size])
-        _add_channels(block, lanes, senders, ends, groups, some)
-    signals = out.view(float)
-    noise = np.empty((max(1, BLOCK // (2 * L * N * tau_p)), L, N, 2 * tau_p))
-    signals *= np.sqrt(pilot_power) * tau_p
-    for first in range(0, count, len(noise)):
-        some = noise[: count - first]
-        fill_normals(rng, some)
-        some *= np.sqrt(0.5)
-        some *= np.sqrt(tau_p)
-        signals[first : first + len(some)] += some
-    return out
+
+    def __init__(self, roots: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool) -> None:
+        n, L, K, N, _ = roots.shape
+        tiles = -(-L // LANES)
+        padded = np.zeros((n, tiles * LANES, K, N, N), complex)
+        padded[:, :L] = roots
+        parts = padded.view(float).reshape(n, tiles, LANES, K, N, N, 2)
+        self._roots = np.ascontiguousarray(parts.transpose(0, 1, 4, 5, 3, 6, 2))
+        pilots = np.where(sending, pilots, tau_p)
+        self._senders = np.argsort(pilots, axis=1, kind="stable")
+        self._ends = (pilots[:, :, None] <= np.arange(tau_p)).sum(axis=1)
+        self._groups = np.arange(K) // 4
+        self._groups[-1] += K % 4 == 3
+        self._amplitude, self._deviation = float(np.sqrt(pilot_power) * tau_p), float(np.sqrt(tau_p))
+        self._shape = L, N, tau_p
+        self._block = np.empty(0)  # of normals, for one network after another
+
+    def drawn(self, network: int, count: int, rng: np.random.Generator) -> Complex:
+        """Signals of so many realisations, (R, L, N, T).
+
+        They are what `cfenvs.radio.estimation.received_pilots` makes of channels and noise that are drawn, in the same
+        draws.
+        """
+        L, N, T = self._shape
+        K = len(self._groups)
+        out = np.empty((count, L, N, T), complex)
+        signals, channels, noise = out.view(float).reshape(count, -1), 2 * L * N * K, 2 * L * N * T
+        at_once = [min(max(1, BLOCK // size), count) for size in (channels, noise)]
+        end, spare = at_once[0] * channels, 2 * N * K * LANES
+        if len(self._block) < max(end + spare, at_once[1] * noise):
+            self._block = np.zeros(max(end + spare, at_once[1] * noise))
+        block = self._block
+        with drawing(rng, count * (channels + noise)) as fill:
+            for first in range(0, count, at_once[0]):
+                some = out[first : first + at_once[0]]
+                fill(block[: len(some) * channels])
+                of_network = self._roots[network], self._senders[network], self._ends[network], self._groups
+                _add_channels(block, *of_network, self._amplitude, some)
+            for first in range(0, count, at_once[1]):
+                rows = signals[first : first + at_once[1]]
+                fresh = block[: rows.size]
+                fill(fresh)
+                fresh *= np.sqrt(0.5)
+                fresh *= self._deviation
+                rows += fresh.reshape(rows.shape)
+        return out
 
 
 @kernel(nogil=True)
-def _add_channels(normals: Float, roots: Float, senders: Int, ends: Int, groups: Int, out: Complex) -> None:
+def _add_channels(
+    normals: Float, roots: Float, senders: Int, ends: Int, groups: Int, amplitude: float, out: Complex
+) -> None:
     """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it, at several access points at a time.
 
     The order of additions is that of OpenBLAS's product of a row and a matrix, by which stored numbers were made: they
@@ -91,6 +101,8 @@ def _add_channels(normals: Float, roots: Float, senders: Int, ends: Int, groups:
         Where those of each pilot end.
     groups : (K,) int array
         The group of each user.
+    amplitude : float
+        Of pilots, by which sums are multiplied.
     out : (R, L, N, T) array
         Overwritten.
     """
@@ -125,8 +137,8 @@ def _add_channels(normals: Float, roots: Float, senders: Int, ends: Int, groups:
                             h_re = add(h_re, sub(mul(a, x), mul(b, y)))
                             h_im = add(h_im, add(mul(a, y), mul(b, x)))
                         group_re, group_im = add(group_re, h_re), add(group_im, h_im)
-                    store(sums, 0, add(re, group_re))
-                    store(sums, LANES, add(im, group_im))
+                    store(sums, 0, mul(splat(amplitude), add(re, group_re)))
+                    store(sums, LANES, mul(splat(amplitude), add(im, group_im)))
                     for lane in range(some):
                         out[r, tile * LANES + lane, n, t] = complex(sums[lane], sums[LANES + lane])
 
@@ -223,23 +235,29 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
         Overwritten; missing realisations are zero.
     """
     count, num_aps, num_antennas, num_pilots = received.shape
-    signals, estimates = np.empty(num_pilots * num_antennas * COMPLEX), out.reshape(-1)
+    row = num_aps * num_antennas * num_pilots * 2
+    flat, signals, estimates = received.view(np.float64).reshape(-1), np.zeros(row * LANES), out.reshape(-1)
+    here = 0
     for group in range(out.shape[0]):
-        first = group * LANES
-        lanes = LANES
-        if count - first < LANES:
-            lanes = count - first
-            signals[:] = 0.0
+        first, some = group * LANES, min(LANES, count - group * LANES)
         for ap in range(num_aps):
-            for lane in range(lanes):
+            for t in range(num_pilots):
                 for n in range(num_antennas):
-                    for t in range(num_pilots):
-                        y, there = received[first + lane, ap, n, t], (t * num_antennas + n) * COMPLEX + lane
-                        signals[there], signals[there + LANES] = y.real, y.imag
-            for k in range(len(pilots)):
-                here = ((group * len(pilots) + k) * num_aps + ap) * num_antennas * COMPLEX
-                there = pilots[k] * num_antennas * COMPLEX
+                    for part in range(2):
+                        place = first * row + ((ap * num_antennas + n) * num_pilots + t) * 2 + part
+                        there = ((ap * num_pilots + t) * num_antennas + n) * COMPLEX + part * LANES
+                        if some == LANES:
+                            store(signals, there, load_apart(flat, place, row))
+                        else:
+                            for lane in range(some):
+                                signals[there + lane] = flat[place + lane * row]
+                            for lane in range(some, LANES):
+                                signals[there + lane] = 0.0
+        for k in range(len(pilots)):
+            for ap in range(num_aps):
+                there = (ap * num_pilots + pilots[k]) * num_antennas * COMPLEX
                 for n in range(num_antennas):
                     re, im = row_sum(filters[ap, k, n], 1.0, signals, there, splat(0.0), splat(0.0))
-                    store(estimates, here + n * COMPLEX, re)
-                    store(estimates, here + n * COMPLEX + LANES, im)
+                    store(estimates, here, re)
+                    store(estimates, here + LANES, im)
+                    here += COMPLEX

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -160,21 +162,38 @@ def fill_normals(rng: np.random.Generator, out: Float) -> None:
     >>> bool((numbers == other.standard_normal(5000)).all()), one.random() == other.random()
     (True, True)
     """
-    bits: Any = rng.bit_generator
-    if out.size < MANY or not out.flags.c_contiguous or type(bits) is not np.random.PCG64 or not _agrees_with_numpy():
+    if out.size < MANY or not out.flags.c_contiguous:
         rng.standard_normal(out=out)
+        return
+    with drawing(rng, out.size) as fill:
+        fill(out.reshape(-1))
+
+
+@contextmanager
+def drawing(rng: np.random.Generator, count: int) -> Iterator[Callable[[Float], object]]:
+    """What fills contiguous arrays (n,), some `count` numbers in all, as `rng.standard_normal(out=array)` does.
+
+    Until they are drawn nothing else may be drawn from the generator.
+    """
+    bits: Any = rng.bit_generator
+    if count < MANY or type(bits) is not np.random.PCG64 or not _agrees_with_numpy():
+        yield lambda out: rng.standard_normal(out=out)
     else:
-        _fill(bits, out)
+        with _kernel_of(bits) as fill:
+            yield fill
 
 
-def _fill(bits: Any, out: Float) -> None:
+@contextmanager
+def _kernel_of(bits: Any) -> Iterator[Callable[[Float], object]]:
     with bits.lock:
         state = bits.state
         held = state["state"]
         halves = np.array([half for wide in (held["state"], held["inc"]) for half in divmod(wide, 2**64)], np.uint64)
-        _write_normals(halves, out.reshape(-1))
-        held["state"] = int(halves[0]) << 64 | int(halves[1])
-        bits.state = state
+        try:
+            yield lambda out: _write_normals(halves, out)
+        finally:
+            held["state"] = int(halves[0]) << 64 | int(halves[1])
+            bits.state = state
 
 
 @functools.cache
@@ -184,5 +203,6 @@ def _agrees_with_numpy() -> bool:
         return False
     theirs, ours = np.random.PCG64(_TELLING), np.random.PCG64(_TELLING)
     expected, got = np.random.Generator(theirs).standard_normal(1024), np.empty(1024)
-    _fill(ours, got)
+    with _kernel_of(ours) as fill:
+        fill(got)
     return bool((got == expected).all()) and ours.state == theirs.state
