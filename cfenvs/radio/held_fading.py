@@ -59,24 +59,24 @@ def held_estimates(
                         for a in range(num_antennas):
                             place = there + a * COMPLEX
                             re, im = load(received, place), load(received, place + LANES)
-                            re, im = row_sum(roots[i, ap, k, a], amplitude, w, here, re, im)
+                            re, im = row_sum(roots[i, ap, k, a], amplitude, w, here, COMPLEX, re, im)
                             store(received, place, re)
                             store(received, place + LANES, im)
                 for k in range(num_users):
                     here = ((block * num_users + k) * num_access_points + ap) * num_antennas * COMPLEX
                     there = pilots[i, k] * num_antennas * COMPLEX
                     for a in range(num_antennas):
-                        re, im = row_sum(filters[i, ap, k, a], scale, received, there, splat(0.0), splat(0.0))
+                        re, im = row_sum(filters[i, ap, k, a], scale, received, there, COMPLEX, splat(0.0), splat(0.0))
                         store(estimates, here + a * COMPLEX, re)
                         store(estimates, here + a * COMPLEX + LANES, im)
 
 
 @inlined
-def row_sum(row, factor, vector, start, re, im):
-    """Add factor * row @ vector to a complex number of several realisations."""
+def row_sum(row, factor, vector, start, stride, re, im):
+    """Add factor * row @ vector to a complex number of several realisations, the vector's being `stride` apart."""
     for n in range(len(row)):
         a, b = splat(factor * row[n].real), splat(factor * row[n].imag)
-        x, y = load(vector, start + n * COMPLEX), load(vector, start + n * COMPLEX + LANES)
+        x, y = load(vector, start + n * stride), load(vector, start + n * stride + LANES)
         re, im = fma(a, x, re), fma(a, y, im)
         re, im = fnma(b, y, re), fma(b, x, im)
     return re, im

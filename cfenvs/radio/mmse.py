@@ -61,7 +61,6 @@ class MmseBatch:
 
         `filters` (L, K, N, N) are those of `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
         """
-        received, filters = np.ascontiguousarray(received), np.ascontiguousarray(filters)
         write_estimates(received, filters, np.asarray(pilots), self.estimates[world])
         self.errors[world] = C
 

@@ -221,7 +221,6 @@ def _write_whitened(
             G *= scale
 
 
-@kernel(nogil=True)
 def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float) -> None:
     """Estimates hh_kl = F_kl y_tl in lanes, as `cfenvs.radio.mmse_kernel.pack_realizations` lays them out.
 
@@ -234,30 +233,28 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
     out : (ceil(R / LANES), K, L, N, 2, LANES) array
         Overwritten; missing realisations are zero.
     """
-    count, num_aps, num_antennas, num_pilots = received.shape
+    missing = len(out) * LANES - len(received)
+    if missing:
+        received = np.concatenate([received, np.zeros((missing, *received.shape[1:]))])
+    _write_estimates(np.ascontiguousarray(received), np.ascontiguousarray(filters), pilots, out)
+
+
+@kernel(nogil=True)
+def _write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float) -> None:
+    """`write_estimates` for R that lanes divide."""
+    _, num_aps, num_antennas, num_pilots = received.shape
     row = num_aps * num_antennas * num_pilots * 2
-    flat, signals, estimates = received.view(np.float64).reshape(-1), np.zeros(row * LANES), out.reshape(-1)
+    numbers, signals, estimates = received.view(np.float64).reshape(-1), np.empty(row * LANES), out.reshape(-1)
     here = 0
     for group in range(out.shape[0]):
-        first, some = group * LANES, min(LANES, count - group * LANES)
-        for ap in range(num_aps):
-            for t in range(num_pilots):
-                for n in range(num_antennas):
-                    for part in range(2):
-                        place = first * row + ((ap * num_antennas + n) * num_pilots + t) * 2 + part
-                        there = ((ap * num_pilots + t) * num_antennas + n) * COMPLEX + part * LANES
-                        if some == LANES:
-                            store(signals, there, load_apart(flat, place, row))
-                        else:
-                            for lane in range(some):
-                                signals[there + lane] = flat[place + lane * row]
-                            for lane in range(some, LANES):
-                                signals[there + lane] = 0.0
+        for x in range(row):
+            store(signals, x * LANES, load_apart(numbers, group * LANES * row + x, row))
         for k in range(len(pilots)):
             for ap in range(num_aps):
-                there = (ap * num_pilots + pilots[k]) * num_antennas * COMPLEX
+                there = (ap * num_antennas * num_pilots + pilots[k]) * COMPLEX
                 for n in range(num_antennas):
-                    re, im = row_sum(filters[ap, k, n], 1.0, signals, there, splat(0.0), splat(0.0))
+                    zero = splat(0.0)
+                    re, im = row_sum(filters[ap, k, n], 1.0, signals, there, num_pilots * COMPLEX, zero, zero)
                     store(estimates, here, re)
                     store(estimates, here + LANES, im)
                     here += COMPLEX
