@@ -15,6 +15,8 @@ from cfenvs.radio.ziggurat import drawing
 
 BLOCK = 2**15
 """Normals drawn at a time: 256 KiB, which the second-level cache holds."""
+SIGNALS = 2**12
+"""Numbers of received pilots that are in lanes at a time: 32 KiB, which the first-level cache holds."""
 
 
 class PilotSignals:
@@ -241,20 +243,23 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
 
 @kernel(nogil=True)
 def _write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float) -> None:
-    """`write_estimates` for R that lanes divide."""
+    """`write_estimates` for R that lanes divide; of so many access points at a time as the first-level cache holds."""
     _, num_aps, num_antennas, num_pilots = received.shape
-    row = num_aps * num_antennas * num_pilots * 2
-    numbers, signals, estimates = received.view(np.float64).reshape(-1), np.empty(row * LANES), out.reshape(-1)
-    here = 0
+    each, num_users = num_antennas * num_pilots * 2, len(pilots)
+    row, some = num_aps * each, max(1, SIGNALS // (each * LANES))
+    numbers, signals, estimates = received.view(np.float64).reshape(-1), np.empty(some * each * LANES), out.reshape(-1)
     for group in range(out.shape[0]):
-        for x in range(row):
-            store(signals, x * LANES, load_apart(numbers, group * LANES * row + x, row))
-        for k in range(len(pilots)):
-            for ap in range(num_aps):
-                there = (ap * num_antennas * num_pilots + pilots[k]) * COMPLEX
-                for n in range(num_antennas):
-                    zero = splat(0.0)
-                    re, im = row_sum(filters[ap, k, n], 1.0, signals, there, num_pilots * COMPLEX, zero, zero)
-                    store(estimates, here, re)
-                    store(estimates, here + LANES, im)
-                    here += COMPLEX
+        for first in range(0, num_aps, some):
+            last = min(num_aps, first + some)
+            for x in range((last - first) * each):
+                store(signals, x * LANES, load_apart(numbers, group * LANES * row + first * each + x, row))
+            for k in range(num_users):
+                here = ((group * num_users + k) * num_aps + first) * num_antennas * COMPLEX
+                for ap in range(first, last):
+                    there = ((ap - first) * num_antennas * num_pilots + pilots[k]) * COMPLEX
+                    for n in range(num_antennas):
+                        zero = splat(0.0)
+                        re, im = row_sum(filters[ap, k, n], 1.0, signals, there, num_pilots * COMPLEX, zero, zero)
+                        store(estimates, here, re)
+                        store(estimates, here + LANES, im)
+                        here += COMPLEX
