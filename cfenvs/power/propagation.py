@@ -29,7 +29,7 @@ from cfenvs.core.config import require
 from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.power.given import GIVEN_DB
 from cfenvs.radio import geometry, path_loss, shadowing, tr38901
-from cfenvs.radio.draws import twin
+from cfenvs.radio.draws import normals, twin
 from cfenvs.radio.geometry import Links
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def fresh_over_users(positions: Float, config: Propagation, rng: np.random.Gener
 def fresh_on_links(positions: Float, config: Propagation, rng: np.random.Generator) -> Float:
     """Of "independent"."""
     shape = (*positions.shape[:-1], config.stations)
-    return config.shadowing_std_db * rng.standard_normal(shape).swapaxes(-1, -2)
+    return config.shadowing_std_db * normals(rng, shape).swapaxes(-1, -2)
 
 
 def fresh_of_users(positions: Float, config: Propagation, rng: np.random.Generator) -> Float:

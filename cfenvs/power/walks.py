@@ -22,7 +22,7 @@ from cfenvs.maps.draw import Draw
 from cfenvs.power.given import Motion
 from cfenvs.power.propagation import HALVED
 from cfenvs.radio import geometry, shadowing
-from cfenvs.radio.draws import of_its_own, skip_uniforms, twin
+from cfenvs.radio.draws import normals, of_its_own, skip_uniforms, twin
 
 BLOCK = 64
 """Moves that are drawn together, ..."""
@@ -78,7 +78,7 @@ class Ground:
     def fresh_fields(self, positions: Float, rng: np.random.Generator) -> Float:
         """What new drops would have at positions (T, K, 2), (T, F, L, K)."""
         decorrelations, stations = self._config.large_scale.decorrelations, len(self._stations)
-        independent = rng.standard_normal((*positions.shape[:-1], len(decorrelations), stations))
+        independent = normals(rng, (*positions.shape[:-1], len(decorrelations), stations))
         between = geometry.pairwise_distance(positions, self._config.period)
         each = [
             shadowing.correlated(independent[:, :, f], between, metres * HALVED)
@@ -93,7 +93,7 @@ class Ground:
 
     def fresh_strays(self, positions: Float, rng: np.random.Generator) -> Float:
         """What new drops would have at positions (T, K, 2), (T, L, K)."""
-        return rng.standard_normal((*positions.shape[:-1], len(self._stations))).swapaxes(-1, -2)
+        return normals(rng, (*positions.shape[:-1], len(self._stations))).swapaxes(-1, -2)
 
     def links(self, positions: Float, fields: Float | None) -> geometry.Links:
         """To positions (T, K, 2); fields (T, F, L, K) say which are in sight."""
@@ -208,7 +208,7 @@ class Walk:
         """Leave the generator where so many normals of each user and step are drawn, and return one that draws them."""
         source, length = twin(rng), self._config.moves
         for first in range(0, length, block):
-            rng.standard_normal((min(block, length - first), self._config.users, columns))
+            normals(rng, (min(block, length - first), self._config.users, columns))
         return source
 
     def go(self, steps: int) -> tuple[Float, Float]:

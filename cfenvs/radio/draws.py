@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfenvs.arrays import Float
+from cfenvs.radio.ziggurat import MANY, fill_normals
 
 Source = np.random.Generator | Sequence[np.random.Generator]
 """One generator for all, or n of them: entry i of the first axis is then drawn from number i, as it would be alone."""
@@ -28,15 +30,17 @@ def uniforms(source: Source, shape: tuple[int, ...]) -> Float:
 
 def normals(source: Source, shape: tuple[int, ...]) -> Float:
     """Standard normals of the given shape."""
-    return _drawn(np.random.Generator.standard_normal, source, shape)
+    each = shape if isinstance(source, np.random.Generator) else shape[1:]
+    return _drawn(np.random.Generator.standard_normal if math.prod(each) < MANY else fill_normals, source, shape)
 
 
-def _drawn(draw: Callable[..., Float], source: Source, shape: tuple[int, ...]) -> Float:
-    if isinstance(source, np.random.Generator):
-        return draw(source, shape)
+def _drawn(draw: Callable[..., object], source: Source, shape: tuple[int, ...]) -> Float:
     out = np.empty(shape)
-    for generator, row in zip(source, out, strict=True):
-        draw(generator, out=row)
+    if isinstance(source, np.random.Generator):
+        draw(source, out=out)
+    else:
+        for generator, row in zip(source, out, strict=True):
+            draw(generator, out=row)
     return out
 
 

@@ -60,31 +60,26 @@ def held_estimates(
                         for a in range(num_antennas):
                             place = there + a * COMPLEX
                             re, im = load(received, place), load(received, place + LANES)
-                            re, im = row_sum(roots[i, ap, k, a], amplitude, w, here, re, im)
+                            re, im = row_sum(roots[i, ap, k, a], amplitude, w, here, COMPLEX, re, im)
                             store(received, place, re)
                             store(received, place + LANES, im)
                 for k in range(num_users):
                     here = ((block * num_users + k) * num_access_points + ap) * num_antennas * COMPLEX
                     there = pilots[i, k] * num_antennas * COMPLEX
                     for a in range(num_antennas):
-                        re, im = row_sum(filters[i, ap, k, a], scale, received, there, splat(0.0), splat(0.0))
+                        re, im = row_sum(filters[i, ap, k, a], scale, received, there, COMPLEX, splat(0.0), splat(0.0))
                         store(estimates, here + a * COMPLEX, re)
                         store(estimates, here + a * COMPLEX + LANES, im)
 
 
 @emitted
-def row_sum(row, factor, vector, start, re, im):
-    """Add factor * row @ vector to a complex number of several realisations."""
-    return add_row_sum((re, im), row, 0, row.shape[0], factor, vector, start)
+def row_sum(row, factor, vector, start, stride, re, im):
+    """Add factor * row @ vector to a complex number of several realisations, the vector's being `stride` apart."""
 
-
-def add_row_sum(z, matrix, place, length, factor, vector, start):
-    """The same of so many entries of a complex array from one place on, in emitted functions."""
-
-    @fold(z, 0, length)
+    @fold((re, im), 0, row.shape[0])
     def total(n, z):
-        a, b = splat(factor * matrix[place + n * 2]), splat(factor * matrix[place + n * 2 + 1])
-        (re, im), (x, y) = z, load_complex(vector, start + n * COMPLEX)
+        a, b = splat(factor * row[2 * n]), splat(factor * row[2 * n + 1])
+        (re, im), (x, y) = z, load_complex(vector, start + n * stride)
         re, im = fma(a, x, re), fma(a, y, im)
         return fnma(b, y, re), fma(b, x, im)
 

@@ -73,6 +73,15 @@ def load(array, start):
 
 
 @emitted
+def load_apart(array, start, stride):
+    """``array[start : start + LANES * stride : stride]``; bounds are not checked."""
+    lanes = ir.Constant(_VECTOR, ir.Undefined)
+    for lane in range(LANES):
+        lanes = builder().insert_element(lanes, array[start + stride * lane].value, _INDEX(lane))
+    return Number(lanes)
+
+
+@emitted
 def store(array, start, a):
     """``array[start : start + LANES] = a``, counted from the start of the array; bounds are not checked."""
     builder().store(a.value, _place(array, start), align=_ALIGNMENT)
@@ -140,6 +149,12 @@ def rsqrt(a):
     return 1.0 / root(a)
 
 
+@emitted
+def lane_of(a, lane):
+    """One of the lanes, as a real number."""
+    return Number(builder().extract_element(a.value, lane.value))
+
+
 # A complex number is a tuple of its real and its imaginary lanes.
 
 
@@ -166,6 +181,12 @@ def splat_complex(re, im):
 def scale(a, z):
     """``a z`` for real lanes ``a``."""
     return a * z[0], a * z[1]
+
+
+@emitted
+def add_complex(a, b):
+    """``a + b``."""
+    return a[0] + b[0], a[1] + b[1]
 
 
 @emitted

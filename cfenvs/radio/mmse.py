@@ -61,7 +61,7 @@ class MmseBatch:
 
         `filters` (L, K, N, N) are those of `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
         """
-        write_estimates(received, np.ascontiguousarray(filters), np.asarray(pilots), self.estimates[world])
+        write_estimates(received, filters, np.asarray(pilots), self.estimates[world])
         self.errors[world] = C
 
     def spectral_efficiencies(self, powers: Float, worlds: Int) -> Float:

@@ -8,158 +8,176 @@ from __future__ import annotations
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
-from cfenvs.emitted import choose, each, emitted, fill, integer, real, remainder, when
+from cfenvs.emitted import choose, each, emitted, fold, integer, real, remainder, smaller
 from cfenvs.kernels import kernel
-from cfenvs.radio.held_fading import add_row_sum
-from cfenvs.radio.lanes import COMPLEX, LANES, splat_complex, store_complex
+from cfenvs.radio.held_fading import row_sum
+from cfenvs.radio.lanes import (
+    COMPLEX,
+    LANES,
+    add,
+    add_complex,
+    lane_of,
+    load_apart,
+    load_complex,
+    mul,
+    scale,
+    splat,
+    splat_complex,
+    store,
+    store_complex,
+    sub,
+)
+from cfenvs.radio.ziggurat import drawing
 
 BLOCK = 2**15
 """Normals drawn at a time: 256 KiB, which the second-level cache holds."""
+SIGNALS = 2**12
+"""Numbers of received pilots that are in lanes at a time: 32 KiB, which the first-level cache holds."""
 
 
-def drawn_pilots(
-    rng: np.random.Generator, count: int, root: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool
-) -> Complex:
-    """What `cfenvs.radio.estimation.received_pilots` makes of channels and noise that are drawn, in the same draws.
+class PilotSignals:
+    """What is received of the pilots in n networks, whose channels and noise are drawn when it is asked for.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-    count : int
-        R, realisations.
-    root : (L, K, N, N) array
+    roots : (n, L, K, N, N) array
         Square roots of the spatial correlation.
-    pilots : (K,) int array
+    pilots : (n, K) int array
     pilot_power : float
         In mW.
     tau_p : int
         Number of pilots and pilot length.
-    sending : (K,) bool array
+    sending : (n, K) bool array
         Users that send their pilot.
-
-    Returns
-    -------
-    (R, L, N, T) array
     """
-    L, K, N, _ = root.shape
-    out = np.zeros((count, L, N, tau_p), complex)
-    parts = np.ascontiguousarray(np.stack([root.real, root.imag]).transpose(1, 3, 4, 0, 2))
-    cuts = np.array([*range(0, K - K % 4, 4), K - K % 4, *([K - K % 2] if K % 4 == 3 else []), K])
-    block = np.empty((max(1, BLOCK // (2 * L * N * K)), L, N, K, 2))
-    for first in range(0, count, len(block)):
-        some = out[first : first + len(block)]
-        rng.standard_normal(out=block[: len(some)])
-        _add_channels(block, parts, pilots, sending, cuts, some)
-    noise = np.empty((max(1, BLOCK // (2 * L * N * tau_p)), L, N, tau_p, 2))
-    amplitude, deviation = float(np.sqrt(pilot_power) * tau_p), float(np.sqrt(tau_p))
-    for first in range(0, count, len(noise)):
-        some = out[first : first + len(noise)]
-        rng.standard_normal(out=noise[: len(some)])
-        some *= amplitude
-        some += deviation * (noise[: len(some)].view(complex)[..., 0] * np.sqrt(0.5))
-    return out
+
+    def __init__(self, roots: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool) -> None:
+        n, L, K, N, _ = roots.shape
+        tiles = -(-L // LANES)
+        padded = np.zeros((n, tiles * LANES, K, N, N), complex)
+        padded[:, :L] = roots
+        parts = padded.view(float).reshape(n, tiles, LANES, K, N, N, 2)
+        self._roots = np.ascontiguousarray(parts.transpose(0, 1, 4, 5, 3, 6, 2))
+        pilots = np.where(sending, pilots, tau_p)
+        self._senders = np.argsort(pilots, axis=1, kind="stable")
+        self._ends = (pilots[:, :, None] <= np.arange(tau_p)).sum(axis=1)
+        self._groups = np.arange(K) // 4
+        self._groups[-1] += K % 4 == 3
+        self._amplitude, self._deviation = float(np.sqrt(pilot_power) * tau_p), float(np.sqrt(tau_p))
+        self._shape = L, N, tau_p
+        self._block = np.empty(0)  # of normals, for one network after another
+
+    def drawn(self, network: int, count: int, rng: np.random.Generator) -> Complex:
+        """Signals of so many realisations, (R, L, N, T).
+
+        They are what `cfenvs.radio.estimation.received_pilots` makes of channels and noise that are drawn, in the same
+        draws.
+        """
+        L, N, T = self._shape
+        K = len(self._groups)
+        out = np.empty((count, L, N, T), complex)
+        signals, channels, noise = out.view(float).reshape(count, -1), 2 * L * N * K, 2 * L * N * T
+        at_once = [min(max(1, BLOCK // size), count) for size in (channels, noise)]
+        end, spare = at_once[0] * channels, 2 * N * K * LANES
+        if len(self._block) < max(end + spare, at_once[1] * noise):
+            self._block = np.zeros(max(end + spare, at_once[1] * noise))
+        block = self._block
+        with drawing(rng, count * (channels + noise)) as fill:
+            for first in range(0, count, at_once[0]):
+                some = out[first : first + at_once[0]]
+                fill(block[: len(some) * channels])
+                of_network = self._roots[network], self._senders[network], self._ends[network], self._groups
+                _add_channels(block, *of_network, self._amplitude, some)
+            for first in range(0, count, at_once[1]):
+                rows = signals[first : first + at_once[1]]
+                fresh = block[: rows.size]
+                fill(fresh)
+                fresh *= np.sqrt(0.5)
+                fresh *= self._deviation
+                rows += fresh.reshape(rows.shape)
+        return out
 
 
 @kernel(nogil=True)
-def _add_channels(normals: Float, root: Float, pilots: Int, sending: Bool, cuts: Int, out: Complex) -> None:
-    """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it.
+def _add_channels(
+    normals: Float, roots: Float, senders: Int, ends: Int, groups: Int, amplitude: float, out: Complex
+) -> None:
+    """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it, at several access points at a time.
 
     The order of additions is that of OpenBLAS's product of a row and a matrix, by which stored numbers were made: they
     keep their bits. Users are summed in groups, on all pilots but the few that are left of a division by four.
 
     Parameters
     ----------
-    normals : (>= R, L, N, K, 2) array
-        Real and imaginary parts of w times the root of 2.
-    root : (L, N, N, 2, K) array
-        R_kl^(1/2), its real and its imaginary parts.
-    pilots, sending : (K,) arrays
-    cuts : int array
-        Where groups of users begin, and K.
+    normals : (>= R L N K 2 + N K 2 LANES,) array
+        Real and imaginary parts of w times the root of 2, (R, L, N, K, 2). What is behind them is loaded, and not used.
+    roots : (ceil(L / LANES), N, N, K, 2, LANES) array
+        R_kl^(1/2); a lane is an access point, and missing ones are zero.
+    senders : (>= ends[-1],) int array
+        Users by their pilots, and by their number on each.
+    ends : (T,) int array
+        Where those of each pilot end.
+    groups : (K,) int array
+        The group of each user.
+    amplitude : float
+        Of pilots, by which sums are multiplied.
     out : (R, L, N, T) array
+        Overwritten.
     """
-    _, _, num_antennas, num_pilots = out.shape
-    normal, channel = np.empty(2 * num_antennas * len(pilots)), np.empty(2 * len(pilots))
-    _add_up(normals, root, pilots, sending, cuts, out, normal, channel, np.empty(2 * num_pilots))
+    _, _, num_antennas, _ = out.shape
+    _add_up(normals, roots, senders, ends, groups, amplitude, out, np.empty(2 * num_antennas * len(groups) * LANES))
 
 
 @emitted
-def _add_up(normals, root, pilots, sending, cuts, out, w, h, sums):
-    """`_add_channels`, by way of normals w (2, N, K), channels h (2, K) and sums (T, 2)."""
+def _add_up(normals, roots, senders, ends, groups, amplitude, out, w):
+    """`_add_channels`, by way of white channels w (N, K, 2, LANES)."""
     count, num_aps, num_antennas, num_pilots = out.shape
-    num_users, in_groups = pilots.shape[0], num_pilots - remainder(num_pilots, 4)
-    im, half = num_antennas * num_users, float(np.sqrt(0.5))
-    one = num_antennas.equals(1)
-    fill(sums, real(0.0))
+    num_users, in_groups = groups.shape[0], num_pilots - remainder(num_pilots, 4)
+    row, half, zero = num_antennas * num_users * 2, float(np.sqrt(0.5)), splat_complex(0.0, 0.0)
 
-    def channel(ap, n):
-        first = root.place(ap, n)
+    def channel(tile, n, k):
+        @fold(zero, 0, num_antennas)
+        def h(m, h):
+            (a, b), (x, y) = (
+                load_complex(roots, roots.place(tile, n, m, k)),
+                load_complex(w, (m * num_users + k) * COMPLEX),
+            )
+            return add(h[0], sub(mul(a, x), mul(b, y))), add(h[1], add(mul(a, y), mul(b, x)))
 
-        @when(one)
-        def scaled():
-            @each(0, num_users)
-            def user(k):
-                h[k], h[num_users + k] = root[first + k] * w[k], root[first + k] * w[im + k]
+        return h
 
-        @when(~one)
-        def multiplied():
-            fill(h, real(0.0))
+    def pilot(tile, n, t):
+        """The sum on a pilot, by groups."""
 
-            @each(0, num_antennas)
-            def antenna(m):
-                here, there = root.place(ap, n, m), m * num_users
+        @fold((zero, zero, integer(-1)), choose(t > 0, lambda: ends[t - 1], lambda: integer(0)), ends[t])
+        def sums(i, sums):
+            (total, group, last), k = sums, senders[i]
+            now = choose(t < in_groups, lambda: groups[k], lambda: k)
+            total, group = choose(now.equals(last), lambda: (total, group), lambda: (add_complex(total, group), zero))
+            return total, add_complex(group, channel(tile, n, k)), now
 
-                @each(0, num_users)
-                def user(k):
-                    a, b = root[here + k], root[here + num_users + k]
-                    x, y = w[there + k], w[im + there + k]
-                    h[k] = h[k] + (a * x - b * y)
-                    h[num_users + k] = h[num_users + k] + (a * y + b * x)
-
-    def add_group(first, stop, place):
-        @each(first, stop)
-        def to_sums(k):
-            grouped = pilots[k] < in_groups
-
-            @when(sending[k] & grouped)
-            def in_group():
-                add_to(sums, 2 * pilots[k], h[k], h[num_users + k])
-
-            @when(sending[k] & ~grouped)
-            def alone():
-                add_to(out, place + 2 * pilots[k], h[k], h[num_users + k])
-
-        @each(first, stop)
-        def from_sums(k):
-            @when(pilots[k] < in_groups)
-            def in_group():
-                t = 2 * pilots[k]
-                add_to(out, place + t, sums[t], sums[t + 1])
-                sums[t], sums[t + 1] = real(0.0), real(0.0)
+        return scale(splat(amplitude), add_complex(sums[0], sums[1]))
 
     @each(0, count)
     def realization(r):
-        @each(0, num_aps)
-        def access_point(ap):
-            @each(0, num_antennas)
-            def halved(n):
-                @each(0, num_users)
-                def user(k):
-                    here, there = normals.place(r, ap, n, k), n * num_users + k
-                    w[there], w[im + there] = normals[here] * half, normals[here + 1] * half
+        @each(0, roots.shape[0])
+        def tiles(tile):
+            first = (r * num_aps + tile * LANES) * row
+
+            @each(0, row)
+            def halved(x):
+                store(w, x * LANES, mul(load_apart(normals, first + x, row), splat(half)))
 
             @each(0, num_antennas)
             def antenna(n):
-                channel(ap, n)
+                @each(0, num_pilots)
+                def write(t):
+                    parts = pilot(tile, n, t)
 
-                @each(0, cuts.shape[0] - 1)
-                def group(i):
-                    add_group(cuts[i], cuts[i + 1], out.place(r, ap, n))
-
-
-def add_to(array, place, re, im):
-    """Add a complex number to that in an array, in emitted functions."""
-    array[place], array[place + 1] = array[place] + re, array[place + 1] + im
+                    @each(0, smaller(num_aps - tile * LANES, integer(LANES)))
+                    def access_point(lane):
+                        place = out.place(r, tile * LANES + lane, n, t)
+                        out[place], out[place + 1] = lane_of(parts[0], lane), lane_of(parts[1], lane)
 
 
 def whitened_filters(
@@ -240,7 +258,6 @@ def _write_whitened(
             G *= scale
 
 
-@kernel(nogil=True)
 def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float) -> None:
     """Estimates hh_kl = F_kl y_tl in lanes, as `cfenvs.radio.mmse_kernel.pack_realizations` lays them out.
 
@@ -253,44 +270,46 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
     out : (ceil(R / LANES), K, L, N, 2, LANES) array
         Overwritten; missing realisations are zero.
     """
-    _, _, num_antennas, num_pilots = received.shape
-    _estimate(received, filters, pilots, out, np.empty(num_pilots * num_antennas * COMPLEX))
+    missing = len(out) * LANES - len(received)
+    if missing:
+        received = np.concatenate([received, np.zeros((missing, *received.shape[1:]))])
+    _, num_aps, num_antennas, num_pilots = received.shape
+    some = min(num_aps, max(1, SIGNALS // (num_antennas * num_pilots * COMPLEX)))
+    _write_estimates(np.ascontiguousarray(received), np.ascontiguousarray(filters), pilots, some, out)
+
+
+@kernel(nogil=True)
+def _write_estimates(received: Complex, filters: Complex, pilots: Int, some: int, out: Float) -> None:
+    """`write_estimates` for R that lanes divide; of `some` access points at a time."""
+    signals = np.empty(some * received.shape[2] * received.shape[3] * COMPLEX)
+    _estimate(received, filters, pilots, some, out, signals)
 
 
 @emitted
-def _estimate(received, filters, pilots, out, signals):
-    count, num_aps, num_antennas, num_pilots = received.shape
-
-    def read(lane, r, ap):
-        @each(0, num_antennas)
-        def antenna(n):
-            @each(0, num_pilots)
-            def pilot(t):
-                y, place = received.place(r, ap, n, t), (t * num_antennas + n) * COMPLEX + lane
-                signals[place], signals[place + LANES] = received[y], received[y + 1]
+def _estimate(received, filters, pilots, some, out, signals):
+    """`_write_estimates`, by way of signals (some, N, T, 2, LANES)."""
+    _, num_aps, num_antennas, num_pilots = received.shape
+    numbers = num_antennas * num_pilots * 2
+    row = num_aps * numbers
 
     @each(0, out.shape[0])
     def group(b):
-        first = b * LANES
-        some = count - first < LANES
-        lanes = choose(some, lambda: count - first, lambda: integer(LANES))
+        @each(0, num_aps, some)
+        def access_points(first):
+            last = smaller(first + some, num_aps)
 
-        @when(some)
-        def missing():
-            fill(signals, real(0.0))
-
-        @each(0, num_aps)
-        def access_point(ap):
-            @each(0, lanes)
-            def realization(lane):
-                read(lane, first + lane, ap)
+            @each(0, (last - first) * numbers)
+            def read(x):
+                store(signals, x * LANES, load_apart(received, (b * LANES * num_aps + first) * numbers + x, row))
 
             @each(0, pilots.shape[0])
             def user(k):
-                y = pilots[k] * num_antennas * COMPLEX
+                @each(first, last)
+                def access_point(ap):
+                    y = ((ap - first) * num_antennas * num_pilots + pilots[k]) * COMPLEX
 
-                @each(0, num_antennas)
-                def antenna(n):
-                    zero, row = splat_complex(0.0, 0.0), filters.place(ap, k, n)
-                    z = add_row_sum(zero, filters, row, num_antennas, real(1.0), signals, y)
-                    store_complex(out, out.place(b, k, ap, n), z)
+                    @each(0, num_antennas)
+                    def antenna(n):
+                        filtered = filters.part(filters.place(ap, k, n), num_antennas, parts=2)
+                        z = row_sum(filtered, real(1.0), signals, y, num_pilots * COMPLEX, splat(0.0), splat(0.0))
+                        store_complex(out, out.place(b, k, ap, n), z)

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from cfenvs.arrays import Array, Complex, Float
+from cfenvs.radio.draws import normals
 
 Correlation = Literal["fourier", "sinc"]
 
@@ -216,7 +217,7 @@ def sample_small_scale(receive: Array, transmit: Array, count: int, rng: np.rand
     ((500, 36, 4), 1.0)
     """
     left, right = correlation_root(receive), correlation_root(transmit)
-    parts = rng.standard_normal((2, count, left.shape[1], right.shape[1]))
+    parts = normals(rng, (2, count, left.shape[1], right.shape[1]))
     W = (parts[0] + 1j * parts[1]) * np.sqrt(0.5)
     return left @ W @ right.conj().T
 

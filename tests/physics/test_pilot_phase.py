@@ -10,7 +10,7 @@ from cfenvs.radio.estimation import estimates_from_pilots, estimation_covariance
 from cfenvs.radio.fading import complex_normals, correlate
 from cfenvs.radio.matrix_root import SMALL, matrix_root
 from cfenvs.radio.mmse_kernel import pack_realizations
-from cfenvs.radio.pilot_phase import drawn_pilots, whitened_filters, write_estimates
+from cfenvs.radio.pilot_phase import PilotSignals, whitened_filters, write_estimates
 
 POWER = 50.0
 SIZES = [(90, 20, 1, 11, 5), (6, 30, 4, 15, 6), (3, 400, 1, 40, 10), (1, 3, 2, 4, 3)]
@@ -30,7 +30,7 @@ def test_pilots_drawn_in_blocks_are_those_of_channels_drawn_at_once(R, L, N, K, 
     alone, together = np.random.default_rng(7), np.random.default_rng(7)
     channels = correlate(complex_normals((R, L, N, K), alone), root)
     received = received_pilots(channels, complex_normals((R, L, N, T), alone), pilots, POWER, T, sending)
-    got = drawn_pilots(together, R, root, pilots, POWER, T, sending)
+    got = PilotSignals(root[None], pilots[None], POWER, T, sending[None]).drawn(0, R, together)
     np.testing.assert_allclose(got, received, rtol=1e-12, atol=1e-12 * np.abs(received).max())
     assert together.bit_generator.state == alone.bit_generator.state
     filters = pilot_filter(correlation, pilots, POWER, T, sending)

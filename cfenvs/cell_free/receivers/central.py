@@ -152,12 +152,12 @@ class BlockMmseReceiver(CentralMmseReceiver):
         return True  # one SINR per user: rounding down to a CQI keeps its order
 
     def prepare_all(self, worlds: Int, drawn: Scenario, rngs: Sequence[np.random.Generator], sending: Bool) -> None:
-        Receiver.prepare_all(self, worlds, drawn, rngs, sending)
+        self._roots[worlds] = matrix_root(drawn.correlation)
+        self._pilots[worlds] = drawn.pilots
+        self._estimate(worlds, drawn, sending)
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
-        self._roots[world] = matrix_root(scenario.correlation)
-        self._pilots[world] = scenario.pilots
-        self.set_pilots(world, scenario, sending)
+        self.prepare_all(np.array([world]), alone(scenario), [rng], sending[None])
 
     def walk_on_all(self, worlds: Int, now: Scenario, sending: Bool) -> None:
         roots, filters, errors = filtering(self.config, now, sending)
@@ -165,11 +165,13 @@ class BlockMmseReceiver(CentralMmseReceiver):
         self._pilots[worlds], self._sending[worlds] = now.pilots, sending
 
     def set_pilots(self, world: int, scenario: Scenario, sending: Bool) -> None:
-        config = self.config
-        R, power, length = scenario.correlation, config.max_power, config.pilot_length
-        self._filters[world] = pilot_filter(R, scenario.pilots, power, length, sending)
-        self._batch.errors[world] = filtered_covariances(R, self._filters[world], power, length)[1]
-        self._sending[world] = sending
+        self._estimate(np.array([world]), alone(scenario), sending[None])
+
+    def _estimate(self, worlds: Int, networks: Scenario, sending: Bool) -> None:
+        R, power, length = networks.correlation, self.config.max_power, self.config.pilot_length
+        filters = pilot_filter(R, networks.pilots, power, length, sending)
+        self._filters[worlds], self._sending[worlds] = filters, sending
+        self._batch.errors[worlds] = filtered_covariances(R, filters, power, length)[1]
 
     def start_fading(self, world: int, rng: np.random.Generator) -> None:
         self._keys[world] = rng.integers(2**64, dtype=np.uint64)

@@ -16,7 +16,7 @@ from cfenvs.radio.lanes import LANES
 from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
-from cfenvs.radio.pilot_phase import drawn_pilots, whitened_filters
+from cfenvs.radio.pilot_phase import PilotSignals, whitened_filters
 
 if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
@@ -81,7 +81,7 @@ class PilotDraws:
         if config.estimates_from == "channels" and networks.sight is None:
             # What hangs on no draw is worked out of all at once.
             R, power, length = networks.correlation, config.max_power, config.pilot_length
-            self._roots = matrix_root(R)
+            self._signals = PilotSignals(matrix_root(R), networks.pilots, power, length, sending)
             self._filters = pilot_filter(R, networks.pilots, power, length, sending)
             self._errors = filtered_covariances(R, self._filters, power, length)[1]
 
@@ -96,8 +96,7 @@ class PilotDraws:
         if self._networks.sight is not None:
             scenario = entry(self._networks, network)
             return PilotPhase.draw(config, count, scenario, rng)._receive(scenario, sending)
-        signals = drawn_pilots(rng, count, self._roots[network], pilots, power, length, sending)
-        return signals, self._filters[network], self._errors[network]
+        return self._signals.drawn(network, count, rng), self._filters[network], self._errors[network]
 
 
 def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:

@@ -1,0 +1,78 @@
+"""Standard normals of our own kernel beside NumPy's: the same numbers, and the same generator behind them."""
+
+import numpy as np
+import pytest
+
+from cfenvs.radio import ziggurat
+from cfenvs.radio.draws import normals
+from cfenvs.radio.ziggurat import MANY, fill_normals
+
+
+@pytest.fixture
+def undecided():
+    ziggurat._agrees_with_numpy.cache_clear()
+    yield
+    ziggurat._agrees_with_numpy.cache_clear()
+
+
+def test_the_kernel_is_in_use_here():
+    assert ziggurat._agrees_with_numpy()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_numbers_and_generators_are_those_of_numpy(seed):
+    """Of any length; with half a word kept from before; the tail too, which one of 3,900 comes from."""
+    ours, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
+    for length in (MANY, MANY + 1, 1023, 1024, 1025, 2050, 100_003):
+        half = [rng.integers(2**32, dtype=np.uint32) for rng in (ours, theirs)]
+        assert half[0] == half[1]
+        got = np.empty(length)
+        fill_normals(ours, got)
+        np.testing.assert_array_equal(got, theirs.standard_normal(length))
+        assert ours.bit_generator.state == theirs.bit_generator.state
+    assert got.min() < -3.7
+    assert got.max() > 3.7
+
+
+def test_no_word_is_made_that_is_not_needed():
+    """Wherever draws are cut, in wedges and in the tail as well."""
+    generator, whole = np.random.PCG64(ziggurat._TELLING), np.random.default_rng(ziggurat._TELLING)
+    parts = [np.empty(count) for count in range(45)]
+    for part in parts:
+        with ziggurat._kernel_of(generator) as fill:
+            fill(part)
+    np.testing.assert_array_equal(np.concatenate(parts), whole.standard_normal(sum(range(45))))
+    assert generator.state == whole.bit_generator.state
+
+
+def test_what_decides_whether_it_is_used_has_numbers_from_the_tail():
+    tail = np.abs(np.random.default_rng(ziggurat._TELLING).standard_normal(1024)) > ziggurat._TAIL
+    assert tail.sum() == 3
+
+
+@pytest.mark.parametrize("kind", [np.random.PCG64DXSM, np.random.MT19937, np.random.Philox])
+def test_other_generators_are_left_to_numpy(kind):
+    got = np.empty(2 * MANY)
+    fill_normals(np.random.Generator(kind(3)), got)
+    np.testing.assert_array_equal(got, np.random.Generator(kind(3)).standard_normal(2 * MANY))
+
+
+@pytest.mark.parametrize("lacking", ["tables", "agreement"])
+def test_a_numpy_that_draws_otherwise_is_followed(lacking, undecided, monkeypatch):
+    if lacking == "tables":
+        monkeypatch.setattr(ziggurat, "_HAS_TABLES", False)
+    else:
+        monkeypatch.setattr(ziggurat, "_write_normals", lambda state, words, out: out.fill(0.0))
+    got = normals(np.random.default_rng(3), (2, MANY))
+    np.testing.assert_array_equal(got, np.random.default_rng(3).standard_normal((2, MANY)))
+
+
+def test_arrays_with_gaps_are_refused_as_by_numpy():
+    with pytest.raises(ValueError, match="contiguous"):
+        fill_normals(np.random.default_rng(0), np.empty((2 * MANY, 2))[:, 0])
+
+
+def test_each_of_many_generators_draws_what_it_would_alone():
+    together = normals([np.random.default_rng(seed) for seed in range(3)], (3, 50, 40))
+    for seed, rows in enumerate(together):
+        np.testing.assert_array_equal(rows, np.random.default_rng(seed).standard_normal((50, 40)))
