@@ -71,7 +71,7 @@ class Number:
         return self._with(other, "mul")
 
     def __truediv__(self, other: Real) -> Number:
-        return self._with(other, "div")
+        return (as_real(self) if self.value.type == _INT else self)._with(other, "div")
 
     def __floordiv__(self, other: Whole) -> Number:
         """Of integers that are not negative."""
@@ -110,13 +110,23 @@ class Number:
     __radd__, __rmul__ = __add__, __mul__
 
     def _with(self, other: Real, name: str) -> Number:
-        other = other if isinstance(other, Number) else constant(self.value.type, other)
-        return Number(getattr(builder(), name if self.value.type == _INT else f"f{name}")(self.value, other.value))
+        a, b = self._beside(other)
+        return Number(getattr(builder(), name if a.type == _INT else f"f{name}")(a, b))
 
     def _compared(self, other: Real, name: str) -> Number:
-        other = other if isinstance(other, Number) else constant(self.value.type, other)
-        compare = builder().icmp_signed if self.value.type == _INT else builder().fcmp_ordered
-        return Number(compare(name, self.value, other.value))
+        a, b = self._beside(other)
+        return Number((builder().icmp_signed if a.type == _INT else builder().fcmp_ordered)(name, a, b))
+
+    def _beside(self, other: Real) -> tuple[ir.Value, ir.Value]:
+        """Two numbers of one kind: an integer beside a real number becomes one."""
+        kind = self.value.type
+        if not isinstance(other, Number):
+            other = constant(_REAL if kind == _INT and isinstance(other, float) else kind, other)
+        if kind == _INT and other.value.type == _REAL:
+            return as_real(self).value, other.value
+        if kind == _REAL and other.value.type == _INT:
+            return self.value, as_real(other).value
+        return self.value, other.value
 
 
 Whole = Number | int

@@ -12,7 +12,7 @@ Numba renews the cached machine code of a kernel when the kernel's own file chan
 edit here, remove the ``__pycache__`` beside it.
 """
 
-# To Python the arguments of an intrinsic are numba's types, to a kernel they are lanes: annotations would fit neither.
+# To Python the arguments of these functions are placeholders, to a kernel lanes: annotations would fit neither.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from typing import Any

@@ -66,6 +66,20 @@ def test_an_array_that_is_not_of_real_or_complex_numbers_in_a_row_is_refused():
 
 
 @emitted
+def mixed(i, x):
+    return i + x, x / i, i < x, i * 0.5 + i / 4
+
+
+@kernel
+def arithmetic(i, x):
+    return mixed(i, x)
+
+
+def test_an_integer_beside_a_real_number_becomes_one():
+    assert arithmetic(3, 4.5) == (7.5, 1.5, True, 2.25)
+
+
+@emitted
 def absolute(x):
     return x if x > 0.0 else 0.0 - x
 
