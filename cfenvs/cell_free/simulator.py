@@ -305,7 +305,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         elif self._moving and self.config.reward_scope == "neighborhood":
             self._acted_neighborhoods = self.neighborhoods.copy()
         powers = command
-        if not self.config.include_zero:
+        if self.config.only_active_send:
             powers = np.empty(command.shape)
             silence(command, active, powers)
         self.powers, self.rates = powers, self._earned(powers)

@@ -84,6 +84,24 @@ def test_without_zero_the_indices_move_down_and_inactive_users_are_silent():
     assert info["violations"] == 0
 
 
+@pytest.mark.parametrize("action_type", ["discrete", "joint"])
+def test_where_no_level_is_zero_inactive_users_are_silent_and_the_optimum_is_what_its_action_earns(action_type):
+    env = make(levels=[25, 100], activity="static", action_type=action_type)
+    env.reset(seed=0, options={"active": np.array([True, False, False, True, True])})
+    best = env.optimum()
+    index = best.action if action_type == "discrete" else int(best.action @ 2 ** np.arange(5)[::-1])
+    _, reward, _, _, info = env.step(index)
+    assert reward == pytest.approx(best.value, rel=1e-9)
+    assert (info["powers"] > 0).tolist() == [True, False, False, True, True]
+    assert info["violations"] == 0
+
+
+def test_a_share_of_an_inactive_user_is_sent_whatever_the_levels():
+    env = make(levels=[25, 100], activity="static", action_type="continuous")
+    env.reset(seed=0, options={"active": np.array([True, True, True, True, False])})
+    assert env.step([1, 1, 1, 1, 1])[4]["violations"] == 1
+
+
 def test_a_small_continuous_share_of_an_inactive_user_is_no_violation():
     env = make(activity="static", action_type="continuous")
     env.reset(seed=0, options={"active": np.array([True, True, True, True, False])})
