@@ -193,6 +193,19 @@ def test_a_good_guess_spares_evaluations_of_levels():
     assert found.iterations < without.iterations
 
 
+def test_no_levels_are_evaluated_twice():
+    h_hat, C = random_mmse(np.random.default_rng(0), 12, access_points=40)
+    asked = []
+
+    def rate(p):
+        asked.append(tuple(p))
+        return mean_rates(p, h_hat, C)
+
+    found = max_min_discrete(rate, [25.0, 50.0, 75.0, 100.0], 12, near=max_min_mmse(h_hat, C, 100.0).p)
+    assert len(set(asked)) == len(asked) == found.iterations
+    assert tuple(found.p) in asked
+
+
 def test_rates_about_a_solution_are_its_rates_and_have_its_slopes():
     active = np.array([True, False, True, True])
     slopes = np.random.default_rng(0).uniform(-0.2, 0.0, (4, 4)) + np.eye(4)
