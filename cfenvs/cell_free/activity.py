@@ -15,7 +15,6 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.core.config import require, require_count
 from cfenvs.core.simulator import blocks
-from cfenvs.emitted import Buffer, Number, as_integer, as_real, choose, each, emitted, fold, integer, truth, when
 from cfenvs.kernels import kernel
 from cfenvs.power.choices import Chosen, Classes, numbers, refuse
 from cfenvs.radio.draws import of_its_own, skip_uniforms, twin, uniforms
@@ -438,61 +437,35 @@ def _markov_paths(
     `draws` (n, (B + 1) (K + 1)) has a number for each step and user, then one for each step that says who stays.
     `joins` (n, B + 1) is the probability to join before a step, or where it is `pooled` how many do in the mean.
     """
-    _write_paths(draws, worlds, shares_on, leave, joins, pooled, begun, paths)
-
-
-@emitted
-def _write_paths(
-    draws: Buffer,
-    worlds: Buffer,
-    shares_on: Buffer,
-    leave: Number,
-    joins: Buffer,
-    pooled: Number,
-    begun: Number,
-    paths: Buffer,
-) -> None:
     length, _, num_users = paths.shape
-
-    @each(0, worlds.shape[0])
-    def world(i: Number) -> None:
-        which, numbers = worlds[i], draws.place(i)
-        start = paths.place(0, which)
-        keep = numbers + length * num_users
-
-        @fold(truth(False), 0, num_users)
-        def some(k: Number, some: Number) -> Number:
-            on = choose(begun, lambda: paths[start + k], lambda: draws[numbers + k] < shares_on[i])
-            paths[start + k] = on
-            return some | on
-
-        @when(~some)
-        def nobody() -> None:
-            paths[start + as_integer(draws[keep] * as_real(num_users))] = truth(True)
-
-        @each(1, length)
-        def step(t: Number) -> None:
-            before, now, drawn = paths.place(t - 1, which), paths.place(t, which), numbers + t * num_users
-            on_before = fold(integer(0), 0, num_users)(lambda k, count: count + as_integer(paths[before + k]))
-            idle, joining = num_users - on_before, joins[joins.place(i, t)]
-            join = choose(pooled & (idle > 1), lambda: joining / as_real(idle), lambda: joining)
-
-            @fold(integer(0), 0, num_users)
-            def count(k: Number, count: Number) -> Number:
-                # Both outcomes and no branch, which half of the time would be guessed wrong.
-                on, x = paths[before + k], draws[drawn + k]
-                on = (on & (x >= leave)) | (~on & (x < join))
-                paths[now + k] = on
-                return count + as_integer(on)
-
-            @when(count.equals(0))
-            def nobody() -> None:
-                @fold(as_integer(draws[keep + t] * as_real(on_before)), 0, num_users)
-                def chosen(k: Number, chosen: Number) -> Number:
-                    on = paths[before + k]
-
-                    @when(on & chosen.equals(0))
-                    def stays() -> None:
-                        paths[now + k] = truth(True)
-
-                    return chosen - as_integer(on)
+    for i in range(len(worlds)):
+        world, start = worlds[i], paths[0, worlds[i]]
+        keep = draws[i, length * num_users :]
+        some = False
+        for k in range(num_users):
+            if not begun:
+                start[k] = draws[i, k] < shares_on[i]
+            some |= start[k]
+        if not some:
+            start[int(keep[0] * num_users)] = True
+        for t in range(1, length):
+            before, now, numbers = paths[t - 1, world], paths[t, world], draws[i, t * num_users :]
+            join, count = joins[i, t], 0
+            if pooled:
+                idle = num_users
+                for k in range(num_users):
+                    idle -= before[k]
+                join = join / idle if idle > 1 else join
+            for k in range(num_users):  # both outcomes and no branch, which half of the time would be guessed wrong
+                now[k] = (before[k] & (numbers[k] >= leave)) | (~before[k] & (numbers[k] < join))
+                count += now[k]
+            if count == 0:
+                count_before = 0
+                for k in range(num_users):
+                    count_before += before[k]
+                chosen = int(keep[t] * count_before)
+                for k in range(num_users):
+                    if before[k]:
+                        if chosen == 0:
+                            now[k] = True
+                        chosen -= 1

@@ -8,7 +8,6 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from cfenvs.arrays import Float, Int
-from cfenvs.emitted import Buffer, Number, each, emitted
 from cfenvs.kernels import kernel
 from cfenvs.radio.draws import Source, uniforms
 
@@ -221,32 +220,17 @@ def _squares(places: Float, others: Float, side: Side) -> Float:
     return out
 
 
-@kernel(nogil=True)
+@kernel
 def _write_squares(places: Float, others: Float, width: float, height: float, out: Float) -> None:
     """`wrap` and the squares in one pass, where NumPy makes ten; the same bits."""
-    _wrap_and_square(places, others, width, height, out, np.empty(2 * others.shape[1]))
-
-
-@emitted
-def _wrap_and_square(places: Buffer, others: Buffer, width: Number, height: Number, out: Buffer, apart: Buffer) -> None:
-    """`_write_squares`, by way of the others' x and y, (2, K): loops over these are loops over neighbours."""
-    num_worlds, num_places, num_others = out.shape
-
-    @each(0, num_worlds)
-    def world(e: Number) -> None:
-        @each(0, num_others)
-        def split(k: Number) -> None:
-            xy = others.place(e, k)
-            apart[k], apart[num_others + k] = others[xy], others[xy + 1]
-
-        @each(0, num_places)
-        def place(ap: Number) -> None:
-            xy, row = places.place(e, ap), out.place(e, ap)
-            x, y = places[xy], places[xy + 1]
-
-            @each(0, num_others)
-            def other(k: Number) -> None:
-                dx, dy = apart[k] - x, apart[num_others + k] - y
-                dx = dx - width * (dx / width + _WHOLE - _WHOLE)
-                dy = dy - height * (dy / height + _WHOLE - _WHOLE)
-                out[row + k] = dx * dx + dy * dy
+    x, y = np.empty(others.shape[1]), np.empty(others.shape[1])
+    for e in range(len(out)):
+        for k in range(len(x)):
+            x[k], y[k] = others[e, k, 0], others[e, k, 1]
+        for ap in range(places.shape[1]):
+            x0, y0, row = places[e, ap, 0], places[e, ap, 1], out[e, ap]
+            for k in range(len(x)):
+                dx, dy = x[k] - x0, y[k] - y0
+                dx -= width * (dx / width + _WHOLE - _WHOLE)
+                dy -= height * (dy / height + _WHOLE - _WHOLE)
+                row[k] = dx * dx + dy * dy

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from cfenvs.arrays import Array, Float, Int
-from cfenvs.emitted import Buffer, Number, choose, each, emitted, fill, fold, integer, real
 from cfenvs.kernels import kernel
 from cfenvs.radio.uatf import mr_uatf_coefficients, uatf_sinr
 
@@ -45,42 +42,27 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
     return pilots
 
 
-@kernel(nogil=True)
+@kernel
 def _least_contaminated(gains: Float, num_pilots: int, pilots: Int) -> None:
-    _assign(gains, num_pilots, pilots, np.empty(gains.shape[1] * num_pilots))
-
-
-@emitted
-def _assign(gains: Buffer, num_pilots: Number, pilots: Buffer, interference: Buffer) -> None:
-    """`_least_contaminated`; interference (L, tau_p) is that of the users so far."""
     num_worlds, num_access_points, num_users = gains.shape
-
-    def least(e: Number, k: Number) -> Any:
-        @fold(integer(0), 0, num_access_points)
-        def best(ap: Number, best: Number) -> Number:
-            stronger = gains[gains.place(e, ap, k)] > gains[gains.place(e, best, k)]
-            return choose(stronger, lambda: ap, lambda: best)
-
-        @fold(integer(0), 0, num_pilots)
-        def pilot(t: Number, pilot: Number) -> Number:
-            first = best * num_pilots
-            return choose(interference[first + t] < interference[first + pilot], lambda: t, lambda: pilot)
-
-        return pilot
-
-    @each(0, num_worlds)
-    def world(e: Number) -> None:
-        fill(interference, real(0.0))
-
-        @each(0, num_users)
-        def user(k: Number) -> None:
-            pilot = choose(k < num_pilots, lambda: k, lambda: least(e, k))
-            pilots[pilots.place(e, k)] = pilot
-
-            @each(0, num_access_points)
-            def access_point(ap: Number) -> None:
-                place = ap * num_pilots + pilot
-                interference[place] = interference[place] + gains[gains.place(e, ap, k)]
+    interference = np.empty((num_access_points, num_pilots))
+    for e in range(num_worlds):
+        for ap in range(num_access_points):
+            for t in range(num_pilots):
+                interference[ap, t] = 0.0
+        for k in range(num_users):
+            pilot = k
+            if k >= num_pilots:
+                best, pilot = 0, 0  # in loops: numba's argmax and argmin take half a second to compile
+                for ap in range(num_access_points):
+                    if gains[e, ap, k] > gains[e, best, k]:
+                        best = ap
+                for t in range(num_pilots):
+                    if interference[best, t] < interference[best, pilot]:
+                        pilot = t
+            pilots[e, k] = pilot
+            for ap in range(num_access_points):
+                interference[ap, pilot] += gains[e, ap, k]
 
 
 def balanced_random(num_users: int, num_pilots: int, rng: np.random.Generator) -> Int:
