@@ -70,7 +70,7 @@ class PilotSignals:
             for first in range(0, count, at_once[0]):
                 some = out[first : first + at_once[0]]
                 fill(block[: len(some) * channels])
-                of_network = self._roots[network], self._senders[network], self._ends[network], self._groups
+                of_network = self._roots[network].reshape(-1), self._senders[network], self._ends[network], self._groups
                 _add_channels(block, *of_network, self._amplitude, some)
             for first in range(0, count, at_once[1]):
                 rows = signals[first : first + at_once[1]]
@@ -95,8 +95,8 @@ def _add_channels(
     ----------
     normals : (>= R L N K 2 + N K 2 LANES,) array
         Real and imaginary parts of w times the root of 2, (R, L, N, K, 2). What is behind them is loaded, and not used.
-    roots : (ceil(L / LANES), N, N, K, 2, LANES) array
-        R_kl^(1/2); a lane is an access point, and missing ones are zero.
+    roots : (ceil(L / LANES) N N K 2 LANES,) array
+        R_kl^(1/2), (ceil(L / LANES), N, N, K, 2, LANES); a lane is an access point, and missing ones are zero.
     senders : (>= ends[-1],) int array
         Users by their pilots, and by their number on each.
     ends : (T,) int array
@@ -111,9 +111,9 @@ def _add_channels(
     count, num_aps, num_antennas, num_pilots = out.shape
     num_users, in_groups = len(groups), num_pilots - num_pilots % 4
     row, half = num_antennas * num_users * 2, splat(np.sqrt(0.5))
-    root, w, sums = roots.reshape(-1), np.empty(row * LANES), np.empty(COMPLEX)
+    w, sums = np.empty(row * LANES), np.empty(COMPLEX)
     for r in range(count):
-        for tile in range(roots.shape[0]):
+        for tile in range(-(-num_aps // LANES)):
             first, some = (r * num_aps + tile * LANES) * row, min(LANES, num_aps - tile * LANES)
             for x in range(row):
                 store(w, x * LANES, mul(load_apart(normals, first + x, row), half))
@@ -133,7 +133,7 @@ def _add_channels(
                         h_re = h_im = splat(0.0)
                         for m in range(num_antennas):
                             place = (((tile * num_antennas + n) * num_antennas + m) * num_users + k) * COMPLEX
-                            a, b = load(root, place), load(root, place + LANES)
+                            a, b = load(roots, place), load(roots, place + LANES)
                             place = (m * num_users + k) * COMPLEX
                             x, y = load(w, place), load(w, place + LANES)
                             h_re = add(h_re, sub(mul(a, x), mul(b, y)))
@@ -238,21 +238,32 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
     missing = len(out) * LANES - len(received)
     if missing:
         received = np.concatenate([received, np.zeros((missing, *received.shape[1:]))])
-    _write_estimates(np.ascontiguousarray(received), np.ascontiguousarray(filters), pilots, out)
+    numbers = np.ascontiguousarray(received).view(float)
+    _write_estimates(numbers.reshape(-1), numbers[0].size, np.ascontiguousarray(filters), pilots, out.reshape(-1))
 
 
 @kernel(nogil=True)
-def _write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float) -> None:
-    """`write_estimates` for R that lanes divide; of so many access points at a time as the first-level cache holds."""
-    _, num_aps, num_antennas, num_pilots = received.shape
-    each, num_users = num_antennas * num_pilots * 2, len(pilots)
-    row, some = num_aps * each, max(1, SIGNALS // (each * LANES))
-    numbers, signals, estimates = received.view(np.float64).reshape(-1), np.empty(some * each * LANES), out.reshape(-1)
-    for group in range(out.shape[0]):
+def _write_estimates(received: Float, row: int, filters: Complex, pilots: Int, estimates: Float) -> None:
+    """`write_estimates` for R that lanes divide; of so many access points at a time as the first-level cache holds.
+
+    Parameters
+    ----------
+    received : (R L N T 2,) array
+    row : int
+        L N T 2.
+    filters, pilots
+        As there.
+    estimates : (ceil(R / LANES) K L N 2 LANES,) array
+    """
+    num_aps, num_users, num_antennas, _ = filters.shape
+    each = row // num_aps
+    num_pilots, some = each // (2 * num_antennas), max(1, SIGNALS // (each * LANES))
+    signals = np.empty(some * each * LANES)
+    for group in range(len(received) // (row * LANES)):
         for first in range(0, num_aps, some):
             last = min(num_aps, first + some)
             for x in range((last - first) * each):
-                store(signals, x * LANES, load_apart(numbers, group * LANES * row + first * each + x, row))
+                store(signals, x * LANES, load_apart(received, group * LANES * row + first * each + x, row))
             for k in range(num_users):
                 here = ((group * num_users + k) * num_aps + first) * num_antennas * COMPLEX
                 for ap in range(first, last):
