@@ -194,14 +194,15 @@ class Auction:
         bids = bids & legal
         bids = self._keep_what_is_covered(bids, priority)
 
-        number = bids.sum(axis=1)
+        number, winner = np.zeros((2, *self.prices.shape), np.int64)
+        for bidder in range(self.bidders):
+            number += bids[:, bidder]
+            winner += bidder * bids[:, bidder]  # of an item with a single bid
         single = self.on_offer & (number == 1) & rules.reaches_reserve(self.prices)
-        winner = np.zeros(single.shape, np.int64)  # of an item with a single bid
-        for bidder in range(1, self.bidders):
-            winner += bidder * bids[:, bidder]
         before = self._money.copy()
-        held = self.owned & self.on_offer[:, None, :]
+        held: Bool | bool = False  # what is sold is off the market
         if rules.closing == "simultaneous":
+            held = self.owned & self.on_offer[:, None, :]
             self._release(self.on_offer & (self.owner != NOBODY) & (number >= 1))
         wallet = np.maximum(self._money, 0.0) + self._tolerance
         self._assign(single, winner, self.prices, at_once=rules.settles_at_once)
@@ -332,11 +333,11 @@ class Auction:
             legal &= allowed
         return worlds & legal.any(axis=(1, 2))
 
-    def _remember(self, bids: Bool, held: Bool, single: Bool, number: Int) -> None:
+    def _remember(self, bids: Bool, held: Bool | bool, single: Bool, number: Int) -> None:
         """Prices, eligibility and the memory of who bid last, for the next round."""
         rules = self.rules
         wanted = number > 0
-        self._last_bids = np.where(wanted[:, None, :], bids, self._last_bids)
+        self._last_bids = bids | (self._last_bids & ~wanted[:, None, :])
         self._last_price = np.where(wanted, self.prices, self._last_price)
         self._eligible = bids | held
         if rules.activity == "eligibility":
