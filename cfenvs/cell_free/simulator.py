@@ -324,7 +324,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     def _earned(self, powers: Float) -> Float:
         """Rates of the active users, (E, K), and who violates: of each thread's worlds by one call."""
         receiver, active, violations, counts = self.receiver, self.active, self.violations, self.violation_counts
-        if self.crew.threads == 1 or receiver.grain is None:
+        if not self._shares(receiver):
             rates = receiver.efficiencies(powers)
             self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
             return rates
@@ -335,7 +335,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             kept = found[some], powers[some], active[some]
             return bool(settle(*kept, self.prelog, self._tolerance, violations[some], counts[some]))
 
-        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain, receiver.work))
+        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain or 1, receiver.work))
         return found
 
     def _follow(self, was_active: Bool) -> None:

@@ -173,10 +173,10 @@ def test_the_markov_path_has_the_stated_dwell_times_and_is_never_empty():
     env = gym.make_vec(ID, 200, receiver="mr", users=16, access_points=4, episode_length=400)
     env.reset(seed=0)
     path = env.simulator._paths.block
-    on, off = path[:, :-1], ~path[:, :-1]
-    assert (on & ~path[:, 1:]).sum() / on.sum() == pytest.approx(1 / 50, rel=0.03)
-    assert (off & path[:, 1:]).sum() / off.sum() == pytest.approx(1 / 12, rel=0.03)
-    assert path[:, 0].mean() == pytest.approx(50 / 62, abs=0.03)
+    on, off = path[:-1], ~path[:-1]
+    assert (on & ~path[1:]).sum() / on.sum() == pytest.approx(1 / 50, rel=0.03)
+    assert (off & path[1:]).sum() / off.sum() == pytest.approx(1 / 12, rel=0.03)
+    assert path[0].mean() == pytest.approx(50 / 62, abs=0.03)
     lonely = gym.make_vec(ID, 50, receiver="mr", users=2, access_points=4, mean_on_steps=2, episode_length=200)
     lonely.reset(seed=0)
     assert lonely.simulator._paths.block.any(axis=2).all()
