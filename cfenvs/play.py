@@ -27,7 +27,7 @@ from cfenvs.core.config import load_object, require
 from cfenvs.core.contest import Contest
 from cfenvs.core.errors import check_keys
 from cfenvs.core.files import whole_file
-from cfenvs.core.rendering import import_pygame
+from cfenvs.core.rendering import import_pygame, nobody_sees
 from cfenvs.evaluation.evaluate import choices_of
 from cfenvs.evaluation.loading import load_policy
 from cfenvs.policies import make_controller
@@ -337,6 +337,9 @@ def _show(performance: Performance, fps: int) -> None:
     try:
         pygame.display.init()
         window = pygame.display.set_mode(performance.size)
+        if nobody_sees(pygame):
+            pygame.display.quit()
+            raise pygame.error("no display")
     except pygame.error as error:
         raise DisplayError(f"no window can be opened here ({error}): write a file with --out FILE.gif") from None
     pygame.display.set_caption(performance.title)

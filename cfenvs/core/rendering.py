@@ -56,6 +56,8 @@ class Renderer(ABC, Generic[Sim]):
         if self._window is None:
             pygame.display.init()
             self._window = pygame.display.set_mode(self.size)
+            if nobody_sees(pygame):
+                gym.logger.warn('there is no display to open a window on: make() with render_mode="rgb_array"')
             self._clock = pygame.time.Clock()
         self.draw(0)
         self._window.blit(self.surface, (0, 0))
@@ -78,6 +80,12 @@ def import_pygame() -> Any:
     except ImportError as error:
         raise gym.error.DependencyNotInstalled('pygame is needed to render: pip install "cfenvs[render]"') from error
     return pygame
+
+
+def nobody_sees(pygame: Any) -> bool:
+    """Whether windows go nowhere: where there is no display SDL opens them off screen, and calls that no error."""
+    driver: str = pygame.display.get_driver()
+    return driver == "offscreen" != os.environ.get("SDL_VIDEODRIVER")
 
 
 class RenderMixin:

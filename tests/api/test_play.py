@@ -331,6 +331,13 @@ def test_ctrl_c_before_the_first_frame_writes_nothing(tmp_path, monkeypatch, cap
     assert not list(tmp_path.iterdir())
 
 
+def test_where_there_is_no_display_a_file_is_proposed_before_anything_is_played(capsys, monkeypatch):
+    import pygame
+
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    assert "no window can be opened here (no display): write a file with --out" in refusal(capsys, CELL_FREE)
+
+
 def test_a_window_shows_all_until_escape(capsys, monkeypatch):
     import pygame
 

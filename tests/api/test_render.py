@@ -390,6 +390,18 @@ def test_window_opens_and_closes():
     env.close()
 
 
+def test_a_window_that_nobody_sees_is_said_once(monkeypatch):
+    import pygame
+
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    with pytest.warns(UserWarning, match="no display to open a window on"):
+        env = make(mode="human")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env.step(np.full(5, 4))
+    env.close()
+
+
 @all_of_them
 def test_video_is_recorded(tmp_path, system):
     pytest.importorskip("moviepy")
