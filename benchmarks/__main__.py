@@ -14,5 +14,6 @@ tyro.extras.subcommand_cli_from_dict(
         "figures": figures.main,
         "dataset": dataset.main,
     },
+    prog="python -m benchmarks",
     description="Compare algorithms on common held-out networks; time the environments.",
 )

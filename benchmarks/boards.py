@@ -59,11 +59,16 @@ def read_boards(results: Path, beside: Sequence[Path] = (), against: str | None 
     """As `boards`, for a command line: what is not there ends it, with a word on what is."""
     found = boards(results, folders_of(beside), against)
     if not found:
-        raise SystemExit(f"no results in {results}: `python -m benchmarks run` makes some")
+        raise no_results(results)
     known = sorted({row.algorithm for board in found for row in board.rows})
     if against is not None and against not in known:
         raise SystemExit(f"--against {against}: is in no table; these are: {', '.join(known)}")
     return found
+
+
+def no_results(results: Path) -> SystemExit:
+    """What ends a command that has nothing to work on."""
+    return SystemExit(f"no results in {results}: `python -m benchmarks run` makes some")
 
 
 def folders_of(beside: Sequence[Path]) -> list[Path]:

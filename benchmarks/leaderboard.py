@@ -17,6 +17,7 @@ from tyro.conf import UseAppendAction
 from benchmarks.boards import UNKNOWN, Board, read_boards
 from benchmarks.cells import RESULTS
 from benchmarks.front_page import README, refreshed
+from benchmarks.names import check_folder
 from benchmarks.tables import escaped, markdown
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.files import write_atomically
@@ -47,6 +48,7 @@ def main(
         beside: Folders whose rows stand beside these, in tables of the same protocols; "stored" for ours.
         against: The algorithm that all others are compared with, in place of the best that needs no training.
     """
+    check_folder(out or results)
     found = read_boards(results, beside, against)
     if out is None and against is None:
         out = results

@@ -13,6 +13,7 @@ from tyro.conf import UseAppendAction
 
 from benchmarks import executors
 from benchmarks.cells import RESULTS, SCRATCH, Cell, cells
+from benchmarks.names import check_folder
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Result, read_result, same_conditions, write_result
 
@@ -45,6 +46,7 @@ def main(
         workers: Processes; by default one for each core.
     """
     executors.check_workers(workers)
+    check_folder(out)
     for number in seed:
         if not 0 <= number < 2**63:
             raise SystemExit(f"--seed {number}: must be at least 0, and less than 2**63")

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tyro.conf import UseAppendAction
 
 from benchmarks.algorithms import ALLOCATIONS
-from benchmarks.boards import boards, folders_of
+from benchmarks.boards import boards, folders_of, no_results
 from benchmarks.cells import RESULTS, load_protocol
 from benchmarks.executors import check_workers, local
 from benchmarks.front_page import README
@@ -39,6 +39,8 @@ def main(
         workers: Processes; by default one for each core.
     """
     check_workers(workers)
+    if not any(results.glob("*/*/*.json")):
+        raise no_results(results)
     wrong = check(results, beside=beside, allowed=allow, workers=workers)
     if wrong:
         raise SystemExit(f"{len(wrong)} findings in {results}:\n" + "\n".join(f"  {line}" for line in wrong))

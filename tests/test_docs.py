@@ -16,9 +16,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from cfenvs.cell_free.activity import Activity
+from cfenvs.cell_free.receivers import Receiver
 from cfenvs.evaluation import Protocol
 from cfenvs.registration import IDS
 from cfenvs.ris_auction import BIDDERS
+from cfenvs.xl_mimo import receivers as xl_receivers
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -96,6 +99,13 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+
+@pytest.mark.parametrize("kind", [Receiver, Activity, xl_receivers.Receiver], ids=lambda kind: kind.__module__)
+def test_the_page_and_the_class_name_all_that_one_s_own_may_offer(kind):
+    page = (DOCS / "add" / "receiver.rst").read_text()
+    assert [name for name in kind.limited if f"``{name}``" not in page] == []
+    assert [name for name in kind.limited if f"`{name}`" not in kind.__doc__] == []
 
 
 @needs_sphinx

@@ -44,6 +44,7 @@ from benchmarks.figures import (
     xl_mimo_receivers,
     xl_mimo_times,
 )
+from benchmarks.names import check_folder
 
 FIGURES: dict[str, Callable[..., None]] = {
     "auction-aggressiveness": auction_aggressiveness.make,
@@ -96,6 +97,7 @@ def main(name: tyro.conf.Positional[str], out: Path = Path("runs/figures"), quic
     """
     if name not in FIGURES:
         raise SystemExit(f"no figure {name!r}; there are: {', '.join(FIGURES)}")
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     make, stem = FIGURES[name], out / name
     if quick:

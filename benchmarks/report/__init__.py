@@ -18,6 +18,7 @@ from tyro.conf import UseAppendAction
 from benchmarks.boards import Board, folders_of, read_boards
 from benchmarks.cells import RESULTS
 from benchmarks.leaderboard import FAMILIES, KINDS, LEGEND, WORDS, by_family, cells, judged_on, remarks
+from benchmarks.names import check_file
 from benchmarks.report.networks import Networks, networks_of
 from benchmarks.report.plots import SYMBOLS, Style, distributions, plots_of, styles
 
@@ -46,6 +47,7 @@ def main(
         title: Of the page.
         allow: Modules of yours, or packages, whose code the results may name, as for `verify`.
     """
+    check_file(out)
     found = read_boards(results, beside, against)
     text = page(found, title, progress=True, folders=[results, *folders_of(beside)], allowed=allow)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ class Together(Activity):
             Whether the generator is new: what lasts over episodes starts afresh.
         initial : (n, K) bool array or None
             The active sets at the start of these episodes, if the caller chose them.
-        paths : (E, B + 1, K) bool array
+        paths : (B + 1, E, K) bool array
             Written in place: the active set before each of the first B steps, and after the last of them.
         """
         for i in np.flatnonzero(seeded).tolist():
@@ -110,9 +110,9 @@ class Together(Activity):
         """Write the sets after the next B steps of some worlds (n,); the first is number `first` (n,), and is there."""
 
     def path(self, world: int, rng: np.random.Generator, initial: Bool | None) -> Bool:
-        paths = np.empty((self.num_worlds, self.config.episode_length + 1, self.config.users), bool)
+        paths = np.empty((self.config.episode_length + 1, self.num_worlds, self.config.users), bool)
         self.write(np.array([world]), [rng], None if initial is None else initial[None], paths)
-        return paths[world]
+        return paths[:, world]
 
 
 class Markov(Together):
@@ -144,9 +144,9 @@ class Markov(Together):
         return np.full(len(worlds), config.mean_on_steps / (config.mean_on_steps + config.mean_off_steps))
 
     def write(self, worlds: Int, rngs: Sequence[np.random.Generator], initial: Bool | None, paths: Bool) -> None:
-        _, length, num_users = paths.shape
+        length, _, num_users = paths.shape
         if initial is not None:
-            paths[worlds, 0] = initial
+            paths[0, worlds] = initial
         whole = length > self.config.horizon
         for block in blocks(len(worlds), length * (num_users + 1)):
             some = worlds[block]
@@ -159,12 +159,12 @@ class Markov(Together):
             self._follow(draws, some, np.zeros(len(some), np.int64), initial is not None, paths)
 
     def go_on(self, worlds: Int, first: Int, paths: Bool) -> None:
-        length = paths.shape[1]
+        length = len(paths)
         for block in blocks(len(worlds), length * (paths.shape[2] + 1)):
             self._follow(self._draws(worlds[block], length, 1), worlds[block], first[block], True, paths)
 
     def _follow(self, draws: Float, worlds: Int, first: Int, begun: bool, paths: Bool) -> None:
-        joins, leave = self.joining(worlds, first, paths.shape[1]), 1.0 / self.config.mean_on_steps
+        joins, leave = self.joining(worlds, first, len(paths)), 1.0 / self.config.mean_on_steps
         _markov_paths(draws, worlds, self.shares_on(worlds), leave, joins, self.pooled, begun, paths)
 
     def _split(self, rng: np.random.Generator) -> tuple[np.random.Generator, np.random.Generator]:
@@ -251,10 +251,10 @@ class Static(Together):
             self._initial[world, rng.permutation(config.users)[: config.active_users]] = True
 
     def write(self, worlds: Int, rngs: Sequence[np.random.Generator], initial: Bool | None, paths: Bool) -> None:
-        paths[worlds] = (self._initial[worlds] if initial is None else initial)[:, None, :]
+        paths[:, worlds] = self._initial[worlds] if initial is None else initial
 
     def go_on(self, worlds: Int, first: Int, paths: Bool) -> None:
-        paths[worlds] = paths[worlds, :1]
+        paths[:, worlds] = paths[0, worlds]
 
 
 class Toggle(Static):
@@ -308,7 +308,7 @@ class Toggle(Static):
     def write(self, worlds: Int, rngs: Sequence[np.random.Generator], initial: Bool | None, paths: Bool) -> None:
         super().write(worlds, rngs, initial, paths)
         for world in worlds.tolist():
-            self._toggle(paths[world], world, self._first_toggled_step(world))
+            self._toggle(paths[:, world], world, self._first_toggled_step(world))
         self._episodes[worlds] += 1
 
     def go_on(self, worlds: Int, first: Int, paths: Bool) -> None:
@@ -316,7 +316,7 @@ class Toggle(Static):
         if self.config.toggle_step is not None:
             for world, left in zip(worlds.tolist(), (self.config.toggle_step - first).tolist(), strict=True):
                 if left > 0:
-                    self._toggle(paths[world], world, left)
+                    self._toggle(paths[:, world], world, left)
 
     def _toggle(self, path: Bool, world: int, step: int) -> None:
         """From a step of a block on."""
@@ -349,13 +349,13 @@ class OwnActivity:
             path = self.own.path(world, rngs[i], None if initial is None else initial[i].copy())
             shape = (self.own.config.episode_length + 1, paths.shape[2])
             self._kept[world] = self._checked(path, shape, None if initial is None else initial[i])
-            paths[world] = self._kept[world][: paths.shape[1]]
+            paths[:, world] = self._kept[world][: len(paths)]
 
     def go_on(self, worlds: Int, first: Int, paths: Bool) -> None:
         """As `Together.go_on`."""
         for world, step in zip(worlds.tolist(), first.tolist(), strict=True):
-            rest = self._kept[world][step : step + paths.shape[1]]
-            paths[world, : len(rest)] = rest
+            rest = self._kept[world][step : step + len(paths)]
+            paths[: len(rest), world] = rest
 
     def _checked(self, path: Any, shape: tuple[int, ...], initial: Bool | None) -> Bool:
         path = numbers("activity", self.own, "who is active before each step and after the last", path, shape, "b")
@@ -383,8 +383,8 @@ class ActivePaths:
 
     Attributes
     ----------
-    block : (E, B + 1, K) bool array
-        The active sets before each of B steps, and after the last.
+    block : (B + 1, E, K) bool array
+        The active sets before each of B steps, and after the last: those of a step lie side by side, as it takes them.
     first : (E,) int array
         The number of the first of these steps.
     go_on : bool
@@ -393,7 +393,7 @@ class ActivePaths:
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         self._length, self.go_on = min(config.horizon, BLOCK), config.horizon > BLOCK
-        self.block = np.ones((num_worlds, self._length + 1, config.users), bool)
+        self.block = np.ones((self._length + 1, num_worlds, config.users), bool)
         self.first = np.zeros(num_worlds, np.int64)
         self._left = 1
         self._activity = make_activity(config, num_worlds)
@@ -405,7 +405,7 @@ class ActivePaths:
 
     def starts(self, worlds: Int) -> Bool:
         """The active sets (n, K) at the start of the block."""
-        return self.block[worlds, 0]
+        return self.block[0, worlds]
 
     def reach(self, steps: Int, ends: Int) -> None:
         """Go on where the step (E,) after this one is in the next block; `ends` (E,) are the last steps."""
@@ -414,7 +414,7 @@ class ActivePaths:
             return
         worlds = np.flatnonzero((steps - self.first == self._length) & (steps < ends))
         if worlds.size:
-            self.block[worlds, 0] = self.block[worlds, self._length]
+            self.block[0, worlds] = self.block[self._length, worlds]
             self.first[worlds] = steps[worlds]
             self._activity.go_on(worlds, self.first[worlds], self.block)
         # Steps until the next block of any world, and no fewer where an episode begins: until then nothing is due.
@@ -437,19 +437,19 @@ def _markov_paths(
     `draws` (n, (B + 1) (K + 1)) has a number for each step and user, then one for each step that says who stays.
     `joins` (n, B + 1) is the probability to join before a step, or where it is `pooled` how many do in the mean.
     """
-    _, length, num_users = paths.shape
+    length, _, num_users = paths.shape
     for i in range(len(worlds)):
-        path = paths[worlds[i]]
+        world, start = worlds[i], paths[0, worlds[i]]
         keep = draws[i, length * num_users :]
         some = False
         for k in range(num_users):
             if not begun:
-                path[0, k] = draws[i, k] < shares_on[i]
-            some |= path[0, k]
+                start[k] = draws[i, k] < shares_on[i]
+            some |= start[k]
         if not some:
-            path[0, int(keep[0] * num_users)] = True
+            start[int(keep[0] * num_users)] = True
         for t in range(1, length):
-            before, now, numbers = path[t - 1], path[t], draws[i, t * num_users :]
+            before, now, numbers = paths[t - 1, world], paths[t, world], draws[i, t * num_users :]
             join, count = joins[i, t], 0
             if pooled:
                 idle = num_users

@@ -304,7 +304,7 @@ class Control(power.Control, Network):
     ----------
     levels : sequence of float, optional
         Power levels in mW, rising; by default five from 0 to `max_power`, equally spaced. `linear_levels` and
-        `db_levels` make grids.
+        `db_levels` make grids. Where actions are levels and 0 is none of them, inactive users are silent.
     include_zero : bool
         With False, level 0 is left out: index j is the j-th non-zero level, in every face, and inactive users are
         silent.
@@ -348,6 +348,11 @@ class Control(power.Control, Network):
     def action_levels(self) -> tuple[float, ...]:
         """Powers in mW by action index."""
         return tuple(level for level in self.levels if level > 0 or self.include_zero)
+
+    @cached_property
+    def only_active_send(self) -> bool:
+        """Whether inactive users are silent whatever is chosen for them: where they could choose nothing else."""
+        return not self.include_zero or (self.action_type != "continuous" and self.levels[0] > 0)
 
     @property
     def fixed_power(self) -> float:

@@ -101,8 +101,8 @@ class CellFreeUplinkPowerEnv(ScalarEnv[Optimum]):
     Where there are many agents, each user sets its own level or share; with `agents="clusters"` each cluster of access
     points has S slots, `MultiDiscrete([n] * S)` or `Box(0, 1, (S,))`, with the users that it holds.
 
-    With `include_zero=False` level 0 is left out and inactive users are silent. An action of another shape, type or
-    range raises `InvalidAction` and changes nothing.
+    With `include_zero=False` level 0 is left out and inactive users are silent, as they are where `levels` has no 0. An
+    action of another shape, type or range raises `InvalidAction` and changes nothing.
 
     Observation Space
     -----------------

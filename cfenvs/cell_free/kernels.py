@@ -65,7 +65,7 @@ def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, trunca
 
     Parameters
     ----------
-    paths : (E, B + 1, K) bool array
+    paths : (B + 1, E, K) bool array
         The block of steps at hand.
     first : (E,) int array
         The step with which it begins.
@@ -78,14 +78,14 @@ def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, trunca
     truncated : (E,) bool array
         Written in place: whether the episode is over.
     """
-    num_worlds, _, num_users = paths.shape
+    _, num_worlds, num_users = paths.shape
     some_end = False
     for e in range(num_worlds):
         step = steps[e] + 1 if steps[e] < ends[e] else ends[e]
         steps[e] = step
         truncated[e] = step == ends[e]
         some_end |= step == ends[e]
-        row = paths[e, step - first[e]]  # once, or every user would ask again where it stands
+        row = paths[step - first[e], e]  # once, or every user would ask again where it stands
         for k in range(num_users):
             active[e, k] = row[k]
     return some_end

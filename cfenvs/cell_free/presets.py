@@ -73,6 +73,20 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+SYMBOLS: Mapping[str, str] = {
+    **dict.fromkeys(("L", "M", "aps", "n_aps", "num_aps"), "access_points"),
+    "N": "antennas",
+    **dict.fromkeys(("K", "ues", "n_ues", "num_ues"), "users"),
+    "R": "realizations",
+    **dict.fromkeys(("tau_p", "taup", "num_pilots", "n_pilots"), "pilot_length"),
+    **dict.fromkeys(("tau_c", "tauc"), "coherence_length"),
+    **dict.fromkeys(("p_max", "pmax"), "max_power"),
+    **dict.fromkeys(("power_levels", "n_levels"), "levels"),
+    **dict.fromkeys(("combiner", "combining"), "receiver"),
+    "reward": "objective",
+}
+"""What the literature and other code call its arguments."""
+
 
 def configure_cell_free(preset: str, overrides: Mapping[str, Any]) -> CellFreeConfig:
     """The preset of that name with some fields replaced; as `cfenvs.core.config.configure`.
@@ -88,7 +102,7 @@ def configure_cell_free(preset: str, overrides: Mapping[str, Any]) -> CellFreeCo
     fields = {**PRESETS.get(preset, {}), **given}
     if "estimates_from" in fields and _needs_channels(fields):
         given.setdefault("estimates_from", "channels")
-    config = configure(CellFreeConfig, PRESETS, preset, given, agents="users")
+    config = configure(CellFreeConfig, PRESETS, preset, given, agents="users", symbols=SYMBOLS)
     if "pilot_length" not in overrides:
         _warn_of_shared_pilots(config)
     return config

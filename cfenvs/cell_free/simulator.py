@@ -305,7 +305,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         elif self._moving and self.config.reward_scope == "neighborhood":
             self._acted_neighborhoods = self.neighborhoods.copy()
         powers = command
-        if not self.config.include_zero:
+        if self.config.only_active_send:
             powers = np.empty(command.shape)
             silence(command, active, powers)
         self.powers, self.rates = powers, self._earned(powers)
@@ -324,7 +324,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
     def _earned(self, powers: Float) -> Float:
         """Rates of the active users, (E, K), and who violates: of each thread's worlds by one call."""
         receiver, active, violations, counts = self.receiver, self.active, self.violations, self.violation_counts
-        if self.crew.threads == 1 or receiver.grain is None:
+        if not self._shares(receiver):
             rates = receiver.efficiencies(powers)
             self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
             return rates
@@ -335,7 +335,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             kept = found[some], powers[some], active[some]
             return bool(settle(*kept, self.prelog, self._tolerance, violations[some], counts[some]))
 
-        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain, receiver.work))
+        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain or 1, receiver.work))
         return found
 
     def _follow(self, was_active: Bool) -> None:

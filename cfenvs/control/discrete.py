@@ -78,11 +78,13 @@ def max_min_discrete(
     top = grid.size - 1
     index = np.zeros(num_users, np.int64)
     best, best_index, exceeding, evaluations = -np.inf, index.copy(), -np.inf, 0
+    tried: Int = index
+    known: Float | None = None
     if near is not None:
         tried = np.minimum(np.searchsorted(grid, near * (1.0 - MARGIN)), top)
         if guess is not None:
             tried = np.searchsorted(grid, max_min_discrete(guess, grid, num_users, mask, near).p)
-        u = rates(tried)
+        u = known = rates(tried)
         lowest, evaluations = float(u.min()), 1
         if lowest > 0:
             best, best_index, exceeding = lowest, tried, float(np.nextafter(lowest, 0.0))  # so that equals are found
@@ -96,8 +98,11 @@ def max_min_discrete(
                     low[mask] *= np.where(few, best / np.maximum(u, FAINT), 1.0)
                     index = np.minimum(np.searchsorted(grid, low * (1.0 - MARGIN)), tried)
     while True:
-        u = rates(index)
-        evaluations += 1
+        if known is not None and (index == tried).all():
+            u = known
+        else:
+            u = rates(index)
+            evaluations += 1
         if np.isnan(u).any():
             return PowerSolution(at(index), np.nan, evaluations)
         behind = u <= exceeding
@@ -120,6 +125,8 @@ MARGIN = 1e-9
 """What rounding may make of powers and rates, as a share: no level is passed over for less."""
 FAINT = 1e-6
 """In bit/s/Hz: of smaller rates rounding is a larger share."""
+HUGE = 1e3
+"""In bit/s/Hz: the SINR of such a rate is still a number."""
 EASE = 0.003
 """Share of a rate that a guess may be wrong by."""
 GUESSES = 50
@@ -133,15 +140,20 @@ def _hardly_too_low(guess: Callable[[Float], Float], p: Float, u: Float, grid: F
 
     The guess is scaled to these rates of active users at powers `p`.
     """
-    wanted = np.zeros(len(p))
-    wanted[active] = u.min() * (1.0 - EASE) * guess(p)[active] / u
+    wanted = _sinr(u.min() * (1.0 - EASE) * guess(p)[active] / u)
     low = np.where(active, grid[0], 0.0)
+    # By quotients of SINRs, which are nearer to those of powers than quotients of rates: half of the guesses.
     for _ in range(GUESSES):
-        before = low
-        low = np.where(active, np.clip(low * (wanted / np.where(active, guess(low), 1.0)), grid[0], grid[-1]), 0.0)
-        if np.allclose(low, before, rtol=EASE / 10.0, atol=0.0):
+        before = low.copy()
+        low[active] = np.clip(low[active] * (wanted / _sinr(guess(low)[active])), grid[0], grid[-1])
+        if (np.abs(low - before) <= EASE / 10.0 * before).all():
             break
     return low
+
+
+def _sinr(rate: Float) -> Float:
+    """The SINR that has a rate, which may be any guess."""
+    return np.asarray(np.expm1(np.log(2.0) * np.clip(rate, FAINT, HUGE)))
 
 
 def max_min_refined(

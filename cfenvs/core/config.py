@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from math import inf, isinf
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -75,10 +76,12 @@ def configure(
     *,
     agents: str = "",
     length: str = "episode_length",
+    symbols: Mapping[str, str] = MappingProxyType({}),
 ) -> Config:
     """The preset of that name with some fields replaced.
 
-    `agents` and `length` are the fields that others would look for under `cfenvs.core.errors.AGENTS` and `LENGTH`.
+    `agents` and `length` are the fields that others would look for under `cfenvs.core.errors.AGENTS` and `LENGTH`;
+    `symbols` those that the literature writes with a letter or two, and what else they are called.
 
     Raises
     ------
@@ -88,7 +91,8 @@ def configure(
         If the values do not fit, from the class itself.
     """
     check_keys({preset: None}, presets, "preset")
-    meant = {"seed": "scenario_seed", **dict.fromkeys(LENGTH, length), **dict.fromkeys(AGENTS, agents)}
+    others = {**dict.fromkeys(LENGTH, length), **dict.fromkeys(AGENTS, agents)}
+    meant = {"seed": "scenario_seed", **others, **symbols}
     names = [field.name for field in fields(config_class)]  # type: ignore[arg-type]
     check_keywords(overrides, names, meant, f"fields of {config_class.__name__}")
     return config_class(**{**presets[preset], **overrides})

@@ -57,6 +57,16 @@ class Crew:
         require(bool(whole), "threads", threads, 'must be a whole number, at least 1, or "auto"')
         return cls(int(threads))
 
+    def parts(self, worlds: int, each: float = np.inf) -> int:
+        """Among how many threads it pays to share worlds that take so many multiplications and additions each.
+
+        Examples
+        --------
+        >>> Crew(2).parts(1024, each=100.0), Crew(2).parts(1024, each=10_000.0)
+        (1, 2)
+        """
+        return int(min(self.threads, max(1.0, worlds * each / HAND_OVER)))
+
     def share(self, work: Callable[[slice], Result], worlds: int, grain: int = 1, each: float = np.inf) -> list[Result]:
         """`work` of ranges that together are all worlds, one for each thread that it pays for.
 
@@ -69,8 +79,7 @@ class Crew:
         each : float
             Multiplications and additions that a world takes.
         """
-        parts = int(min(self.threads, max(1.0, worlds * each / HAND_OVER)))
-        grains = -(-worlds // grain)
+        parts, grains = self.parts(worlds, each), -(-worlds // grain)
         cuts = [min(i * grains // parts * grain, worlds) for i in range(parts + 1)]
         return self.map(work, [slice(a, b) for a, b in pairwise(cuts) if a < b])
 

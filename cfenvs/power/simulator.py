@@ -222,15 +222,19 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def received(self, receiver: Receiving, powers: Float) -> Float:
         """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
-        if self.crew.threads == 1 or receiver.grain is None:
+        if not self._shares(receiver):
             return receiver.efficiencies(powers)
         return self._shared(receiver.efficiencies_of, receiver, powers)
 
     def differentiated(self, receiver: Receiving, powers: Float, cotangents: Float) -> Float:
         """Weights (E, K) times the Jacobians of what is `received`, likewise."""
-        if self.crew.threads == 1 or receiver.grain is None:
+        if not self._shares(receiver):
             return receiver.gradient(powers, cotangents)
         return self._shared(receiver.gradient_of, receiver, powers, cotangents)
+
+    def _shares(self, receiver: Receiving) -> bool:
+        """Whether it pays to share the worlds of a receiver among threads, and it lets them."""
+        return receiver.grain is not None and self.crew.parts(self.num_worlds, receiver.work) > 1
 
     def _shared(self, of_some: Callable[..., Float], receiver: Receiving, *arguments: Float) -> Float:
         """What a receiver makes of arrays (E, K), by a call of each thread."""

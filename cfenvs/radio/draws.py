@@ -42,7 +42,7 @@ def _drawn(draw: Callable[..., Float], source: Source, shape: tuple[int, ...]) -
 
 def words(source: Sequence[np.random.Generator], count: int) -> NDArray[np.uint64]:
     """Random words of 64 bits, (n, count), from n generators."""
-    return np.array([generator.bit_generator.random_raw(count) for generator in source])
+    return np.concatenate([generator.bit_generator.random_raw(count) for generator in source]).reshape(-1, count)
 
 
 def twin(rng: np.random.Generator) -> np.random.Generator:

@@ -118,7 +118,6 @@ class Auction:
         """
         if not (np.isfinite(budgets) & (np.asarray(budgets) >= 0)).all():
             raise ValueError(f"budgets={np.asarray(budgets).tolist()!r}: must be finite numbers, at least 0")
-        self._permitted = None
         self.on_offer[worlds] = True
         self.owner[worlds] = NOBODY
         self.paid[worlds] = 0.0
@@ -135,29 +134,35 @@ class Auction:
         self._last_bids[worlds] = False
         self._order[worlds], self._luck[worlds] = order, luck
         self._offered[worlds] = self.items
+        if self._permitted is not None:
+            self._permitted[worlds] = self._find_permitted(worlds)
 
     @property
     def owned(self) -> Bool:
         """Who owns or holds what, (E, O, S)."""
         return self.owner[:, None, :] == self._seats
 
-    def permitted(self) -> Bool:
-        """Which bids the rules allow one by one, (E, O, S): what is on offer, one may bid for, and can afford."""
-        return self._legal().copy()
+    def permitted(self, worlds: Int | slice = slice(None)) -> Bool:
+        """Which bids the rules allow one by one, (E, O, S): what is on offer, one may bid for, and can afford.
+
+        In all worlds, or in some (n,).
+        """
+        return self._legal()[worlds].copy()
 
     def _legal(self) -> Bool:
         if self._permitted is None:
             self._permitted = self._find_permitted()
         return self._permitted
 
-    def _find_permitted(self) -> Bool:
-        allowed = self.on_offer[:, None, :] & self._affordable(self.prices[:, None, :])
+    def _find_permitted(self, worlds: Int | Bool | slice = slice(None)) -> Bool:
+        wallet = self.budgets[worlds] + self._tolerance[worlds]
+        allowed = self.on_offer[worlds, None, :] & (self.prices[worlds, None, :] <= wallet[..., None])
         if self.rules.activity == "item":
-            allowed &= self._eligible
+            allowed &= self._eligible[worlds]
         elif self.rules.activity == "eligibility":
-            allowed &= (self._points > self._held())[..., None]
+            allowed &= (self._points > self._held())[worlds, :, None]
         if self.rules.closing == "simultaneous":
-            allowed &= ~self.owned
+            allowed &= ~self.owned[worlds]
         return allowed
 
     def play(self, bids: Bool, priority: Float | None = None, allowed: Bool | None = None) -> Round:
@@ -191,7 +196,9 @@ class Auction:
 
         number = bids.sum(axis=1)
         single = self.on_offer & (number == 1) & rules.reaches_reserve(self.prices)
-        winner = bids.argmax(axis=1)
+        winner = np.zeros(single.shape, np.int64)  # of an item with a single bid
+        for bidder in range(1, self.bidders):
+            winner += bidder * bids[:, bidder]
         before = self._money.copy()
         held = self.owned & self.on_offer[:, None, :]
         if rules.closing == "simultaneous":
@@ -239,13 +246,11 @@ class Auction:
                 again = self._reoffer(over, allowed)
             self.on_offer[over & ~again] = False
             self.closed |= over & ~again
-            self._permitted = None
+            assert self._permitted is not None
+            self._permitted[over] = self._find_permitted(over) if again.any() else False
         if self.rules.max_rounds is not None:
             self.cut_off = ~self.closed & (self.rounds >= self.rules.max_rounds)
         return before - self._money
-
-    def _affordable(self, prices: Float) -> Bool:
-        return prices <= (self.budgets + self._tolerance)[..., None]
 
     def _held(self) -> Int:
         """How many items each bidder holds that are still on offer, (E, O)."""
@@ -254,12 +259,11 @@ class Auction:
         return (self.owned & self.on_offer[:, None, :]).sum(axis=2)
 
     def _keep_what_is_covered(self, bids: Bool, priority: Float | None) -> Bool:
-        limit = np.full(self.budgets.shape, self.items)
-        if self.rules.activity == "eligibility":
-            limit = self._points - self._held()
-        wallet = np.full(self.budgets.shape, np.inf)
-        if self.rules.budget_rule == "mask":
-            wallet = self.budgets + self._tolerance
+        masked, limited = self.rules.budget_rule == "mask", self.rules.activity == "eligibility"
+        if not masked and not limited:
+            return bids
+        limit = self._points - self._held() if limited else np.full(self.budgets.shape, self.items)
+        wallet = self.budgets + self._tolerance if masked else np.full(self.budgets.shape, np.inf)
         cost = np.where(bids, self.prices[:, None, :], 0.0).sum(axis=2)
         uncovered = (cost > wallet) | (bids.sum(axis=2) > limit)
         if not uncovered.any():
@@ -280,9 +284,8 @@ class Auction:
         self.owner[worlds, sold] = who
         self.paid[worlds, sold] = prices[worlds, sold]
         if at_once:
-            number = np.zeros(self._money.shape)
-            np.add.at(number, (worlds, who), 1.0)
-            self._money -= number * prices[:, :1]
+            number = np.bincount(worlds * self.bidders + who, minlength=self._money.size)
+            self._money -= number.reshape(self._money.shape) * prices[:, :1]
         else:
             np.subtract.at(self._money, (worlds, who), prices[worlds, sold])
 

@@ -176,7 +176,7 @@ def cellular_coefficients_batch(
     beta_ub, k_ub : (n, T, O, U, B) arrays
     beta_rb : (n, O, S, B) array
     beta_ur, k_ur : (n, T, O, U, S) arrays
-    products : (n, O, S, P) array
+    products : (n, O, P, S) array
         Its `gram` of pairs of stations b < b', row by row.
     elements : float
     snr : float
@@ -210,7 +210,7 @@ def cellular_coefficients_batch(
                                 interfering = heard * anchored[other]
                                 first, second = (b, other) if b < other else (other, b)
                                 pair = first * (2 * stations - first - 1) // 2 + second - first - 1
-                                product = products[e, o, s, pair]
+                                product = products[e, o, pair, s]
                                 steered += interfering * (product * product - elements)
                                 uncontrolled += interfering
                         scattered += cascade

@@ -41,7 +41,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "complements": {"blockage_db": 30.0, "power_dbm": -30.0, "improvement_value": "all"},
 }
 
-configure_ris_auction = partial(configure, RISAuctionConfig, PRESETS, agents="operators", length="max_rounds")
+SYMBOLS: Mapping[str, str] = {
+    "O": "operators",
+    **dict.fromkeys(("U", "ues", "n_ues", "num_ues"), "users"),
+    **dict.fromkeys(("B", "num_bs", "n_bs", "access_points"), "base_stations"),
+    **dict.fromkeys(("S", "items", "n_items", "num_items", "num_ris"), "surfaces"),
+    "M": "elements",
+    "N": "antennas",
+    **dict.fromkeys(("bidders", "rivals"), "opponents"),
+    **dict.fromkeys(("rounds", "num_rounds"), "max_rounds"),
+}
+"""What the literature and other code call its arguments."""
+
+configure_ris_auction = partial(
+    configure, RISAuctionConfig, PRESETS, agents="operators", length="max_rounds", symbols=SYMBOLS
+)
 
 
 def describe(c: RISAuctionConfig) -> str:

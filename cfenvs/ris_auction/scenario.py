@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 
 import numpy as np
 
@@ -111,7 +112,9 @@ def _draw(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -
     beta_ub = gain(direct, config.nlos_exponent, link_normals[..., :b])
     beta_ub *= np.where(block < config.blockage_probability, path_loss.db_to_linear(-config.blockage_db), 1.0)[:, None]
     sees = less_likely(link_normals[..., b + s :], surfaces.line_of_sight_probability(to_surfaces, config.los_decay))
-    exponent = np.where(sees, config.los_exponent, config.nlos_exponent)
+    exponent = _either(sees, config.los_exponent, config.nlos_exponent)
+    beta_ur = gain(to_surfaces, exponent, link_normals[..., b : b + s])
+    beta_ur *= path_loss.db_to_linear(config.element_gain_db)
     between = np.ascontiguousarray(distances(stations, places).swapaxes(2, 3))
     return Scenario(
         stations=stations,
@@ -120,10 +123,9 @@ def _draw(config: RISAuctionConfig, generators: Sequence[np.random.Generator]) -
         users=users,
         beta_ub=beta_ub,
         beta_rb=gain(between, config.los_exponent, shadow_rb),
-        beta_ur=gain(to_surfaces, exponent, link_normals[..., b : b + s])
-        * path_loss.db_to_linear(config.element_gain_db),
+        beta_ur=beta_ur,
         k_ub=np.full(beta_ub.shape, config.rician_nlos),
-        k_ur=np.where(sees, config.rician_los, config.rician_nlos),
+        k_ur=_either(sees, config.rician_los, config.rician_nlos),
         wanting=wanting,
     )
 
@@ -134,10 +136,18 @@ def _draws(
     *shapes: tuple[int, ...],
 ) -> list[Float]:
     """Arrays (n, *shape) of numbers from n generators, each called once."""
-    sizes = [math.prod(shape) for shape in shapes]
-    flat = draw(generators, (len(generators), sum(sizes)))  # type: ignore[arg-type]
-    parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
-    return [part.reshape(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+    ends = list(accumulate(math.prod(shape) for shape in shapes))
+    flat = draw(generators, (len(generators), ends[-1]))  # type: ignore[arg-type]
+    parts = zip([0, *ends], ends, shapes, strict=False)
+    return [flat[:, first:end].reshape(-1, *shape) for first, end, shape in parts]
+
+
+def _either(condition: Bool, yes: float, no: float) -> Float:
+    """`np.where(condition, yes, no)` by bits, not by a branch: of random conditions a processor guesses many wrong."""
+    one, other = np.array([yes, no], float).view(np.uint64)
+    bits = condition * (one ^ other)
+    bits ^= other
+    return bits.view(np.float64)
 
 
 def _cells(count: int) -> int:

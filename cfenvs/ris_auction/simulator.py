@@ -126,7 +126,7 @@ class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
         self.truncated[worlds] = False
         marginals = self.marginals.copy()
         marginals[worlds] = self.valuation.values(self.auction.owned[worlds], worlds=worlds)[1]
-        self._look(marginals)
+        self._look(marginals, worlds)
         self._drops.done(worlds)
 
     def step(self, command: Bool) -> bool:
@@ -142,8 +142,10 @@ class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
         self.payments = outcome.payments + late
         self.rewards = self.worth * (utilities - self._level) - config.aggressiveness * self.payments
         if config.budget_rule == "penalty":
-            forbidden = np.where(command & ~mask, self.clock[:, None, :], 0.0).sum(axis=2)
-            self.rewards -= config.penalty * forbidden + (config.penalty - 1.0) * outcome.overshoot
+            forbidden, penalties = command & ~mask, (config.penalty - 1.0) * outcome.overshoot
+            if forbidden.any():
+                penalties += config.penalty * np.where(forbidden, self.clock[:, None, :], 0.0).sum(axis=2)
+            self.rewards -= penalties
         if config.reward_unit == "budget":
             self.rewards /= self.full_budgets
         self.utilities, self._level = utilities, utilities
@@ -170,11 +172,11 @@ class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
         utilities[worlds], marginals[worlds] = self.valuation.values(self.auction.owned[worlds], worlds=worlds)
         return utilities, marginals
 
-    def _look(self, marginals: Float) -> None:
-        """What operators see before the next round."""
-        self.marginals = marginals
-        self.mask = self.auction.permitted() & (marginals > 0)
-        self.may_act = np.asarray(self.mask.any(axis=2))
+    def _look(self, marginals: Float, worlds: Int | slice = slice(None)) -> None:
+        """What operators see before the next round, where it is not what they saw last."""
+        self.marginals, self.mask, self.may_act = marginals, self.mask.copy(), self.may_act.copy()
+        self.mask[worlds] = mask = self.auction.permitted(worlds) & (marginals[worlds] > 0)
+        self.may_act[worlds] = mask.any(axis=2)
 
     @property
     def current_utilities(self) -> Float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ class CellularValuation(Valuation):
             drawn.beta_ur,
             drawn.k_ub,
             drawn.k_ur,
-            np.ascontiguousarray(pair_products(config, drawn)),
+            pair_products(config, drawn),
             float(config.elements),
             float(db_to_linear(config.power_dbm)) / float(db_to_linear(config.noise_dbm)),
             config.phase_efficiency,
@@ -244,17 +245,23 @@ def make_valuation(config: RISAuctionConfig, num_worlds: int) -> Valuation:
 
 
 def pair_products(config: RISAuctionConfig, drawn: Scenario) -> Float:
-    """|a_r(b)^H a_r(b')| of pairs of an operator's stations b < b', row by row, as the surfaces see them, (n, O, S, P).
+    """|a_r(b)^H a_r(b')| of pairs of an operator's stations b < b', row by row, as the surfaces see them, (n, O, P, S).
 
     The product of a station with itself is the number of elements.
     """
-    x, y = (drawn.stations[:, :, None, :, c] - drawn.surfaces[:, None, :, None, c] for c in (0, 1))
-    angle = np.arctan2(y, x)  # (n, O, S, B)
-    one, other = np.triu_indices(angle.shape[-1], 1)
+    x, y = (drawn.stations[..., None, c] - np.ascontiguousarray(drawn.surfaces[:, None, None, :, c]) for c in (0, 1))
+    angle = np.arctan2(y, x)  # (n, O, B, S)
+    one, other = _pairs(angle.shape[2])
     if config.surface_array == "circular":
-        return surfaces.circular_product(config.elements, angle.take(one, -1), angle.take(other, -1))
-    sine = np.sin(angle - drawn.orientations[:, None, :, None])
-    return surfaces.planar_product(round(config.elements**0.5), sine.take(one, -1), sine.take(other, -1))
+        return surfaces.circular_product(config.elements, angle.take(one, 2), angle.take(other, 2))
+    sine = np.sin(angle - drawn.orientations[:, None, None, :])
+    return surfaces.planar_product(round(config.elements**0.5), sine.take(one, 2), sine.take(other, 2))
+
+
+@cache
+def _pairs(count: int) -> tuple[Int, Int]:
+    one, other = np.triu_indices(count, 1)
+    return one, other
 
 
 def direction_products(config: RISAuctionConfig, drawn: Scenario) -> tuple[Float, Float]:

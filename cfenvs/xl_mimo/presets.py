@@ -32,7 +32,22 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-configure_xl_mimo = partial(configure, XLMIMOConfig, PRESETS, agents="users")
+SYMBOLS: Mapping[str, str] = {
+    **dict.fromkeys(("M", "L", "num_bs", "n_bs", "access_points"), "base_stations"),
+    **dict.fromkeys(("K", "ues", "n_ues", "num_ues"), "users"),
+    **dict.fromkeys(("N_r", "Nr", "bs_antennas", "antennas"), "bs_array"),
+    **dict.fromkeys(("N_s", "Ns", "ue_antennas"), "ue_array"),
+    **dict.fromkeys(("tau_p", "taup", "num_pilots", "n_pilots"), "pilot_length"),
+    **dict.fromkeys(("tau_c", "tauc"), "coherence_length"),
+    **dict.fromkeys(("p_max", "pmax"), "max_power"),
+    **dict.fromkeys(("power_levels", "n_levels"), "levels"),
+    **dict.fromkeys(("combiner", "combining"), "receiver"),
+    **dict.fromkeys(("near_field", "rician_db"), "rician_factor"),
+    "reward": "objective",
+}
+"""What the literature and other code call its arguments."""
+
+configure_xl_mimo = partial(configure, XLMIMOConfig, PRESETS, agents="users", symbols=SYMBOLS)
 
 
 def describe(c: XLMIMOConfig) -> str:

@@ -1,6 +1,7 @@
 """What is wrong is refused with a message that helps, and nothing has changed."""
 
 import copy
+import importlib
 import re
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ import cfenvs.cell_free
 import cfenvs.ris_auction
 import cfenvs.xl_mimo
 from cfenvs.core import InvalidAction, UnknownKeyError
+from cfenvs.registration import system_of
 from tests.vector.test_same_bits import same
 
 ID = "CellFreeUplinkPower-v0"
@@ -220,6 +222,11 @@ def test_wrong_reset_masks(mask):
         ("RISAuction-v0", "max_episode_steps", "did you mean 'max_rounds'"),
         ("RISAuction-v0", "num_agents", "did you mean 'operators'"),
         ("XLMIMOPower-v0", "num_agents", "did you mean 'users'"),
+        (ID, "K", "did you mean 'users'"),
+        (ID, "num_aps", "did you mean 'access_points'"),
+        (ID, "tau_p", "did you mean 'pilot_length'"),
+        ("XLMIMOPower-v0", "antennas", "did you mean 'bs_array'"),
+        ("RISAuction-v0", "S", "did you mean 'surfaces'"),
         ("RISAuction-v0", "seed", "did you mean 'scenario_seed'"),  # not 'seat'
         ("RISAuction-v0", "network", "nearest of the "),
     ],
@@ -414,3 +421,11 @@ def test_an_objective_of_your_own_earns_the_same_numbers_as_ours(kind):
 def test_impossible_vector_environments(kwargs):
     with pytest.raises(ValueError):
         gym.make_vec(ID, **kwargs)
+
+
+@pytest.mark.parametrize("env_id", PACKAGES)
+def test_what_others_call_an_argument_is_none_of_ours_and_stands_for_one(env_id):
+    symbols = importlib.import_module(f"{PACKAGES[env_id].__name__}.presets").SYMBOLS
+    fields = vars(system_of(env_id).configure("default", {}))
+    assert not set(symbols) & set(fields)
+    assert set(symbols.values()) <= set(fields)

@@ -84,6 +84,24 @@ def test_without_zero_the_indices_move_down_and_inactive_users_are_silent():
     assert info["violations"] == 0
 
 
+@pytest.mark.parametrize("action_type", ["discrete", "joint"])
+def test_where_no_level_is_zero_inactive_users_are_silent_and_the_optimum_is_what_its_action_earns(action_type):
+    env = make(levels=[25, 100], activity="static", action_type=action_type)
+    env.reset(seed=0, options={"active": np.array([True, False, False, True, True])})
+    best = env.optimum()
+    index = best.action if action_type == "discrete" else int(best.action @ 2 ** np.arange(5)[::-1])
+    _, reward, _, _, info = env.step(index)
+    assert reward == pytest.approx(best.value, rel=1e-9)
+    assert (info["powers"] > 0).tolist() == [True, False, False, True, True]
+    assert info["violations"] == 0
+
+
+def test_a_share_of_an_inactive_user_is_sent_whatever_the_levels():
+    env = make(levels=[25, 100], activity="static", action_type="continuous")
+    env.reset(seed=0, options={"active": np.array([True, True, True, True, False])})
+    assert env.step([1, 1, 1, 1, 1])[4]["violations"] == 1
+
+
 def test_a_small_continuous_share_of_an_inactive_user_is_no_violation():
     env = make(activity="static", action_type="continuous")
     env.reset(seed=0, options={"active": np.array([True, True, True, True, False])})
@@ -155,10 +173,10 @@ def test_the_markov_path_has_the_stated_dwell_times_and_is_never_empty():
     env = gym.make_vec(ID, 200, receiver="mr", users=16, access_points=4, episode_length=400)
     env.reset(seed=0)
     path = env.simulator._paths.block
-    on, off = path[:, :-1], ~path[:, :-1]
-    assert (on & ~path[:, 1:]).sum() / on.sum() == pytest.approx(1 / 50, rel=0.03)
-    assert (off & path[:, 1:]).sum() / off.sum() == pytest.approx(1 / 12, rel=0.03)
-    assert path[:, 0].mean() == pytest.approx(50 / 62, abs=0.03)
+    on, off = path[:-1], ~path[:-1]
+    assert (on & ~path[1:]).sum() / on.sum() == pytest.approx(1 / 50, rel=0.03)
+    assert (off & path[1:]).sum() / off.sum() == pytest.approx(1 / 12, rel=0.03)
+    assert path[0].mean() == pytest.approx(50 / 62, abs=0.03)
     lonely = gym.make_vec(ID, 50, receiver="mr", users=2, access_points=4, mean_on_steps=2, episode_length=200)
     lonely.reset(seed=0)
     assert lonely.simulator._paths.block.any(axis=2).all()

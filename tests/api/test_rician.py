@@ -48,6 +48,23 @@ def test_a_faint_line_of_sight_is_as_good_as_none(name):
     np.testing.assert_allclose(rates[1], rates[0], rtol=1e-9 if name == "mr" else 0.05)
 
 
+@pytest.mark.parametrize("name", ["mmse", "mmse-active", "p-mmse"])
+def test_users_that_walk_nowhere_have_the_rates_of_those_that_stand(name):
+    common = {**RECEIVERS[name], "rician_db": 10.0}
+    standing, walking = made(**common), made(**common, mobility="random-waypoint", speed=0.0)
+    for _ in range(8):  # users come and go
+        rates = [env.step(np.ones(5, np.float32))[4]["rates"] for env in (standing, walking)]
+        np.testing.assert_allclose(rates[1], rates[0], rtol=1e-9)
+
+
+def test_estimates_of_active_users_follow_those_that_walk_in_sight():
+    common = {**RECEIVERS["mmse-active"], "rician_db": 10.0, "mobility": "random-waypoint", "speed": 50.0}
+    env = made(**common)
+    rates = np.array([env.step(np.ones(5, np.float32))[4]["rates"] for _ in range(20)])
+    assert np.isfinite(rates).all()
+    assert (np.diff(rates, axis=0) != 0).any(axis=1).all()
+
+
 def test_factors_of_tr_38901_are_those_of_links_in_sight():
     env = gym.make_vec(ID, 60, preset="small", receiver="mr", rician_db="3gpp", **STREET)
     env.reset(seed=0)

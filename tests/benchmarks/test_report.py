@@ -5,14 +5,17 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
-from benchmarks import leaderboard, report
+from benchmarks import leaderboard, report, run, verify
 from benchmarks.boards import boards
+from benchmarks.cells import RESULTS
+from benchmarks.figures import main as make_figure
 from benchmarks.report import curves, page, plots
 from benchmarks.report.networks import POINTS, Networks, networks_of
 from cfenvs.evaluation import (
@@ -244,6 +247,25 @@ def test_the_page_loads_nothing_and_runs_its_own_scripts_only(text):
 def test_no_results_is_said(tmp_path):
     with pytest.raises(SystemExit, match=r"no results in .*python -m benchmarks run"):
         report.main(tmp_path, tmp_path / "report.html")
+    with pytest.raises(SystemExit, match=r"no results in .*python -m benchmarks run"):
+        verify.main(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_any_work(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for command in (
+        partial(run.main, ("xl-mimo-quick",), ("full-power",)),
+        partial(leaderboard.main, RESULTS),
+        partial(make_figure, "xl-mimo-cdf"),
+    ):
+        for place in (file, file / "deeper"):
+            with pytest.raises(SystemExit, match=r"--out .*: must be a folder, and .*file is a file"):
+                command(out=place)
+    with pytest.raises(SystemExit, match=r"--out .*: must be a file, and is a folder"):
+        report.main(RESULTS, tmp_path)
+    assert file.read_text() == ""
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_the_command_writes_one_file_and_the_same_results_give_the_same_bytes(results, found, tmp_path):

@@ -91,9 +91,7 @@ def test_networks_of_auctions_have_the_coefficients_of_the_formulas():
     drawn = draw_scenarios(config, [np.random.default_rng(i) for i in range(3)])
     out = np.empty((3, 2, 2, config.users, 3, 6))
     links = drawn.beta_ub, drawn.beta_rb, drawn.beta_ur, drawn.k_ub, drawn.k_ur
-    cellular_coefficients_batch(
-        *links, np.ascontiguousarray(pair_products(config, drawn)), float(config.elements), 2e3 / 7.0, 0.9, out
-    )
+    cellular_coefficients_batch(*links, pair_products(config, drawn), float(config.elements), 2e3 / 7.0, 0.9, out)
     names = ("beta_ub", "beta_rb", "beta_ur", "k_ub", "k_ur")
     network = dict(zip(names, links, strict=True)) | {
         "beta_rb": drawn.beta_rb[:, None],

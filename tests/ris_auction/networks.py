@@ -15,7 +15,7 @@ def leading(drop):
 
 def gram_of(config, drawn):
     """Products of all stations of an operator with each other, (n, O, S, B, B), from those of pairs."""
-    products, stations = pair_products(config, drawn), drawn.stations.shape[2]
+    products, stations = pair_products(config, drawn).swapaxes(2, 3), drawn.stations.shape[2]
     gram = np.full((*products.shape[:3], stations, stations), float(config.elements))
     one, other = np.triu_indices(stations, 1)
     gram[..., one, other] = gram[..., other, one] = products

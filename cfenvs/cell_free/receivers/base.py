@@ -33,8 +33,8 @@ class Receiver(PowerReceiver):
     """Rates of E worlds without pre-log factor, in bit/s/Hz.
 
     One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
-    `pilots_from`, `pilot_power`, `estimates_from`, `utility`, `clusters`, `combiners` and `rician_db` it heeds: at
-    other values than those that all know it is refused otherwise.
+    `pilots_from`, `pilot_power`, `estimates_from`, `utility`, `mobility`, `clusters`, `combiners` and `rician_db` it
+    heeds: at other values than those that all know it is refused otherwise.
 
     Parameters
     ----------

@@ -94,6 +94,8 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
         if self._held is None and config.pilots_from == "all":
             self.prepare_all(np.array([world]), alone(scenario), [rng], sending[None])
             return
+        if self._held is None and config.mobility != "static":
+            self._rngs[world] = twin(rng)
         # Channels and pilot noise are kept only where estimates will be made from them again.
         phase = PilotPhase.draw(config, config.realizations, scenario, rng)
         if self._held is not None:
