@@ -7,6 +7,11 @@ other knows the whole auction beforehand: networks, values, ties and the rival, 
 what happens follows from the rounds in which it gives up each surface. These plans are searched, from those of
 bidders that need no training, by changes of one to five surfaces; what is found is earned, and the best plan earns no
 less.
+
+Three more learn as much only when the auction has begun, and bid the two numbers until then: one is told who bids
+against it after the first round, and chooses the increment for that rival; the others know the whole auction after the
+first or the second round. Bids of the rival tell of its values from the second round on, so that the last of these has
+more than whoever draws conclusions from them.
 """
 
 from __future__ import annotations
@@ -29,10 +34,20 @@ from cfenvs.ris_auction.seat import Seated, sit
 
 UNTRAINED = "straightforward-0.5"
 """The best of those in the mean over the population."""
-RULE, TOLD, CLAIRVOYANT = "two numbers", "told who bids", "knows the auction"
-COLOURS = {UNTRAINED: "tab:purple", RULE: "tab:red", LEARNED: "tab:green", TOLD: "tab:olive", CLAIRVOYANT: "0.4"}
+RULE, LATE, TOLD = "two numbers", "told after a round", "told who bids"
+CLAIRVOYANT = {2: "knows all after two rounds", 1: "knows all after a round", 0: "knows all"}
+COLOURS = {
+    UNTRAINED: "tab:purple",
+    RULE: "tab:red",
+    LEARNED: "tab:green",
+    LATE: "tab:pink",
+    TOLD: "tab:olive",
+    **dict(zip(CLAIRVOYANT.values(), ("0.7", "0.55", "0.4"), strict=True)),
+}
 STARTS = ("greedy", "straightforward", "straightforward-0.75", UNTRAINED)
-"""Whose plans are improved."""
+"""Whose plans are improved by who knows all."""
+INCREMENTS = (0.05, 0.075, 0.1, 0.15, 0.2)
+"""That who is told after a round may choose from."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +145,12 @@ def make(stem: Path, quick: bool = False) -> None:
         f"Reward over the budget, {size.networks} validation networks, mean over both seats; differences: paired, ± "
         f"standard error over networks. {RULE}: chosen on other validation networks. {LEARNED}, {TOLD}: "
         f"{Args(**size.training).steps:,} decisions each, one seed; the latter against that rival alone, or itself "
-        f"alone. {CLAIRVOYANT}: the best of {size.changes * size.tries:,} plans that were tried in each seat of the "
-        f"first {size.searched} networks, on which its differences are, so that the best plan earns this or more.",
+        f"alone. {LATE}: {RULE}, the increment being that of {', '.join(map(str, INCREMENTS))} which is best against "
+        f"that rival on these very networks. {CLAIRVOYANT[0]}: the best of {size.changes * size.tries:,} plans that "
+        f"were tried in each seat of the first {size.searched} networks, on which its differences are, so that the "
+        f"best plan earns this or more; after rounds of {RULE}: of half as many. There {RULE} has "
+        f"{_mean_and_more(found[RULE][: len(RIVALS), : size.searched], found[UNTRAINED], len(RIVALS))[1]} "
+        f"from the five over {UNTRAINED}.",
     ]
     write_table(stem.with_suffix(".md"), head, rows, lines)
     write_data(
@@ -159,25 +178,31 @@ def play_all(size: Size, folder: Path) -> dict[str, Float]:
         name: np.array([earned(bidder, rival) for rival in (*RIVALS, bidder)])
         for name, bidder in {UNTRAINED: UNTRAINED, RULE: rule, LEARNED: learned}.items()
     }
-    found[TOLD] = np.array([earned(*pair) for pair in zip(told, (*RIVALS, told[-1]), strict=True)])
-    found[CLAIRVOYANT] = np.array(
-        [np.mean([search(rival, seat, size) for seat in range(2)], axis=0) for rival in RIVALS]
+    late = np.array(
+        [[earned(rule, rival or rule) for rival in (*RIVALS, None)] for rule in map(TwoNumbers, INCREMENTS)]
     )
+    found[LATE] = late[late.mean(axis=2).argmax(axis=0), np.arange(len(RIVALS) + 1)]
+    found[TOLD] = np.array([earned(*pair) for pair in zip(told, (*RIVALS, told[-1]), strict=True)])
+    for after, name in CLAIRVOYANT.items():
+        found[name] = np.array(
+            [np.mean([search(rival, seat, size, after) for seat in range(2)], axis=0) for rival in RIVALS]
+        )
     return found
 
 
-def search(rival: str, seat: int, size: Size, **kwargs: Any) -> Float:
-    """What the best plan earns that is found against a rival in the other seat, (n,)."""
+def search(rival: str, seat: int, size: Size, after: int = 0, **kwargs: Any) -> Float:
+    """What the best plan earns that is found against a rival in the other seat, (n,); the first rounds are a rule's."""
     rng = np.random.default_rng(seat)
     seeds = VALIDATION + np.arange(size.searched)
     best, earned = np.zeros(0), np.full(size.searched, -np.inf)
-    for name in STARTS:
-        start = Recorded(seat_bidders(name, 1)[0])
+    for bidder in [TwoNumbers()] if after else seat_bidders(STARTS, len(STARTS)):
+        start = Recorded(bidder)
         reward = _play(start, rival, seat, seeds, kwargs)
         best = np.where((reward > earned)[:, None], start.rounds, best if best.size else start.rounds)
         earned = np.maximum(reward, earned)
-    for _ in range(size.changes):
-        tried = _changed(np.repeat(best, size.tries, axis=0), rng)
+    still = best >= after  # on offer to it, as far as its own bids go
+    for _ in range(-(-size.changes // 2) if after else size.changes):
+        tried = _changed(np.repeat(best, size.tries, axis=0), np.repeat(still, size.tries, axis=0), after, rng)
         reward = _play(Plan(tried), rival, seat, np.repeat(seeds, size.tries), kwargs).reshape(-1, size.tries)
         first = reward.argmax(axis=1)
         better = reward.max(axis=1) >= earned  # those no worse as well: level ground is crossed
@@ -186,13 +211,15 @@ def search(rival: str, seat: int, size: Size, **kwargs: Any) -> Float:
     return earned
 
 
-def _changed(plans: Int, rng: np.random.Generator) -> Int:
-    """One to five surfaces given up a round earlier or later, or anywhere in the first eight."""
+def _changed(plans: Int, still: Bool, after: int, rng: np.random.Generator) -> Int:
+    """One to five surfaces given up a round earlier or later, or anywhere in the first eight, after some rounds."""
     shape = plans.shape
     number = rng.choice([1, 1, 2, 2, 3, 5], size=len(plans)).clip(max=shape[1])
-    chosen = rng.random(shape).argsort(axis=1) < number[:, None]
-    near = np.maximum(plans + rng.choice([-1, 1], size=shape), 0)
-    return np.where(chosen, np.where(rng.random(shape) < 0.5, near, rng.integers(0, 8, size=shape)), plans)
+    order = np.where(still, rng.random(shape).argsort(axis=1), shape[1])
+    chosen = still & (order.argsort(axis=1).argsort(axis=1) < number[:, None])
+    near = plans + rng.choice([-1, 1], size=shape)
+    changed = np.where(rng.random(shape) < 0.5, near, rng.integers(0, 8, size=shape))
+    return np.where(chosen, np.maximum(changed, after), plans)
 
 
 def _play(bidder: Any, rival: str, seat: int, seeds: Int, kwargs: dict[str, Any]) -> Float:
@@ -228,7 +255,7 @@ def _picture(stem: Path, found: dict[str, Float]) -> None:
     axes = figure.subplots()
     for i, (name, colour) in enumerate(COLOURS.items()):
         more = found[name] - found[UNTRAINED][: len(found[name]), : found[name].shape[1]]
-        places = np.arange(len(more)) + 0.1 * (i - 2)
+        places = np.arange(len(more)) + 0.09 * (i - 3.5)
         errors = [1.96 * mean_and_error(values)[1] for values in more]
         axes.errorbar(places, more.mean(axis=1), errors, fmt="o", color=colour, capsize=2, label=name)
     axes.axhline(0.0, color="0.3", linewidth=1)

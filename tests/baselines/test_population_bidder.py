@@ -124,19 +124,26 @@ def test_smoke_the_figure_of_populations_comes_out_whole_and_is_trained_once(tmp
 
 
 def test_the_plan_that_is_searched_is_the_best_of_all_plans():
-    """Of three surfaces, each given up by the ninth round: all plans are tried."""
-    from benchmarks.figures.auction_ceiling import Plan, Size, _play, search
+    """Of three surfaces, each given up by the ninth round: all plans are tried; or those that begin as a rule does."""
+    from benchmarks.figures.auction_ceiling import Plan, Recorded, Size, TwoNumbers, _play, search
     from cfenvs.evaluation.protocol import VALIDATION
 
     three, networks = {"surfaces": 3, "users": 4}, 3
     plans = np.indices((10, 10, 10)).reshape(3, -1).T
     seeds = np.repeat(VALIDATION + np.arange(networks), len(plans))
-    every = _play(Plan(np.tile(plans, (networks, 1))), "greedy", 1, seeds, three).reshape(networks, -1)
-    found = search("greedy", 1, Size(searched=networks, changes=30, tries=16), **three)
-    np.testing.assert_allclose(found, every.max(axis=1), atol=1e-12)
-    plain = play(["greedy", "straightforward"], networks, seed=VALIDATION, **three).reward[:, 1]
-    assert (found >= plain - 1e-12).all()
-    assert found.mean() > plain.mean()
+    every = _play(Plan(np.tile(plans, (networks, 1))), "ppo-frozen", 0, seeds, three).reshape(networks, -1)
+    plain = play(["straightforward", "ppo-frozen"], networks, seed=VALIDATION, **three).reward[:, 0]
+    rule = Recorded(TwoNumbers())
+    least = [_play(rule, "ppo-frozen", 0, seeds[:: len(plans)], three)]
+    for after in (2, 1, 0):
+        found = search("ppo-frozen", 0, Size(searched=networks, changes=60, tries=16), after, **three)
+        alike = np.minimum(plans, after) == np.minimum(rule.rounds, after)[:, None]
+        best = np.where(alike.all(axis=2), every, -np.inf).max(axis=1)
+        np.testing.assert_allclose(found, best, atol=1e-12, err_msg=f"that begin alike for {after} rounds")
+        assert found.sum() > least[-1].sum() + 0.01, "more is known, more can be earned"
+        least.append(found)
+    assert (least[-1] >= plain - 1e-12).all()
+    assert least[-1].mean() > plain.mean()
 
 
 def test_smoke_the_figure_of_ceilings_comes_out_whole(tmp_path):
