@@ -84,12 +84,12 @@ def _inverse(y, a_row, users, q):
 
 
 @inlined
-def _invert(h, group, p, factors, chunk, g, g_row, a, a_row, y, norms, q):
+def _invert(h, group, p, everyone, factors, chunk, g, g_row, a, a_row, y, norms, q):
     """Whitened channels g of the lane group that starts at ``group`` in the flat ``h``, norms M_kk, and conj(M)."""
     users, aps, antennas = p.shape[0], factors.shape[0], factors.shape[1]
     for first in range(0, aps, chunk):
         part, stop = g[first * antennas * _COMPLEX :], min(first + chunk, aps)
-        _add_gram(h, group, p, factors, first, stop, part, g_row, a, a_row)
+        _add_gram(h, group, p, everyone, users, factors, first, stop, part, g_row, a, a_row)
     _cholesky(a, a_row, users)
     _inverse_diagonal(a, a_row, users, y, norms)
     _inverse(y, a_row, users + users % 2, q)
@@ -233,7 +233,7 @@ def mmse_gradient(
     turned, u = np.zeros((_COLUMNS + antennas) * a_row), np.zeros(even * u_row)
     blocks, errors = np.empty(length * antennas * _COMPLEX), np.empty((aps, antennas, antennas), np.complex128)
     flat, size = h.reshape(-1), users * length * _COMPLEX
-    p = np.empty(users)
+    p, everyone = np.empty(users), np.arange(users)
     for row in range(rows):
         world = worlds[row]
         for k in range(users):
@@ -243,7 +243,7 @@ def mmse_gradient(
         pairs[:] = 0.0
         blocks[:] = 0.0
         for group in range(groups):
-            _invert(flat, (world * groups + group) * size, p, factors, chunk, g, g_row, a, a_row, y, norms, q)
+            _invert(flat, (world * groups + group) * size, p, everyone, factors, chunk, g, g_row, a, a_row, y, norms, q)
             for k in range(users):
                 store(weights, k * LANES, div(splat(cotangents[row, k]), load(norms, k * LANES)))
             for i in range(users):
@@ -300,8 +300,10 @@ def mmse_slopes(p: Float, h: Float, C: Complex, direct: Float, blocks: Complex) 
     direct[:] = 0.0
     blocks[:] = 0.0
     _interference_factors(p, C, factors)
+    everyone = np.arange(users)
     for group in range(groups):
-        _invert(h.reshape(-1), group * users * length * _COMPLEX, p, factors, chunk, g, g_row, a, a_row, y, norms, q)
+        first = group * users * length * _COMPLEX
+        _invert(h.reshape(-1), first, p, everyone, factors, chunk, g, g_row, a, a_row, y, norms, q)
         for k in range(users):
             store(weights, k * LANES, div(splat(1.0), load(norms, k * LANES)))
             for i in range(users):

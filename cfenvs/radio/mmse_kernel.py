@@ -27,6 +27,7 @@ import numpy as np
 
 from cfenvs.arrays import Complex, Float, Int
 from cfenvs.emitted import (
+    as_integer,
     as_real,
     choose,
     each,
@@ -294,25 +295,23 @@ def _accumulate(a, places, sums, first):
 
 
 @emitted
-def _add_gram(h, group, p, factors, first, stop, g, g_row, a, a_row):
+def _add_gram(h, group, p, who, users, factors, first, stop, g, g_row, a, a_row):
     """Add the Gram matrix of the whitened channels of access points ``first`` to ``stop`` to the lower triangle of a.
 
-    ``group`` is where the lane group starts in the flat ``h``.
+    ``group`` is where the lane group starts in the flat ``h``; the matrix is that of the first ``users`` in ``who``.
     """
-    users, aps, antennas = p.shape[0], factors.shape[0], factors.shape[1]
-    length, begins = (stop - first) * antennas, first.equals(0)
+    aps, antennas = factors.shape[0], factors.shape[1]
+    length, begins, each_user = (stop - first) * antennas, first.equals(0), aps * antennas * _COMPLEX
+    start = group + first * antennas * _COMPLEX
 
     @each(0, users, 2)
     def rows(i):
         row = i * a_row
-        source0 = group + (i * aps + first) * antennas * _COMPLEX
+        k0 = who[i]
         # The user that pads an odd number has no channels of its own: at zero power any will do.
-        source1, p1 = choose(
-            i + 1 < users,
-            lambda: (source0 + aps * antennas * _COMPLEX, p[i + 1]),
-            lambda: (source0, real(0.0)),
-        )
-        sums = _whiten(h, source0, source1, root(p[i]), root(p1), factors, first, stop, g, i * g_row, g_row)
+        k1, p1 = choose(i + 1 < users, lambda: (who[i + 1], p[who[i + 1]]), lambda: (k0, real(0.0)))
+        sources = start + k0 * each_user, start + k1 * each_user
+        sums = _whiten(h, *sources, root(p[k0]), root(p1), factors, first, stop, g, i * g_row, g_row)
         _accumulate_diagonal(a, row + i * _COMPLEX, a_row, sums, begins)
         wide = 0
         if LANES == 8:  # those have 32 registers
@@ -442,24 +441,34 @@ def _work_size(users, aps, antennas):
 class _Work:
     """The work arrays of one call, all in one."""
 
-    def __init__(self, array, users, aps, antennas):
+    def __init__(self, array, who, users, aps, antennas):
         self.chunk, self.g_row, self.a_row, sizes = _layout(users, aps, antennas)
         array, place, self.arrays = align(array), integer(0), {}
         for name, size in sizes.items():
             self.arrays[name] = array.part(place, size)
             place = place + size
         self.norms, self.products = self.arrays["norms"], self.arrays["products"]
-        self.factors = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2)
+        self.factors, self.who = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2), who
 
-    def invert(self, h, group, p):
+    def take(self, p):
+        """Write down who sends, and return how many: the others are as if they were not there."""
+
+        @fold(integer(0), 0, p.shape[0])
+        def users(k, users):
+            self.who[users] = k
+            return users + as_integer(p[k] > 0.0)
+
+        return users
+
+    def invert(self, h, group, p, users):
         """Have norms be [(I + T)^-1]_kk = 1 / (1 + SINR_k) of the lane group that starts at ``group`` in the flat h."""
-        users, aps = p.shape[0], self.factors.shape[0]
+        aps = self.factors.shape[0]
         g, a, y, g_row, a_row = *(self.arrays[name] for name in "gay"), self.g_row, self.a_row
 
         @each(0, aps, self.chunk)
         def access_points(first):
             stop = smaller(first + self.chunk, aps)
-            _add_gram(h, group, p, self.factors, first, stop, g, g_row, a, a_row)
+            _add_gram(h, group, p, self.who, users, self.factors, first, stop, g, g_row, a, a_row)
 
         _cholesky(a, a_row, users)
         _inverse_diagonal(a, a_row, users, y, self.norms)
@@ -471,24 +480,24 @@ def _log2_product(values, start):
 
 
 @emitted
-def _write_rates(p, world, h, C, num_realizations, work, out):
+def _write_rates(p, world, h, C, num_realizations, work, who, out):
     """Rates of one row of powers, into a row of out."""
     _, groups, users, aps, antennas, _, _ = h.shape
-    work = _Work(work, users, aps, antennas)
-    norms, products, logs = work.norms, work.products, out
+    work = _Work(work, who, users, aps, antennas)
+    norms, products, senders = work.norms, work.products, work.take(p)
     _interference_factors(p, C.part(C.place(world), *C.shape[1:], parts=2), work.factors)
     fill(products, real(1.0))
-    fill(logs, real(0.0))
+    fill(out, real(0.0))
 
     @each(0, groups)
     def group(b):
-        work.invert(h, h.place(world, b), p)
+        work.invert(h, h.place(world, b), p, senders)
 
-        @each(0, users)
-        def user(k):
-            t = k * _APART
+        @each(0, senders)
+        def user(i):
+            t = i * _APART
 
-            @each(k * LANES, (k + 1) * LANES, _APART)
+            @each(i * LANES, (i + 1) * LANES, _APART)
             def realizations(first):
                 @each(0, _APART)
                 def multiplied(r):
@@ -500,36 +509,41 @@ def _write_rates(p, world, h, C, num_realizations, work, out):
 
                 @when(small)
                 def taken():
-                    logs[k] = logs[k] + _log2_product(products, t)
+                    out[who[i]] = out[who[i]] + _log2_product(products, t)
 
                     @each(0, _APART)
                     def begun(r):
                         products[t + r] = real(1.0)
 
-    @each(0, users)
-    def rate(k):
+    @each(0, senders)
+    def rate(i):
         # Rounding can leave a user of vanishing SINR a hair below zero.
-        mean = (0.0 - logs[k] - _log2_product(products, k * _APART)) / as_real(num_realizations)
-        out[k] = not_negative(mean)
+        mean = (0.0 - out[who[i]] - _log2_product(products, i * _APART)) / as_real(num_realizations)
+        out[who[i]] = not_negative(mean)
 
 
 @emitted
-def _write_sinrs(p, world, h, C, num_realizations, work, out):
+def _write_sinrs(p, world, h, C, num_realizations, work, who, out):
     """The same of the SINRs (R, K)."""
     _, groups, users, aps, antennas, _, _ = h.shape
-    work = _Work(work, users, aps, antennas)
+    work = _Work(work, who, users, aps, antennas)
+    senders = work.take(p)
     _interference_factors(p, C.part(C.place(world), *C.shape[1:], parts=2), work.factors)
 
     @each(0, groups)
     def group(b):
-        work.invert(h, h.place(world, b), p)
+        work.invert(h, h.place(world, b), p, senders)
         first = b * LANES
 
         @each(first, smaller(first + LANES, num_realizations))
         def realization(r):
             @each(0, users)
-            def user(k):
-                out[out.place(r, k)] = not_negative(1.0 / work.norms[k * LANES + (r - first)] - 1.0)
+            def silent(k):
+                out[out.place(r, k)] = real(0.0)
+
+            @each(0, senders)
+            def user(i):
+                out[out.place(r, who[i])] = not_negative(1.0 / work.norms[i * LANES + (r - first)] - 1.0)
 
 
 @kernel(nogil=True)
@@ -542,7 +556,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     Parameters
     ----------
     powers : float64 array, shape (B, K)
-        Uplink powers in mW, non-negative. A user at power 0 has rate exactly 0.
+        Uplink powers in mW, non-negative. A user at power 0 has rate exactly 0, and takes no time.
     worlds : int64 array, shape (B,)
         World that each row is evaluated in.
     h : float64 array, shape (E, Q, K, L, N, 2, LANES)
@@ -555,9 +569,9 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     out : float64 array, shape (B, K)
         Receives the rates in bit/s/Hz.
     """
-    work = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
+    work, who = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4])), np.empty(powers.shape[1], np.int64)
     for row in range(len(powers)):
-        _write_rates(powers[row], worlds[row], h, C, num_realizations, work, out[row])
+        _write_rates(powers[row], worlds[row], h, C, num_realizations, work, who, out[row])
 
 
 @kernel(nogil=True)
@@ -567,6 +581,6 @@ def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small. The parameters are
     those of :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
     """
-    work = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4]))
+    work, who = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4])), np.empty(powers.shape[1], np.int64)
     for row in range(len(powers)):
-        _write_sinrs(powers[row], worlds[row], h, C, num_realizations, work, out[row])
+        _write_sinrs(powers[row], worlds[row], h, C, num_realizations, work, who, out[row])
