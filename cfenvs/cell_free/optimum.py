@@ -47,8 +47,7 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
         near = continuous.p if standard else None
         known = near is not None and continuous.slopes is not None and continuous.value > 0
         guess = rates_about(continuous, active) if known else None
-        among = continuous.rates if standard and continuous.rates is not None else rates
-        discrete = max_min_discrete(among, config.levels, config.users, active, near, guess)
+        discrete = max_min_discrete(rates, config.levels, config.users, active, near, guess)
         discrete = discrete._replace(value=discrete.value * scale)
         if receiver.max_min_is_exact:
             if config.utility == "cqi":  # the same powers, whose value and bound CQI steps round down

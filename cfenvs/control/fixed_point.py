@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cfenvs.arrays import Bool, Complex, Float
+from cfenvs.arrays import Complex, Float
 from cfenvs.control.solution import (
     TOLERANCE,
     PowerSolution,
@@ -133,45 +133,29 @@ def max_min_mmse(h_hat: Complex, C: Complex, p_max: float, active: ArrayLike | N
     PowerSolution
         `value` is the minimum over users of the mean of log2(1 + SINR) over the realisations, in bit/s/Hz.
     """
-    return max_min_held(MmseBatch.of(h_hat, C), 0, p_max, active)._replace(rates=None)
+    return max_min_held(MmseBatch.of(h_hat, C), 0, p_max, active)
 
 
 def max_min_held(batch: MmseBatch, world: int, p_max: float, active: ArrayLike | None = None) -> PowerSolution:
     """`max_min_mmse` of one of the worlds of a batch.
 
     Of many realisations a fifth tells where to start, and what the rates do there. Each evaluation of all of them then
-    gains two digits in place of one. Large networks are solved without the users that are silent.
+    gains two digits in place of one.
     """
-    groups, users = batch.estimates.shape[1:3]
-    here, large = np.array([world]), users * batch.estimates[world].size >= LARGE
-    mask = active_mask(active, users)
-    if large and mask.any() and not mask.all():
-        part = batch.among(world, mask)
-        return _with_silent(max_min_held(part, 0, p_max), part, mask)
+    users, here = batch.errors.shape[2], np.array([world])
 
-    def rates(p: Float) -> Float:
+    def rate(p: Float) -> Float:
         return batch.spectral_efficiencies(p[None], here)[0]
 
-    if groups < FEWEST or not large:
-        return max_min_rates(rates, users, p_max, mask)
+    groups = batch.estimates.shape[1]
+    if groups < FEWEST or users * batch.estimates[world].size < LARGE:
+        return max_min_rates(rate, users, p_max, active)
     few, only = batch.sample(world, max(groups // 5, 1)), np.array([0])
-    start = max_min_rates(lambda p: few.spectral_efficiencies(p[None], only)[0], users, p_max, mask, tolerance=ROUGH).p
+    start = max_min_rates(
+        lambda p: few.spectral_efficiencies(p[None], only)[0], users, p_max, active, tolerance=ROUGH
+    ).p
     slopes = few.slopes(start)
-    found = max_min_rates(rates, users, p_max, mask, start=start, slopes=slopes)
-    return found._replace(slopes=slopes)
-
-
-def _with_silent(solution: PowerSolution, batch: MmseBatch, active: Bool) -> PowerSolution:
-    """The same among all users, from one that the batch, which is without the silent ones, was solved by."""
-    only, slopes = np.array([0]), solution.slopes
-    if slopes is not None:
-        slopes = np.zeros((len(active), len(active)))
-        slopes[np.ix_(active, active)] = solution.slopes
-
-    def rates(p: Float) -> Float:
-        return spread(batch.spectral_efficiencies(p[None, active], only)[0], active)
-
-    return solution._replace(p=spread(solution.p, active), slopes=slopes, rates=rates)
+    return max_min_rates(rate, users, p_max, active, start=start, slopes=slopes)._replace(slopes=slopes)
 
 
 def max_min_rates(

@@ -33,9 +33,6 @@ class PowerSolution(NamedTuple):
         rates; infinite where nothing is proven.
     slopes : (K, K) array, optional
         About d rate_k / d ln p_i near `p`, where they were computed on the way.
-    rates : callable, optional
-        The rates (K,) of powers (K,) in mW as the algorithm evaluated them, where nobody sends who was not active: with
-        fewer operations than for any powers, and to rounding the same.
     """
 
     p: Float
@@ -43,7 +40,6 @@ class PowerSolution(NamedTuple):
     iterations: int
     gap: float = np.inf
     slopes: Float | None = None
-    rates: Callable[[Float], Float] | None = None
 
     @property
     def proven(self) -> bool:
@@ -120,8 +116,8 @@ class Optimum(NamedTuple):
         Levels are powers too: the continuous one is never below the other, not even by a rounding.
         """
         continuous.p.flags.writeable = discrete.p.flags.writeable = False
-        if continuous.slopes is not None or continuous.rates is not None:  # of use on the way only
-            continuous = continuous._replace(slopes=None, rates=None)
+        if continuous.slopes is not None:  # of use on the way only
+            continuous = continuous._replace(slopes=None)
         if not continuous.value >= discrete.value:
             bound = continuous.value * (1.0 + continuous.gap)  # that of the levels is over levels only
             continuous = discrete._replace(gap=relative_gap(discrete.value, bound))

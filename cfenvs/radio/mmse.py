@@ -7,7 +7,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.arrays import Complex, Float, Int
 from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_gradient import LEAST_POWER, mmse_gradient, mmse_slopes
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
@@ -54,13 +54,6 @@ class MmseBatch:
         part = copy(self)
         part.estimates, part.errors = self.estimates[world : world + 1, :groups], self.errors[world : world + 1]
         part.num_realizations = min(groups * LANES, self.num_realizations)
-        return part
-
-    def among(self, world: int, users: Bool) -> MmseBatch:
-        """A copy of one world with these users alone, as if the others had never been there."""
-        part = copy(self)
-        part.estimates = np.compress(users, self.estimates[world : world + 1], axis=2)
-        part.errors = np.compress(users, self.errors[world : world + 1], axis=2)
         return part
 
     def estimate(self, world: int, received: Complex, filters: Complex, pilots: Int, C: Complex) -> None:
