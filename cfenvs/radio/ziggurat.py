@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import extending, types
@@ -63,6 +64,7 @@ _DENSITY = np.asarray(fi_double, np.float64)
 _TAIL, _OVER_TAIL = float(ziggurat_nor_r), float(ziggurat_nor_inv_r)
 """Where the tail begins, and 1 over it."""
 
+_config: Any = numba.config
 _WIDE, _HALF, _INDEX = ir.IntType(128), ir.IntType(64), ir.IntType(32)
 _pair = types.UniTuple(types.uint64, 2)
 
@@ -104,8 +106,8 @@ _write_word, _write_four = _writer(1), _writer(4)
 def _write_normals(state: NDArray[np.uint64], words: NDArray[np.uint64], out: Float) -> None:
     """Standard normals, (n,), from a generator's state and increment, (4,): of each the high and the low half.
 
-    The state is moved on; `words` is overwritten. Never are more of them made than normals are left to draw, each of
-    which takes one at least.
+    The state is moved on. Words are made for the time of the call, and never more than normals are left to draw, each
+    of which takes one at least.
     """
     now, increment = (state[0], state[1]), (state[2], state[3])
     done = at = count = 0
@@ -113,7 +115,7 @@ def _write_normals(state: NDArray[np.uint64], words: NDArray[np.uint64], out: Fl
     while done < len(out):
         if at == count:
             at, count = 0, len(out) - done
-            if count > len(words):
+            if count > len(words):  # numba would compile a `min` by itself
                 count = len(words)
             for i in range(0, count - 3, 4):
                 now = _write_four(words, i, now, increment)
@@ -190,10 +192,9 @@ def _kernel_of(bits: Any) -> Iterator[Callable[[Float], object]]:
     with bits.lock:
         state = bits.state
         held = state["state"]
-        words = np.empty(_BLOCK, np.uint64)
         halves = np.array([half for wide in (held["state"], held["inc"]) for half in divmod(wide, 2**64)], np.uint64)
         try:
-            yield lambda out: _write_normals(halves, words, out)
+            yield functools.partial(_write_normals, halves, np.empty(_BLOCK, np.uint64))
         finally:
             held["state"] = int(halves[0]) << 64 | int(halves[1])
             bits.state = state
@@ -202,7 +203,7 @@ def _kernel_of(bits: Any) -> Iterator[Callable[[Float], object]]:
 @functools.cache
 def _agrees_with_numpy() -> bool:
     """Whether this draws what NumPy does: decided once, on numbers of which some come from wedges and the tail."""
-    if not _HAS_TABLES:
+    if not _HAS_TABLES or _config.DISABLE_JIT:
         return False
     theirs, ours = np.random.PCG64(_TELLING), np.random.PCG64(_TELLING)
     expected, got = np.random.Generator(theirs).standard_normal(1024), np.empty(1024)
