@@ -115,7 +115,7 @@ def _write_normals(state: NDArray[np.uint64], words: NDArray[np.uint64], out: Fl
     while done < len(out):
         if at == count:
             at, count = 0, len(out) - done
-            if count > len(words):
+            if count > len(words):  # numba would compile a `min` by itself
                 count = len(words)
             for i in range(0, count - 3, 4):
                 now = _write_four(words, i, now, increment)
