@@ -25,10 +25,10 @@ from numba.core import cgutils
 from numba.core.typing.templates import signature as signature_of
 from numba.extending import lower_builtin, type_callable
 
-_INT, _REAL, _TRUTH, _BYTE = ir.IntType(64), ir.DoubleType(), ir.IntType(1), ir.IntType(8)
+_INT, _REAL, _TRUTH = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
 _TYPES: dict[ir.Type, Any] = {_INT: types.intp, _REAL: types.float64, _TRUTH: types.boolean}
 _TUPLE: Any = types.BaseTuple
-_ARRAYS = {types.float64: (_REAL, 1), types.complex128: (_REAL, 2), types.intp: (_INT, 1), types.boolean: (_BYTE, 1)}
+_ARRAYS = {types.float64: (_REAL, 1), types.complex128: (_REAL, 2), types.intp: (_INT, 1)}
 """As what the entries of an array are stored, and in how many parts."""
 _builders: list[ir.IRBuilder] = []  # of what is being written; numba compiles one kernel at a time
 
@@ -89,20 +89,11 @@ class Number:
     def __gt__(self, other: Real) -> Number:
         return self._compared(other, ">")
 
-    def __ge__(self, other: Real) -> Number:
-        return self._compared(other, ">=")
-
     def equals(self, other: Real) -> Number:
         return self._compared(other, "==")
 
-    def __and__(self, other: Whole) -> Number:
-        return Number(builder().and_(self.value, _integer(other)))
-
     def __or__(self, other: Whole) -> Number:
         return Number(builder().or_(self.value, _integer(other)))
-
-    def __invert__(self) -> Number:
-        return Number(builder().not_(self.value))
 
     def __bool__(self) -> bool:
         raise TypeError("what a number is shows when the kernel runs: a condition on it is `choose` or `when`")
@@ -160,12 +151,10 @@ class Buffer:
         self.data, self.shape, self.parts = data, shape, parts
 
     def __getitem__(self, place: Whole) -> Number:
-        value = builder().load(self.pointer(place))
-        return Number(builder().trunc(value, _TRUTH) if value.type == _BYTE else value)
+        return Number(builder().load(self.pointer(place)))
 
     def __setitem__(self, place: Whole, number: Number) -> None:
-        value = builder().zext(number.value, _BYTE) if number.value.type == _TRUTH else number.value
-        builder().store(value, self.pointer(place))
+        builder().store(number.value, self.pointer(place))
 
     def pointer(self, place: Whole) -> ir.Value:
         return builder().gep(self.data, [_integer(place)])
@@ -198,9 +187,8 @@ def as_real(i: Number) -> Number:
 
 
 def as_integer(x: Number) -> Number:
-    """A truth value as 0 or 1, or what stands before the point of a real number."""
-    write = builder()
-    return Number(write.zext(x.value, _INT) if x.value.type == _TRUTH else write.fptosi(x.value, _INT))
+    """A truth value as 0 or 1."""
+    return Number(builder().zext(x.value, _INT))
 
 
 def smaller(a: Number, b: Number) -> Number:
