@@ -456,7 +456,7 @@ class _Work:
         @fold(integer(0), 0, p.shape[0])
         def users(k, users):
             self.who[users] = k
-            return users + as_integer(p[k] > 0.0)
+            return users + 1 - as_integer(p[k].equals(0.0))  # so that what is no number stays none
 
         return users
 

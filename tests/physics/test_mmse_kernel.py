@@ -109,6 +109,15 @@ def test_a_silent_user_has_rate_zero_and_all_else_is_as_if_it_were_not_there(sha
         assert (found[..., others] == of(*without)).all()
 
 
+def test_a_power_that_is_no_number_leaves_no_rate():
+    powers, h_hat, C = random_worlds((1, 5, 4, 1, 5))
+    powers[0, [1, 3]] = np.nan, 0.0
+    for of in (rates, sinrs):
+        found = of(powers, h_hat, C)
+        assert np.isnan(found[..., [0, 1, 2, 4]]).all()
+        assert np.all(found[..., 3] == 0.0)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_power_no_rate(shape):
     powers, h_hat, C = random_worlds(shape)
