@@ -1,6 +1,9 @@
 """Set-up of all tests."""
 
 import contextlib
+import os
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # no windows, which a machine may have no display for
 
 # A doctest leaves what it has shown in `builtins._`; tyro, imported after one that has shown a list in a tuple, fails.
 with contextlib.suppress(ImportError):

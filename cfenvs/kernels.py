@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numba
+import numpy as np
 from numba.core import event
 from numba.core.caching import FunctionCache
 from numba.core.runtime.nrt import rtsys
@@ -25,6 +26,21 @@ It has no cache of its own: that one would go stale unseen.
 """
 PATIENCE = 2.0
 """Seconds of compilation after which a process says that it compiles."""
+
+
+def for_kernel(array: Any, dtype: Any = np.float64) -> Any:
+    """An array as kernels take it, for which they are compiled once: of this type, contiguous, and not read-only.
+
+    Examples
+    --------
+    >>> shown = np.arange(3)
+    >>> shown.flags.writeable = False
+    >>> taken = for_kernel(shown)
+    >>> taken.tolist(), taken.flags.writeable
+    ([0.0, 1.0, 2.0], True)
+    """
+    taken = np.ascontiguousarray(array, dtype)
+    return taken if taken.flags.writeable else taken.copy()
 
 
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:

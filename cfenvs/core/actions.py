@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from cfenvs.arrays import Array, Bool, Float, Int
-from cfenvs.kernels import kernel
+from cfenvs.kernels import for_kernel, kernel
 
 
 class InvalidAction(gymnasium.error.InvalidAction, ValueError):  # noqa: N818  (Gymnasium's name)
@@ -78,7 +78,7 @@ def take_shares(actions: Any, acting: Bool, axes: tuple[int, ...] = ()) -> Float
     (E, K) array, a new one
     """
     array = _numbers(actions, (*acting.shape, *axes))
-    shares, out = np.ascontiguousarray(array, np.float64).reshape(acting.shape), np.empty(acting.shape)
+    shares, out = for_kernel(array).reshape(acting.shape), np.empty(acting.shape)
     if not _take_shares(shares, acting, out):
         _refuse_share(shares, acting & ~((shares >= 0) & (shares <= 1)))
     return out
@@ -235,7 +235,7 @@ def _integers(actions: Any, shape: tuple[int, ...], count: int) -> Int:
     array = check_shape(actions, shape)
     if array.dtype.kind not in "iu":
         raise InvalidAction(f"action has type {array.dtype}: must be integers from 0 to {count - 1}")
-    return np.ascontiguousarray(array, np.int64)  # one layout: one compiled signature
+    return for_kernel(array, np.int64)
 
 
 def _refuse_index(array: Array, wrong: Bool, count: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Bool, Complex, Float, Int
+from cfenvs.kernels import for_kernel
 from cfenvs.radio.cluster_kernel import cluster_moments, cluster_sinrs
 from cfenvs.radio.clusters import sharing_users
 from cfenvs.radio.lanes import LANES
@@ -234,7 +235,7 @@ class ClusterBatch:
     def sinrs(self, powers: Float, worlds: Int) -> Float:
         """SINR of every realisation, (B, R, K); powers (B, K) in mW, used in these worlds (B,)."""
         out = np.empty((len(powers), self.num_realizations, powers.shape[1]))
-        powers = np.ascontiguousarray(powers, np.float64)
+        powers = for_kernel(powers)
         cluster_sinrs(powers, worlds, self.received, *self._held, self.num_realizations, out)
         return out
 
@@ -249,7 +250,7 @@ class ClusterBatch:
         users = len(powers)
         mean, power, noise = np.empty((users, users), complex), np.empty((users, users)), np.empty(users)
         held = (part[world] if isinstance(part, np.ndarray) else part for part in self._held)
-        powers = np.ascontiguousarray(powers, np.float64)
+        powers = for_kernel(powers)
         cluster_moments(powers, self.received[world], *held, shared, self.num_realizations, mean, power, noise)
         return mean, power, noise
 

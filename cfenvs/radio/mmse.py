@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float, Int
+from cfenvs.kernels import for_kernel
 from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_gradient import LEAST_POWER, mmse_gradient, mmse_slopes
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
@@ -79,14 +80,14 @@ class MmseBatch:
         (B, K) array
         """
         out = np.empty(powers.shape)
-        powers = np.ascontiguousarray(powers, np.float64)
+        powers = for_kernel(powers)
         mmse_rates(powers, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
 
     def gradient(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
         """sum_k y_k d rate_k / d p_i of `spectral_efficiencies`; powers in mW and weights y (B, K) -> (B, K)."""
         out = np.empty(powers.shape)
-        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        powers, cotangents = for_kernel(powers), for_kernel(cotangents)
         mmse_gradient(powers, cotangents, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
 
@@ -104,7 +105,7 @@ class MmseBatch:
     def sinrs(self, powers: Float, worlds: Int) -> Float:
         """SINR of every realisation, (B, R, K); arguments as `spectral_efficiencies`."""
         out = np.empty((len(powers), self.num_realizations, powers.shape[1]))
-        powers = np.ascontiguousarray(powers, np.float64)
+        powers = for_kernel(powers)
         mmse_sinrs(powers, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
 

@@ -24,6 +24,7 @@ from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.lanes import (
     LANES,
     add,
+    aligned,
     div,
     fma,
     fnma,
@@ -52,6 +53,14 @@ LEAST_POWER = 1e-150
 """In mW, in place of zero: M_ik has a factor sqrt(p_i), so that quotients by p_i are the limits to the last digits."""
 _COLUMNS = 8
 """Antennas whose u is formed at a time: with those of all users they stay in the first-level cache."""
+
+
+@inlined
+def _zeros(size):
+    """Whether lanes straddle lines of the cache would else hang on where the heap has room, and a third of the time."""
+    array = aligned(size)
+    array[:] = 0.0
+    return array
 
 
 @inlined
@@ -225,12 +234,12 @@ def mmse_gradient(
     even, length = users + users % 2, aps * antennas
     chunk, step = -(-aps // -(-length // _CHUNK)), max(1, _COLUMNS // antennas)
     g_row, a_row = (length | 1) * _COMPLEX, (even + 1) * _COMPLEX
-    g = np.zeros(even * g_row)
-    a, y, q = np.zeros(even * a_row), np.zeros(even * a_row), np.zeros(even * a_row)
+    g = _zeros(even * g_row)
+    a, y, q = _zeros(even * a_row), _zeros(even * a_row), _zeros(even * a_row)
     norms, factors = np.empty(even * LANES), np.empty((aps, antennas, antennas), np.complex128)
     weights, own, pairs = np.empty(users * LANES), np.empty(users * LANES), np.empty(users * LANES)
     u_row = (_COLUMNS + antennas) * _COMPLEX
-    turned, u = np.zeros((_COLUMNS + antennas) * a_row), np.zeros(even * u_row)
+    turned, u = _zeros((_COLUMNS + antennas) * a_row), _zeros(even * u_row)
     blocks, errors = np.empty(length * antennas * _COMPLEX), np.empty((aps, antennas, antennas), np.complex128)
     flat, size = h.reshape(-1), users * length * _COMPLEX
     p, everyone = np.empty(users), np.arange(users)
@@ -292,11 +301,11 @@ def mmse_slopes(p: Float, h: Float, C: Complex, direct: Float, blocks: Complex) 
     even, length = users + users % 2, aps * antennas
     chunk, step = -(-aps // -(-length // _CHUNK)), max(1, _COLUMNS // antennas)
     g_row, a_row, u_row = (length | 1) * _COMPLEX, (even + 1) * _COMPLEX, (_COLUMNS + antennas) * _COMPLEX
-    g = np.zeros(even * g_row)
-    a, y, q = np.zeros(even * a_row), np.zeros(even * a_row), np.zeros(even * a_row)
+    g = _zeros(even * g_row)
+    a, y, q = _zeros(even * a_row), _zeros(even * a_row), _zeros(even * a_row)
     norms, factors = np.empty(even * LANES), np.empty((aps, antennas, antennas), np.complex128)
     weights, own, pair = np.empty(users * LANES), np.zeros(users * LANES), np.empty(LANES)
-    turned, u = np.zeros((_COLUMNS + antennas) * a_row), np.zeros(even * u_row)
+    turned, u = _zeros((_COLUMNS + antennas) * a_row), _zeros(even * u_row)
     direct[:] = 0.0
     blocks[:] = 0.0
     _interference_factors(p, C, factors)

@@ -551,7 +551,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     """Ergodic rates of centralised MMSE combining, without the pre-log factor.
 
     The rate is the mean over realisations of log2(1 + SINR_k), eq. (5.4) at the combiner (5.11) of Demir, Bjornson,
-    Sanguinetti, 2021. Arrays must be C-contiguous and are not checked; a read-only one costs another compilation.
+    Sanguinetti, 2021. Arrays must be as `cfenvs.kernels.for_kernel` makes them, and are not checked.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from cfenvs.arrays import Float
-from cfenvs.kernels import inlined, kernel
+from cfenvs.kernels import for_kernel, inlined, kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.uatf import UatfCoefficients
 
@@ -71,7 +71,7 @@ class UatfBatch:
         """
         b, c = self._of(rows)
         out = np.empty(powers.shape)
-        powers = np.ascontiguousarray(powers, np.float64)
+        powers = for_kernel(powers)
         uatf_spectral_efficiencies(powers, b, c, self.gains, self.counts, out)
         return out
 
@@ -82,7 +82,7 @@ class UatfBatch:
         """
         b, c = self._of(rows)
         out = np.empty(powers.shape)
-        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        powers, cotangents = for_kernel(powers), for_kernel(cotangents)
         uatf_gradient(powers, cotangents, b, c, self.gains, self.counts, out)
         return out
 

@@ -16,6 +16,7 @@ from cfenvs.arrays import Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
 from cfenvs.core.config import require
 from cfenvs.core.kept import entry
+from cfenvs.kernels import for_kernel
 from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.power.receivers import PowerReceiver, RowsReceiver
@@ -282,7 +283,7 @@ class _CompiledReceiver(RowsReceiver, Receiver):
 
     def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
-        powers = np.ascontiguousarray(powers, np.float64)
+        powers = for_kernel(powers)
         self._efficiencies(powers, worlds, self._heard, *self._terms, out)
         return out
 
@@ -291,7 +292,7 @@ class _CompiledReceiver(RowsReceiver, Receiver):
 
     def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
-        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        powers, cotangents = for_kernel(powers), for_kernel(cotangents)
         self._gradients(powers, cotangents, worlds, self._heard, *self._terms, out)
         return out
 

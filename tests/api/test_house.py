@@ -140,13 +140,16 @@ def test_importing_is_quick():
 
 
 def test_each_kernel_compiles_once():
-    """After every case of the faces' tests has run, no kernel has a second signature."""
+    """After every case of the faces' tests has run, no kernel has a second signature, also none for read-only actions."""
     from tests.systems import CASES
 
     for case in CASES:
         env = gym.make_vec(case.id, 2, **case.kwargs)
         env.reset(seed=0)
-        env.step(env.action_space.sample())
+        for read_only in (False, True):  # as actions of `optimum` are
+            actions = env.action_space.sample()
+            actions.flags.writeable = not read_only
+            env.step(actions)
         env.optimum()
         batched = case.package.parallel_vec_env(2, **case.kwargs)
         batched.reset(seed=0)

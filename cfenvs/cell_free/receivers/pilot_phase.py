@@ -134,8 +134,8 @@ class HeldDraws:
             worlds,
             self._normals,
             self._noise,
-            roots,
-            filters,
+            np.ascontiguousarray(roots),
+            np.ascontiguousarray(filters),
             (now.pilots, sending, float(config.max_power), config.pilot_length),
             batch.estimates,
         )

@@ -10,6 +10,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.receivers.base import Receiver
 from cfenvs.core.config import require
+from cfenvs.kernels import for_kernel
 from cfenvs.power.receivers import RowsReceiver
 from cfenvs.radio.mr_pilot_power import mr_pilot_power_efficiencies, mr_pilot_power_gradients
 from cfenvs.radio.spectral_efficiency import cqi_of_rate
@@ -49,13 +50,13 @@ class PilotPowerReceiver(RowsReceiver, Receiver):
 
     def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
         out = np.empty(powers.shape)
-        powers = np.ascontiguousarray(powers, np.float64)
+        powers = for_kernel(powers)
         mr_pilot_power_efficiencies(powers, worlds, self._gains, self._pilots, self.config.pilot_length, out)
         return cqi_of_rate(out) if self.config.utility == "cqi" else out
 
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         out = np.empty(powers.shape)
-        powers, cotangents = (np.ascontiguousarray(array, np.float64) for array in (powers, cotangents))
+        powers, cotangents = for_kernel(powers), for_kernel(cotangents)
         length = self.config.pilot_length
         mr_pilot_power_gradients(powers, cotangents, self._all, self._gains, self._pilots, length, out)
         return out
