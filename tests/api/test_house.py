@@ -140,7 +140,7 @@ def test_importing_is_quick():
 
 
 def test_each_kernel_compiles_once():
-    """After every case of the faces' tests has run, no kernel has a second signature, also none for read-only actions."""
+    """After every case of the faces' tests has run, no kernel has two signatures, not even for read-only actions."""
     from tests.systems import CASES
 
     for case in CASES:
