@@ -134,6 +134,7 @@ def test_outage_is_told_where_there_is_a_target_in_every_face_alike(env_id):
     assert "outage" not in plain.reset(seed=0)[1]
     assert (infos["outage"] == 0.0).all()
     acting = env.simulator.active.copy()
+    env.action_space.seed(0)
     actions = env.action_space.sample()
     rates = env.step(actions)[4]
     missed = [(one[on] < 2.0).mean() for one, on in zip(rates["rates"], acting, strict=True)]
