@@ -234,7 +234,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def _shares(self, receiver: Receiving) -> bool:
         """Whether it pays to share the worlds of a receiver among threads, and it lets them."""
-        return receiver.grain is not None and self.crew.parts(self.num_worlds, receiver.work) > 1
+        crew = self.crew
+        return crew.threads > 1 and receiver.grain is not None and crew.parts(self.num_worlds, receiver.work) > 1
 
     def _shared(self, of_some: Callable[..., Float], receiver: Receiving, *arguments: Float) -> Float:
         """What a receiver makes of arrays (E, K), by a call of each thread."""
