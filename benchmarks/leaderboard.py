@@ -17,7 +17,7 @@ from tyro.conf import UseAppendAction
 from benchmarks.boards import UNKNOWN, Board, read_boards
 from benchmarks.cells import RESULTS
 from benchmarks.front_page import README, refreshed
-from benchmarks.names import check_folder
+from benchmarks.places import check_folder
 from benchmarks.tables import escaped, markdown
 from cfenvs.arrays import Bool, Float
 from cfenvs.core.files import write_atomically

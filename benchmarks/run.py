@@ -13,7 +13,7 @@ from tyro.conf import UseAppendAction
 
 from benchmarks import executors
 from benchmarks.cells import RESULTS, SCRATCH, Cell, cells
-from benchmarks.names import check_folder
+from benchmarks.places import check_folder
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Result, read_result, same_conditions, write_result
 

@@ -287,6 +287,8 @@ def _writer(out: Path) -> Callable[[Path, Performance, int], None]:
         raise DisplayError(f"out={str(out)!r}: must be a file whose name ends in {' or '.join(SUFFIXES)}")
     if not out.parent.is_dir():
         raise DisplayError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}")
+    if out.is_dir():
+        raise DisplayError(f"out={str(out)!r}: must be a file, and is a folder")
     gif = out.suffix.lower() == ".gif"
     try:
         importlib.import_module("PIL.Image" if gif else "moviepy.video.io.ffmpeg_writer")

@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 import cfenvs
-from cfenvs.core.files import write_atomically
+from cfenvs.core.files import in_the_way, write_atomically
 from cfenvs.evaluation.result import provenance
 
 CHECKPOINT, RECORD = "checkpoint.pt", "run.json"
@@ -96,6 +96,9 @@ class Run:
             raise ValueError(f"{total} {unit}s: a training has at least one")
         if resume and folder is None:
             raise ValueError("resume=True without a folder: give the one with the checkpoint to go on from")
+        file = None if folder is None else in_the_way(Path(folder))
+        if file is not None:
+            raise ValueError(f"folder={str(folder)!r}: must be a folder, and {file} is a file")
         self.name, self.env_id, self.total, self.unit = name, env_id, total, unit
         self.folder = None if folder is None else Path(folder)
         self.config: dict[str, Any] = {} if config is None else dataclasses.asdict(config)

@@ -44,7 +44,7 @@ from benchmarks.figures import (
     xl_mimo_receivers,
     xl_mimo_times,
 )
-from benchmarks.names import check_folder
+from benchmarks.places import check_folder
 
 FIGURES: dict[str, Callable[..., None]] = {
     "auction-aggressiveness": auction_aggressiveness.make,

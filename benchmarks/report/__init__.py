@@ -18,7 +18,7 @@ from tyro.conf import UseAppendAction
 from benchmarks.boards import Board, folders_of, read_boards
 from benchmarks.cells import RESULTS
 from benchmarks.leaderboard import FAMILIES, KINDS, LEGEND, WORDS, by_family, cells, judged_on, remarks
-from benchmarks.names import check_file
+from benchmarks.places import check_file
 from benchmarks.report.networks import Networks, networks_of
 from benchmarks.report.plots import SYMBOLS, Style, distributions, plots_of, styles
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, where there can be some."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+
+def in_the_way(folder: Path) -> Path | None:
+    """The file, if any, that stands where a folder or one above it would have to be."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    return None if there is None or there.is_dir() else there
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

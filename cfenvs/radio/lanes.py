@@ -203,16 +203,22 @@ def add_conjugate_product(z, a, b):
     return fma(a[1], b[1], re), fnma(a[0], b[1], im)
 
 
-def align(array):
-    """The part of an array, from one of its first `LANES` places on, whose lanes do not straddle lines of the cache."""
+@emitted
+def _to_line(array):
+    """How many places of an array to leave out, of the first `LANES`, for lanes not to straddle lines of the cache."""
     write = builder()
     line = constant(_INT, 0) - Number(write.lshr(write.ptrtoint(array.data, _INT), _INT(3)))
-    return array.part(Number(write.and_(line.value, _INT(LANES - 1))), array.shape[0])
+    return Number(write.and_(line.value, _INT(LANES - 1)))
+
+
+def align(array):
+    """The part of an array, from one of its first `LANES` places on, whose lanes do not straddle lines of the cache."""
+    return array.part(_to_line(array), array.shape[0])
 
 
 @inlined
 def aligned(size):
     """An empty array whose lanes do not straddle lines of the cache."""
     spare = np.empty(size + LANES)
-    first = -(spare.ctypes.data // 8) % LANES
+    first = _to_line(spare)
     return spare[first : first + size]

@@ -407,6 +407,12 @@ def test_what_does_not_exist_is_refused_kindly(tmp_path, monkeypatch, capsys, ar
     assert said in refusal(capsys, *arguments, *out)
 
 
+def test_a_folder_in_place_of_the_file_is_refused_before_anything_is_played(tmp_path, capsys):
+    out = tmp_path / "show.gif"
+    out.mkdir()
+    assert "must be a file, and is a folder" in refusal(capsys, CELL_FREE, "--set", *SMALL[CELL_FREE], "--out", out)
+
+
 def test_where_there_is_no_screen_a_file_is_suggested(monkeypatch, capsys):
     import pygame
 

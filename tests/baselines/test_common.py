@@ -290,6 +290,14 @@ def test_an_interrupted_run_resumes_to_the_same_result(tmp_path):
     assert not list((tmp_path / "moved").glob("*.partial"))
 
 
+def test_a_run_into_a_file_is_refused_before_it_begins(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (file, file / "deeper"):
+        with pytest.raises(ValueError, match=r"must be a folder, and .*file is a file"):
+            Run("nothing", config=None, env_id="none", total=2, folder=folder)
+
+
 def test_a_run_without_an_end_or_a_checkpoint_to_find_is_refused():
     with pytest.raises(ValueError, match="0 episodes"):
         Run("nothing", config=None, env_id="none-v0", total=0)
