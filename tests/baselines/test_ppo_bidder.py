@@ -326,11 +326,11 @@ def test_validation_networks_are_neither_trained_on_nor_reported():
 
 def test_smoke_figures_come_out_whole_and_share_their_policies(tmp_path):
     """Smoke: all quick forms run. What one has trained, the others read."""
-    from benchmarks.figures import FIGURES
+    from benchmarks.figures import maker
 
     runs = {}
     for name in ("budgets", "rounds", "rules", "complements", "aggressiveness", "crossplay"):
-        FIGURES[f"auction-{name}"](tmp_path / name, quick=True)
+        maker(f"auction-{name}")(tmp_path / name, quick=True)
         for suffix in (".png", ".md", ".csv"):
             assert (tmp_path / f"{name}{suffix}").stat().st_size > 500
         runs[name] = len(list((tmp_path / "auction-policies").glob("*/run.json")))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("tyro", reason="the commands need it: pip install -e '.[baselines]'")
 
 from benchmarks.figures import FIGURES
 
