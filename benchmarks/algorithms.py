@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -92,15 +93,19 @@ def find(reference: str, env_id: str, library: str | None = None) -> Algorithm:
             found = replace(found, name=reference, make=partial(found.make, **arguments))
         return found
     if ":" not in named:
-        check_keys([named], [*own, *offered_algorithms()], f"algorithm for {env_id}:")
+        # There is no other list of them on the command line.
+        check_keys([named], [*own, *offered_algorithms()], f"algorithm for {env_id}:", many=math.inf)
     return load_algorithm(reference)
 
 
 def of_protocol(protocol: Protocol) -> dict[str, Algorithm]:
-    """What is run where nothing is named: all of ours, or one learner where training has a single seed.
+    """What is run where nothing is named: what the protocol names, else all of ours.
 
-    Of families of networks, learners whose policies take networks of any size.
+    Of ours one learner where training has a single seed, and of families of networks those learners whose policies take
+    networks of any size.
     """
+    if protocol.algorithms:
+        return {name: find(name, protocol.env_id) for name in protocol.algorithms}
     every, learners = ours(protocol.env_id).items(), learners_of(protocol.env_id)
     # What a learner needs for itself may not be among what the protocol leaves open.
     own = {name: found for name, found in every if {*getattr(found.make, "needs", ())} <= {*protocol.choices}}

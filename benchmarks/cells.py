@@ -22,9 +22,11 @@ except ImportError:  # Windows
 from benchmarks import algorithms
 from benchmarks.names import slug
 from cfenvs.core.config import require
+from cfenvs.core.errors import check_keys
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Protocol, Result, evaluate, kept, offered_algorithms, provenance
 from cfenvs.evaluation.loading import called_with, saved_files
+from cfenvs.registration import IDS
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 RESULTS = Path(__file__).parent / "results" / "leaderboard"
@@ -247,10 +249,12 @@ def cells(
     Raises
     ------
     ValueError
-        If there is no such protocol or algorithm, or a file without a library, or a library without a file.
+        If there is no such protocol or algorithm, or a file without a library, or a library without a file, or if no
+        environment of the protocol can be made.
     """
     for reference in protocols:
         name, protocol = load_protocol(reference)
+        _check_environments(reference, protocol)
         loaders = {algo: _loader(algo, protocol.env_id, library) for algo in references}
         used = library is None or library in loaders.values()
         require(used, "library", library, "loads saved models, and no algorithm is a file")
@@ -262,6 +266,18 @@ def cells(
             for seed in (seeds or range(protocol.seeds)) if algorithm.trained else (0,):
                 loader = loaders.get(algo)
                 yield Cell(name=name, protocol=protocol, algorithm=algo, library=loader, seed=seed, out=out)
+
+
+def _check_environments(reference: str, protocol: Protocol) -> None:
+    """Refuse at once what would make every cell fail, after the training of a learner that makes its own worlds."""
+    check_keys([protocol.env_id], IDS, "environment")
+    for family, part in protocol.parts().items():
+        try:
+            part.make(worlds=1).close()
+        except Exception as error:  # of whatever parts the protocol names
+            where = f"{reference}, family {family}" if family else reference
+            said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            raise ValueError(f"{where}: its environment cannot be made: {said}") from error
 
 
 def _loader(reference: str, env_id: str, library: str | None) -> str | None:

@@ -14,6 +14,7 @@ from tyro.conf import UseAppendAction
 from benchmarks import executors
 from benchmarks.cells import RESULTS, SCRATCH, Cell, cells
 from benchmarks.places import check_folder
+from benchmarks.plan import plan
 from cfenvs.core.files import write_atomically
 from cfenvs.evaluation import Result, read_result, same_conditions, write_result
 
@@ -30,13 +31,15 @@ def main(
     out: Path = RESULTS,
     executor: Literal["local", "ray"] = "local",
     workers: int | None = None,
+    dry_run: bool = False,
 ) -> None:
-    """Run all cells, algorithm x protocol x seed, that have no result yet.
+    """Run all cells, algorithm x protocol x seed, that have no result yet, after saying which.
 
     Args:
         protocol: Names in benchmarks/protocols, or TOML files; by default the standard ones of all systems.
         algo: Names of algorithms, ours or those that installed packages offer (a wrong one lists them all), or
-            "my_package.my_module:MyPolicy", or a saved model together with --library. By default all of ours.
+            "my_package.my_module:MyPolicy", or a saved model together with --library. By default those that the
+            protocol names, or all of ours.
         seed: Training seeds; by default as many as the protocol says, from 0.
         library: What loads those of `algo` that are files: "stable_baselines3:PPO" or another class with `load`, or
             "tianshou". Loading runs code of that library, and may run code from the file.
@@ -44,6 +47,7 @@ def main(
         out: Folder for PROTOCOL/ALGORITHM/SEED.json.
         executor: Processes on this machine, or an existing Ray cluster (a new local one, if there is none).
         workers: Processes; by default one for each core.
+        dry_run: Say what would be run, and about how long its trainings take, and run nothing.
     """
     executors.check_workers(workers)
     check_folder(out)
@@ -55,6 +59,9 @@ def main(
         todo = list(cells(names, algo, seed, library, out))
     except ValueError as error:
         raise SystemExit(str(error)) from error
+    if dry_run:
+        remaining(todo)
+        return
     failed = run_all(todo, executor, workers)
     if failed:
         raise SystemExit(
@@ -63,16 +70,24 @@ def main(
         )
 
 
+def remaining(todo: Sequence[Cell]) -> list[Cell]:
+    """Those cells that have no result; what is done and what is left is said."""
+    left = [cell for cell in todo if not _is_done(cell)]
+    done = len(todo) - len(left)
+    if done:
+        where = Path(todo[0].out, "PROTOCOL", "ALGORITHM", "SEED.json")
+        print(f"{done} cell{'s have' if done > 1 else ' has'} a result already (delete {where} to run one again)")
+    for line in plan(left):
+        print(line, flush=True)
+    return left
+
+
 def run_all(
     todo: Sequence[Cell], executor: Literal["local", "ray"] = "local", workers: int | None = None
 ) -> list[tuple[Cell, str]]:
     """Run those cells that have no result; those that failed are returned, with the reason, which is also kept."""
-    left = [cell for cell in todo if not _is_done(cell)]
-    failed, done = [], len(todo) - len(left)
-    if done:
-        where = Path(todo[0].out, "PROTOCOL", "ALGORITHM", "SEED.json")
-        print(f"{done} cell{'s have' if done > 1 else ' has'} a result already (delete {where} to run one again)")
-    with tqdm(total=len(todo), initial=done, desc="cells", unit=" cell") as bar:
+    left, failed = remaining(todo), []
+    with tqdm(total=len(todo), initial=len(todo) - len(left), desc="cells", unit=" cell") as bar:
         try:
             with closing(executors.START[executor](left, workers)) as outcomes:
                 for cell, result in outcomes:

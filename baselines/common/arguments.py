@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Callable
@@ -123,8 +124,10 @@ def command_line(
     tell : callable, optional
         Prints what has come of it: told the arguments and what `run` has returned.
     """
-    spec = sys.modules["__main__"].__spec__
-    args = tyro.cli(arguments, prog=None if spec is None else f"python -m {spec.name}")
+    module = sys.modules["__main__"]
+    prog = None if module.__spec__ is None else f"python -m {module.__spec__.name}"
+    said = [(module.__doc__ or "").partition("\n\n")[0], inspect.getdoc(arguments)]
+    args = tyro.cli(arguments, prog=prog, description="\n\n".join(filter(None, said)))
     try:
         outcome = run(args)
     except (ValueError, FileNotFoundError, UnregisteredEnv) as error:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Float, Int
 from cfenvs.control.solution import PowerSolution, active_mask
+from cfenvs.core.threads import one_thread
 
 Evaluate = Callable[[Float], Float]
 
@@ -169,18 +170,21 @@ def best_continuous(
             reached = _better(reached, PowerSolution(p, float(evaluate(p[None])[0]), 0))
         return reached
 
-    for start in starts:
-        best = _better(best, climb(start))
-    powers = np.unique(np.maximum(p_max * WHISPERS, p_min))
-    improved = across and np.isfinite(best.value)
-    while improved:
-        before, base = best.value, best.p
-        for k in np.flatnonzero(active_mask(active, len(base))):
-            for power in _other_peaks(evaluate, base, k, powers):
-                other = climb(np.where(np.arange(len(base)) == k, power, base))
-                if other.value > best.value + WORTHWHILE * abs(best.value):
-                    best = other
-        improved = best.value > before
+    # L-BFGS-B solves systems of a few unknowns, which OpenBLAS shares out among threads all the same: on a busy machine
+    # each then waits milliseconds for a thread that has next to nothing to do.
+    with one_thread():
+        for start in starts:
+            best = _better(best, climb(start))
+        powers = np.unique(np.maximum(p_max * WHISPERS, p_min))
+        improved = across and np.isfinite(best.value)
+        while improved:
+            before, base = best.value, best.p
+            for k in np.flatnonzero(active_mask(active, len(base))):
+                for power in _other_peaks(evaluate, base, k, powers):
+                    other = climb(np.where(np.arange(len(base)) == k, power, base))
+                    if other.value > best.value + WORTHWHILE * abs(best.value):
+                        best = other
+            improved = best.value > before
     return best._replace(iterations=evaluations)
 
 

@@ -35,26 +35,30 @@ def shown(value: Any) -> str:
 
 
 def closest(
-    given: str, allowed: Iterable[str], meant: Mapping[str, str] = MappingProxyType({}), what: str = "words"
+    given: str,
+    allowed: Iterable[str],
+    meant: Mapping[str, str] = MappingProxyType({}),
+    what: str = "words",
+    many: float = MANY,
 ) -> str:
-    """A hint at the allowed word that is `meant` by the one given, or else closest to it; or all, of many some."""
+    """A hint at the allowed word that is `meant` by the one given, or else closest to it; or all, of `many` some."""
     allowed = list(allowed)
     match = [word for word in (meant.get(given),) if word in allowed]
     match = match or difflib.get_close_matches(given, allowed, n=1, cutoff=CUTOFF)
     if match:
         return f"did you mean {match[0]!r}?"
-    if len(allowed) <= MANY:
+    if len(allowed) <= many:
         return f"allowed: {', '.join(map(repr, allowed)) or 'none'}"
     nearest = difflib.get_close_matches(given, allowed, n=NEAREST, cutoff=0.0)
     return f"nearest of the {len(allowed)} {what}: {', '.join(map(repr, nearest))}"
 
 
-def check_keys(given: Iterable[str], allowed: Iterable[str], what: str) -> None:
-    """Refuse keys that are not allowed."""
+def check_keys(given: Iterable[str], allowed: Iterable[str], what: str, many: float = MANY) -> None:
+    """Refuse keys that are not allowed; of more than `many` that are, some are said."""
     allowed = list(allowed)
     for key in given:
         if key not in allowed:
-            raise UnknownKeyError(f"unknown {what} {key!r}: {closest(str(key), allowed)}")
+            raise UnknownKeyError(f"unknown {what} {key!r}: {closest(str(key), allowed, many=many)}")
 
 
 def check_keywords(

@@ -78,6 +78,8 @@ class Protocol:
         Budget for learners that train on the spot, anew in each network, on other episodes than the one that counts.
     seeds : int
         How many times a learner is trained, with training seeds 0 to `seeds - 1`.
+    algorithms : tuple of str
+        What is run where nothing is named, as on the command line; without any, all of ours that fit.
     random, reference : str
         The algorithms at score zero and one.
     rivals : tuple of str
@@ -105,6 +107,7 @@ class Protocol:
     training_steps: int = 0
     steps_per_network: int = 0
     seeds: int = 1
+    algorithms: tuple[str, ...] = ()
     random: str = "random"
     reference: str = "optimum"
     rivals: tuple[str, ...] = ()
@@ -117,13 +120,17 @@ class Protocol:
     def __post_init__(self) -> None:
         for name in ("env_id", "random", "reference", "unit", "scored"):
             require(isinstance(getattr(self, name), str), name, getattr(self, name), "must be a string")
-        for name in ("choices", "rivals", "metrics", "notes"):
+        for name in ("choices", "algorithms", "rivals", "metrics", "notes"):
             given = getattr(self, name)
             listed = isinstance(given, Iterable) and not isinstance(given, str)
             several = tuple(given) if listed else ()
             strings = all(isinstance(entry, str) for entry in several)
             require(listed and strings, name, given, "must be a list of strings")
             object.__setattr__(self, name, several)
+        ends = {self.random, self.reference} <= {*self.algorithms} or not self.algorithms
+        require(
+            ends, "algorithms", list(self.algorithms), f"must have {self.random!r} and {self.reference!r} among them"
+        )
         require(isinstance(self.families, Mapping), "families", self.families, "must map names to arguments")
         for given in (self.env_kwargs, *self.families.values()):
             part = "env_kwargs" if given is self.env_kwargs else "families"

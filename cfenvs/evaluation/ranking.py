@@ -19,7 +19,7 @@ from cfenvs.evaluation.result import NOT_STATED, SCOPES, Result
 RANKED_SEEDS = 10
 """Training seeds that a learner needs to be ranked."""
 Interval = tuple[float, float]
-UNIMPORTANT = frozenset({"choices", "metrics", "notes", "seeds", "traced", "unit"})
+UNIMPORTANT = frozenset({"algorithms", "choices", "metrics", "notes", "seeds", "traced", "unit"})
 """Of a protocol: what results that stand in one table may differ in."""
 MOST_MISSING = 100
 """Training seeds that a note says are missing, at most: a file's name may be any number."""

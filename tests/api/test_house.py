@@ -33,7 +33,7 @@ ALLOWED = {
     "emitted": set(),
     "kernels": set(),
     "radio": BASE,
-    "control": {*BASE, "radio"},
+    "control": {*BASE, "core", "radio"},
     "core": BASE,
     "maps": {*BASE, "core"},
     "power": {*BASE, "radio", "control", "core", "maps"},

@@ -1,6 +1,8 @@
 """Optima are what they say: proven where they say so, and not beaten by plain search where they are the best found."""
 
 import itertools
+import subprocess
+import sys
 import warnings
 
 import gymnasium as gym
@@ -168,6 +170,38 @@ def test_no_random_walk_beats_the_powers_for_cqi_steps(seed):
     assert optimum.continuous.value >= value
     assert optimum.continuous.value == prelog * receiver.efficiencies_in(0, optimum.continuous.p[None].copy()).min()
     assert not optimum.certified
+
+
+def test_the_best_of_many_users_is_searched_for_on_one_thread_of_linear_algebra():
+    """Two took ten times as long on a busy machine, for systems of a few unknowns."""
+    code = """
+from threading import Thread
+import numpy as np
+import scipy.linalg
+from threadpoolctl import threadpool_info, threadpool_limits
+from cfenvs.control.search import best_continuous
+setting = Thread(target=threadpool_limits, args=(2, "blas"))  # elsewhere: its thread would keep control of OpenBLAS
+setting.start(), setting.join()
+count = lambda: {blas["num_threads"] for blas in threadpool_info() if blas["user_api"] == "blas"}
+seen = []
+best_continuous(lambda p: (seen.append(count()), -((p - 0.3) ** 2).sum(axis=1))[1], 1.0, [np.ones(3)], across=True)
+print(set.union(*seen), count())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
+    assert done.stdout == "{1} {2}\n"
+
+
+def test_the_best_of_40_users_of_xl_mimo_is_a_peak_and_pays_what_it_says():
+    """No user gains by any other power, and the last bits of where it climbs from do not move it."""
+    env = make(XL_MIMO, seed=2, users=40)
+    best = env.optimum()
+    assert best.value == pytest.approx(209.109, abs=1e-2)
+    assert not best.certified
+    assert env.step(best.action)[1] == pytest.approx(best.value, rel=1e-6)
+    p = np.repeat(best.continuous.p[None], 40 * 6, axis=0)
+    p[np.arange(240), np.repeat(np.arange(40), 6)] = np.tile(200.0 * np.array([0, 0.01, 0.1, 0.3, 0.6, 1]), 40)
+    receiver, share = env.simulator.receiver, env.config.antenna_share
+    assert receiver.efficiencies_in(0, p * share).sum(axis=1).max() <= best.value * (1 + 1e-5)
 
 
 def test_two_users_that_must_move_together_do():

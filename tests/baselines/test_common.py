@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import signal
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 import cfenvs  # noqa: E402
 from baselines import ctde, fper, maddpg, ppo_bidder  # noqa: E402
+from baselines.__main__ import main as baselines_main  # noqa: E402
 from baselines.common.arguments import command_line  # noqa: E402
 from baselines.common.networks import GroupedMLP  # noqa: E402
 from baselines.common.replay import PrioritisedReplay, Replay  # noqa: E402
@@ -313,6 +315,32 @@ def test_a_command_line_says_why_it_is_refused(monkeypatch, words, reason):
     monkeypatch.setattr("sys.argv", ["ctde", *words.split()])
     with pytest.raises(SystemExit, match=reason):
         command_line(ctde.train, ctde.Args)
+
+
+def test_the_package_lists_its_learners_and_how_each_is_run(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["baselines"])
+    baselines_main()
+    said = capsys.readouterr().out
+    assert "python -m baselines.NAME --help" in said
+    rows = dict(line.split(None, 1) for line in said.splitlines() if line.startswith("  "))
+    runnable = {path.stem for path in Path(ctde.__file__).parent.glob("*.py") if "command_line(" in path.read_text()}
+    assert rows.keys() == runnable - {"arguments"}
+    assert len(rows) > 10
+    for name, line in rows.items():
+        assert importlib.import_module(f"baselines.{name}").__doc__.startswith(line), name
+    monkeypatch.setattr("sys.argv", ["baselines", "matd"])
+    with pytest.raises(SystemExit, match=r"got 'matd': a learner is run as python -m baselines\.matd3"):
+        baselines_main()
+
+
+def test_a_command_line_says_what_is_learned(capsys, monkeypatch):
+    monkeypatch.setattr("sys.modules", {**sys.modules, "__main__": ctde})
+    monkeypatch.setattr("sys.argv", ["ctde", "--help"])
+    with pytest.raises(SystemExit):
+        command_line(ctde.train, ctde.Args)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("usage: python -m baselines.ctde")
+    assert "CTDE: one network for all users" in said
 
 
 def test_a_checkpoint_of_other_arguments_is_refused(tmp_path):
