@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -28,9 +28,8 @@ from cfenvs.radio.lanes import (
     store_complex,
     sub,
 )
-from cfenvs.radio.ziggurat import drawing
+from cfenvs.radio.ziggurat import Fill, drawing
 
-Fill = Callable[[Float], object]
 _HALF_ROOT = float(np.sqrt(0.5))
 BLOCK = 2**15
 """Normals drawn at a time: 256 KiB, which the second-level cache holds."""
