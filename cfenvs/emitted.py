@@ -86,14 +86,33 @@ class Number:
     def __lt__(self, other: Real) -> Number:
         return self._compared(other, "<")
 
+    def __le__(self, other: Real) -> Number:
+        return self._compared(other, "<=")
+
     def __gt__(self, other: Real) -> Number:
         return self._compared(other, ">")
 
     def equals(self, other: Real) -> Number:
         return self._compared(other, "==")
 
+    def differs(self, other: Real) -> Number:
+        return self._compared(other, "!=")
+
+    def __and__(self, other: Whole) -> Number:
+        return self._bitwise(other, "and_")
+
     def __or__(self, other: Whole) -> Number:
-        return Number(builder().or_(self.value, _integer(other)))
+        return self._bitwise(other, "or_")
+
+    def __xor__(self, other: Whole) -> Number:
+        return self._bitwise(other, "xor")
+
+    def __lshift__(self, other: Whole) -> Number:
+        return self._bitwise(other, "shl")
+
+    def __rshift__(self, other: Whole) -> Number:
+        """Zeros come in, whatever the sign."""
+        return self._bitwise(other, "lshr")
 
     def __bool__(self) -> bool:
         raise TypeError("what a number is shows when the kernel runs: a condition on it is `choose` or `when`")
@@ -102,7 +121,11 @@ class Number:
 
     def _with(self, other: Real, name: str) -> Number:
         a, b = self._beside(other)
-        return Number(getattr(builder(), name if a.type == _INT else f"f{name}")(a, b))
+        whole = isinstance(a.type.element if isinstance(a.type, ir.VectorType) else a.type, ir.IntType)
+        return Number(getattr(builder(), name if whole else f"f{name}")(a, b))
+
+    def _bitwise(self, other: Whole, name: str) -> Number:
+        return Number(getattr(builder(), name)(*self._beside(other)))
 
     def _compared(self, other: Real, name: str) -> Number:
         a, b = self._beside(other)
@@ -206,6 +229,16 @@ def log2(x: Number) -> Number:
     return call("llvm.log2.f64", x)
 
 
+def exp(x: Number) -> Number:
+    """E to a real number."""
+    return call("llvm.exp.f64", x)
+
+
+def log1p(x: Number) -> Number:
+    """The natural logarithm of 1 plus a real number."""
+    return call("log1p", x)
+
+
 def root(x: Number) -> Number:
     """The square root of a real number, or of lanes."""
     kind = x.value.type
@@ -261,6 +294,28 @@ def fold(state: Any, first: Whole, stop: Whole, step: Whole = 1) -> Callable[[Ca
     return run
 
 
+def during(state: Any, holds: Callable[[Any], Number]) -> Callable[[Callable[[Any], Any]], Any]:
+    """The same of a function of a state alone, which stands for ``while holds(state): state = function(state)``."""
+
+    def run(body):
+        write = builder()
+        before = write.block
+        head, inside, after = (write.append_basic_block(f"while.{name}") for name in ("head", "body", "after"))
+        write.branch(head)
+        write.position_at_end(head)
+        phis = [write.phi(leaf.value.type) for leaf in _leaves(state)]
+        _add_incoming(phis, state, before)
+        here = _like(state, iter(phis))
+        write.cbranch(holds(here).value, inside, after)
+        write.position_at_end(inside)
+        _add_incoming(phis, body(here), write.block)
+        write.branch(head)
+        write.position_at_end(after)
+        return here
+
+    return run
+
+
 def choose(condition: Number, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
     """``then()`` if the condition holds, else ``otherwise()``: two states of the same kinds."""
     write, ends = builder(), []
@@ -282,6 +337,14 @@ def when(condition: Number) -> Callable[[Callable[[], None]], None]:
             body()
 
     return run
+
+
+def table(numbers: Sequence[int] | Sequence[float]) -> Buffer:
+    """An array of integers or of real numbers that are known."""
+    kind, write = _INT if isinstance(numbers[0], int) else _REAL, builder()
+    known = ir.Constant(ir.ArrayType(kind, len(numbers)), list(numbers))
+    data = cgutils.global_constant(write.module, "table", known)
+    return Buffer(write.bitcast(data, kind.as_pointer()), [integer(len(numbers))], 1)
 
 
 def fill(array: Buffer, number: Number) -> None:

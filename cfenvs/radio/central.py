@@ -17,7 +17,6 @@ from cfenvs.kernels import for_kernel
 from cfenvs.radio.cluster_kernel import cluster_moments, cluster_sinrs
 from cfenvs.radio.clusters import sharing_users
 from cfenvs.radio.lanes import LANES
-from cfenvs.radio.mmse_kernel import pack_realizations
 from cfenvs.radio.uatf import UatfCoefficients
 
 Scheme = Literal["mmse", "p-mmse", "p-rzf", "mr"]
@@ -211,14 +210,14 @@ class ClusterBatch:
         self.serving = np.zeros(links, bool)
         self._met = np.zeros((num_worlds, num_users, num_users), bool)
 
-    def set(self, world: int, received: Complex, filters: Complex, C: Complex, pilots: Int, serving: Bool) -> None:
+    def set(self, world: int, received: Float, filters: Complex, C: Complex, pilots: Int, serving: Bool) -> None:
         """Hold what one world's estimates are made of, and who serves whom.
 
         Parameters
         ----------
         world : int
-        received : (R, L, N, T) array
-            From `cfenvs.radio.estimation.received_pilots`.
+        received : (ceil(R / LANES), T, L, N, 2, LANES) array
+            From `cfenvs.radio.estimation.received_pilots`, as `cfenvs.radio.mmse_kernel.pack_realizations` lays it out.
         filters : (L, K, N, N) array
             From `cfenvs.radio.estimation.pilot_filter`, times the root of the pilot power.
         C : (L, K, N, N) array
@@ -227,7 +226,7 @@ class ClusterBatch:
         serving : (L, K) bool array
             D.
         """
-        self.received[world] = pack_realizations(received)
+        self.received[world] = received
         self.filters[world], self.errors[world] = filters, C
         self.pilots[world], self.serving[world] = pilots, serving
         self._met[world] = met_users(self.serving[world], self.scheme)

@@ -24,7 +24,7 @@ from numba import types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import models, register_model
 
-from cfenvs.emitted import Number, builder, call, constant, emitted, represent, root
+from cfenvs.emitted import Number, builder, call, constant, each, emitted, represent, root
 from cfenvs.kernels import inlined
 
 _config: Any = numba.config
@@ -73,18 +73,38 @@ def load(array, start):
 
 
 @emitted
-def load_apart(array, start, stride):
-    """``array[start : start + LANES * stride : stride]``; bounds are not checked."""
-    lanes = ir.Constant(_VECTOR, ir.Undefined)
-    for lane in range(LANES):
-        lanes = builder().insert_element(lanes, array[start + stride * lane].value, _INDEX(lane))
-    return Number(lanes)
-
-
-@emitted
 def store(array, start, a):
     """``array[start : start + LANES] = a``, counted from the start of the array; bounds are not checked."""
     builder().store(a.value, _place(array, start), align=_ALIGNMENT)
+
+
+def put_in_lanes(array, start, stride, count, factors, out):
+    """Write ``factor * array[start + lane * stride + i]`` for i < count to ``out[i * LANES + lane]``, of each lane.
+
+    There may be several factors, in turn. Fewer than `LANES` places behind are read and written too.
+    """
+
+    @each(0, count, LANES)
+    def tile(i):
+        rows = [load(array, start + i + lane * stride) for lane in range(LANES)]
+        for side in (1 << power for power in range(LANES.bit_length() - 1)):
+            rows = _turned(rows, side)
+        for column, lanes in enumerate(rows):
+            for factor in factors:
+                lanes = mul(lanes, splat(factor))
+            store(out, (i + column) * LANES, lanes)
+
+
+def _turned(rows, side):
+    """Exchange the blocks off the diagonal in all blocks of two sides by two; of all sides in turn this transposes."""
+    turned = list(rows)
+    for i in (i for i in range(LANES) if not i & side):
+        pair = rows[i].value, rows[i + side].value
+        places = [lane + (LANES - side) * bool(lane & side) for lane in range(LANES)]
+        for row, first in ((i, 0), (i + side, side)):
+            mask = ir.Constant(ir.VectorType(_INDEX, LANES), [place + first for place in places])
+            turned[row] = Number(builder().shuffle_vector(*pair, mask))
+    return turned
 
 
 def _place(array, start):

@@ -57,8 +57,8 @@ class MmseBatch:
         part.num_realizations = min(groups * LANES, self.num_realizations)
         return part
 
-    def estimate(self, world: int, received: Complex, filters: Complex, pilots: Int, C: Complex) -> None:
-        """Hold the estimates of one world that are made from received pilots (R, L, N, T).
+    def estimate(self, world: int, received: Float, filters: Complex, pilots: Int, C: Complex) -> None:
+        """Hold the estimates of one world that are made from received pilots, as `pack_realizations` lays these out.
 
         `filters` (L, K, N, N) are those of `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
         """

@@ -100,6 +100,12 @@ def pack_realizations(h_hat: Complex) -> Float:
     return np.ascontiguousarray(np.stack((lanes.real, lanes.imag), axis=4))
 
 
+def unpack_realizations(lanes: Float, count: int) -> Complex:
+    """The first R realisations as they were before `pack_realizations`, (R, L, N, K)."""
+    apart = np.ascontiguousarray(lanes.transpose(0, 5, 2, 3, 1, 4)).view(np.complex128)
+    return apart.reshape(-1, *apart.shape[2:5])[:count]
+
+
 @emitted
 def _tile(a, i, a_row, b, j, b_row, length):
     """Sums over m < length of a_im conj(b_jm) for two rows of a and two of b, as (re, im) of 00, 01, 10, 11.

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
@@ -16,26 +19,63 @@ from cfenvs.radio.lanes import (
     LANES,
     add,
     add_complex,
-    lane_of,
-    load_apart,
     load_complex,
     mul,
+    put_in_lanes,
     scale,
     splat,
     splat_complex,
-    store,
     store_complex,
     sub,
 )
-from cfenvs.radio.ziggurat import drawing
+from cfenvs.radio.ziggurat import Fill, drawing
 
+_HALF_ROOT = float(np.sqrt(0.5))
 BLOCK = 2**15
 """Normals drawn at a time: 256 KiB, which the second-level cache holds."""
-SIGNALS = 2**12
-"""Numbers of received pilots that are in lanes at a time: 32 KiB, which the first-level cache holds."""
+NUMBERS = 2**8
+"""Numbers of each realisation that are in lanes at a time: 16 KiB, which the first-level cache holds."""
 
 
-class PilotSignals:
+class WhiteSignals:
+    """CN(0, 1) in place of what L access points of N antennas receive of T pilots, drawn when it is asked for."""
+
+    def __init__(self, num_aps: int, num_antennas: int, num_pilots: int) -> None:
+        self._shape = num_pilots, num_aps, num_antennas
+        self._block = np.empty(0)  # of normals, for one network after another
+
+    def drawn(self, network: int, count: int, rng: np.random.Generator) -> Float:
+        """Signals of so many realisations, (ceil(R / LANES), T, L, N, 2, LANES), in any network.
+
+        The draws are those of `cfenvs.radio.fading.complex_normals` of a shape (R, L, N, T), laid out by
+        `cfenvs.radio.mmse_kernel.pack_realizations`: missing realisations are zero.
+        """
+        out, row = np.zeros((-(-count // LANES), *self._shape, 2, LANES)), 2 * math.prod(self._shape)
+        with drawing(rng, count * row) as fill:
+            self._add_noise(fill, count, 1.0, out)
+        return out
+
+    def _add_noise(self, fill: Fill, count: int, deviation: float, out: Float) -> None:
+        for some, normals in self._in_blocks(fill, count, 2 * math.prod(self._shape)):
+            _add_noise(normals, deviation, out[some])
+
+    def _in_blocks(self, fill: Fill, count: int, row: int) -> Iterator[tuple[slice, Float]]:
+        """Normals of so many realisations, a row of each: those of a few lane groups at a time, and which these are."""
+        groups = -(-count // LANES)
+        at_once = min(groups, max(1, BLOCK // (row * LANES)))
+        size = at_once * LANES * row + LANES
+        if len(self._block) < size:
+            self._block = np.zeros(size)
+        for first in range(0, groups, at_once):
+            some = slice(first, min(first + at_once, groups))
+            drawn = (min(some.stop * LANES, count) - first * LANES) * row
+            fill(self._block[:drawn])
+            if count < some.stop * LANES:
+                self._block[drawn:size] = 0.0
+            yield some, self._block
+
+
+class PilotSignals(WhiteSignals):
     """What is received of the pilots in n networks, whose channels and noise are drawn when it is asked for.
 
     Parameters
@@ -52,67 +92,47 @@ class PilotSignals:
     """
 
     def __init__(self, roots: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool) -> None:
-        n, L, K, N, _ = roots.shape
-        tiles = -(-L // LANES)
-        padded = np.zeros((n, tiles * LANES, K, N, N), complex)
-        padded[:, :L] = roots
-        parts = padded.view(float).reshape(n, tiles, LANES, K, N, N, 2)
-        self._roots = np.ascontiguousarray(parts.transpose(0, 1, 4, 5, 3, 6, 2))
+        _, L, K, N, _ = roots.shape
+        super().__init__(L, N, tau_p)
+        self._roots, self._row = np.ascontiguousarray(roots, complex), 2 * L * N * K
         pilots = np.where(sending, pilots, tau_p)
         self._senders = np.argsort(pilots, axis=1, kind="stable")
         self._ends = (pilots[:, :, None] <= np.arange(tau_p)).sum(axis=1)
         self._groups = np.arange(K) // 4
         self._groups[-1] += K % 4 == 3
         self._amplitude, self._deviation = float(np.sqrt(pilot_power) * tau_p), float(np.sqrt(tau_p))
-        self._shape = L, N, tau_p
-        self._block = np.empty(0)  # of normals, for one network after another
 
-    def drawn(self, network: int, count: int, rng: np.random.Generator) -> Complex:
-        """Signals of so many realisations, (R, L, N, T).
+    def drawn(self, network: int, count: int, rng: np.random.Generator) -> Float:
+        """Signals of so many realisations in one of the networks, likewise.
 
         They are what `cfenvs.radio.estimation.received_pilots` makes of channels and noise that are drawn, in the same
         draws.
         """
-        L, N, T = self._shape
-        K = len(self._groups)
-        out = np.empty((count, L, N, T), complex)
-        signals, channels, noise = out.view(float).reshape(count, -1), 2 * L * N * K, 2 * L * N * T
-        at_once = [min(max(1, BLOCK // size), count) for size in (channels, noise)]
-        end, spare = at_once[0] * channels, 2 * N * K * LANES
-        if len(self._block) < max(end + spare, at_once[1] * noise):
-            self._block = np.zeros(max(end + spare, at_once[1] * noise))
-        block = self._block
-        with drawing(rng, count * (channels + noise)) as fill:
-            for first in range(0, count, at_once[0]):
-                some = out[first : first + at_once[0]]
-                fill(block[: len(some) * channels])
-                of_network = self._roots[network], self._senders[network], self._ends[network], self._groups
-                _add_channels(block, *of_network, self._amplitude, some)
-            for first in range(0, count, at_once[1]):
-                rows = signals[first : first + at_once[1]]
-                fresh = block[: rows.size]
-                fill(fresh)
-                fresh *= np.sqrt(0.5)
-                fresh *= self._deviation
-                rows += fresh.reshape(rows.shape)
+        out = np.empty((-(-count // LANES), *self._shape, 2, LANES))
+        of_network = self._roots[network], self._senders[network], self._ends[network], self._groups
+        with drawing(rng, count * (self._row + 2 * math.prod(self._shape))) as fill:
+            for some, normals in self._in_blocks(fill, count, self._row):
+                _add_channels(normals, *of_network, self._amplitude, out[some])
+            self._add_noise(fill, count, self._deviation, out)
         return out
 
 
 @kernel(nogil=True)
 def _add_channels(
-    normals: Float, roots: Float, senders: Int, ends: Int, groups: Int, amplitude: float, out: Complex
+    normals: Float, roots: Complex, senders: Int, ends: Int, groups: Int, amplitude: float, out: Float
 ) -> None:
-    """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it, at several access points at a time.
+    """Add up on each pilot h_kl = R_kl^(1/2) w_kl of the users that send it, in several realisations at a time.
 
     The order of additions is that of OpenBLAS's product of a row and a matrix, by which stored numbers were made: they
     keep their bits. Users are summed in groups, on all pilots but the few that are left of a division by four.
 
     Parameters
     ----------
-    normals : (>= R L N K 2 + N K 2 LANES,) array
-        Real and imaginary parts of w times the root of 2, (R, L, N, K, 2). What is behind them is loaded, and not used.
-    roots : (ceil(L / LANES), N, N, K, 2, LANES) array
-        R_kl^(1/2); a lane is an access point, and missing ones are zero.
+    normals : (>= B LANES L N K 2 + LANES,) array
+        Real and imaginary parts of w times the root of 2, (B LANES, L, N, K, 2). What is behind them is loaded, and not
+        used.
+    roots : (L, K, N, N) array
+        R_kl^(1/2).
     senders : (>= ends[-1],) int array
         Users by their pilots, and by their number on each.
     ends : (T,) int array
@@ -121,32 +141,31 @@ def _add_channels(
         The group of each user.
     amplitude : float
         Of pilots, by which sums are multiplied.
-    out : (R, L, N, T) array
+    out : (B, T, L, N, 2, LANES) array
         Overwritten.
     """
-    _, _, num_antennas, _ = out.shape
-    _add_up(normals, roots, senders, ends, groups, amplitude, out, np.empty(2 * num_antennas * len(groups) * LANES))
+    size = roots.shape[1] * roots.shape[2] * 2 + LANES
+    _add_up(normals, roots, senders, ends, groups, amplitude, out, np.empty(size * LANES))
 
 
 @emitted
 def _add_up(normals, roots, senders, ends, groups, amplitude, out, w):
     """`_add_channels`, by way of white channels w (N, K, 2, LANES)."""
-    count, num_aps, num_antennas, num_pilots = out.shape
-    num_users, in_groups = groups.shape[0], num_pilots - remainder(num_pilots, 4)
-    row, half, zero = num_antennas * num_users * 2, float(np.sqrt(0.5)), splat_complex(0.0, 0.0)
+    num_groups, num_pilots, num_aps, num_antennas = out.shape[:4]
+    num_users, in_groups = roots.shape[1], num_pilots - remainder(num_pilots, 4)
+    numbers, zero = num_antennas * num_users * 2, splat_complex(0.0, 0.0)
 
-    def channel(tile, n, k):
+    def channel(ap, n, k):
+        row = roots.part(roots.place(ap, k, n), num_antennas, parts=2)
+
         @fold(zero, 0, num_antennas)
         def h(m, h):
-            (a, b), (x, y) = (
-                load_complex(roots, roots.place(tile, n, m, k)),
-                load_complex(w, (m * num_users + k) * COMPLEX),
-            )
+            (a, b), (x, y) = splat_complex(row[2 * m], row[2 * m + 1]), load_complex(w, (m * num_users + k) * COMPLEX)
             return add(h[0], sub(mul(a, x), mul(b, y))), add(h[1], add(mul(a, y), mul(b, x)))
 
         return h
 
-    def pilot(tile, n, t):
+    def pilot(ap, n, t):
         """The sum on a pilot, by groups."""
 
         @fold((zero, zero, integer(-1)), choose(t > 0, lambda: ends[t - 1], lambda: integer(0)), ends[t])
@@ -154,30 +173,61 @@ def _add_up(normals, roots, senders, ends, groups, amplitude, out, w):
             (total, group, last), k = sums, senders[i]
             now = choose(t < in_groups, lambda: groups[k], lambda: k)
             total, group = choose(now.equals(last), lambda: (total, group), lambda: (add_complex(total, group), zero))
-            return total, add_complex(group, channel(tile, n, k)), now
+            return total, add_complex(group, channel(ap, n, k)), now
 
         return scale(splat(amplitude), add_complex(sums[0], sums[1]))
 
-    @each(0, count)
-    def realization(r):
-        @each(0, roots.shape[0])
-        def tiles(tile):
-            first = (r * num_aps + tile * LANES) * row
-
-            @each(0, row)
-            def halved(x):
-                store(w, x * LANES, mul(load_apart(normals, first + x, row), splat(half)))
+    @each(0, num_groups)
+    def group(b):
+        @each(0, num_aps)
+        def access_point(ap):
+            put_in_lanes(normals, (b * LANES * num_aps + ap) * numbers, num_aps * numbers, numbers, (_HALF_ROOT,), w)
 
             @each(0, num_antennas)
             def antenna(n):
                 @each(0, num_pilots)
                 def write(t):
-                    parts = pilot(tile, n, t)
+                    store_complex(out, out.place(b, t, ap, n), pilot(ap, n, t))
 
-                    @each(0, smaller(num_aps - tile * LANES, integer(LANES)))
-                    def access_point(lane):
-                        place = out.place(r, tile * LANES + lane, n, t)
-                        out[place], out[place + 1] = lane_of(parts[0], lane), lane_of(parts[1], lane)
+
+@kernel(nogil=True)
+def _add_noise(normals: Float, deviation: float, out: Float) -> None:
+    """Add noise to received pilots.
+
+    Parameters
+    ----------
+    normals : (>= B LANES L N T 2 + LANES,) array
+        Real and imaginary parts of the noise times the root of 2, (B LANES, L, N, T, 2), as for `_add_channels`.
+    deviation : float
+        Its standard deviation.
+    out : (B, T, L, N, 2, LANES) array
+    """
+    numbers = out.shape[1] * out.shape[3] * 2
+    some = max(1, NUMBERS // numbers)
+    _noise(normals, deviation, some, out, np.empty((some * numbers + LANES) * LANES))
+
+
+@emitted
+def _noise(normals, deviation, some, out, noise):
+    """`_add_noise`, by way of that at some access points, (some, N, T, 2, LANES)."""
+    num_groups, num_pilots, num_aps, num_antennas = out.shape[:4]
+    numbers = num_antennas * num_pilots * 2
+
+    @each(0, num_groups)
+    def group(b):
+        @each(0, num_aps, some)
+        def access_points(first):
+            count = smaller(num_aps - first, some)
+            start = (b * LANES * num_aps + first) * numbers
+            put_in_lanes(normals, start, num_aps * numbers, count * numbers, (_HALF_ROOT, deviation), noise)
+
+            @each(0, num_pilots)
+            def pilot(t):
+                @each(0, count * num_antennas)
+                def antenna(n):
+                    place = out.place(b, t, first) + n * COMPLEX
+                    fresh = load_complex(noise, (n * num_pilots + t) * COMPLEX)
+                    store_complex(out, place, add_complex(load_complex(out, place), fresh))
 
 
 def whitened_filters(
@@ -258,58 +308,42 @@ def _write_whitened(
             G *= scale
 
 
-def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float) -> None:
+def write_estimates(received: Float, filters: Complex, pilots: Int, out: Float) -> None:
     """Estimates hh_kl = F_kl y_tl in lanes, as `cfenvs.radio.mmse_kernel.pack_realizations` lays them out.
 
     Parameters
     ----------
-    received : (R, L, N, T) array
+    received : (B, T, L, N, 2, LANES) array
+        y, likewise.
     filters : (L, K, N, N) array
         F: `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
     pilots : (K,) int array
-    out : (ceil(R / LANES), K, L, N, 2, LANES) array
-        Contiguous; overwritten. Missing realisations are zero.
+    out : (B, K, L, N, 2, LANES) array
+        Overwritten.
     """
-    missing = len(out) * LANES - len(received)
-    if missing:
-        received = np.concatenate([received, np.zeros((missing, *received.shape[1:]))])
-    _, num_aps, num_antennas, num_pilots = received.shape
-    some = min(num_aps, max(1, SIGNALS // (num_antennas * num_pilots * COMPLEX)))
-    _write_estimates(np.ascontiguousarray(received), np.ascontiguousarray(filters), pilots, some, out)
+    _write_estimates(received, np.ascontiguousarray(filters), pilots, out)
 
 
 @kernel(nogil=True)
-def _write_estimates(received: Complex, filters: Complex, pilots: Int, some: int, out: Float) -> None:
-    """`write_estimates` for R that lanes divide; of `some` access points at a time."""
-    signals = np.empty(some * received.shape[2] * received.shape[3] * COMPLEX)
-    _estimate(received, filters, pilots, some, out, signals)
+def _write_estimates(received: Float, filters: Complex, pilots: Int, out: Float) -> None:
+    _estimate(received, filters, pilots, out)
 
 
 @emitted
-def _estimate(received, filters, pilots, some, out, signals):
-    """`_write_estimates`, by way of signals (some, N, T, 2, LANES)."""
-    _, num_aps, num_antennas, num_pilots = received.shape
-    numbers = num_antennas * num_pilots * 2
-    row = num_aps * numbers
+def _estimate(received, filters, pilots, out):
+    """`write_estimates` with filters that are contiguous."""
+    num_groups, num_users, num_aps, num_antennas = out.shape[:4]
 
-    @each(0, out.shape[0])
+    @each(0, num_groups)
     def group(b):
-        @each(0, num_aps, some)
-        def access_points(first):
-            last = smaller(first + some, num_aps)
+        @each(0, num_users)
+        def user(k):
+            @each(0, num_aps)
+            def access_point(ap):
+                y = received.place(b, pilots[k], ap)
 
-            @each(0, (last - first) * numbers)
-            def read(x):
-                store(signals, x * LANES, load_apart(received, (b * LANES * num_aps + first) * numbers + x, row))
-
-            @each(0, pilots.shape[0])
-            def user(k):
-                @each(first, last)
-                def access_point(ap):
-                    y = ((ap - first) * num_antennas * num_pilots + pilots[k]) * COMPLEX
-
-                    @each(0, num_antennas)
-                    def antenna(n):
-                        filtered = filters.part(filters.place(ap, k, n), num_antennas, parts=2)
-                        z = row_sum(filtered, real(1.0), signals, y, num_pilots * COMPLEX, splat(0.0), splat(0.0))
-                        store_complex(out, out.place(b, k, ap, n), z)
+                @each(0, num_antennas)
+                def antenna(n):
+                    filtered = filters.part(filters.place(ap, k, n), num_antennas, parts=2)
+                    z = row_sum(filtered, real(1.0), received, y, COMPLEX, splat(0.0), splat(0.0))
+                    store_complex(out, out.place(b, k, ap, n), z)

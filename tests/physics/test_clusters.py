@@ -20,6 +20,7 @@ from cfenvs.radio.central import (
 )
 from cfenvs.radio.clusters import dynamic_clusters, sharing_users
 from cfenvs.radio.estimation import estimates_from_pilots, estimation_covariances, pilot_filter
+from cfenvs.radio.mmse_kernel import pack_realizations
 
 PILOT_POWER = 10.0
 # (realisations, access points, antennas, users, pilots): odd and even numbers of users, lanes that are filled or not,
@@ -50,7 +51,7 @@ class World:
 
     def batch(self, scheme, world=0, worlds=1):
         batch = ClusterBatch(scheme, worlds, *self.shape)
-        batch.set(world, self.received, self.filters, self.C, self.pilots, self.serving)
+        batch.set(world, pack_realizations(self.received), self.filters, self.C, self.pilots, self.serving)
         return batch
 
     def sinrs(self, scheme, powers):
@@ -110,7 +111,7 @@ def test_rows_do_not_depend_on_their_batch():
     worlds = [World((5, 6, 2, 7, 3), seed=seed) for seed in range(3)]
     batch = ClusterBatch("p-mmse", 3, *worlds[0].shape)
     for i, world in enumerate(worlds):
-        batch.set(i, world.received, world.filters, world.C, world.pilots, world.serving)
+        batch.set(i, pack_realizations(world.received), world.filters, world.C, world.pilots, world.serving)
     order = np.array([2, 0, 1, 0])
     found = batch.sinrs(np.array([worlds[i].powers for i in order]), order)
     for row, i in enumerate(order):

@@ -9,7 +9,7 @@ from cfenvs.cell_free.scenario import draw_scenario
 from cfenvs.radio.estimation import estimates_from_pilots, estimation_covariances, pilot_filter, received_pilots
 from cfenvs.radio.fading import complex_normals, correlate
 from cfenvs.radio.matrix_root import SMALL, matrix_root
-from cfenvs.radio.mmse_kernel import pack_realizations
+from cfenvs.radio.mmse_kernel import pack_realizations, unpack_realizations
 from cfenvs.radio.pilot_phase import PilotSignals, whitened_filters, write_estimates
 
 POWER = 50.0
@@ -31,7 +31,7 @@ def test_pilots_drawn_in_blocks_are_those_of_channels_drawn_at_once(R, L, N, K, 
     channels = correlate(complex_normals((R, L, N, K), alone), root)
     received = received_pilots(channels, complex_normals((R, L, N, T), alone), pilots, POWER, T, sending)
     got = PilotSignals(root[None], pilots[None], POWER, T, sending[None]).drawn(0, R, together)
-    np.testing.assert_allclose(got, received, rtol=1e-12, atol=1e-12 * np.abs(received).max())
+    np.testing.assert_allclose(got, pack_realizations(received), rtol=1e-12, atol=1e-12 * np.abs(received).max())
     assert together.bit_generator.state == alone.bit_generator.state
     filters = pilot_filter(correlation, pilots, POWER, T, sending)
     estimates = pack_realizations(estimates_from_pilots(received, filters, pilots, POWER))
@@ -85,7 +85,8 @@ def test_estimates_have_the_covariances_of_the_closed_form_whatever_is_drawn(est
     )
     scenario = draw_scenario(config, np.random.default_rng(3))
     received, filters, C = drawn(config, count, scenario, np.random.default_rng(4), np.ones(4, bool))
-    estimates = estimates_from_pilots(received, filters, scenario.pilots, POWER)
+    signals = unpack_realizations(received, count)
+    estimates = estimates_from_pilots(signals, filters, scenario.pilots, POWER)
     R, pilots, T = scenario.correlation, scenario.pilots, config.pilot_length
     shared = pilots[:, None] == pilots
     assert 4 < shared.sum() < 16  # some share a pilot, some do not

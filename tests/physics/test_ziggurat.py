@@ -39,7 +39,7 @@ def test_no_word_is_made_that_is_not_needed():
     generator, whole = np.random.PCG64(ziggurat._TELLING), np.random.default_rng(ziggurat._TELLING)
     parts = [np.empty(count) for count in range(45)]
     for part in parts:
-        with ziggurat._kernel_of(generator) as fill:
+        with ziggurat._Drawing(generator) as fill:
             fill(part)
     np.testing.assert_array_equal(np.concatenate(parts), whole.standard_normal(sum(range(45))))
     assert generator.state == whole.bit_generator.state
@@ -62,7 +62,7 @@ def test_a_numpy_that_draws_otherwise_is_followed(lacking, undecided, monkeypatc
     if lacking == "tables":
         monkeypatch.setattr(ziggurat, "_HAS_TABLES", False)
     else:
-        monkeypatch.setattr(ziggurat, "_write_normals", lambda state, words, out: out.fill(0.0))
+        monkeypatch.setattr(ziggurat, "_write_normals", lambda state, out: out.fill(0.0))
     got = normals(np.random.default_rng(3), (2, MANY))
     np.testing.assert_array_equal(got, np.random.default_rng(3).standard_normal((2, MANY)))
 

@@ -14,6 +14,7 @@ from cfenvs.cell_free.receivers.pilot_power import PilotPowerReceiver
 from cfenvs.cell_free.receivers.statistical import StatisticalReceiver
 from cfenvs.radio.clusters import sharing_users
 from cfenvs.radio.estimation import estimates_from_pilots
+from cfenvs.radio.mmse_kernel import unpack_realizations
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.uatf import Lsfd, lmmse_moments, lsfd_weights, mr_uatf_coefficients, uatf_coefficients
 
@@ -90,7 +91,8 @@ class LocalMmseReceiver(Redrawing, StatisticalReceiver):
         config, serving = self.config, scenario.serving
         if scenario.sight is None:
             received, filters, C = drawn(config, config.statistics_realizations, scenario, rng, sending)
-            h_hat = estimates_from_pilots(received, filters, scenario.pilots, config.max_power)
+            pilots = unpack_realizations(received, config.statistics_realizations)
+            h_hat = estimates_from_pilots(pilots, filters, scenario.pilots, config.max_power)
             channels = None
         else:
             phase = PilotPhase.draw(config, config.statistics_realizations, scenario, rng)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cfenvs.arrays import Bool, Complex, Int
+from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.kept import alone, entry
 from cfenvs.radio import fading, rician
 from cfenvs.radio.central import ClusterBatch, Scheme
@@ -16,7 +16,7 @@ from cfenvs.radio.lanes import LANES
 from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
-from cfenvs.radio.pilot_phase import PilotSignals, whitened_filters
+from cfenvs.radio.pilot_phase import PilotSignals, WhiteSignals, whitened_filters
 
 if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
@@ -42,14 +42,19 @@ class PilotPhase:
 
     def estimate(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex]:
         """Estimates (R, L, N, K) and the covariance of their errors (L, K, N, N)."""
-        received, filters, C = self._receive(scenario, sending)
+        received, filters, C = self._received(scenario, sending)
         return estimates_from_pilots(received, filters, scenario.pilots, self._config.max_power), C
 
-    def hold(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex, Int, Bool]:
+    def hold(self, scenario: Scenario, sending: Bool) -> tuple[Float, Complex, Complex, Int, Bool]:
         """What `ClusterBatch.set` holds."""
-        return held_by_clusters(self._config, self._receive(scenario, sending), scenario)
+        return held_by_clusters(self._config, self.receive(scenario, sending), scenario)
 
-    def _receive(self, scenario: Scenario, sending: Bool) -> Received:
+    def receive(self, scenario: Scenario, sending: Bool) -> Received:
+        """What estimates are made of."""
+        received, filters, C = self._received(scenario, sending)
+        return pack_realizations(received), filters, C
+
+    def _received(self, scenario: Scenario, sending: Bool) -> tuple[Complex, Complex, Complex]:
         power, length = self._config.max_power, self._config.pilot_length
         received = received_pilots(self.channels, self.noise, scenario.pilots, power, length, sending)
         R = scenario.correlation
@@ -57,10 +62,11 @@ class PilotPhase:
         return received, filters, filtered_covariances(R, filters, power, length)[1]
 
 
-Received = tuple[Complex, Complex, Complex]
-"""Received pilots (R, L, N, T), filters and the covariance of the errors of estimates (L, K, N, N).
+Received = tuple[Float, Complex, Complex]
+"""Received pilots (ceil(R / LANES), T, L, N, 2, LANES), filters and the covariance of the errors of estimates.
 
-Pilots may be white, if filters are for such.
+The first are laid out by `pack_realizations`, the others are (L, K, N, N). Pilots may be white, if filters are for
+such.
 """
 
 
@@ -78,7 +84,10 @@ class PilotDraws:
 
     def __init__(self, config: CellFreeConfig, networks: Scenario, sending: Bool) -> None:
         self._config, self._networks, self._sending = config, networks, sending
-        if config.estimates_from == "channels" and networks.sight is None:
+        sizes = config.access_points, config.antennas, config.pilot_length
+        if config.estimates_from == "pilots":
+            self._signals = WhiteSignals(*sizes)
+        elif networks.sight is None:
             # What hangs on no draw is worked out of all at once.
             R, power, length = networks.correlation, config.max_power, config.pilot_length
             self._signals = PilotSignals(matrix_root(R), networks.pilots, power, length, sending)
@@ -87,16 +96,16 @@ class PilotDraws:
 
     def received(self, network: int, count: int, rng: np.random.Generator) -> Received:
         """Of so many realisations: the same draws as `PilotPhase.draw`, or the pilots alone are drawn."""
-        config, pilots, sending = self._config, self._networks.pilots[network], self._sending[network]
-        power, length = config.max_power, config.pilot_length
-        if config.estimates_from == "pilots":
-            R = entry(self._networks, network).correlation
-            white = fading.complex_normals((count, config.access_points, config.antennas, length), rng)
-            return white, *whitened_filters(R, pilots, power, length, sending)
-        if self._networks.sight is not None:
-            scenario = entry(self._networks, network)
-            return PilotPhase.draw(config, count, scenario, rng)._receive(scenario, sending)
-        return self._signals.drawn(network, count, rng), self._filters[network], self._errors[network]
+        config, sending = self._config, self._sending[network]
+        if config.estimates_from == "channels" and self._networks.sight is None:
+            return self._signals.drawn(network, count, rng), self._filters[network], self._errors[network]
+        scenario = entry(self._networks, network)
+        if config.estimates_from == "channels":
+            return PilotPhase.draw(config, count, scenario, rng).receive(scenario, sending)
+        filters = whitened_filters(
+            scenario.correlation, scenario.pilots, config.max_power, config.pilot_length, sending
+        )
+        return self._signals.drawn(network, count, rng), *filters
 
 
 def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:
@@ -106,7 +115,7 @@ def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random
 
 def held_by_clusters(
     config: CellFreeConfig, phase: Received, scenario: Scenario
-) -> tuple[Complex, Complex, Complex, Int, Bool]:
+) -> tuple[Float, Complex, Complex, Int, Bool]:
     """What `ClusterBatch.set` holds."""
     received, filters, C = phase
     serving = np.ones(scenario.gains.shape, bool) if scenario.serving is None else scenario.serving
