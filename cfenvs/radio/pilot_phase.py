@@ -268,7 +268,7 @@ def write_estimates(received: Complex, filters: Complex, pilots: Int, out: Float
         F: `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
     pilots : (K,) int array
     out : (ceil(R / LANES), K, L, N, 2, LANES) array
-        Contiguous; overwritten. Missing realisations are zero.
+        Contiguous, of 64 or 32 bits; overwritten. Missing realisations are zero.
     """
     missing = len(out) * LANES - len(received)
     if missing:
