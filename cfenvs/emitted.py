@@ -25,10 +25,15 @@ from numba.core import cgutils
 from numba.core.typing.templates import signature as signature_of
 from numba.extending import lower_builtin, type_callable
 
-_INT, _REAL, _TRUTH = ir.IntType(64), ir.DoubleType(), ir.IntType(1)
+_INT, _REAL, _SINGLE, _TRUTH = ir.IntType(64), ir.DoubleType(), ir.FloatType(), ir.IntType(1)
 _TYPES: dict[ir.Type, Any] = {_INT: types.intp, _REAL: types.float64, _TRUTH: types.boolean}
 _TUPLE: Any = types.BaseTuple
-_ARRAYS = {types.float64: (_REAL, 1), types.complex128: (_REAL, 2), types.intp: (_INT, 1)}
+_ARRAYS = {
+    types.float64: (_REAL, 1),
+    types.float32: (_SINGLE, 1),
+    types.complex128: (_REAL, 2),
+    types.intp: (_INT, 1),
+}
 """As what the entries of an array are stored, and in how many parts."""
 _builders: list[ir.IRBuilder] = []  # of what is being written; numba compiles one kernel at a time
 
@@ -168,16 +173,26 @@ def truth(value: bool) -> Number:
 
 
 class Buffer:
-    """A C-contiguous array; the two parts of complex numbers stand one after the other."""
+    """A C-contiguous array; the two parts of complex numbers stand one after the other.
+
+    Of real numbers that are stored in 32 bits 64 are read, and taken to be written.
+    """
 
     def __init__(self, data: ir.Value, shape: Sequence[Number], parts: int) -> None:
         self.data, self.shape, self.parts = data, shape, parts
 
     def __getitem__(self, place: Whole) -> Number:
-        return Number(builder().load(self.pointer(place)))
+        stored = builder().load(self.pointer(place))
+        return Number(builder().fpext(stored, _REAL) if self.single else stored)
 
     def __setitem__(self, place: Whole, number: Number) -> None:
-        builder().store(number.value, self.pointer(place))
+        stored = builder().fptrunc(number.value, _SINGLE) if self.single else number.value
+        builder().store(stored, self.pointer(place))
+
+    @property
+    def single(self) -> bool:
+        """Whether its numbers are real ones of 32 bits."""
+        return bool(self.data.type.pointee == _SINGLE)
 
     def pointer(self, place: Whole) -> ir.Value:
         return builder().gep(self.data, [_integer(place)])
@@ -185,6 +200,10 @@ class Buffer:
     def part(self, place: Whole, *shape: Number, parts: int = 1) -> Buffer:
         """An array of so many entries from one place on."""
         return Buffer(self.pointer(place), shape, parts)
+
+    def in_singles(self) -> Buffer:
+        """The memory of an array of one dimension for numbers of 32 bits, twice as many."""
+        return Buffer(builder().bitcast(self.data, _SINGLE.as_pointer()), [self.shape[0] * 2], 1)
 
     def place(self, *indices: Any) -> Number:
         """Where the entry at some indices is, zero being those that are left out, or the first part of it."""
@@ -226,12 +245,12 @@ def not_negative(x: Number) -> Number:
 
 def log2(x: Number) -> Number:
     """The logarithm to base 2 of a real number."""
-    return call("llvm.log2.f64", x)
+    return call("llvm.log2", x)
 
 
 def exp(x: Number) -> Number:
     """E to a real number."""
-    return call("llvm.exp.f64", x)
+    return call("llvm.exp", x)
 
 
 def log1p(x: Number) -> Number:
@@ -241,14 +260,15 @@ def log1p(x: Number) -> Number:
 
 def root(x: Number) -> Number:
     """The square root of a real number, or of lanes."""
-    kind = x.value.type
-    name = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
-    return call(f"llvm.sqrt.{name}", x)
+    return call("llvm.sqrt", x)
 
 
 def call(name: str, *numbers: Number) -> Number:
-    """What a function of LLVM, which maps numbers of one kind to another of it, makes of them."""
+    """What a function of LLVM, ``llvm.name`` for every kind, or of C, makes of numbers of one kind: another of it."""
     write, kind = builder(), numbers[0].value.type
+    if name.startswith("llvm."):
+        vector = isinstance(kind, ir.VectorType)
+        name = f"{name}.v{kind.count}{kind.element.intrinsic_name}" if vector else f"{name}.{kind.intrinsic_name}"
     function = cgutils.get_or_insert_function(write.module, ir.FunctionType(kind, [kind] * len(numbers)), name)
     return Number(write.call(function, [number.value for number in numbers]))
 

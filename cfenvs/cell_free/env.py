@@ -260,6 +260,7 @@ def warmup() -> None:
         {"receiver": "mr", "pilot_power": "data"},
         {"receiver": "mmse", "utility": "cqi"},
         {"receiver": "mmse", "fading": "block"},
+        {"receiver": "mmse", "precision": "float32"},
         {"receiver": "p-mmse"},
         {"receiver": "p-mmse", "combiners": "full-power", "estimates_from": "pilots"},
         {"mobility": "random-waypoint", "report_bits": 4},

@@ -29,6 +29,8 @@ def find_optimum(config: CellFreeConfig, receiver: Receiver, objective: Objectiv
     are the best found: levels by ascent of one user and of two at a time, powers by L-BFGS-B, each from full power, the
     max-min powers and, under "mr" and "l-mmse", those of WMMSE, levels also from random points.
     """
+    exact = receiver.exact(world)
+    receiver, world = (receiver, world) if exact is None else (exact, 0)
     scale = prelog(config.pilot_length, config.coherence_length)
     if not active.any():
         nothing = PowerSolution(np.zeros(config.users), 0.0, 0)

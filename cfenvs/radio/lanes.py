@@ -8,6 +8,9 @@ scalar form. Every operation is exact IEEE 754 arithmetic lane by lane; nothing 
 written so, and the result in a lane does not depend on its neighbours. Where the machine has narrower vectors, LLVM
 splits them.
 
+An array of float32 has twice as many lanes, which fill the same vectors; what lanes are of, these functions see from
+the array or from other lanes. As values that numba knows, they are of float64.
+
 Numba renews the cached machine code of a kernel when the kernel's own file changes, not when this one does: after an
 edit here, remove the ``__pycache__`` beside it.
 """
@@ -40,11 +43,8 @@ LANES = 8 if _processor_has("avx512f") else 4
 COMPLEX = 2 * LANES
 """Numbers in a complex number of so many lanes: the real parts, then the imaginary parts."""
 
-_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_VECTOR, _SINGLES = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), 2 * LANES)
 _INDEX, _INT = ir.IntType(32), ir.IntType(64)
-_FMA = f"llvm.fma.v{LANES}f64"
-# NumPy promises the alignment of one element, not of four; on aligned data an unaligned access costs nothing.
-_ALIGNMENT = 8
 
 
 class LanesType(types.Type):
@@ -66,16 +66,46 @@ class _LanesModel(models.PrimitiveModel):
 represent(_VECTOR, lanes_type)
 
 
+def lanes_of(array):
+    """How many lanes go with an array: `LANES` of 64 bits, twice as many of 32."""
+    return 2 * LANES if array.single else LANES
+
+
+def complex_of(array):
+    """Numbers in a complex number of the lanes that go with an array."""
+    return 2 * lanes_of(array)
+
+
 @emitted
 def load(array, start):
-    """Lanes ``array[start : start + LANES]``, counted from the start of the array; bounds are not checked."""
-    return Number(builder().load(_place(array, start), align=_ALIGNMENT))
+    """Lanes ``array[start : start + lanes_of(array)]``, counted from the start of it; bounds are not checked."""
+    return _load(array, start, _SINGLES if array.single else _VECTOR)
+
+
+def load_halves(array, first, second):
+    """Lanes of 32 bits whose first half is at one place, the second at another."""
+    halves = (_load(array, start, ir.VectorType(ir.FloatType(), LANES)).value for start in (first, second))
+    return _shuffled(next(halves), next(halves), range(2 * LANES))
+
+
+def splat_halves(array, first, second):
+    """Lanes of 32 bits that are copies of one entry in the first half, of another in the second."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(1), 2 * LANES), [True] * LANES + [False] * LANES)
+    return Number(builder().select(mask, *(splat_for(array, array[place]).value for place in (first, second))))
+
+
+def add_halves(a):
+    """Lanes of 32 bits that are sums of those of both halves, in either."""
+    return a + _shuffled(a.value, a.value, [*range(LANES, 2 * LANES), *range(LANES)])
 
 
 @emitted
 def store(array, start, a):
-    """``array[start : start + LANES] = a``, counted from the start of the array; bounds are not checked."""
-    builder().store(a.value, _place(array, start), align=_ALIGNMENT)
+    """``array[start : start + lanes] = a``, rounded if the array is of 32 bits; bounds are not checked."""
+    lanes, rounded = a.value, ir.VectorType(ir.FloatType(), a.value.type.count)
+    if array.single and lanes.type != rounded:
+        lanes = builder().fptrunc(lanes, rounded)
+    builder().store(lanes, _place(array, start, lanes.type), align=_alignment(lanes.type))
 
 
 def put_in_lanes(array, start, stride, count, factors, out):
@@ -102,23 +132,47 @@ def _turned(rows, side):
         pair = rows[i].value, rows[i + side].value
         places = [lane + (LANES - side) * bool(lane & side) for lane in range(LANES)]
         for row, first in ((i, 0), (i + side, side)):
-            mask = ir.Constant(ir.VectorType(_INDEX, LANES), [place + first for place in places])
-            turned[row] = Number(builder().shuffle_vector(*pair, mask))
+            turned[row] = _shuffled(*pair, [place + first for place in places])
     return turned
 
 
-def _place(array, start):
-    return builder().bitcast(array.pointer(start), _VECTOR.as_pointer())
+def _load(array, start, kind):
+    return Number(builder().load(_place(array, start, kind), align=_alignment(kind)))
+
+
+def _place(array, start, kind):
+    return builder().bitcast(array.pointer(start), kind.as_pointer())
+
+
+def _alignment(kind):
+    # NumPy promises the alignment of one element, not of four; on aligned data an unaligned access costs nothing.
+    return 8 if kind.element == ir.DoubleType() else 4
 
 
 @emitted
 def splat(value):
     """Copies of one number in all lanes."""
+    return _splat(value, _VECTOR)
+
+
+def splat_for(array, value):
+    """The same in lanes that go with an array."""
+    if array.single and isinstance(value, Number):
+        value = Number(builder().fptrunc(value.value, ir.FloatType()))
+    return _splat(value, _SINGLES if array.single else _VECTOR)
+
+
+def _splat(value, kind):
     if not isinstance(value, Number):
-        return constant(_VECTOR, value)
-    undefined = ir.Constant(_VECTOR, ir.Undefined)
-    first = builder().insert_element(undefined, value.value, _INDEX(0))
-    return Number(builder().shuffle_vector(first, undefined, ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES)))
+        return constant(kind, value)
+    undefined = ir.Constant(kind, ir.Undefined)
+    return _shuffled(builder().insert_element(undefined, value.value, _INDEX(0)), undefined, [0] * kind.count)
+
+
+def _shuffled(a, b, lanes):
+    """Some of the lanes of two, numbered one after the other."""
+    order = ir.Constant(ir.VectorType(_INDEX, len(lanes)), list(lanes))
+    return Number(builder().shuffle_vector(a, b, order))
 
 
 @emitted
@@ -148,19 +202,19 @@ def div(a, b):
 @emitted
 def neg(a):
     """``-a``."""
-    return constant(_VECTOR, -0.0) - a
+    return constant(a.value.type, -0.0) - a
 
 
 @emitted
 def fma(a, b, c):
     """``a * b + c``, rounded once."""
-    return call(_FMA, a, b, c)
+    return call("llvm.fma", a, b, c)
 
 
 @emitted
 def fnma(a, b, c):
     """``c - a * b``, rounded once."""
-    return call(_FMA, neg(a), b, c)
+    return call("llvm.fma", neg(a), b, c)
 
 
 @emitted
@@ -181,14 +235,14 @@ def lane_of(a, lane):
 @emitted
 def load_complex(array, start):
     """``load`` of the real lanes at ``start`` and of the imaginary ones behind them."""
-    return load(array, start), load(array, start + LANES)
+    return load(array, start), load(array, start + lanes_of(array))
 
 
 @emitted
 def store_complex(array, start, z):
     """``store`` of the real lanes at ``start`` and of the imaginary ones behind them."""
     store(array, start, z[0])
-    store(array, start + LANES, z[1])
+    store(array, start + z[0].value.type.count, z[1])
 
 
 @emitted

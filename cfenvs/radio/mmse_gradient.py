@@ -98,7 +98,7 @@ def _invert(h, group, p, everyone, factors, chunk, g, g_row, a, a_row, y, norms,
     users, aps, antennas = p.shape[0], factors.shape[0], factors.shape[1]
     for first in range(0, aps, chunk):
         part, stop = g[first * antennas * _COMPLEX :], min(first + chunk, aps)
-        _add_gram(h, group, p, everyone, users, factors, first, stop, part, g_row, a, a_row)
+        _add_gram(h, group, (0, 0), p, everyone, users, factors, first, stop, part, g_row, a, a_row)
     _cholesky(a, a_row, users)
     _inverse_diagonal(a, a_row, users, y, norms)
     _inverse(y, a_row, users + users % 2, q)

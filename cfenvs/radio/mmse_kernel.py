@@ -8,7 +8,7 @@ the value of Theorem 5.1, eq. (5.4)-(5.5), at the optimal combiner (5.11) of [1]
 points. With the whitened channels G = [sqrt(p_k) Z^-1/2 hh_k] and T = G^H G, it is 1 + SINR_k = 1 / [(I + T)^-1]_kk:
 the work is one K x K matrix per realisation instead of K systems of size LN.
 
-A lane (:mod:`cfenvs.radio.lanes`) is a realisation, so no operation ever crosses lanes and a padded, all-zero
+A lane (:mod:`cfenvs.radio.lanes`) is a realisation, so no operation crosses lanes and a padded, all-zero
 realisation has SINR 0 and adds nothing to a rate. Every stage is a loop over 2 x 2 tiles of the K x K matrix, whose
 eight real sums stay in registers: 16 fused multiply-adds for 8 loads, enough independent sums to hide the latency; the
 Gram matrix takes two at a time where there are registers for it, to the same bits.
@@ -16,6 +16,11 @@ The Gram matrix, its left-looking Cholesky factor and the inverse of that all co
 a_im conj(b_jm), because it is conj(T) that is formed and the conjugate of the inverse that is stored: with I + conj(T)
 = L L^H and X = L^-1, [(I + T)^-1]_kk = sum_j |X_jk|^2. Every sum has a fixed order, so that a row gives the same bits
 in any batch.
+
+Estimates in 32 bits have the same layout, and a lane group of twice as many lanes is two of theirs. Where one is left
+over, both halves of the lanes are of its realisations, one at the first half of the access points and one at the last,
+and their Gram matrices are added: the one step that crosses lanes. What is summed over users or realisations, Z and
+logarithms, has 64 bits all the same.
 
 .. [1] O. T. Demir, E. Bjornson, L. Sanguinetti, "Foundations of User-Centric Cell-Free Massive MIMO", 2021.
 """
@@ -50,24 +55,30 @@ from cfenvs.radio.lanes import (
     LANES,
     add,
     add_conjugate_product,
+    add_halves,
     align,
+    complex_of,
     fma,
     fnma,
+    lanes_of,
     load,
     load_complex,
+    load_halves,
     mul,
     neg,
     rsqrt,
     scale,
     splat,
-    splat_complex,
+    splat_for,
+    splat_halves,
     store,
     store_complex,
     sub,
     sub_product,
 )
 
-# A complex number of several realisations: the real parts of the lanes, then the imaginary parts.
+# A complex number of several realisations: the real parts of the lanes, then the imaginary parts. Of 64 bits, for
+# kernels elsewhere that share the stages below.
 _IM = LANES
 _COMPLEX = COMPLEX
 # Products of realisations that are formed apart, whatever the lanes: sums of logarithms have one order everywhere.
@@ -113,8 +124,9 @@ def _tile(a, i, a_row, b, j, b_row, length):
     ``i`` and ``j`` are the starts of the first rows in the flat arrays, ``a_row`` and ``b_row`` the distances to the
     second ones.
     """
+    step = complex_of(a)
 
-    @fold((splat_complex(0.0, 0.0),) * 4, 0, length * _COMPLEX, _COMPLEX)
+    @fold((_zero(a),) * 4, 0, length * step, step)
     def sums(m, sums):
         z00, z01, z10, z11 = sums
         a0, a1 = load_complex(a, i + m), load_complex(a, i + a_row + m)
@@ -132,8 +144,9 @@ def _wide_tile(a, i, a_row, b, j, b_row, length):
 
     Twelve loads for 32 fused multiply-adds, in 28 registers.
     """
+    step = complex_of(a)
 
-    @fold((splat_complex(0.0, 0.0),) * 8, 0, length * _COMPLEX, _COMPLEX)
+    @fold((_zero(a),) * 8, 0, length * step, step)
     def sums(m, sums):
         z00, z01, z02, z03, z10, z11, z12, z13 = sums
         a0, a1 = load_complex(a, i + m), load_complex(a, i + a_row + m)
@@ -146,6 +159,11 @@ def _wide_tile(a, i, a_row, b, j, b_row, length):
 
     z00, z01, z02, z03, z10, z11, z12, z13 = sums
     return (*z00, *z01, *z10, *z11), (*z02, *z03, *z12, *z13)
+
+
+def _zero(a):
+    """A complex zero in lanes that go with an array."""
+    return splat_for(a, 0.0), splat_for(a, 0.0)
 
 
 def _add_diagonal(sums, z0, z1):
@@ -177,8 +195,9 @@ def _diagonal(sums):
 @emitted
 def _diagonal_tile(a, i, a_row, length):
     """:func:`_tile` of two rows of a with themselves, as :func:`_diagonal` returns it."""
+    step = complex_of(a)
 
-    @fold((splat(0.0),) * 8, 0, length * _COMPLEX, _COMPLEX)
+    @fold((splat_for(a, 0.0),) * 8, 0, length * step, step)
     def sums(m, sums):
         return _add_diagonal(sums, load_complex(a, i + m), load_complex(a, i + a_row + m))
 
@@ -237,29 +256,75 @@ def _interference_factors(p, C, factors):
 
 
 @emitted
-def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g, target, g_row):
+def _round_factors(factors, rounded):
+    """Factors in 32 bits: of all access points, then of the last half of them, with zero for one that both halves have.
+
+    So a half of the lanes finds its factors where the other does, or a whole array behind.
+    """
+    aps, antennas = factors.shape[0], factors.shape[1]
+    entries, half = antennas * antennas * 2, _half(aps)
+
+    @each(0, aps * entries)
+    def every(x):
+        rounded[x] = factors[x]
+
+    @each(0, half * entries)
+    def last(x):
+        twice = x < (2 * half - aps) * entries
+        source = (aps - half) * entries + x
+        rounded[aps * entries + x] = choose(twice, lambda: real(0.0), lambda: factors[source])
+
+
+@emitted
+def _add_halves(a, a_row, users):
+    """Have both halves of the lanes of a's lower triangle be their sum."""
+
+    @each(0, users, 2)
+    def rows(i):
+        @each(0, (i + 2) * complex_of(a), lanes_of(a))
+        def lanes(x):
+            for place in (i * a_row + x, (i + 1) * a_row + x):
+                store(a, place, add_halves(load(a, place)))
+
+
+@emitted
+def _whiten(h, sources, apart, amplitudes, factors, first, stop, g, target, g_row):
     """Channels sqrt(p_k) F_l^-1 hh_kl of two users to access points ``first`` to ``stop``, into two rows of g.
 
     Returns the diagonal tile of the two rows, which costs little while they are in registers. A constant number of
     antennas lets LLVM unroll the short loops over them.
     """
+    each_complex = complex_of(g)
+
+    def channel(place):
+        if not h.single:
+            return load_complex(h, place)
+        return tuple(load_halves(h, part, part + apart[0]) for part in (place, place + LANES))
+
+    def factor(place, amplitude=None):
+        if not h.single:
+            return splat(factors[place] if amplitude is None else amplitude * factors[place])
+        two = splat_halves(factors, place, place + apart[1])
+        return two if amplitude is None else mul(splat_for(g, amplitude), two)
 
     def whiten(antennas):
-        @fold((splat(0.0),) * 8, 0, stop - first)
+        @fold((splat_for(g, 0.0),) * 8, 0, stop - first)
         def total(ap, sums):
-            factor = (first + ap) * antennas * antennas * 2
+            start = (first + ap) * antennas * antennas * 2
 
             @fold(sums, 0, antennas)
             def further(n, sums):
-                row, place = factor + n * antennas * 2, (ap * antennas + n) * _COMPLEX
-                diagonal = factors[row + n * 2]
-                g0 = scale(splat(amplitude0 * diagonal), load_complex(h, source0 + place))
-                g1 = scale(splat(amplitude1 * diagonal), load_complex(h, source1 + place))
+                row, column = start + n * antennas * 2, ap * antennas + n
+                g0, g1 = (
+                    scale(factor(row + n * 2, amplitude), channel(source + column * COMPLEX))
+                    for source, amplitude in zip(sources, amplitudes, strict=True)
+                )
+                place = column * each_complex
 
                 @fold((g0, g1), 0, n)
                 def rows(m, rows):
-                    f = splat_complex(factors[row + m * 2], factors[row + m * 2 + 1])
-                    t = target + (ap * antennas + m) * _COMPLEX
+                    f = factor(row + m * 2), factor(row + m * 2 + 1)
+                    t = target + (ap * antennas + m) * each_complex
                     g0, g1 = rows
                     return sub_product(g0, f, load_complex(g, t)), sub_product(g1, f, load_complex(g, t + g_row))
 
@@ -283,15 +348,15 @@ def _whiten(h, source0, source1, amplitude0, amplitude1, factors, first, stop, g
 def _accumulate_diagonal(a, start, a_row, sums, first):
     """Add a diagonal tile, whose sums are as `_diagonal` returns them, to a; in its place if ``first``."""
     re00, re11, re10, im10 = sums
-    places = start, start + a_row + _COMPLEX, start + a_row, start + a_row + _IM
+    places = start, start + a_row + complex_of(a), start + a_row, start + a_row + lanes_of(a)
     _accumulate(a, places, (re00, re11, re10, im10), first)
 
 
 @emitted
 def _accumulate_tile(a, start, a_row, sums, first):
     """The same of a tile, whose sums are as `_tile` returns them."""
-    rows = start, start + a_row
-    _accumulate(a, [row + x for row in rows for x in (0, _IM, _COMPLEX, _COMPLEX + _IM)], sums, first)
+    rows, lanes = (start, start + a_row), lanes_of(a)
+    _accumulate(a, [row + x * lanes for row in rows for x in range(4)], sums, first)
 
 
 def _accumulate(a, places, sums, first):
@@ -301,14 +366,15 @@ def _accumulate(a, places, sums, first):
 
 
 @emitted
-def _add_gram(h, group, p, who, users, factors, first, stop, g, g_row, a, a_row):
+def _add_gram(h, group, apart, p, who, users, factors, first, stop, g, g_row, a, a_row):
     """Add the Gram matrix of the whitened channels of access points ``first`` to ``stop`` to the lower triangle of a.
 
     ``group`` is where the lane group starts in the flat ``h``; the matrix is that of the first ``users`` in ``who``.
+    With 32 bits ``apart`` says how far behind in ``h`` and in the factors the second half of the lanes stands.
     """
     aps, antennas = factors.shape[0], factors.shape[1]
-    length, begins, each_user = (stop - first) * antennas, first.equals(0), aps * antennas * _COMPLEX
-    start = group + first * antennas * _COMPLEX
+    length, begins, each_user = (stop - first) * antennas, first.equals(0), aps * antennas * COMPLEX
+    start, each_complex = group + first * antennas * COMPLEX, complex_of(a)
 
     @each(0, users, 2)
     def rows(i):
@@ -316,9 +382,9 @@ def _add_gram(h, group, p, who, users, factors, first, stop, g, g_row, a, a_row)
         k0 = who[i]
         # The user that pads an odd number has no channels of its own: at zero power any will do.
         k1, p1 = choose(i + 1 < users, lambda: (who[i + 1], p[who[i + 1]]), lambda: (k0, real(0.0)))
-        sources = start + k0 * each_user, start + k1 * each_user
-        sums = _whiten(h, *sources, root(p[k0]), root(p1), factors, first, stop, g, i * g_row, g_row)
-        _accumulate_diagonal(a, row + i * _COMPLEX, a_row, sums, begins)
+        sources, amplitudes = (start + k0 * each_user, start + k1 * each_user), (root(p[k0]), root(p1))
+        sums = _whiten(h, sources, apart, amplitudes, factors, first, stop, g, i * g_row, g_row)
+        _accumulate_diagonal(a, row + i * each_complex, a_row, sums, begins)
         wide = 0
         if LANES == 8:  # those have 32 registers
             wide = i - remainder(i, 4)
@@ -326,138 +392,161 @@ def _add_gram(h, group, p, who, users, factors, first, stop, g, g_row, a, a_row)
             @each(0, wide, 4)
             def two_tiles(j):
                 left, right = _wide_tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
-                _accumulate_tile(a, row + j * _COMPLEX, a_row, left, begins)
-                _accumulate_tile(a, row + (j + 2) * _COMPLEX, a_row, right, begins)
+                _accumulate_tile(a, row + j * each_complex, a_row, left, begins)
+                _accumulate_tile(a, row + (j + 2) * each_complex, a_row, right, begins)
 
         @each(wide, i, 2)
         def tile(j):
             sums = _tile(g, i * g_row, g_row, g, j * g_row, g_row, length)
-            _accumulate_tile(a, row + j * _COMPLEX, a_row, sums, begins)
+            _accumulate_tile(a, row + j * each_complex, a_row, sums, begins)
 
 
 @emitted
 def _solve_diagonal(a, start, a_row, sums):
     """1 / L_00, (re, im) of L_10 and 1 / L_11 of a diagonal tile, written to its place in a."""
     re00, re11, re10, im10 = sums
-    t0, t1 = start, start + a_row
-    one = splat(1.0)
+    t0, t1, im, column = start, start + a_row, lanes_of(a), complex_of(a)
+    one = splat_for(a, 1.0)
     r0 = rsqrt(add(one, sub(load(a, t0), re00)))
-    l10r, l10i = mul(sub(load(a, t1), re10), r0), mul(sub(load(a, t1 + _IM), im10), r0)
-    r1 = rsqrt(add(one, fnma(l10r, l10r, fnma(l10i, l10i, sub(load(a, t1 + _COMPLEX), re11)))))
+    l10r, l10i = mul(sub(load(a, t1), re10), r0), mul(sub(load(a, t1 + im), im10), r0)
+    r1 = rsqrt(add(one, fnma(l10r, l10r, fnma(l10i, l10i, sub(load(a, t1 + column), re11)))))
     store(a, t0, r0)
     store_complex(a, t1, (l10r, l10i))
-    store(a, t1 + _COMPLEX, r1)
+    store(a, t1 + column, r1)
     return r0, l10r, l10i, r1
 
 
 @emitted
 def _solve_tile(a, start, a_row, sums, diagonal):
     """Rows x of a tile below a diagonal one: x conj(L_jj)^T = (a - sum), by its first column, then its second."""
-    r0, l10r, l10i, r1 = diagonal
+    (r0, l10r, l10i, r1), im, column = diagonal, lanes_of(a), complex_of(a)
     for t, (re0, im0, re1, im1) in ((start, sums[:4]), (start + a_row, sums[4:])):
-        x0r, x0i = mul(sub(load(a, t), re0), r0), mul(sub(load(a, t + _IM), im0), r0)
-        x1r = sub(load(a, t + _COMPLEX), re1)
-        x1i = sub(load(a, t + _COMPLEX + _IM), im1)
+        x0r, x0i = mul(sub(load(a, t), re0), r0), mul(sub(load(a, t + im), im0), r0)
+        x1r = sub(load(a, t + column), re1)
+        x1i = sub(load(a, t + column + im), im1)
         x1r = fnma(x0r, l10r, fnma(x0i, l10i, x1r))
         x1i = fnma(x0i, l10r, fma(x0r, l10i, x1i))
         store_complex(a, t, (x0r, x0i))
-        store_complex(a, t + _COMPLEX, (mul(x1r, r1), mul(x1i, r1)))
+        store_complex(a, t + column, (mul(x1r, r1), mul(x1i, r1)))
 
 
 @emitted
 def _cholesky(a, a_row, users):
     """Lower Cholesky factor L of I + a in place of a, with 1 / L_kk in place of its diagonal."""
+    column = complex_of(a)
 
     @each(0, users, 2)
     def columns(j):
         row = j * a_row
-        diagonal = _solve_diagonal(a, row + j * _COMPLEX, a_row, _diagonal_tile(a, row, a_row, j))
+        diagonal = _solve_diagonal(a, row + j * column, a_row, _diagonal_tile(a, row, a_row, j))
 
         @each(j + 2, users, 2)
         def below(i):
             sums = _tile(a, i * a_row, a_row, a, row, a_row, j)
-            _solve_tile(a, i * a_row + j * _COMPLEX, a_row, sums, diagonal)
+            _solve_tile(a, i * a_row + j * column, a_row, sums, diagonal)
 
 
 @emitted
 def _invert_tile(a, i, a_row, j, sums, y, norms):
     """Entries X_ij = -L_ii^-1 sum_{j <= q < i} L_iq X_qj of a tile, of which y stores the conjugate."""
     re00, im00, re01, im01, re10, im10, re11, im11 = sums
-    t0 = i * (a_row + _COMPLEX)
+    column, lanes = complex_of(a), lanes_of(a)
+    t0 = i * (a_row + column)
     t1 = t0 + a_row
-    r0, r1 = load(a, t0), load(a, t1 + _COMPLEX)
+    r0, r1 = load(a, t0), load(a, t1 + column)
     l10r, l10i = load_complex(a, t1)
     for k, re0, im0, re1, im1 in ((j, re00, im00, re10, im10), (j + 1, re01, im01, re11, im11)):
-        t = k * a_row + i * _COMPLEX
+        t = k * a_row + i * column
         x0r, x0i = neg(mul(re0, r0)), neg(mul(im0, r0))
         x1r = neg(mul(fma(l10r, x0r, fnma(l10i, x0i, re1)), r1))
         x1i = neg(mul(fma(l10r, x0i, fma(l10i, x0r, im1)), r1))
         store_complex(y, t, (x0r, neg(x0i)))
-        store_complex(y, t + _COMPLEX, (x1r, neg(x1i)))
-        norm = fma(x0r, x0r, fma(x0i, x0i, fma(x1r, x1r, fma(x1i, x1i, load(norms, k * LANES)))))
-        store(norms, k * LANES, norm)
+        store_complex(y, t + column, (x1r, neg(x1i)))
+        norm = fma(x0r, x0r, fma(x0i, x0i, fma(x1r, x1r, fma(x1i, x1i, load(norms, k * lanes)))))
+        store(norms, k * lanes, norm)
 
 
 @emitted
 def _invert_diagonal_tile(a, i, a_row, y, norms):
     """The same of a diagonal tile, with which the norms of its columns begin."""
-    t0, zero = i * (a_row + _COMPLEX), splat(0.0)
+    column, lanes, zero = complex_of(a), lanes_of(a), splat_for(a, 0.0)
+    t0 = i * (a_row + column)
     t1 = t0 + a_row
-    r0, r1 = load(a, t0), load(a, t1 + _COMPLEX)
+    r0, r1 = load(a, t0), load(a, t1 + column)
     l10r, l10i = load_complex(a, t1)
     x10r, x10i = neg(mul(mul(l10r, r0), r1)), neg(mul(mul(l10i, r0), r1))
     store_complex(y, t0, (r0, zero))
-    store_complex(y, t0 + _COMPLEX, (x10r, neg(x10i)))
+    store_complex(y, t0 + column, (x10r, neg(x10i)))
     store_complex(y, t1, (zero, zero))
-    store_complex(y, t1 + _COMPLEX, (r1, zero))
-    store(norms, i * LANES, fma(r0, r0, fma(x10r, x10r, mul(x10i, x10i))))
-    store(norms, (i + 1) * LANES, mul(r1, r1))
+    store_complex(y, t1 + column, (r1, zero))
+    store(norms, i * lanes, fma(r0, r0, fma(x10r, x10r, mul(x10i, x10i))))
+    store(norms, (i + 1) * lanes, mul(r1, r1))
 
 
 @emitted
 def _inverse_diagonal(a, a_row, users, y, norms):
     """Diagonal of (I + T)^-1 = L^-H L^-1 from the factor that :func:`_cholesky` leaves in a; y receives L^-H."""
+    column = complex_of(a)
 
     @each(0, users, 2)
     def rows(i):
         @each(0, i, 2)
         def before(j):  # row pair i of L X = I
-            sums = _tile(a, i * a_row + j * _COMPLEX, a_row, y, j * (a_row + _COMPLEX), a_row, i - j)
+            sums = _tile(a, i * a_row + j * column, a_row, y, j * (a_row + column), a_row, i - j)
             _invert_tile(a, i, a_row, j, sums, y, norms)
 
         _invert_diagonal_tile(a, i, a_row, y, norms)
 
 
-def _layout(users, aps, antennas):
-    """Access points at a time, lengths of the rows of g and of a, and the sizes of all work arrays."""
-    even = users + remainder(users, 2)
+def _half(aps):
+    """How many access points a half of the lanes has, where both halves are of the same realisations."""
+    return (aps + 1) // 2
+
+
+def _layout(h):
+    """Access points at a time, lengths of the rows of g and of a, and the sizes of arrays in lanes and of others."""
+    _, _, users, aps, antennas, _, _ = h.shape
+    even, entries = users + remainder(users, 2), antennas * antennas * 2
     chunks = (aps * antennas + (_CHUNK - 1)) // _CHUNK
     chunk = (aps + chunks - 1) // chunks
     # An odd number of cache lines per row keeps the rows of a tile out of each other's cache sets.
-    g_row, a_row = (chunk * antennas | 1) * _COMPLEX, (even + 1) * _COMPLEX
-    sizes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * LANES}
-    return chunk, g_row, a_row, sizes | {"products": users * _APART, "factors": aps * antennas * antennas * 2}
+    g_row, a_row = (chunk * antennas | 1) * complex_of(h), (even + 1) * complex_of(h)
+    in_lanes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * lanes_of(h)}
+    if h.single:
+        in_lanes["rounded"] = (aps + _half(aps)) * entries
+    return chunk, g_row, a_row, in_lanes, {"products": users * _APART, "factors": aps * entries}
 
 
 @emitted
-def _work_size(users, aps, antennas):
-    return sum(_layout(users, aps, antennas)[-1].values()) + LANES
+def _work_size(h):
+    *_, in_lanes, others = _layout(h)
+    numbers = sum(in_lanes.values())
+    return (numbers // 2 if h.single else numbers) + sum(others.values()) + LANES
 
 
 class _Work:
-    """The work arrays of one call, all in one."""
+    """The work arrays of one call, all in one of 64 bits."""
 
-    def __init__(self, array, who, users, aps, antennas):
-        self.chunk, self.g_row, self.a_row, sizes = _layout(users, aps, antennas)
+    def __init__(self, array, who, h):
+        self.chunk, self.g_row, self.a_row, in_lanes, others = _layout(h)
+        _, _, _, aps, antennas, _, _ = h.shape
         array, place, self.arrays = align(array), integer(0), {}
-        for name, size in sizes.items():
-            self.arrays[name] = array.part(place, size)
-            place = place + size
+        for name, size in (in_lanes | others).items():
+            single = h.single and name in in_lanes
+            size = size // 2 if single else size
+            part, place = array.part(place, size), place + size
+            self.arrays[name] = part.in_singles() if single else part
         self.norms, self.products = self.arrays["norms"], self.arrays["products"]
-        self.factors, self.who = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2), who
+        self.factors = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2)
+        self.h, self.who = h, who
 
-    def take(self, p):
-        """Write down who sends, and return how many: the others are as if they were not there."""
+    def take(self, p, C):
+        """Prepare for powers and errors of a world; returns how many users send: the others are as if not there."""
+        _interference_factors(p, C, self.factors)
+        if self.h.single:
+            rounded = self.arrays["rounded"].part(0, *self.factors.shape, parts=2)
+            _round_factors(self.factors, rounded)
+            self.factors = rounded
 
         @fold(integer(0), 0, p.shape[0])
         def users(k, users):
@@ -466,18 +555,58 @@ class _Work:
 
         return users
 
-    def invert(self, h, group, p, users):
-        """Have norms be [(I + T)^-1]_kk = 1 / (1 + SINR_k) of the lane group that starts at ``group`` in the flat h."""
-        aps = self.factors.shape[0]
-        g, a, y, g_row, a_row = *(self.arrays[name] for name in "gay"), self.g_row, self.a_row
+    def invert_each(self, world, p, users):
+        """Have norms be [(I + T)^-1]_kk = 1 / (1 + SINR_k) of one lane group of a world after the other.
+
+        Decorator of what is done then, a function of the first realisation of the group and of how many it has.
+        """
+        h = self.h
+        _, groups, _, aps, antennas, _, _ = h.shape
+
+        def run(body):
+            if not h.single:
+
+                @each(0, groups)
+                def group(b):
+                    self._add_up(h.place(world, b), (0, 0), aps, p, users)
+                    self._invert(users)
+                    body(b * LANES, LANES)
+
+                return
+
+            def two():
+                return (h.place(0, 1), integer(0)), aps, integer(2 * LANES)
+
+            def one():
+                half = _half(aps)
+                return ((aps - half) * antennas * COMPLEX, aps * antennas * antennas * 2), half, integer(LANES)
+
+            @each(0, groups, 2)
+            def groups_of_two(b):
+                left_over = groups.equals(b + 1)
+                apart, points, count = choose(left_over, one, two)
+                self._add_up(h.place(world, b), apart, points, p, users)
+
+                @when(left_over)
+                def both_halves():
+                    _add_halves(self.arrays["a"], self.a_row, users)
+
+                self._invert(users)
+                body(b * LANES, count)
+
+        return run
+
+    def _add_up(self, group, apart, aps, p, users):
+        g, a, g_row, a_row = self.arrays["g"], self.arrays["a"], self.g_row, self.a_row
 
         @each(0, aps, self.chunk)
         def access_points(first):
             stop = smaller(first + self.chunk, aps)
-            _add_gram(h, group, p, self.who, users, self.factors, first, stop, g, g_row, a, a_row)
+            _add_gram(self.h, group, apart, p, self.who, users, self.factors, first, stop, g, g_row, a, a_row)
 
-        _cholesky(a, a_row, users)
-        _inverse_diagonal(a, a_row, users, y, self.norms)
+    def _invert(self, users):
+        _cholesky(self.arrays["a"], self.a_row, users)
+        _inverse_diagonal(self.arrays["a"], self.a_row, users, self.arrays["y"], self.norms)
 
 
 def _log2_product(values, start):
@@ -488,22 +617,19 @@ def _log2_product(values, start):
 @emitted
 def _write_rates(p, world, h, C, num_realizations, work, who, out):
     """Rates of one row of powers, into a row of out."""
-    _, groups, users, aps, antennas, _, _ = h.shape
-    work = _Work(work, who, users, aps, antennas)
-    norms, products, senders = work.norms, work.products, work.take(p)
-    _interference_factors(p, C.part(C.place(world), *C.shape[1:], parts=2), work.factors)
+    work, lanes = _Work(work, who, h), lanes_of(h)
+    norms, products = work.norms, work.products
+    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2))
     fill(products, real(1.0))
     fill(out, real(0.0))
 
-    @each(0, groups)
-    def group(b):
-        work.invert(h, h.place(world, b), p, senders)
-
+    @work.invert_each(world, p, senders)
+    def group(first, count):
         @each(0, senders)
         def user(i):
             t = i * _APART
 
-            @each(i * LANES, (i + 1) * LANES, _APART)
+            @each(i * lanes, i * lanes + count, _APART)
             def realizations(first):
                 @each(0, _APART)
                 def multiplied(r):
@@ -531,17 +657,12 @@ def _write_rates(p, world, h, C, num_realizations, work, who, out):
 @emitted
 def _write_sinrs(p, world, h, C, num_realizations, work, who, out):
     """The same of the SINRs (R, K)."""
-    _, groups, users, aps, antennas, _, _ = h.shape
-    work = _Work(work, who, users, aps, antennas)
-    senders = work.take(p)
-    _interference_factors(p, C.part(C.place(world), *C.shape[1:], parts=2), work.factors)
+    work, lanes, users = _Work(work, who, h), lanes_of(h), p.shape[0]
+    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2))
 
-    @each(0, groups)
-    def group(b):
-        work.invert(h, h.place(world, b), p, senders)
-        first = b * LANES
-
-        @each(first, smaller(first + LANES, num_realizations))
+    @work.invert_each(world, p, senders)
+    def group(first, count):
+        @each(first, smaller(first + count, num_realizations))
         def realization(r):
             @each(0, users)
             def silent(k):
@@ -549,7 +670,7 @@ def _write_sinrs(p, world, h, C, num_realizations, work, who, out):
 
             @each(0, senders)
             def user(i):
-                out[out.place(r, who[i])] = not_negative(1.0 / work.norms[i * LANES + (r - first)] - 1.0)
+                out[out.place(r, who[i])] = not_negative(1.0 / work.norms[i * lanes + (r - first)] - 1.0)
 
 
 @kernel(nogil=True)
@@ -565,9 +686,9 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
         Uplink powers in mW, non-negative. A user at power 0 has rate exactly 0, and takes no time.
     worlds : int64 array, shape (B,)
         World that each row is evaluated in.
-    h : float64 array, shape (E, Q, K, L, N, 2, LANES)
+    h : float64 or float32 array, shape (E, Q, K, L, N, 2, LANES)
         Channel estimates in E worlds, in units of the noise: |h|^2 is per mW of power. Each world is laid out by
-        :func:`pack_realizations`.
+        :func:`pack_realizations`. In 32 bits they are combined too.
     C : complex128 array, shape (E, L, K, N, N)
         Hermitian covariances of the estimation errors, per mW of power; the lower triangles are read.
     num_realizations : int
@@ -575,7 +696,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
     out : float64 array, shape (B, K)
         Receives the rates in bit/s/Hz.
     """
-    work, who = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4])), np.empty(powers.shape[1], np.int64)
+    work, who = np.empty(_work_size(h)), np.empty(powers.shape[1], np.int64)
     for row in range(len(powers)):
         _write_rates(powers[row], worlds[row], h, C, num_realizations, work, who, out[row])
 
@@ -584,9 +705,9 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
 def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Instantaneous SINRs of centralised MMSE combining, as ratios: eq. (5.5) at the combiner (5.11).
 
-    They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small. The parameters are
-    those of :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
+    They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small, 1e-7 in 32 bits. The
+    parameters are those of :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
     """
-    work, who = np.empty(_work_size(powers.shape[1], h.shape[3], h.shape[4])), np.empty(powers.shape[1], np.int64)
+    work, who = np.empty(_work_size(h)), np.empty(powers.shape[1], np.int64)
     for row in range(len(powers)):
         _write_sinrs(powers[row], worlds[row], h, C, num_realizations, work, who, out[row])

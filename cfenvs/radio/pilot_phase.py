@@ -319,7 +319,7 @@ def write_estimates(received: Float, filters: Complex, pilots: Int, out: Float) 
         F: `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
     pilots : (K,) int array
     out : (B, K, L, N, 2, LANES) array
-        Overwritten.
+        Of 64 or 32 bits; overwritten.
     """
     _write_estimates(received, np.ascontiguousarray(filters), pilots, out)
 

@@ -62,7 +62,7 @@ def test_an_array_that_is_not_of_real_or_complex_numbers_in_a_row_is_refused():
     with pytest.raises(TypingError):
         both(np.zeros((4, 6), complex)[:, ::2], np.empty(4), 1)
     with pytest.raises(TypingError):
-        both(np.zeros((4, 3), np.float32), np.empty(4), 1)
+        both(np.zeros((4, 3), np.complex64), np.empty(4), 1)
 
 
 @emitted

@@ -140,7 +140,10 @@ def test_importing_is_quick():
 
 
 def test_each_kernel_compiles_once():
-    """After every case of the faces' tests has run, no kernel has two signatures, not even for read-only actions."""
+    """After every case of the faces' tests has run, no kernel has two signatures, not even for read-only actions.
+
+    But for estimates in 32 bits, which other tests may have asked for.
+    """
     from tests.systems import CASES
 
     for case in CASES:
@@ -160,7 +163,8 @@ def test_each_kernel_compiles_once():
             continue
         for name, value in vars(importlib.import_module(module.name)).items():
             if isinstance(value, Dispatcher) and not isinstance(value._cache, NullCache):
-                assert len(value.signatures) <= 1, f"{module.name}.{name}: {value.signatures}"
+                exact = [signature for signature in value.signatures if "float32" not in str(signature)]
+                assert len(exact) <= 1, f"{module.name}.{name}: {exact}"
                 seen += 1
     assert seen > 5
 

@@ -18,6 +18,7 @@ CASES = {
     "CellFreeUplinkPower-v0 small block": {"preset": "small", "fading": "block"},
     "CellFreeUplinkPower-v0 ngo": {"preset": "ngo"},
     "CellFreeUplinkPower-v0 pilots": {"preset": "small", "antennas": 2, "estimates_from": "pilots"},
+    "CellFreeUplinkPower-v0 float32": {"preset": "small", "precision": "float32"},
     "CellFreeUplinkPower-v0 l-mmse": {"preset": "small", "receiver": "l-mmse", "antennas": 2, "placement": "uniform"},
     "XLMIMOPower-v0": {},
     "XLMIMOPower-v0 walking l-mmse": {"mobility": "random-waypoint", "receiver": "l-mmse", "preset": "large"},
@@ -47,8 +48,9 @@ def trajectory(name):
 @pytest.mark.parametrize("name", CASES)
 def test_golden(name):
     stored, got = json.loads(STORE.read_text())[name], trajectory(name)
-    # Not to the bit: logarithms and LAPACK differ between platforms in the last digits.
-    assert got["rewards"] == pytest.approx(stored["rewards"], rel=1e-7, abs=1e-12)
+    # Not to the bit: logarithms and LAPACK differ between platforms in the last digits, sums in 32 bits in their own.
+    relative = 1e-5 if CASES[name].get("precision") == "float32" else 1e-7
+    assert got["rewards"] == pytest.approx(stored["rewards"], rel=relative, abs=1e-12)
     np.testing.assert_allclose(got["observations"], stored["observations"], rtol=1e-5, atol=1e-7)
 
 

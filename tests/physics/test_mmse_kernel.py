@@ -41,16 +41,18 @@ def kernel_arrays(h_hat, C):
     return np.stack([pack_realizations(world) for world in h_hat]), np.ascontiguousarray(C)
 
 
-def rates(powers, h_hat, C, worlds=None):
+def rates(powers, h_hat, C, worlds=None, precision=float):
     worlds = np.arange(len(powers)) if worlds is None else worlds
     out = np.full(powers.shape, np.nan)
-    mmse_rates(np.ascontiguousarray(powers), worlds, *kernel_arrays(h_hat, C), h_hat.shape[1], out)
+    h, C = kernel_arrays(h_hat, C)
+    mmse_rates(np.ascontiguousarray(powers), worlds, h.astype(precision), C, h_hat.shape[1], out)
     return out
 
 
-def sinrs(powers, h_hat, C):
+def sinrs(powers, h_hat, C, precision=float):
     out = np.full((len(powers), h_hat.shape[1], powers.shape[1]), np.nan)
-    mmse_sinrs(powers, np.arange(len(powers)), *kernel_arrays(h_hat, C), h_hat.shape[1], out)
+    h, C = kernel_arrays(h_hat, C)
+    mmse_sinrs(powers, np.arange(len(powers)), h.astype(precision), C, h_hat.shape[1], out)
     return out
 
 
@@ -96,44 +98,66 @@ def test_single_user_closed_form_over_many_realizations(gain):
     np.testing.assert_allclose(rates(powers, h_hat, C)[0, 0], expected, rtol=1e-11)
 
 
+# One, two and three stored groups of lanes, the last two or the last one in vectors of 32 bits; an odd number of access
+# points, of which its halves have one in common; realisations that are missing.
+IN_32_BITS = [*SHAPES, (2, 17, 5, 1, 6), (1, 21, 4, 2, 5), (1, 40, 7, 3, 9)]
+
+
+@pytest.mark.parametrize("shape", IN_32_BITS)
+def test_in_32_bits_sinr_and_rate_follow_the_definition_to_1e_5(shape):
+    powers, h_hat, C = random_worlds(shape, spread=0.5)
+    expected = defined_sinrs(powers, h_hat, C)
+    close = {"rtol": 1e-5, "atol": 2e-6, "strict": True}
+    np.testing.assert_allclose(sinrs(powers, h_hat, C, np.float32), expected, **close)
+    mean = np.log2(1 + expected).mean(axis=1)
+    found = rates(powers, h_hat, C, precision=np.float32)
+    np.testing.assert_allclose(found, mean, **close)
+    assert (found != rates(powers, h_hat, C)).any()  # it is not the other one that was asked
+
+
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
 @pytest.mark.parametrize("silent", [[2], [4], [0, 1, 3]])
 @pytest.mark.parametrize("shape", [(1, 5, 4, 1, 5), (1, 9, 3, 2, 6)])
-def test_a_silent_user_has_rate_zero_and_all_else_is_as_if_it_were_not_there(shape, silent):
+def test_a_silent_user_has_rate_zero_and_all_else_is_as_if_it_were_not_there(shape, silent, precision):
     powers, h_hat, C = random_worlds(shape)
     powers[0, silent] = 0.0
     others = [k for k in range(shape[-1]) if k not in silent]
     without = powers[:, others], h_hat[..., others], C[:, :, others]
     for of in (rates, sinrs):
-        found = of(powers, h_hat, C)
+        found = of(powers, h_hat, C, precision=precision)
         assert np.all(found[..., silent] == 0.0)
-        assert (found[..., others] == of(*without)).all()
+        assert (found[..., others] == of(*without, precision=precision)).all()
 
 
-def test_a_power_that_is_no_number_leaves_no_rate():
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
+def test_a_power_that_is_no_number_leaves_no_rate(precision):
     powers, h_hat, C = random_worlds((1, 5, 4, 1, 5))
     powers[0, [1, 3]] = np.nan, 0.0
     for of in (rates, sinrs):
-        found = of(powers, h_hat, C)
+        found = of(powers, h_hat, C, precision=precision)
         assert np.isnan(found[..., [0, 1, 2, 4]]).all()
         assert np.all(found[..., 3] == 0.0)
 
 
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_no_power_no_rate(shape):
+def test_no_power_no_rate(shape, precision):
     powers, h_hat, C = random_worlds(shape)
-    assert np.all(rates(0 * powers, h_hat, C) == 0.0)
-    assert np.all(sinrs(0 * powers, h_hat, C) == 0.0)
+    assert np.all(rates(0 * powers, h_hat, C, precision=precision) == 0.0)
+    assert np.all(sinrs(0 * powers, h_hat, C, precision=precision) == 0.0)
 
 
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
 @pytest.mark.parametrize("shape", [(4, 6, 5, 1, 5), (4, 6, 3, 2, 4)])
-def test_a_row_has_the_same_bits_in_any_batch(shape):
+def test_a_row_has_the_same_bits_in_any_batch(shape, precision):
     _, h_hat, C = random_worlds(shape)
     rng = np.random.default_rng(1)
     worlds = rng.integers(shape[0], size=9)
     powers = rng.uniform(0, 100, (9, shape[-1]))
-    batch = rates(powers, h_hat, C, worlds)
+    batch = rates(powers, h_hat, C, worlds, precision)
     for row, world in enumerate(worlds):
-        alone = rates(powers[row : row + 1], h_hat[world : world + 1], C[world : world + 1])
+        one = slice(world, world + 1)
+        alone = rates(powers[row : row + 1], h_hat[one], C[one], precision=precision)
         assert np.array_equal(alone[0], batch[row])
 
 
@@ -155,9 +179,10 @@ def test_packing_keeps_every_estimate_and_pads_with_zeros():
     assert not unpacked[6:].any()
 
 
-def test_every_shape_runs_the_same_compilation():
+def test_every_shape_runs_the_same_compilation_of_either_precision():
     for shape in SHAPES:
         powers, h_hat, C = random_worlds(shape)
-        rates(powers, h_hat, C)
-        sinrs(powers, h_hat, C)
-    assert len(mmse_rates.signatures) == len(mmse_sinrs.signatures) == 1
+        for precision in (np.float64, np.float32):
+            rates(powers, h_hat, C, precision=precision)
+            sinrs(powers, h_hat, C, precision)
+    assert len(mmse_rates.signatures) == len(mmse_sinrs.signatures) == 2

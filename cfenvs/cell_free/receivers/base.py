@@ -33,8 +33,8 @@ class Receiver(PowerReceiver):
     """Rates of E worlds without pre-log factor, in bit/s/Hz.
 
     One's own must have `prepare` and `efficiencies_in`, and says in `offers` which of the fields `lsfd`, `fading`,
-    `pilots_from`, `pilot_power`, `estimates_from`, `utility`, `mobility`, `clusters`, `combiners` and `rician_db` it
-    heeds: at other values than those that all know it is refused otherwise.
+    `pilots_from`, `pilot_power`, `estimates_from`, `utility`, `mobility`, `clusters`, `combiners`, `rician_db` and
+    `precision` it heeds: at other values than those that all know it is refused otherwise.
 
     Parameters
     ----------
@@ -54,6 +54,7 @@ class Receiver(PowerReceiver):
         "clusters": "auto",
         "combiners": "current",
         "rician_db": None,
+        "precision": "float64",
     }
     usual_decoding: ClassVar[Lsfd] = "none"
     """What `lsfd=None` means for it."""
@@ -125,6 +126,10 @@ class Receiver(PowerReceiver):
         `cfenvs.control.max_min_rates`. Then the search over levels is exact too.
         """
         return False
+
+    def exact(self, world: int) -> Receiver | None:
+        """One that holds this world alone and computes in 64 bits, for an optimum, where this one does not."""
+        return None
 
     def starting_points(self, world: int, active: Bool) -> list[Float]:
         """Powers from which a search for other objectives should start."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class CentralMmseReceiver(RowsReceiver, Receiver):
     """Centralised MMSE combining; rates averaged over held channel estimates, or of a fresh one every step."""
 
-    offers: ClassVar[Collection[str]] = CENTRAL
+    offers: ClassVar[Collection[str]] = (*CENTRAL, "precision")
     reasons: ClassVar[Mapping[str, str]] = {"lsfd": NO_DECODING}
     shares_resets: ClassVar[bool] = True
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"fading": "block"},)
@@ -49,7 +50,8 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
 
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
-        self._batch = MmseBatch(num_worlds, self._realizations, config.access_points, config.antennas, config.users)
+        sizes = self._realizations, config.access_points, config.antennas, config.users
+        self._batch = MmseBatch(num_worlds, *sizes, config.precision)
         self._phases: list[PilotPhase | None] = [None] * num_worlds
         self._held = HeldDraws(config, num_worlds) if self._holds_draws else None
         self._rngs: list[np.random.Generator | None] = [None] * num_worlds
@@ -120,6 +122,13 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
     def max_min_is_exact(self) -> bool:
         # The best combiner for every power vector; means of rates are standard too, but means of CQI steps are not.
         return self.config.utility == "shannon"
+
+    def exact(self, world: int) -> Receiver | None:
+        if self.config.precision == "float64":
+            return None
+        one = copy(self)
+        one._batch = self._batch.exact(world)
+        return one
 
     def max_min(self, world: int, active: Bool) -> PowerSolution:
         return max_min_held(self._batch, world, self.config.max_power, active)
