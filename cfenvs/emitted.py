@@ -186,6 +186,10 @@ class Buffer:
         """An array of so many entries from one place on."""
         return Buffer(self.pointer(place), shape, parts)
 
+    def entry(self, i: Number) -> Buffer:
+        """The array that stands at an index of the first dimension."""
+        return self.part(self.place(i), *self.shape[1:], parts=self.parts)
+
     def place(self, *indices: Any) -> Number:
         """Where the entry at some indices is, zero being those that are left out, or the first part of it."""
         place = indices[0]

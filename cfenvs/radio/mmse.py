@@ -12,7 +12,6 @@ from cfenvs.kernels import for_kernel
 from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_gradient import LEAST_POWER, mmse_gradient, mmse_slopes
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
-from cfenvs.radio.pilot_phase import write_estimates
 
 
 class MmseBatch:
@@ -56,14 +55,6 @@ class MmseBatch:
         part.estimates, part.errors = self.estimates[world : world + 1, :groups], self.errors[world : world + 1]
         part.num_realizations = min(groups * LANES, self.num_realizations)
         return part
-
-    def estimate(self, world: int, received: Float, filters: Complex, pilots: Int, C: Complex) -> None:
-        """Hold the estimates of one world that are made from received pilots, as `pack_realizations` lays these out.
-
-        `filters` (L, K, N, N) are those of `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
-        """
-        write_estimates(received, filters, np.asarray(pilots), self.estimates[world])
-        self.errors[world] = C
 
     def spectral_efficiencies(self, powers: Float, worlds: Int) -> Float:
         """Mean of log2(1 + SINR_k) over the realisations.
