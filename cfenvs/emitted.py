@@ -205,6 +205,10 @@ class Buffer:
         """The memory of an array of one dimension for numbers of 32 bits, twice as many."""
         return Buffer(builder().bitcast(self.data, _SINGLE.as_pointer()), [self.shape[0] * 2], 1)
 
+    def entry(self, i: Number) -> Buffer:
+        """The array that stands at an index of the first dimension."""
+        return self.part(self.place(i), *self.shape[1:], parts=self.parts)
+
     def place(self, *indices: Any) -> Number:
         """Where the entry at some indices is, zero being those that are left out, or the first part of it."""
         place = indices[0]

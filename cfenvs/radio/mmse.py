@@ -12,7 +12,6 @@ from cfenvs.kernels import for_kernel
 from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_gradient import LEAST_POWER, mmse_gradient, mmse_slopes
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
-from cfenvs.radio.pilot_phase import write_estimates
 
 
 class MmseBatch:
@@ -72,14 +71,6 @@ class MmseBatch:
         one = self.sample(world, self.estimates.shape[1])
         one.estimates = one.estimates.astype(float)
         return one
-
-    def estimate(self, world: int, received: Float, filters: Complex, pilots: Int, C: Complex) -> None:
-        """Hold the estimates of one world that are made from received pilots, as `pack_realizations` lays these out.
-
-        `filters` (L, K, N, N) are those of `cfenvs.radio.estimation.pilot_filter` times the root of the pilot power.
-        """
-        write_estimates(received, filters, np.asarray(pilots), self.estimates[world])
-        self.errors[world] = C
 
     def spectral_efficiencies(self, powers: Float, worlds: Int) -> Float:
         """Mean of log2(1 + SINR_k) over the realisations.

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,7 +44,7 @@ class WhiteSignals:
 
     def __init__(self, num_aps: int, num_antennas: int, num_pilots: int) -> None:
         self._shape = num_pilots, num_aps, num_antennas
-        self._block = np.empty(0)  # of normals, for one network after another
+        self._block = np.zeros(0)  # of normals, for one network after another
 
     def drawn(self, network: int, count: int, rng: np.random.Generator) -> Float:
         """Signals of so many realisations, (ceil(R / LANES), T, L, N, 2, LANES), in any network.
@@ -63,16 +65,21 @@ class WhiteSignals:
         """Normals of so many realisations, a row of each: those of a few lane groups at a time, and which these are."""
         groups = -(-count // LANES)
         at_once = min(groups, max(1, BLOCK // (row * LANES)))
-        size = at_once * LANES * row + LANES
-        if len(self._block) < size:
-            self._block = np.zeros(size)
+        size = at_once * LANES * row
+        block = self._memory(size)
         for first in range(0, groups, at_once):
             some = slice(first, min(first + at_once, groups))
             drawn = (min(some.stop * LANES, count) - first * LANES) * row
-            fill(self._block[:drawn])
+            fill(block[:drawn])
             if count < some.stop * LANES:
-                self._block[drawn:size] = 0.0
-            yield some, self._block
+                block[drawn:size] = 0.0
+            yield some, block
+
+    def _memory(self, size: int) -> Float:
+        """For so many normals, and what is loaded behind them."""
+        if len(self._block) < size + LANES:
+            self._block = np.zeros(size + LANES)
+        return self._block
 
 
 class PilotSignals(WhiteSignals):
@@ -94,7 +101,9 @@ class PilotSignals(WhiteSignals):
     def __init__(self, roots: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool) -> None:
         _, L, K, N, _ = roots.shape
         super().__init__(L, N, tau_p)
-        self._roots, self._row = np.ascontiguousarray(roots, complex), 2 * L * N * K
+        self._roots, self._pilots = np.ascontiguousarray(roots, complex), np.ascontiguousarray(pilots)
+        self._received = np.empty((0, *self._shape, 2, LANES))
+        self._row, self._numbers = 2 * L * N * K, 2 * L * N * (K + tau_p)
         pilots = np.where(sending, pilots, tau_p)
         self._senders = np.argsort(pilots, axis=1, kind="stable")
         self._ends = (pilots[:, :, None] <= np.arange(tau_p)).sum(axis=1)
@@ -110,11 +119,57 @@ class PilotSignals(WhiteSignals):
         """
         out = np.empty((-(-count // LANES), *self._shape, 2, LANES))
         of_network = self._roots[network], self._senders[network], self._ends[network], self._groups
-        with drawing(rng, count * (self._row + 2 * math.prod(self._shape))) as fill:
+        with drawing(rng, count * self._numbers) as fill:
             for some, normals in self._in_blocks(fill, count, self._row):
                 _add_channels(normals, *of_network, self._amplitude, out[some])
             self._add_noise(fill, count, self._deviation, out)
         return out
+
+    def estimate(self, network: int, count: int, rng: np.random.Generator, filters: Complex, out: Float) -> None:
+        """Do what `write_estimates` does with signals that are drawn, with the filters of all networks.
+
+        It is faster where a block holds all that is drawn.
+        """
+        numbers = count * self._numbers
+        if numbers > BLOCK or count % LANES:
+            write_estimates(self.drawn(network, count, rng), filters[network], self._pilots[network], out)
+            return
+        normals = self._memory(numbers)
+        with drawing(rng, numbers) as fill:
+            fill(normals[:numbers])
+        if len(self._received) != count // LANES:
+            self._received = np.empty((count // LANES, *self._shape, 2, LANES))
+        networks = self._roots, self._senders, self._ends, filters, self._pilots
+        _draw_estimates(normals, network, networks, self._groups, self._amplitude, self._deviation, self._received, out)
+
+
+@kernel(nogil=True)
+def _draw_estimates(
+    normals: Float,
+    network: int,
+    networks: tuple[Complex, Int, Int, Complex, Int],
+    groups: Int,
+    amplitude: float,
+    deviation: float,
+    received: Float,
+    out: Float,
+) -> None:
+    """`_add_channels` and `_add_noise` with normals one behind the other, then `write_estimates`, in one of n networks.
+
+    These are told by the roots, senders, ends, filters and pilots.
+    """
+    rows = np.empty((NUMBERS + received.shape[3] * (len(groups) + received.shape[1]) * 2 + LANES) * LANES)
+    _draw_and_estimate(normals, network, networks, groups, amplitude, deviation, received, out, rows)
+
+
+@emitted
+def _draw_and_estimate(normals, network, networks, groups, amplitude, deviation, received, out, rows):
+    """`_draw_estimates`, by way of received pilots, and of some normals in lanes."""
+    roots, senders, ends, filters, pilots = (array.entry(network) for array in networks)
+    _add_up(normals, roots, senders, ends, groups, amplitude, received, rows)
+    channels = functools.reduce(operator.mul, out.shape)
+    _noise(normals.part(channels), deviation, received, rows)
+    _estimate(received, filters, pilots, out)
 
 
 @kernel(nogil=True)
@@ -202,16 +257,15 @@ def _add_noise(normals: Float, deviation: float, out: Float) -> None:
         Its standard deviation.
     out : (B, T, L, N, 2, LANES) array
     """
-    numbers = out.shape[1] * out.shape[3] * 2
-    some = max(1, NUMBERS // numbers)
-    _noise(normals, deviation, some, out, np.empty((some * numbers + LANES) * LANES))
+    _noise(normals, deviation, out, np.empty((NUMBERS + out.shape[1] * out.shape[3] * 2 + LANES) * LANES))
 
 
 @emitted
-def _noise(normals, deviation, some, out, noise):
+def _noise(normals, deviation, out, noise):
     """`_add_noise`, by way of that at some access points, (some, N, T, 2, LANES)."""
     num_groups, num_pilots, num_aps, num_antennas = out.shape[:4]
     numbers = num_antennas * num_pilots * 2
+    some = integer(NUMBERS) // numbers + 1
 
     @each(0, num_groups)
     def group(b):

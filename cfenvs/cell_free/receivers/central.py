@@ -87,9 +87,8 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
         for some in blocks(len(worlds), config.access_points * config.users * config.antennas**2):
             draws = PilotDraws(config, entry(drawn, some), sending[some])
             for i, (world, rng) in enumerate(zip(worlds[some].tolist(), rngs[some], strict=True)):
-                received, filters, C = draws.received(i, config.realizations, rng)
-                pilots = drawn.pilots[some][i]
-                self._batch.estimate(world, received, np.sqrt(config.max_power) * filters, pilots, C)
+                out = self._batch.estimates[world]
+                self._batch.errors[world] = draws.estimate(i, config.realizations, rng, out)
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config = self.config

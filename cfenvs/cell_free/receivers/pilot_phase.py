@@ -16,7 +16,7 @@ from cfenvs.radio.lanes import LANES
 from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
-from cfenvs.radio.pilot_phase import PilotSignals, WhiteSignals, whitened_filters
+from cfenvs.radio.pilot_phase import PilotSignals, WhiteSignals, whitened_filters, write_estimates
 
 if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
@@ -85,27 +85,39 @@ class PilotDraws:
     def __init__(self, config: CellFreeConfig, networks: Scenario, sending: Bool) -> None:
         self._config, self._networks, self._sending = config, networks, sending
         sizes = config.access_points, config.antennas, config.pilot_length
-        if config.estimates_from == "pilots":
-            self._signals = WhiteSignals(*sizes)
-        elif networks.sight is None:
+        self._white = WhiteSignals(*sizes) if config.estimates_from == "pilots" else None
+        self._signals = None
+        if self._white is None and networks.sight is None:
             # What hangs on no draw is worked out of all at once.
             R, power, length = networks.correlation, config.max_power, config.pilot_length
             self._signals = PilotSignals(matrix_root(R), networks.pilots, power, length, sending)
             self._filters = pilot_filter(R, networks.pilots, power, length, sending)
             self._errors = filtered_covariances(R, self._filters, power, length)[1]
+            self._scaled = np.ascontiguousarray(np.sqrt(power) * self._filters)
 
     def received(self, network: int, count: int, rng: np.random.Generator) -> Received:
         """Of so many realisations: the same draws as `PilotPhase.draw`, or the pilots alone are drawn."""
         config, sending = self._config, self._sending[network]
-        if config.estimates_from == "channels" and self._networks.sight is None:
+        if self._signals is not None:
             return self._signals.drawn(network, count, rng), self._filters[network], self._errors[network]
         scenario = entry(self._networks, network)
-        if config.estimates_from == "channels":
+        if self._white is None:
             return PilotPhase.draw(config, count, scenario, rng).receive(scenario, sending)
-        filters = whitened_filters(
-            scenario.correlation, scenario.pilots, config.max_power, config.pilot_length, sending
-        )
-        return self._signals.drawn(network, count, rng), *filters
+        power, length = config.max_power, config.pilot_length
+        filters = whitened_filters(scenario.correlation, scenario.pilots, power, length, sending)
+        return self._white.drawn(network, count, rng), *filters
+
+    def estimate(self, network: int, count: int, rng: np.random.Generator, out: Float) -> Complex:
+        """Write estimates of so many realisations, as `write_estimates` lays them out.
+
+        Returns the covariance of their errors.
+        """
+        if self._signals is not None:
+            self._signals.estimate(network, count, rng, self._scaled, out)
+            return self._errors[network]
+        received, filters, C = self.received(network, count, rng)
+        write_estimates(received, np.sqrt(self._config.max_power) * filters, self._networks.pilots[network], out)
+        return C
 
 
 def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:
