@@ -256,10 +256,10 @@ class Reception(Choices):
     utility : {"shannon", "cqi"}
         log2(1 + SINR), or the efficiency of the highest of the 15 CQI steps that the SINR supports.
     precision : {"float64", "float32"}
-        Of "mmse" whose rates are averages, without clusters: in which channel estimates are stored, once they are made
-        in 64 bits, and combined. "float32" takes half of the memory and 1.7 to 1.9 times the steps per second; rates
-        are within 1e-5 of themselves or 1e-6 bit/s/Hz. Optima and derivatives are computed in 64 bits, from the same
-        estimates.
+        Of "mmse" without clusters whose rates are averages: in which channel estimates are stored, once they are made,
+        and combined. "float32" takes half of the memory, and 1.7 times the steps per second and more. Rates are within
+        1e-5 of themselves, but for one in a thousand (3e-5), or within 1e-6 bit/s/Hz. Optima and derivatives are
+        computed in 64 bits, from the same estimates.
     """
 
     receiver: str | Callable[..., Any] = "mmse"
