@@ -125,7 +125,9 @@ class Propagation(power.Propagation):
         core.require_positive(self, "bandwidth")
         given: Any = self.rician_db
         core.require(
-            given in (None, "3gpp", "given") or (core.is_number(given) and abs(given) <= 100.0),
+            given is None
+            or (isinstance(given, str) and given in ("3gpp", "given"))
+            or (core.is_number(given) and abs(given) <= 100.0),
             "rician_db",
             self.rician_db,
             'must be None, a number of dB from -100 to 100, "3gpp" or "given"',
@@ -284,7 +286,7 @@ class Reception(Choices):
             precision=("float64", "float32"),
         )
         core.require(
-            self.lsfd in (None, "none", "optimal", "nearly-optimal"),
+            self.lsfd is None or (isinstance(self.lsfd, str) and self.lsfd in ("none", "optimal", "nearly-optimal")),
             "lsfd",
             self.lsfd,
             "must be None, 'none', 'optimal' or 'nearly-optimal'",

@@ -98,23 +98,24 @@ def configure(
     return config_class(**{**presets[preset], **overrides})
 
 
-def load_object(reference: Any) -> Any:
+def load_object(reference: Any, field: str = "") -> Any:
     """The object that a `"module:Name"` string names, called without arguments if it is a class; others as they are."""
     if not isinstance(reference, str):
         return reference
-    found = find_object(reference)
+    found = find_object(reference, field)
     return found() if isinstance(found, type) else found
 
 
-def find_object(reference: str) -> Any:
-    """What a `"module:Name"` string names."""
+def find_object(reference: str, field: str = "") -> Any:
+    """What a `"module:Name"` string names; errors name the field that holds it."""
     module, separator, name = reference.partition(":")
-    if not separator:
-        raise ValueError(f"{reference!r}: must have the form 'module:Name'")
+    given = f"{field}={reference!r}" if field else repr(reference)
+    if not (module and separator and name):
+        raise ValueError(f"{given}: must have the form 'module:Name'")
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{reference!r} cannot be loaded: {error}") from error
+        raise ValueError(f"{given} cannot be loaded: {error}") from error
 
 
 def require(condition: bool, field: str, value: Any, allowed: str) -> None:

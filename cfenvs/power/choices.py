@@ -95,7 +95,7 @@ def _found(config: Any, field: str, named: Mapping[str, Any], own: str) -> Any:
         return choice
     if choice in named:
         return named[choice]
-    return find_object(choice) if ":" in choice else _refuse_choice(config, field, named, own)
+    return find_object(choice, field) if ":" in choice else _refuse_choice(config, field, named, own)
 
 
 def _refuse_choice(config: Any, field: str, named: Mapping[str, Any], own: str) -> Any:
@@ -167,7 +167,8 @@ class Choices(Part):
         cls.choices = {field: choice for choices in every for field, choice in choices.items()}
 
     def check_together(self) -> None:
-        for field, choice in self.choices.items():
+        # Functions first: which class suits may depend on them.
+        for field, choice in sorted(self.choices.items(), key=lambda each: isinstance(each[1], Classes)):
             choice.of(self, field)
 
     @cached_property

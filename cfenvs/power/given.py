@@ -51,7 +51,7 @@ def load_network(network: Any) -> Any:
         return Draw(open_map(network))
     if isinstance(network, str) and ":" not in network:
         check_keys([network], NAMED, "map")
-    return load_object(network)
+    return load_object(network, "network")
 
 
 def map_of(network: Any) -> Draw | None:

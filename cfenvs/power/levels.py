@@ -36,7 +36,10 @@ def db_levels(count: int, step_db: float, max_power: float = 100.0) -> tuple[flo
 
 def require_levels(config: Any) -> None:
     """The field `levels` must rise from at least 0 to at most `max_power`; it becomes a tuple."""
-    levels = np.asarray(config.levels, float)
+    try:
+        levels = np.asarray(config.levels, float)
+    except (TypeError, ValueError):  # words, or rows of several lengths
+        levels = np.empty(0)
     rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
     require(
         bool(rising and levels[0] >= 0 and 0 < levels[-1] <= config.max_power * (1 + 1e-12)),

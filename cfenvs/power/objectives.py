@@ -257,7 +257,7 @@ def load_objective(objective: Any) -> Objective:
         if objective not in OBJECTIVES:
             raise ValueError(f"objective={objective!r}: {closest(objective, OBJECTIVES)} (or 'module:Name')")
         return OBJECTIVES[objective]()
-    found = load_object(objective)
+    found = load_object(objective, "objective")
     if not callable(found):
         raise ValueError(f"objective={shown(objective)}: must be callable with (rates, active, powers)")
     return found if type(found) in OBJECTIVES.values() else _Checked(found)

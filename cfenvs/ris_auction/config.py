@@ -223,7 +223,7 @@ class Utility(Surfaces, Network, Rules):
         if self.penalty_factor is not None:
             core.require_number(self, penalty_factor=(0, np.inf))
         self.require_own(self.budget_rule == "penalty", penalty_factor=self.penalty_factor)
-        if self.improvement_value != "all":
+        if not (isinstance(self.improvement_value, str) and self.improvement_value == "all"):
             value = as_numbers(self.improvement_value)
             number = value.shape == () and value.dtype.kind in "iuf" and bool(np.isfinite(value) & (value > 0))
             core.require(number, "improvement_value", self.improvement_value, 'must be a number above 0, or "all"')

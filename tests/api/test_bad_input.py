@@ -1,7 +1,9 @@
 """What is wrong is refused with a message that helps, and nothing has changed."""
 
 import copy
+import dataclasses
 import importlib
+import itertools
 import re
 
 import gymnasium as gym
@@ -296,6 +298,36 @@ def test_a_scenario_seed_may_be_an_array_without_axes():
     np.testing.assert_array_equal(first, second)
     with pytest.raises(ValueError, match=r"scenario_seed=np\.float64"):
         gym.make(ID, scenario_seed=np.array(3.0))
+
+
+NONE_OF_ANY = [
+    np.array([1.0, 2.0]),
+    np.array(["a"]),
+    object(),
+    "a",
+    "a:",
+    ":a",
+    "nowhere:Thing",
+    [[1, 2], [3]],
+    ["a"],
+    b"a",
+]
+"""What fields of most kinds are not: arrays without a truth value, words, objects that are not there, ragged rows."""
+
+
+@every_id
+def test_what_a_field_is_not_is_refused_by_the_name_of_the_field(env_id):
+    system, said = system_of(env_id), []
+    names = [field.name for field in dataclasses.fields(system.configure("default", {}))]
+    for name, wrong in itertools.product(names, NONE_OF_ANY):
+        try:
+            system.configure("default", {name: wrong})
+        except ValueError as error:
+            said.append((name, str(error)))
+    assert len(said) > 6 * len(names)
+    for name, message in said:
+        assert name in message or message.startswith("unknown map 'a'")
+        assert "ambiguous" not in message, name
 
 
 @pytest.mark.parametrize("field", ["network", "levels", "scenario_seed", "objective", "users"])

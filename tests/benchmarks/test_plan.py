@@ -83,7 +83,10 @@ def test_trainings_take_what_stored_ones_did_for_their_budget(monkeypatch):
     [
         ("env_kwargs = { userz = 5 }", "got an unexpected keyword argument 'userz': did you mean 'users'?"),
         ('env_kwargs = { users = "five" }', "users='five': must be an integer, at least 1"),
-        ('env_kwargs = { receiver = "nowhere:Thing" }', "'nowhere:Thing' cannot be loaded: No module named 'nowhere'"),
+        (
+            'env_kwargs = { receiver = "nowhere:Thing" }',
+            "receiver='nowhere:Thing' cannot be loaded: No module named 'nowhere'",
+        ),
         ("families = { one = { users = 4 }, none = { users = 0 } }", "users=0: must be an integer, at least 1"),
     ],
 )
