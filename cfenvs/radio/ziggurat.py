@@ -1,5 +1,8 @@
 """Many standard normals at once: to the bit what NumPy draws, in a quarter of its time.
 
+Since NumPy draws the same, nothing waits for the kernel to be compiled: that is left until so many are drawn that it
+pays, unless it is on disk.
+
 NumPy's generator is asked for each word of 64 bits by itself. Here they are made in blocks, four at a time straight
 from the state before them, which is a linear congruence: PCG64 [1]_ has s' = a s + c modulo 2^128, so that the state k
 words on is a^k s + (a^(k-1) + .. + 1) c. A word becomes a normal by the ziggurat [2]_: 8 bits choose one of 256 layers
@@ -30,7 +33,7 @@ from numba.core import cgutils
 from numpy.typing import NDArray
 
 from cfenvs.arrays import Float
-from cfenvs.kernels import kernel
+from cfenvs.kernels import is_on_disk, kernel
 
 try:  # NumPy's tables, which numba has for generators within kernels; no recurrence gives their last digits
     from numba.np.random._constants import fi_double, ki_double, wi_double, ziggurat_nor_inv_r, ziggurat_nor_r
@@ -44,6 +47,9 @@ else:
 
 MANY = 800
 """Numbers from which on it pays to fetch the generator's state and to put it back, which takes some 6 us."""
+ENOUGH = 50_000_000
+"""Numbers that a process leaves to NumPy, in all, rather than compile: the kernel saves the half second that it takes
+to compile within about so many."""
 _BLOCK = 1024
 """Words made at a time, which the first-level cache holds."""
 
@@ -67,6 +73,8 @@ _TAIL, _OVER_TAIL = float(ziggurat_nor_r), float(ziggurat_nor_inv_r)
 _config: Any = numba.config
 _WIDE, _HALF, _INDEX = ir.IntType(128), ir.IntType(64), ir.IntType(32)
 _pair = types.UniTuple(types.uint64, 2)
+_asked_for = 0
+"""Numbers of large draws so far."""
 
 
 def _wide(builder, pair):
@@ -180,7 +188,7 @@ def drawing(rng: np.random.Generator, count: int) -> Iterator[Callable[[Float], 
     Until they are drawn nothing else may be drawn from the generator.
     """
     bits: Any = rng.bit_generator
-    if count < MANY or type(bits) is not np.random.PCG64 or not _agrees_with_numpy():
+    if count < MANY or type(bits) is not np.random.PCG64 or not _pays(count) or not agrees_with_numpy():
         yield lambda out: rng.standard_normal(out=out)
     else:
         with _kernel_of(bits) as fill:
@@ -200,9 +208,26 @@ def _kernel_of(bits: Any) -> Iterator[Callable[[Float], object]]:
             bits.state = state
 
 
+def _pays(count: int) -> bool:
+    """Whether so many more numbers are for the kernel: it is compiled, or has been asked for enough of them."""
+    global _asked_for  # threads that miss each other's numbers only compile a little later
+    _asked_for += count
+    if _config.DISABLE_JIT:
+        return False
+    return _asked_for > ENOUGH or bool(_write_normals.overloads) or _is_on_disk()
+
+
 @functools.cache
-def _agrees_with_numpy() -> bool:
-    """Whether this draws what NumPy does: decided once, on numbers of which some come from wedges and the tail."""
+def _is_on_disk() -> bool:
+    return is_on_disk(_write_normals, np.empty(4, np.uint64), np.empty(0, np.uint64), np.empty(0))
+
+
+@functools.cache
+def agrees_with_numpy() -> bool:
+    """Whether this draws what NumPy does: decided once, on numbers of which some come from wedges and the tail.
+
+    This compiles the kernel.
+    """
     if not _HAS_TABLES or _config.DISABLE_JIT:
         return False
     theirs, ours = np.random.PCG64(_TELLING), np.random.PCG64(_TELLING)
