@@ -96,6 +96,20 @@ class _Disk(FunctionCache):  # type: ignore[misc]
         with guarded():
             return read(sig, target_context)
 
+    def has(self, sig: Any, target_context: Any) -> bool:
+        """Whether a signature can be read."""
+        try:
+            numbas: Any = self
+            return numbas._index_key(sig, target_context.codegen()) in numbas._cache_file._load_index()
+        except AttributeError:  # likewise
+            return False
+
+
+def is_on_disk(kernel: Any, *arguments: Any) -> bool:
+    """Whether a kernel for such arguments would be read from disk, and not compiled."""
+    disk = kernel._cache
+    return isinstance(disk, _Disk) and disk.has(tuple(map(numba.typeof, arguments)), kernel.targetctx)
+
 
 class _Patience(event.Listener):  # type: ignore[misc]
     """Says once what a process waits for whose kernels have been compiling for a while; what is on disk takes none."""
@@ -129,7 +143,10 @@ def _ours(event: Any) -> bool:
 
 
 class _Undisturbed(event.Listener):  # type: ignore[misc]
-    """Lets Python's collector rest while a kernel compiles: it finds little in the many objects that it goes over."""
+    """Lets Python's collector rest while a kernel compiles: it finds little in the many objects that it goes over.
+
+    And has numba load what it compiles with, which it would do here, but not the linear algebra of SciPy.
+    """
 
     def __init__(self) -> None:
         self._depth, self._resting = 0, False
@@ -139,12 +156,30 @@ class _Undisturbed(event.Listener):  # type: ignore[misc]
         if self._depth == 1 and gc.isenabled() and _ours(event):
             self._resting = True
             gc.disable()
+            _load_registries()
 
     def on_end(self, event: Any) -> None:
         self._depth -= 1
         if self._depth == 0 and self._resting:
             self._resting = False
             gc.enable()
+
+
+@functools.cache
+def _load_registries() -> None:
+    """Import what numba knows of NumPy's functions.
+
+    It tries whether SciPy's linear algebra, of which our kernels have none, can be imported; that takes longer than
+    all else that it loads. SciPy is there, as this package requires it: kernels of others that need it import it then.
+    """
+    from numba.np import linalg
+
+    tries: Any = linalg.ensure_blas
+    try:
+        linalg.ensure_blas = lambda: None
+        from numba.np import arraymath  # noqa: F401
+    finally:
+        linalg.ensure_blas = tries
 
 
 event.register("numba:compile", _Patience())

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
+from cfenvs.cell_free.kernels import markov_paths
 from cfenvs.core.config import require, require_count
 from cfenvs.core.simulator import blocks
-from cfenvs.kernels import kernel
 from cfenvs.power.choices import Chosen, Classes, numbers, refuse
 from cfenvs.radio.draws import of_its_own, skip_uniforms, twin, uniforms
 
@@ -165,7 +165,7 @@ class Markov(Together):
 
     def _follow(self, draws: Float, worlds: Int, first: Int, begun: bool, paths: Bool) -> None:
         joins, leave = self.joining(worlds, first, len(paths)), 1.0 / self.config.mean_on_steps
-        _markov_paths(draws, worlds, self.shares_on(worlds), leave, joins, self.pooled, begun, paths)
+        markov_paths(draws, worlds, self.shares_on(worlds), leave, joins, self.pooled, begun, paths)
 
     def _split(self, rng: np.random.Generator) -> tuple[np.random.Generator, np.random.Generator]:
         """Generators of what says who changes and of what says who stays on, as one long draw has them.
@@ -181,7 +181,7 @@ class Markov(Together):
         return of_users, of_stayers
 
     def _draws(self, worlds: Int, length: int, known: int) -> Float:
-        """What `_markov_paths` takes for a block of steps, of which the first `known` need nothing."""
+        """What `markov_paths` takes for a block of steps, of which the first `known` need nothing."""
         num_users = self.config.users
         draws = np.empty((len(worlds), length * (num_users + 1)))
         for row, world in zip(draws, worlds.tolist(), strict=True):
@@ -419,53 +419,3 @@ class ActivePaths:
             self._activity.go_on(worlds, self.first[worlds], self.block)
         # Steps until the next block of any world, and no fewer where an episode begins: until then nothing is due.
         self._left = int((self._length - (steps - self.first)).min())
-
-
-@kernel
-def _markov_paths(
-    draws: Float,
-    worlds: Int,
-    shares_on: Float,
-    leave: float,
-    joins: Float,
-    pooled: bool,
-    begun: bool,
-    paths: Bool,
-) -> None:
-    """Each user leaves its state with some probability; if all would be off, one of those before stays on.
-
-    `draws` (n, (B + 1) (K + 1)) has a number for each step and user, then one for each step that says who stays.
-    `joins` (n, B + 1) is the probability to join before a step, or where it is `pooled` how many do in the mean.
-    """
-    length, _, num_users = paths.shape
-    for i in range(len(worlds)):
-        world, start = worlds[i], paths[0, worlds[i]]
-        keep = draws[i, length * num_users :]
-        some = False
-        for k in range(num_users):
-            if not begun:
-                start[k] = draws[i, k] < shares_on[i]
-            some |= start[k]
-        if not some:
-            start[int(keep[0] * num_users)] = True
-        for t in range(1, length):
-            before, now, numbers = paths[t - 1, world], paths[t, world], draws[i, t * num_users :]
-            join, count = joins[i, t], 0
-            if pooled:
-                idle = num_users
-                for k in range(num_users):
-                    idle -= before[k]
-                join = join / idle if idle > 1 else join
-            for k in range(num_users):  # both outcomes and no branch, which half of the time would be guessed wrong
-                now[k] = (before[k] & (numbers[k] >= leave)) | (~before[k] & (numbers[k] < join))
-                count += now[k]
-            if count == 0:
-                count_before = 0
-                for k in range(num_users):
-                    count_before += before[k]
-                chosen = int(keep[t] * count_before)
-                for k in range(num_users):
-                    if before[k]:
-                        if chosen == 0:
-                            now[k] = True
-                        chosen -= 1

@@ -1,10 +1,14 @@
 """The per-step bookkeeping of many worlds: one pass where NumPy would take a dozen."""
 
+# Inside a kernel the types are numba's; the annotations are for its callers.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
 from __future__ import annotations
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Float32, Int
+from cfenvs.emitted import as_integer, choose, each, emitted, fold, integer, truth, when, whole_part
 from cfenvs.kernels import kernel
 
 
@@ -119,3 +123,70 @@ def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: floa
             row[0] = min(rates[e, k] * inverse, clip)
             for j in range(num_neighbors):
                 row[1 + j] = min(rates[e, neighbors[e, k, j]] * inverse, clip)
+
+
+@kernel
+def markov_paths(
+    draws: Float,
+    worlds: Int,
+    shares_on: Float,
+    leave: float,
+    joins: Float,
+    pooled: bool,
+    begun: bool,
+    paths: Bool,
+) -> None:
+    """Each user leaves its state with some probability; if all would be off, one of those before stays on.
+
+    `draws` (n, (B + 1) (K + 1)) has a number for each step and user, then one for each step that says who stays.
+    `joins` (n, B + 1) is the probability to join before a step, or where it is `pooled` how many do in the mean.
+    """
+    _write_paths(draws, worlds, shares_on, leave, joins, pooled, begun, paths)
+
+
+@emitted
+def _write_paths(draws, worlds, shares_on, leave, joins, pooled, begun, paths):
+    length, _, num_users = paths.shape
+
+    def how_many(active):
+        @fold(integer(0), 0, num_users)
+        def count(k, count):
+            return count + as_integer(active[k])
+
+        return count
+
+    @each(0, worlds.shape[0])
+    def follow(i):
+        numbers, keep = (draws.part(draws.place(i, first), length) for first in (0, length * num_users))
+        start = paths.part(paths.place(0, worlds[i]), num_users)
+
+        @each(0, num_users)
+        def begin(k):
+            start[k] = choose(begun, lambda: start[k], lambda: numbers[k] < shares_on[i])
+
+        @when(how_many(start).equals(0))
+        def somebody():
+            start[whole_part(keep[0] * num_users)] = truth(True)
+
+        @each(1, length)
+        def step(t):
+            before, now = (paths.part(paths.place(at, worlds[i]), num_users) for at in (t - 1, t))
+
+            def shared():
+                idle = num_users - how_many(before)
+                return choose(idle > 1, lambda: joins[joins.place(i, t)] / idle, lambda: joins[joins.place(i, t)])
+
+            join = choose(pooled, shared, lambda: joins[joins.place(i, t)])
+
+            @each(0, num_users)
+            def change(k):  # both outcomes and no branch, which half of the time would be guessed wrong
+                number = numbers[t * num_users + k]
+                stays, comes = number >= leave, number < join
+                now[k] = choose(before[k], lambda: stays, lambda: comes)
+
+            @when(how_many(now).equals(0))
+            def one_stays():
+                @fold(whole_part(keep[t] * how_many(before)), 0, num_users)
+                def those_before(k, left):
+                    now[k] = choose(before[k], lambda: left.equals(0), lambda: truth(False))
+                    return left - as_integer(before[k])

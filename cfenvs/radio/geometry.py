@@ -1,5 +1,8 @@
 """Where access points and users stand, and how far apart they are on a rectangle that wraps around."""
 
+# Inside a kernel the types are numba's; the annotations are for its callers.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
 from __future__ import annotations
 
 import copy
@@ -8,6 +11,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from cfenvs.arrays import Float, Int
+from cfenvs.emitted import each, emitted
 from cfenvs.kernels import kernel
 from cfenvs.radio.draws import Source, uniforms
 
@@ -223,14 +227,25 @@ def _squares(places: Float, others: Float, side: Side) -> Float:
 @kernel
 def _write_squares(places: Float, others: Float, width: float, height: float, out: Float) -> None:
     """`wrap` and the squares in one pass, where NumPy makes ten; the same bits."""
-    x, y = np.empty(others.shape[1]), np.empty(others.shape[1])
-    for e in range(len(out)):
-        for k in range(len(x)):
-            x[k], y[k] = others[e, k, 0], others[e, k, 1]
-        for ap in range(places.shape[1]):
-            x0, y0, row = places[e, ap, 0], places[e, ap, 1], out[e, ap]
-            for k in range(len(x)):
-                dx, dy = x[k] - x0, y[k] - y0
-                dx -= width * (dx / width + _WHOLE - _WHOLE)
-                dy -= height * (dy / height + _WHOLE - _WHOLE)
-                row[k] = dx * dx + dy * dy
+    _square(places, others, width, height, out)
+
+
+@emitted
+def _square(places, others, width, height, out):
+    num_worlds, num_places, num_others = out.shape
+
+    def nearest(offset, length):
+        return offset - length * (offset / length + _WHOLE - _WHOLE)
+
+    @each(0, num_worlds)
+    def world(e):
+        @each(0, num_places)
+        def place(ap):
+            here = places.place(e, ap)
+            x, y = places[here], places[here + 1]
+
+            @each(0, num_others)
+            def other(k):
+                there = others.place(e, k)
+                dx, dy = nearest(others[there] - x, width), nearest(others[there + 1] - y, height)
+                out[out.place(e, ap, k)] = dx * dx + dy * dy

@@ -1,10 +1,14 @@
 """Which user sends which pilot."""
 
+# Inside a kernel the types are numba's; the annotations are for its callers.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
 from __future__ import annotations
 
 import numpy as np
 
 from cfenvs.arrays import Array, Float, Int
+from cfenvs.emitted import choose, each, emitted, fill, fold, integer, real
 from cfenvs.kernels import kernel
 from cfenvs.radio.uatf import mr_uatf_coefficients, uatf_sinr
 
@@ -38,31 +42,48 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
     gains = np.asarray(gains, float)
     pilots = np.empty((*gains.shape[:-2], gains.shape[-1]), np.int64)
     flat = np.ascontiguousarray(gains).reshape(-1, *gains.shape[-2:])
-    _least_contaminated(flat, num_pilots, pilots.reshape(-1, gains.shape[-1]))
+    interference = np.empty(num_pilots * gains.shape[-2])  # here: in a kernel it takes a while to compile
+    _least_contaminated(flat, num_pilots, pilots.reshape(-1, gains.shape[-1]), interference)
     return pilots
 
 
 @kernel
-def _least_contaminated(gains: Float, num_pilots: int, pilots: Int) -> None:
+def _least_contaminated(gains: Float, num_pilots: int, pilots: Int, interference: Float) -> None:
+    _assign(gains, num_pilots, pilots, interference)
+
+
+@emitted
+def _assign(gains, num_pilots, pilots, interference):
+    """`_least_contaminated`, by way of the gains (T, L) of the users on each pilot."""
     num_worlds, num_access_points, num_users = gains.shape
-    interference = np.empty((num_access_points, num_pilots))
-    for e in range(num_worlds):
-        for ap in range(num_access_points):
-            for t in range(num_pilots):
-                interference[ap, t] = 0.0
-        for k in range(num_users):
-            pilot = k
-            if k >= num_pilots:
-                best, pilot = 0, 0  # in loops: numba's argmax and argmin take half a second to compile
-                for ap in range(num_access_points):
-                    if gains[e, ap, k] > gains[e, best, k]:
-                        best = ap
-                for t in range(num_pilots):
-                    if interference[best, t] < interference[best, pilot]:
-                        pilot = t
-            pilots[e, k] = pilot
-            for ap in range(num_access_points):
-                interference[ap, pilot] += gains[e, ap, k]
+
+    @each(0, num_worlds)
+    def world(e):
+        fill(interference, real(0.0))
+
+        @each(0, num_users)
+        def user(k):
+            def least():
+                @fold(integer(0), 0, num_access_points)
+                def best(ap, best):
+                    return choose(
+                        gains[gains.place(e, ap, k)] > gains[gains.place(e, best, k)], lambda: ap, lambda: best
+                    )
+
+                @fold(integer(0), 0, num_pilots)
+                def least(t, least):
+                    here = [interference[pilot * num_access_points + best] for pilot in (t, least)]
+                    return choose(here[0] < here[1], lambda: t, lambda: least)
+
+                return least
+
+            pilot = choose(k < num_pilots, lambda: k, least)
+            pilots[pilots.place(e, k)] = pilot
+
+            @each(0, num_access_points)
+            def add(ap):
+                place = pilot * num_access_points + ap
+                interference[place] = interference[place] + gains[gains.place(e, ap, k)]
 
 
 def balanced_random(num_users: int, num_pilots: int, rng: np.random.Generator) -> Int:

@@ -5,6 +5,9 @@ word becomes a normal by the ziggurat [1]_: 8 bits choose one of 256 layers of e
 sign and 52 are a place in the layer, which 98.8 % of the time is clearly below the density. So all words are taken for
 such ones first, in lanes. Where one is not, wedges and the tail take further words, and what is behind moves up.
 
+Since NumPy draws the same, nothing waits for the kernel to be compiled: that is left until so many are drawn that it
+pays, unless it is on disk.
+
 .. [1] G. Marsaglia, W. W. Tsang, "The Ziggurat Method for Generating Random Variables", J. Stat. Softw. 5(8), 2000.
 """
 
@@ -43,7 +46,7 @@ from cfenvs.emitted import (
     table,
     when,
 )
-from cfenvs.kernels import kernel
+from cfenvs.kernels import is_on_disk, kernel
 from cfenvs.radio.lanes import LANES, load, store
 from cfenvs.radio.pcg64 import AT_ONCE, WORDS, load_words, powers, state_after, word_of, write_steps, write_words
 
@@ -60,6 +63,9 @@ else:
 Fill = Callable[[Float], object]
 MANY = 800
 """Numbers from which on it pays to fetch the generator's state and to put it back, which takes some 4 us."""
+ENOUGH = 50_000_000
+"""Numbers that a process leaves to NumPy, in all, rather than compile: the kernel saves the half second that it takes
+to compile within about so many."""
 
 _TELLING = 80
 """A seed of whose first thousand normals three are from the tail."""
@@ -70,6 +76,8 @@ _TAIL, _OVER_TAIL = float(ziggurat_nor_r), float(ziggurat_nor_inv_r)
 """Where the tail begins, and 1 over it."""
 
 _config: Any = numba.config
+_asked_for = 0
+"""Numbers of large draws so far."""
 
 
 @kernel(nogil=True)
@@ -252,7 +260,7 @@ def drawing(rng: np.random.Generator, count: int) -> AbstractContextManager[Fill
     Until they are drawn nothing else may be drawn from the generator.
     """
     bits: Any = rng.bit_generator
-    if count < MANY or type(bits) is not np.random.PCG64 or not _agrees_with_numpy():
+    if count < MANY or type(bits) is not np.random.PCG64 or not _pays(count) or not agrees_with_numpy():
         return nullcontext(lambda out: rng.standard_normal(out=out))
     return _Drawing(bits)
 
@@ -276,9 +284,26 @@ class _Drawing(AbstractContextManager[Fill]):
         self._bits.lock.release()
 
 
+def _pays(count: int) -> bool:
+    """Whether so many more numbers are for the kernel: it is compiled, or has been asked for enough of them."""
+    global _asked_for  # threads that miss each other's numbers only compile a little later
+    _asked_for += count
+    if _config.DISABLE_JIT:
+        return False
+    return _asked_for > ENOUGH or bool(_write_normals.overloads) or _is_on_disk()
+
+
 @functools.cache
-def _agrees_with_numpy() -> bool:
-    """Whether this draws what NumPy does: decided once, on numbers of which some come from wedges and the tail."""
+def _is_on_disk() -> bool:
+    return is_on_disk(_write_normals, np.empty(4, np.int64), np.empty(0))
+
+
+@functools.cache
+def agrees_with_numpy() -> bool:
+    """Whether this draws what NumPy does: decided once, on numbers of which some come from wedges and the tail.
+
+    This compiles the kernel.
+    """
     if not _HAS_TABLES or _config.DISABLE_JIT:
         return False
     theirs, ours = np.random.PCG64(_TELLING), np.random.PCG64(_TELLING)

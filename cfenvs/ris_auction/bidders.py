@@ -198,25 +198,22 @@ def _affordable(bids: Bool, priority: Float, seat: Seat) -> Bool:
 def _keep_best(bids: Bool, priority: Float, prices: Float, most: Float, money: Float, kept: Bool) -> None:
     """Mark the bids (E, S) of largest priority, then of lowest index, up to a number and a sum of prices (E,)."""
     worlds, items = bids.shape
-    tried = np.empty(items, np.bool_)
     for e in range(worlds):
         number, spent = 0, 0.0
         for s in range(items):
-            tried[s] = not bids[e, s]
             number += bids[e, s]
-        if number <= most[e] and money[e] == np.inf:
-            for s in range(items):  # of whole rows numba compiles for seconds what would say that lengths differ
-                kept[e, s] = bids[e, s]
-            continue
+        all_fit = number <= most[e] and money[e] == np.inf
+        for s in range(items):
+            kept[e, s] = bids[e, s] and all_fit
         number = 0
-        while True:
+        while not all_fit:
             best = -1
             for s in range(items):
-                if not tried[s] and (best < 0 or priority[e, s] > priority[e, best]):
+                if bids[e, s] and not kept[e, s] and (best < 0 or priority[e, s] > priority[e, best]):
                     best = s
             if best < 0:
                 break
             number, spent = number + 1, spent + prices[e, best]
             if number > most[e] or spent > money[e]:
                 break
-            tried[best] = kept[e, best] = True
+            kept[e, best] = True

@@ -4,15 +4,38 @@ Worlds are taken one after another, in a fixed order of operations. With alpha =
 a product over users, which takes one logarithm for each surface instead of one for each user and surface.
 """
 
+# Inside a kernel the types are numba's; the annotations are for its callers.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
+from cfenvs.emitted import (
+    absolute,
+    as_integer,
+    choose,
+    each,
+    emitted,
+    fill,
+    fold,
+    integer,
+    log2,
+    power,
+    real,
+    remainder,
+    root,
+    smaller,
+    truth,
+    when,
+)
 from cfenvs.kernels import kernel
 
+_ROOT_HALF = math.sqrt(0.5)
 _PER_UNIT = 512
 """Steps of the table of standard normals for each standard deviation."""
 Episode = tuple[Bool, Float, Int]
@@ -39,51 +62,59 @@ def own_distances(users: Float, stations: Float, manhattan: bool = False) -> Flo
 
 @kernel
 def _write_distances(users: Float, places: Float, manhattan: bool, out: Float) -> None:
-    for e in range(len(users)):
-        for u in range(users.shape[1]):
-            for s in range(places.shape[1]):
-                dx, dy = users[e, u, 0] - places[e, s, 0], users[e, u, 1] - places[e, s, 1]
-                out[e, u, s] = abs(dx) + abs(dy) if manhattan else np.sqrt(dx * dx + dy * dy)
+    _measure(users, places, manhattan, out)
+
+
+@emitted
+def _measure(users, places, manhattan, out):
+    worlds, each_world, each_user = out.shape
+
+    @each(0, worlds)
+    def world(e):
+        @each(0, each_world)
+        def user(u):
+            @each(0, each_user)
+            def place(s):
+                here, there = users.place(e, u), places.place(e, s)
+                dx, dy = users[here] - places[there], users[here + 1] - places[there + 1]
+                out[out.place(e, u, s)] = choose(
+                    manhattan, lambda: absolute(dx) + absolute(dy), lambda: root(dx * dx + dy * dy)
+                )
 
 
 def less_likely(normals: Float, probabilities: Float) -> Bool:
-    """Whether each standard normal has less below it than a probability, `ndtr(normals) < probabilities`.
+    """Whether each standard normal has less below it than a probability.
 
     The distribution function is not evaluated where a table of it decides, as it does for 999 of 1000.
     """
-    from scipy.special import ndtr  # which is not imported with the package
-
-    normals = np.ascontiguousarray(normals)
-    rows = normals.reshape(-1, normals.shape[-1]), probabilities.reshape(-1, normals.shape[-1])
-    less, left = np.empty(rows[0].shape, bool), np.empty(normals.size, np.int64)
-    left = left[: _compare(*rows, _normal_table(), less, left)]
-    less.reshape(-1)[left] = ndtr(rows[0].flat[left]) < rows[1].flat[left]
-    return less.reshape(normals.shape)
+    less = np.empty(normals.shape, bool)
+    flat = [np.ascontiguousarray(of).reshape(-1) for of in (normals, probabilities)]
+    _compare(*flat, _normal_table(), less.reshape(-1))
+    return less
 
 
 @lru_cache
 def _normal_table() -> Float:
     """Bounds of the distribution function of standard normals, (m, 2): below and above, in steps between -8 and 8."""
-    from scipy.special import ndtr
-
-    at = ndtr(np.linspace(-8.0, 8.0, 16 * _PER_UNIT + 1))
+    # SciPy has it too, but to import that takes a fifth of the time until a first step.
+    at = np.array([0.5 * math.erfc(-_ROOT_HALF * x) for x in np.linspace(-8.0, 8.0, 16 * _PER_UNIT + 1)])
     slack = 1e-9  # relative: more than rounding
     inner = np.column_stack([at[:-1] * (1.0 - slack), at[1:] * (1.0 + slack)])
     return np.concatenate([[[0.0, inner[0, 1]]], inner, [[inner[-1, 0], 1.0 + slack]]])
 
 
 @kernel
-def _compare(normals: Float, probabilities: Float, table: Float, less: Bool, left: Int) -> int:
-    """Write to `less` what the table decides and to `left` where it does not; how many these are."""
-    count = 0
-    for i in range(normals.shape[0]):
-        for j in range(normals.shape[1]):
-            k = int(min(max((normals[i, j] + 8.0) * _PER_UNIT + 1.0, 0.0), len(table) - 1.0))
-            p = probabilities[i, j]
-            less[i, j] = p > table[k, 1]
-            left[count] = i * normals.shape[1] + j
-            count += (p > table[k, 0]) & (p <= table[k, 1])
-    return count
+def _compare(normals: Float, probabilities: Float, table: Float, less: Bool) -> None:
+    """`less_likely` of flat arrays."""
+    last = len(table) - 1
+    for i in range(len(normals)):
+        place, p = (normals[i] + 8.0) * _PER_UNIT + 1.0, probabilities[i]
+        k = np.int64(0 if place < 0.0 else last)
+        if 0.0 <= place < last:
+            k = np.int64(place)
+        less[i] = p > table[k, 1]
+        if not less[i] and p > table[k, 0]:
+            less[i] = 0.5 * math.erfc(-_ROOT_HALF * normals[i]) < p
 
 
 @kernel
@@ -107,53 +138,83 @@ def cellular_values(
     marginals : (W, n, S) array
         Written: U(owned + s) - U(owned), 0 for what is owned.
     """
+    size = asked[2].shape[2] + 1
+    sums, held = np.empty(2 * size), np.empty(size, np.int64)
+    _write_values(coefficients, episode, asked, exponent, utilities, marginals, sums, held)
+
+
+@emitted
+def _write_values(coefficients, episode, asked, exponent, utilities, marginals, sums, held):
+    """`cellular_values`, by way of sums (2, S + 1) and of the surfaces (S,) that an operator holds."""
     (wanting, base, auction), (rows, first, owned) = episode, asked
     worlds, operators, items = owned.shape
-    users = coefficients.shape[3]
-    one, product, total = np.empty(3), np.empty(items + 1), np.empty(items + 1)
-    held = np.empty(items, np.int64)
-    for w in range(worlds):
+    size, additive = items + 1, exponent.equals(1.0)
+    product, total = sums.part(0, size), sums.part(size, size)
+
+    def take_logarithms():
+        @each(0, size)
+        def one(s):
+            total[s], product[s] = total[s] + log2(product[s]), real(1.0)
+
+    @each(0, worlds)
+    def world(w):
         e = rows[w]
         t = auction[e]
-        for i in range(operators):
-            o = first + i
-            product[:], total[:] = 1.0, 0.0
-            count = number = 0
-            for s in range(items):
-                if owned[w, i, s]:
-                    held[number] = s
-                    number += 1
-            for u in range(users):
-                if not wanting[e, t, o, u]:
-                    continue
-                c = coefficients[e, t, o, u]
-                for k in range(3):
-                    one[k] = c[k, 0]
-                    for s in held[:number]:
-                        one[k] += c[k, s + 1]
+
+        @each(0, operators)
+        def operator(i):
+            o, mine = first + i, owned.place(w, i)
+            fill(product, real(1.0))
+            fill(total, real(0.0))
+
+            @fold(integer(0), 0, items)
+            def number(s, number):
+                held[number] = s
+                return number + as_integer(owned[mine + s])
+
+            def heard(u, count):
+                """Take in a user; how many have been."""
+                c = coefficients.part(coefficients.place(e, t, o, u), integer(3), size)
+
+                @fold(tuple(c[c.place(k)] for k in range(3)), 0, number)
+                def one(j, one):
+                    return tuple(x + c[c.place(k, held[j] + 1)] for k, x in enumerate(one))
+
                 a, d, n = one[0], one[1], one[2] + 1.0
-                c0, c1, c2 = c[0, 1:], c[1, 1:], c[2, 1:]
-                if exponent == 1.0:
-                    product[0] *= 1.0 + (a * a + d) / n
-                    added = product[1:]
-                    for s in range(len(added)):
-                        b = a + c0[s]
-                        added[s] *= 1.0 + (b * b + (d + c1[s])) / (n + c2[s])
-                    count += 1
-                    if count % GROUP == 0:
-                        for s in range(items + 1):
-                            total[s] += np.log2(product[s])
-                            product[s] = 1.0
-                else:
-                    total[0] += np.log2(1.0 + (a * a + d) / n) ** exponent
-                    for s in range(items):
-                        b = a + c0[s]
-                        sinr = (b * b + (d + c1[s])) / (n + c2[s])
-                        total[s + 1] += np.log2(1.0 + sinr) ** exponent
-            if exponent == 1.0:
-                for s in range(items + 1):
-                    total[s] += np.log2(product[s])
-            _differences(total, base[e, t, o], owned[w, i], utilities[w], marginals[w, i], i)
+                own = (a * a + d) / n
+
+                def with_one_more(s):
+                    b = a + c[s]
+                    return (b * b + (d + c[c.place(1, s)])) / (n + c[c.place(2, s)])
+
+                def multiply():
+                    product[0] = product[0] * (own + 1.0)
+
+                    @each(1, size)
+                    def more(s):
+                        product[s] = product[s] * (with_one_more(s) + 1.0)
+
+                    when(remainder(count + 1, GROUP).equals(0))(take_logarithms)
+                    return ()
+
+                def add_powers():
+                    total[0] = total[0] + power(log2(own + 1.0), exponent)
+
+                    @each(1, size)
+                    def more(s):
+                        total[s] = total[s] + power(log2(with_one_more(s) + 1.0), exponent)
+
+                    return ()
+
+                choose(additive, multiply, add_powers)
+                return count + 1
+
+            @fold(integer(0), 0, coefficients.shape[3])
+            def users(u, count):
+                return choose(wanting[wanting.place(e, t, o, u)], lambda: heard(u, count), lambda: count)
+
+            when(additive)(take_logarithms)
+            _write_differences(total, base[base.place(e, t, o)], owned, w, i, utilities, marginals)
 
 
 @kernel
@@ -168,8 +229,10 @@ def cellular_coefficients_batch(
     snr: float,
     efficiency: float,
     out: Float,
+    none: Float,
+    everything: Float,
 ) -> None:
-    """Write what `cfenvs.ris_auction.rates.cellular_coefficients` computes, for many networks.
+    """Write what `cfenvs.ris_auction.rates.cellular_coefficients` computes, for many networks, and two sets of rates.
 
     Parameters
     ----------
@@ -185,59 +248,80 @@ def cellular_coefficients_batch(
         Share of the coherent power that phases keep.
     out : (n, T, O, U, 3, S + 1) array
         Written in place.
+    none, everything : (n, T, O, U) arrays
+        Written in place: rates without any surface, and with all of them.
     """
+    gains = beta_ub, beta_rb, beta_ur
+    _write_coefficients(gains, (k_ub, k_ur), products, elements, snr, efficiency, out, none, everything)
+
+
+@emitted
+def _write_coefficients(gains, factors, products, elements, snr, efficiency, out, none, everything):
+    (beta_ub, beta_rb, beta_ur), (k_ub, k_ur) = gains, factors
     worlds, auctions, operators, users, stations = beta_ub.shape
     items = beta_ur.shape[4]
-    for e in range(worlds):
-        for t in range(auctions):
-            for o in range(operators):
-                for u in range(users):
-                    links, row = beta_ub[e, t, o, u], out[e, t, o, u]
-                    b = 0
-                    for other in range(1, stations):  # `argmax` would have numba load the linear algebra of SciPy
-                        b = other if links[other] > links[b] else b
-                    direct_los = 1.0 - 1.0 / (1.0 + k_ub[e, t, o, u, b])
-                    scattered = others = uncontrolled = 0.0
-                    for other in range(stations):
-                        others += links[other] if other != b else 0.0
-                    for s in range(items):
-                        coherent = efficiency * (1.0 - 1.0 / (1.0 + k_ur[e, t, o, u, s]))
-                        heard, anchored = beta_ur[e, t, o, u, s], beta_rb[e, o, s]
-                        cascade = heard * anchored[b]
-                        steered = 0.0
-                        for other in range(stations):
-                            if other != b:
-                                interfering = heard * anchored[other]
-                                first, second = (b, other) if b < other else (other, b)
-                                pair = first * (2 * stations - first - 1) // 2 + second - first - 1
-                                product = products[e, o, pair, s]
-                                steered += interfering * (product * product - elements)
-                                uncontrolled += interfering
-                        scattered += cascade
-                        row[0, s + 1] = elements * np.sqrt(snr * coherent * cascade)
-                        row[1, s + 1] = -snr * elements * coherent * cascade
-                        row[2, s + 1] = snr * coherent * steered
-                    row[0, 0] = np.sqrt(snr * direct_los * links[b])
-                    row[1, 0] = snr * (links[b] * (1.0 - direct_los) + elements * scattered)
-                    row[2, 0] = snr * (others + elements * uncontrolled)
 
+    def of_user(e, o, user):
+        """Of the user that is number `user` of all."""
+        links = beta_ub.part(user * stations, stations)
+        row = out.part(user * (items + 1) * 3, integer(3), items + 1)
 
-@kernel
-def cellular_extremes(coefficients: Float, none: Float, everything: Float) -> None:
-    """Write the rates (n, T, O, U) without any surface, and with all of them, from the coefficients of networks."""
-    worlds, auctions, operators, users, _, size = coefficients.shape
-    for e in range(worlds):
-        for t in range(auctions):
-            for o in range(operators):
-                for u in range(users):
-                    c = coefficients[e, t, o, u]
-                    none[e, t, o, u] = np.log2(1.0 + (c[0, 0] * c[0, 0] + c[1, 0]) / (c[2, 0] + 1.0))
-                    a, d, i = c[0, 0], c[1, 0], c[2, 0]
-                    for s in range(1, size):
-                        a += c[0, s]
-                        d += c[1, s]
-                        i += c[2, s]
-                    everything[e, t, o, u] = np.log2(1.0 + (a * a + d) / (i + 1.0))
+        @fold(integer(0), 1, stations)
+        def b(other, b):
+            return choose(links[other] > links[b], lambda: other, lambda: b)
+
+        direct_los = 1.0 - 1.0 / (1.0 + k_ub[user * stations + b])
+
+        @fold(real(0.0), 0, stations)
+        def others(other, others):
+            return others + choose(other.equals(b), lambda: real(0.0), lambda: links[other])
+
+        @fold((real(0.0), real(0.0)), 0, items)
+        def sums(s, sums):
+            scattered, uncontrolled = sums
+            coherent = efficiency * (1.0 - 1.0 / (1.0 + k_ur[user * items + s]))
+            heard, anchored = beta_ur[user * items + s], beta_rb.part(beta_rb.place(e, o, s), stations)
+            cascade = heard * anchored[b]
+
+            @fold((real(0.0), uncontrolled), 0, stations)
+            def steered(other, so_far):
+                def interfere():
+                    interfering, low = heard * anchored[other], smaller(b, other)
+                    pair = low * (stations * 2 - low - 1) // 2 + (b + other - low) - low - 1
+                    product = products[products.place(e, o, pair, s)]
+                    return so_far[0] + interfering * (product * product - elements), so_far[1] + interfering
+
+                return choose(other.equals(b), lambda: so_far, interfere)
+
+            row[s + 1] = elements * root(snr * coherent * cascade)
+            row[row.place(1, s + 1)] = snr * -1.0 * elements * coherent * cascade
+            row[row.place(2, s + 1)] = snr * coherent * steered[0]
+            return scattered + cascade, steered[1]
+
+        scattered, uncontrolled = sums
+        row[0] = root(snr * direct_los * links[b])
+        row[row.place(1)] = snr * (links[b] * (1.0 - direct_los) + elements * scattered)
+        row[row.place(2)] = snr * (others + elements * uncontrolled)
+        alone = tuple(row[row.place(k)] for k in range(3))
+
+        @fold(alone, 1, items + 1)
+        def together(s, so_far):
+            return tuple(x + row[row.place(k, s)] for k, x in enumerate(so_far))
+
+        none[user], everything[user] = rate(*alone), rate(*together)
+
+    def rate(a, d, i):
+        return log2((a * a + d) / (i + 1.0) + 1.0)
+
+    @each(0, worlds)
+    def world(e):
+        @each(0, auctions)
+        def auction(t):
+            @each(0, operators)
+            def operator(o):
+                @each(0, users)
+                def user(u):
+                    of_user(e, o, ((e * auctions + t) * operators + o) * users + u)
 
 
 @kernel
@@ -294,7 +378,7 @@ def joint_values(
                     before = power[anchor[e, o, s]]
                     changed = field - np.sqrt(before) + np.sqrt(before + change[s])
                     total[s + 1] += np.log2(1.0 + changed * changed) ** exponent
-            _differences(total, base[e, t, o], owned[w, i], utilities[w], marginals[w, i], i)
+            _write_differences(total, base[e, t, o], owned, w, i, utilities, marginals)
 
 
 @kernel
@@ -325,8 +409,19 @@ def cellular_subset_sums(low: Float, high: Float, exponent: float, sums: Float) 
                 product[:] = 1.0
 
 
-@kernel(inline="always")
-def _differences(total: Float, base: float, owned: Bool, utilities: Float, marginals: Float, i: int) -> None:
-    utilities[i] = total[0] / base - 1.0 if owned.any() else 0.0  # where rounding would say 1e-16
-    for s in range(owned.size):
-        marginals[s] = 0.0 if owned[s] else (total[s + 1] - total[0]) / base
+@emitted
+def _write_differences(total, base, owned, w, i, utilities, marginals):
+    """From sums of r^exponent of what is owned (W, n, S), and with each surface more, (S + 1,), to utilities."""
+    items, mine = owned.shape[2], owned.place(w, i)
+
+    @fold(truth(False), 0, items)
+    def some(s, some):
+        return some | owned[mine + s]
+
+    # Where rounding would say 1e-16.
+    utilities[utilities.place(w, i)] = choose(some, lambda: total[0] / base - 1.0, lambda: real(0.0))
+
+    @each(0, items)
+    def marginal(s):
+        gained = choose(owned[mine + s], lambda: real(0.0), lambda: (total[s + 1] - total[0]) / base)
+        marginals[marginals.place(w, i, s)] = gained

@@ -14,7 +14,6 @@ from cfenvs.radio.path_loss import db_to_linear
 from cfenvs.ris_auction.config import RISAuctionConfig
 from cfenvs.ris_auction.kernels import (
     cellular_coefficients_batch,
-    cellular_extremes,
     cellular_subset_sums,
     cellular_values,
     joint_values,
@@ -125,6 +124,7 @@ class CellularValuation(Valuation):
     def prepare(self, worlds: Int, drawn: Scenario) -> None:
         config = self.config
         coefficients = np.empty((len(worlds), *self._coefficients.shape[1:]))
+        none, everything = np.empty((2, *coefficients.shape[:4]))
         cellular_coefficients_batch(
             drawn.beta_ub,
             drawn.beta_rb,
@@ -136,9 +136,9 @@ class CellularValuation(Valuation):
             float(db_to_linear(config.power_dbm)) / float(db_to_linear(config.noise_dbm)),
             config.phase_efficiency,
             coefficients,
+            none,
+            everything,
         )
-        none, everything = np.empty((2, *coefficients.shape[:4]))
-        cellular_extremes(coefficients, none, everything)
         self._keep_base(worlds, drawn, none, everything)
         self._coefficients[worlds] = coefficients
 

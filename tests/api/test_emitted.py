@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from cfenvs.emitted import choose, each, emitted, fold, real, remainder, root
+from cfenvs.emitted import absolute, choose, each, emitted, fold, power, real, remainder, root, whole_part
 from cfenvs.kernels import kernel
 
 
@@ -80,15 +80,41 @@ def test_an_integer_beside_a_real_number_becomes_one():
 
 
 @emitted
-def absolute(x):
+def forked(x):
     return x if x > 0.0 else 0.0 - x
 
 
 @kernel
 def refused(x):
-    return absolute(x)
+    return forked(x)
 
 
 def test_an_if_of_python_on_a_number_of_the_kernel_is_refused():
     with pytest.raises(TypeError, match="a condition on it is `choose` or `when`"):
         refused(1.0)
+
+
+@emitted
+def cubes(x, large, out):
+    """Of three numbers; `large` is left to those that are."""
+
+    @fold(real(0.0), 0, 3)
+    def total(i, total):
+        assert isinstance(i, int)
+        out[i] = power(absolute(x[i]), real(3.0))
+        large[i] = choose(large[i], lambda: absolute(x[i]) >= 1.0, lambda: large[i])
+        return total + out[i]
+
+    return total, whole_part(total)
+
+
+@kernel
+def cubed(x, large, out):
+    return cubes(x, large, out)
+
+
+def test_a_loop_over_integers_of_python_is_written_out_and_truth_values_are_kept_in_bytes():
+    x, large, out = np.array([-1.5, 0.5, 2.0]), np.array([True, True, False]), np.empty(3)
+    assert cubed(x, large, out) == (11.5, 11)
+    assert out.tolist() == [3.375, 0.125, 8.0]
+    assert large.tolist() == [True, False, False]

@@ -79,6 +79,28 @@ def test_who_waits_for_compilation_is_told_once_and_who_finds_kernels_on_disk_is
     assert enabled == "True"
 
 
+def test_what_is_kept_is_known_to_be(tmp_path):
+    code = (
+        "import numpy as np; from cfenvs.kernels import is_on_disk; from cfenvs.core.actions import _take_levels; "
+        "said = lambda of: is_on_disk(_take_levels, np.ones((2, 3), of), np.ones(2), np.ones((2, 3), bool), "
+        f"np.ones((2, 3))); print(said(int), said(float)); {TAKEN}"
+    )
+    cache = {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (ran(code, **cache) for _ in range(2))
+    assert (first.stdout.split(), second.stdout.split()) == (["False", "False"], ["True", "False"]), first.stderr
+
+
+def test_compiling_imports_no_linear_algebra_that_no_kernel_has_and_leaves_it_to_those_of_others(tmp_path):
+    code = f"""
+import sys, numba, numpy as np
+{LEAST}
+print("scipy.linalg" in sys.modules)
+print(numba.njit(lambda a: np.linalg.det(a @ a))(np.eye(2)))
+"""
+    done = ran(code, PYTHONPATH=str(ROOT), NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.stdout.splitlines() == ["False", "1.0"], done.stderr
+
+
 @pytest.mark.parametrize(
     "make",
     [

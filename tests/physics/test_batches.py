@@ -12,7 +12,7 @@ from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.surfaces import _bessel
 from cfenvs.radio.uatf import mr_uatf_coefficients
 from cfenvs.radio.uatf_kernel import UatfBatch
-from cfenvs.ris_auction.kernels import cellular_coefficients_batch, cellular_extremes
+from cfenvs.ris_auction.kernels import cellular_coefficients_batch
 from cfenvs.ris_auction.presets import configure_ris_auction
 from cfenvs.ris_auction.rates import cellular_coefficients, rates_of
 from cfenvs.ris_auction.scenario import draw_scenarios
@@ -89,9 +89,10 @@ def test_the_table_of_a_bessel_function_holds_it(order):
 def test_networks_of_auctions_have_the_coefficients_of_the_formulas():
     config = configure_ris_auction("gambling2024", {"surfaces": 5, "auctions_per_episode": 2})
     drawn = draw_scenarios(config, [np.random.default_rng(i) for i in range(3)])
-    out = np.empty((3, 2, 2, config.users, 3, 6))
+    out, rates = np.empty((3, 2, 2, config.users, 3, 6)), np.empty((2, 3, 2, 2, config.users))
     links = drawn.beta_ub, drawn.beta_rb, drawn.beta_ur, drawn.k_ub, drawn.k_ur
-    cellular_coefficients_batch(*links, pair_products(config, drawn), float(config.elements), 2e3 / 7.0, 0.9, out)
+    products = pair_products(config, drawn)
+    cellular_coefficients_batch(*links, products, float(config.elements), 2e3 / 7.0, 0.9, out, *rates)
     names = ("beta_ub", "beta_rb", "beta_ur", "k_ub", "k_ur")
     network = dict(zip(names, links, strict=True)) | {
         "beta_rb": drawn.beta_rb[:, None],
@@ -99,10 +100,8 @@ def test_networks_of_auctions_have_the_coefficients_of_the_formulas():
     }
     expected = cellular_coefficients(**network, elements=config.elements, power=2e3, noise=7.0, phase_efficiency=0.9)
     np.testing.assert_allclose(out, expected, rtol=1e-9)
-    none, everything = np.empty((2, *out.shape[:4]))
-    cellular_extremes(out, none, everything)
-    np.testing.assert_allclose(none, rates_of(out, np.zeros(5)), rtol=1e-12)
-    np.testing.assert_allclose(everything, rates_of(out, np.ones(5)), rtol=1e-12)
+    for have, found in zip((np.zeros(5), np.ones(5)), rates, strict=True):  # no surface, and all of them
+        np.testing.assert_allclose(found, rates_of(out, have), rtol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (3, 4, 5), (5,), (2, 1)])

@@ -8,15 +8,20 @@ from cfenvs.radio.draws import normals
 from cfenvs.radio.ziggurat import MANY, fill_normals
 
 
+@pytest.fixture(autouse=True)
+def _worth_compiling(monkeypatch):
+    monkeypatch.setattr(ziggurat, "_asked_for", ziggurat.ENOUGH)
+
+
 @pytest.fixture
 def undecided():
-    ziggurat._agrees_with_numpy.cache_clear()
+    ziggurat.agrees_with_numpy.cache_clear()
     yield
-    ziggurat._agrees_with_numpy.cache_clear()
+    ziggurat.agrees_with_numpy.cache_clear()
 
 
 def test_the_kernel_is_in_use_here():
-    assert ziggurat._agrees_with_numpy()
+    assert ziggurat.agrees_with_numpy()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -65,6 +70,30 @@ def test_a_numpy_that_draws_otherwise_is_followed(lacking, undecided, monkeypatc
         monkeypatch.setattr(ziggurat, "_write_normals", lambda state, out: out.fill(0.0))
     got = normals(np.random.default_rng(3), (2, MANY))
     np.testing.assert_array_equal(got, np.random.default_rng(3).standard_normal((2, MANY)))
+
+
+class Uncompiled:
+    """In place of the kernel: it is not on disk, and what draws by it draws zeros."""
+
+    overloads = ()
+
+    def __call__(self, state, words, out):
+        out.fill(0.0)
+
+
+def test_what_is_not_on_disk_waits_until_so_much_is_drawn_that_compiling_pays(monkeypatch):
+    """Until then NumPy draws the same."""
+    monkeypatch.setattr(ziggurat, "_asked_for", 0)
+    monkeypatch.setattr(ziggurat, "ENOUGH", 3 * MANY)
+    monkeypatch.setattr(ziggurat, "_write_normals", Uncompiled())
+    monkeypatch.setattr(ziggurat, "agrees_with_numpy", lambda: True)
+    monkeypatch.setattr(ziggurat, "_is_on_disk", lambda: False)
+    rng = np.random.default_rng(0)
+    drawn = [bool(normals(rng, (MANY,)).any()) for _ in range(5)]
+    assert drawn == [True, True, True, False, False]
+    monkeypatch.setattr(ziggurat, "_asked_for", 0)
+    monkeypatch.setattr(ziggurat, "_is_on_disk", lambda: True)
+    assert not normals(rng, (MANY,)).any()
 
 
 def test_arrays_with_gaps_are_refused_as_by_numpy():
