@@ -102,7 +102,6 @@ class PilotSignals(WhiteSignals):
         _, L, K, N, _ = roots.shape
         super().__init__(L, N, tau_p)
         self._roots, self._pilots = np.ascontiguousarray(roots, complex), np.ascontiguousarray(pilots)
-        self._received = np.empty((0, *self._shape, 2, LANES))
         self._row, self._numbers = 2 * L * N * K, 2 * L * N * (K + tau_p)
         pilots = np.where(sending, pilots, tau_p)
         self._senders = np.argsort(pilots, axis=1, kind="stable")
@@ -137,39 +136,46 @@ class PilotSignals(WhiteSignals):
         normals = self._memory(numbers)
         with drawing(rng, numbers) as fill:
             fill(normals[:numbers])
-        if len(self._received) != count // LANES:
-            self._received = np.empty((count // LANES, *self._shape, 2, LANES))
         networks = self._roots, self._senders, self._ends, filters, self._pilots
-        _draw_estimates(normals, network, networks, self._groups, self._amplitude, self._deviation, self._received, out)
+        _draw_estimates(normals, network, *networks, self._groups, self._amplitude, self._deviation, out)
 
 
 @kernel(nogil=True)
 def _draw_estimates(
     normals: Float,
     network: int,
-    networks: tuple[Complex, Int, Int, Complex, Int],
+    roots: Complex,
+    senders: Int,
+    ends: Int,
+    filters: Complex,
+    pilots: Int,
     groups: Int,
     amplitude: float,
     deviation: float,
-    received: Float,
     out: Float,
 ) -> None:
-    """`_add_channels` and `_add_noise` with normals one behind the other, then `write_estimates`, in one of n networks.
+    """`_add_channels`, `_add_noise` and `write_estimates` in one of n networks, by one lane group after another.
 
-    These are told by the roots, senders, ends, filters and pilots.
+    The normals of the channels are those of all realisations, and those of the noise are behind them.
     """
-    rows = np.empty((NUMBERS + received.shape[3] * (len(groups) + received.shape[1]) * 2 + LANES) * LANES)
+    networks, num_pilots, num_antennas = (roots, senders, ends, filters, pilots), ends.shape[1], out.shape[3]
+    received = np.empty((1, num_pilots, out.shape[2], num_antennas, 2, LANES))
+    rows = np.empty((NUMBERS + num_antennas * (len(groups) + num_pilots) * 2 + LANES) * LANES)
     _draw_and_estimate(normals, network, networks, groups, amplitude, deviation, received, out, rows)
 
 
 @emitted
 def _draw_and_estimate(normals, network, networks, groups, amplitude, deviation, received, out, rows):
-    """`_draw_estimates`, by way of received pilots, and of some normals in lanes."""
+    """`_draw_estimates`, by way of received pilots and of some normals in lanes."""
     roots, senders, ends, filters, pilots = (array.entry(network) for array in networks)
-    _add_up(normals, roots, senders, ends, groups, amplitude, received, rows)
-    channels = functools.reduce(operator.mul, out.shape)
-    _noise(normals.part(channels), deviation, received, rows)
-    _estimate(received, filters, pilots, out)
+    channels = functools.reduce(operator.mul, out.shape[1:])
+    noise = functools.reduce(operator.mul, received.shape)
+
+    @each(0, out.shape[0])
+    def group(b):
+        _add_up(normals.part(b * channels), roots, senders, ends, groups, amplitude, received, rows)
+        _noise(normals.part(out.shape[0] * channels + b * noise), deviation, received, rows)
+        _estimate(received, filters, pilots, out.part(b * channels, integer(1), *out.shape[1:]))
 
 
 @kernel(nogil=True)
