@@ -219,7 +219,7 @@ def _squares(places: Float, others: Float, side: Side) -> Float:
         places, others = (np.broadcast_to(of, (*lead, *of.shape[-2:])) for of in (places, others))
     out = np.empty((*lead, places.shape[-2], others.shape[-2]))
     # Copies of the positions: of one layout and writeable, they take one compiled signature.
-    flat = [of.reshape(-1, *of.shape[-2:]) for of in (places.copy(), others.copy(), out)]
+    flat = [of.reshape(-1, *of.shape[-2:]) for of in (places.copy(), others.swapaxes(-1, -2).copy(), out)]
     _write_squares(flat[0], flat[1], *width_and_height(side), flat[2])
     return out
 
@@ -246,6 +246,6 @@ def _square(places, others, width, height, out):
 
             @each(0, num_others)
             def other(k):
-                there = others.place(e, k)
-                dx, dy = nearest(others[there] - x, width), nearest(others[there + 1] - y, height)
+                dx = nearest(others[others.place(e, 0, k)] - x, width)
+                dy = nearest(others[others.place(e, 1, k)] - y, height)
                 out[out.place(e, ap, k)] = dx * dx + dy * dy
