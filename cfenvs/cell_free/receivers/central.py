@@ -50,6 +50,7 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = MmseBatch(num_worlds, self._realizations, config.access_points, config.antennas, config.users)
+        self.work = self._batch.work
         self._phases: list[PilotPhase | None] = [None] * num_worlds
         self._held = HeldDraws(config, num_worlds) if self._holds_draws else None
         self._rngs: list[np.random.Generator | None] = [None] * num_worlds
