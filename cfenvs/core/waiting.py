@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from functools import cache
 from time import perf_counter
 from typing import Any
@@ -17,7 +17,6 @@ from cfenvs.kernels import kernel
 
 APART = 8
 """Flags so far apart are in lines of the cache of their own."""
-_PAUSE = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
 
 
 @emitted
@@ -28,10 +27,11 @@ def _tell(flags: Any, place: Any, told: Any) -> None:
 
 @emitted
 def _look(flags: Any, place: Any) -> Any:
-    """Read a flag that another thread may write, and leave the core to its other thread for a moment."""
-    write, name = builder(), _PAUSE.get(platform.machine())
-    if name is not None:
-        write.call(cgutils.get_or_insert_function(write.module, ir.FunctionType(ir.VoidType(), []), name), [])
+    """Read a flag that another thread may write, once those had their turn who wait for the processor."""
+    write = builder()
+    if hasattr(os, "sched_yield"):  # else the system has no such function
+        kind = ir.FunctionType(ir.IntType(32), [])
+        write.call(cgutils.get_or_insert_function(write.module, kind, "sched_yield"), [])
     return Number(write.load_atomic(flags.pointer(place), "acquire", 8))
 
 
@@ -62,11 +62,11 @@ def meet(flags: Int, mine: int, told: int, theirs: int, awaited: int, looks: int
 
 @cache
 def looks_in(seconds: float) -> int:
-    """How many looks take so long on this machine, which knows how long it pauses."""
+    """How many looks take so long on this machine."""
     flags, took = np.zeros(2 * APART, np.int64), []
     meet(flags, 0, 0, APART, 1, 1, 0)  # compiled, or read from disk
     for _ in range(5):
         began = perf_counter()
-        meet(flags, 0, 0, APART, 1, 500, 0)
-        took.append((perf_counter() - began) / 500)
+        meet(flags, 0, 0, APART, 1, 100, 0)
+        took.append((perf_counter() - began) / 100)
     return round(seconds / min(took))
