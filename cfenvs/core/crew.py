@@ -20,8 +20,8 @@ from cfenvs.core.waiting import APART, looks_in, meet
 
 HAND_OVER = 200_000
 """Multiplications and additions, in vectors, of a thread for which it pays: some 0.1 ms."""
-LAG = 100_000
-"""Those that the caller does before the others begin and after they have ended: some 50 us."""
+LAG = 150_000
+"""Those that the caller does before the others begin and after they have ended: some 75 us."""
 AWAKE = 0.5e-3
 """Seconds for which threads wait awake for each other, before they fall asleep."""
 ASIDE = 8e-6
