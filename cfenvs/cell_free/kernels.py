@@ -95,7 +95,7 @@ def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, trunca
     return some_end
 
 
-@kernel
+@kernel(nogil=True)
 def observe_users(
     active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32, start: int
 ) -> None:
@@ -112,7 +112,7 @@ def observe_users(
             row[2 * num_users + k] = clip if clip < rate else rate
 
 
-@kernel
+@kernel(nogil=True)
 def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: float, out: Float32, start: int) -> None:
     """Write own rate and those of the neighbours (E, K, J) to 1 + J columns of `out` (E, K, D)."""
     num_worlds, num_users, num_neighbors = neighbors.shape

@@ -23,6 +23,7 @@ from cfenvs.core.kept import entry
 from cfenvs.core.threads import one_thread
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.given import heights_of
+from cfenvs.power.objectives import MinimumRate
 from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator, Start
@@ -79,6 +80,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.violations = np.zeros(shape, bool)
         self.violation_counts = np.zeros(num_worlds, np.int64)
         self.violated = False
+        self._judges_in_kernel = isinstance(self.objective, MinimumRate)
         self._tolerance = VIOLATION_SHARE * config.max_power if config.action_type == "continuous" else 0.0
         self._paths = ActivePaths(config, num_worlds)
         self._moving = config.mobility != "static"
@@ -308,9 +310,9 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if self.config.only_active_send:
             powers = np.empty(command.shape)
             silence(command, active, powers)
-        self.powers, self.rates = powers, self._earned(powers)
+        self.powers, (self.rates, values) = powers, self._earned(powers)
         self.acted_active = active
-        self.judge(powers)
+        self.judge(powers, values)
         if undo is not None:
             undo()
         self.active = np.empty_like(active)
@@ -321,22 +323,29 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.receiver.fade(self.steps)
         return bool(some_end)
 
-    def _earned(self, powers: Float) -> Float:
-        """Rates of the active users, (E, K), and who violates: of each thread's worlds by one call."""
+    def _earned(self, powers: Float) -> tuple[Float, Float | None]:
+        """Rates of the active users, (E, K), and who violates: of each thread's worlds by one call.
+
+        There also objectives (E,) that take no more than a kernel; None stands for others.
+        """
         receiver, active, violations, counts = self.receiver, self.active, self.violations, self.violation_counts
         if not self._shares(receiver):
             rates = receiver.efficiencies(powers)
             self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
-            return rates
-        found = np.empty(powers.shape)
+            return rates, None
+        found, values = np.empty(powers.shape), np.empty(len(powers)) if self._judges_in_kernel else None
 
         def earn(some: slice) -> bool:
-            found[some] = receiver.efficiencies_of(some, powers[some])
-            kept = found[some], powers[some], active[some]
-            return bool(settle(*kept, self.prelog, self._tolerance, violations[some], counts[some]))
+            rates, sent = found[some], powers[some]
+            receiver.efficiencies_of(some, sent, rates)
+            on = active[some]
+            violated = settle(rates, sent, on, self.prelog, self._tolerance, violations[some], counts[some])
+            if values is not None:
+                values[some] = self.objective(rates, on, sent)
+            return bool(violated)
 
         self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain or 1, receiver.work))
-        return found
+        return found, values
 
     def _follow(self, was_active: Bool) -> None:
         """Channels and their estimates change with who walks, who sends pilots, and time."""

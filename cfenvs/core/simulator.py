@@ -159,6 +159,8 @@ class View(ABC, Generic[Command]):
 
     single_observation_space: gym.spaces.Box
     single_action_space: gym.Space[Any]
+    looks_apart: ClassVar[bool] = False
+    """Whether one thread may `observe` while another asks for `infos`."""
 
     @abstractmethod
     def command(self, actions: Any) -> Command:

@@ -27,8 +27,8 @@ class PowerReceiver(Chosen, ABC):
         """Spectral efficiencies of all worlds; powers (E, K) -> (E, K)."""
         return np.array([self.efficiencies_in(world, p[None])[0] for world, p in enumerate(powers)])
 
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        """`efficiencies` of a range of worlds alone; powers (n, K) -> (n, K)."""
+    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
+        """Write `efficiencies` of a range of worlds alone; powers and `out` are (n, K)."""
         raise NotImplementedError(f"{type(self).__name__} has no efficiencies_of")
 
     @abstractmethod
@@ -39,8 +39,8 @@ class PowerReceiver(Chosen, ABC):
         """sum_k y_k d efficiency_k / d p_i in all worlds; powers and weights y (E, K) -> (E, K)."""
         raise NotImplementedError(f"{type(self).__name__} has no derivatives")
 
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
-        """`gradient` of a range of worlds alone; powers and weights (n, K) -> (n, K)."""
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
+        """Write `gradient` of a range of worlds alone; powers, weights and `out` are (n, K)."""
         raise NotImplementedError(f"{type(self).__name__} has no gradient_of")
 
 
@@ -67,11 +67,11 @@ class RowsReceiver(PowerReceiver):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return self.gradient_at(powers, cotangents, self._all)
 
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
-        return self.gradient_at(powers, cotangents, self._all[rows])
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
+        out[...] = self.gradient_at(powers, cotangents, self._all[rows])
 
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        return self.efficiencies_at(powers, self._all[rows])
+    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
+        out[...] = self.efficiencies_at(powers, self._all[rows])
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self.efficiencies_at(powers, np.full(len(powers), world))

@@ -30,9 +30,9 @@ class Receiving(Protocol):
     @property
     def work(self) -> float: ...
     def efficiencies(self, powers: Float, /) -> Float: ...
-    def efficiencies_of(self, rows: slice, powers: Float, /) -> Float: ...
+    def efficiencies_of(self, rows: slice, powers: Float, out: Float, /) -> None: ...
     def gradient(self, powers: Float, cotangents: Float, /) -> Float: ...
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, /) -> Float: ...
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float, /) -> None: ...
 
 
 Config = TypeVar("Config", bound=PowerConfig)
@@ -237,22 +237,25 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         crew = self.crew
         return crew.threads > 1 and receiver.grain is not None and crew.parts(self.num_worlds, receiver.work) > 1
 
-    def _shared(self, of_some: Callable[..., Float], receiver: Receiving, *arguments: Float) -> Float:
+    def _shared(self, of_some: Callable[..., None], receiver: Receiving, *arguments: Float) -> Float:
         """What a receiver makes of arrays (E, K), by a call of each thread."""
         found = np.empty(arguments[0].shape)
 
         def work(some: slice) -> None:
-            found[some] = of_some(some, *(array[some] for array in arguments))
+            of_some(some, *(array[some] for array in arguments), found[some])
 
         self.crew.share(work, self.num_worlds, receiver.grain or 1, receiver.work)
         return found
 
-    def judge(self, spent: Float) -> None:
-        """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be."""
+    def judge(self, spent: Float, values: Float | None = None) -> None:
+        """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be.
+
+        `values` (E,) are the objective's, if they are known.
+        """
         self.moves += 1
         if self.reports is not None:
             self.reports.take(self.rates, self.active, self.steps)
-        self.objective_values = self.objective(self.rates, self.active, spent)
+        self.objective_values = self.objective(self.rates, self.active, spent) if values is None else values
         if self.outage_rate is not None:
             self.outages = outage(self.rates, self.active, self.outage_rate)
         if self.config.info_optimum:

@@ -19,6 +19,8 @@ from cfenvs.power.simulator import Sim
 class CentralPowerView(View[Float], Generic[Sim]):
     """One agent that sets the power of every user, and earns the objective."""
 
+    looks_apart = True
+
     def __init__(self, simulator: Sim) -> None:
         self._simulator, self._config = simulator, simulator.config
         self._everybody = np.ones((simulator.num_worlds, simulator.config.users), bool)
@@ -62,6 +64,7 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
     """
 
     agent = "user"
+    looks_apart = True
 
     def __init__(self, simulator: Sim, own: Pieces, central: Pieces) -> None:
         self._simulator, self._config = simulator, simulator.config

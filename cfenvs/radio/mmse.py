@@ -59,6 +59,12 @@ class MmseBatch:
         self.estimates[world] = pack_realizations(h_hat)
         self.errors[world] = C
 
+    @property
+    def work(self) -> float:
+        """Multiplications and additions, in vectors, that the rates of a world take: roughly, as measured."""
+        _, groups, users, access_points, antennas, _, lanes = self.estimates.shape
+        return 0.2 * groups * lanes * access_points * antennas * users**2
+
     def sample(self, world: int, groups: int) -> MmseBatch:
         """One world with so many lane groups of its realisations, which are not copied."""
         part = copy(self)

@@ -64,24 +64,24 @@ class UatfBatch:
         groups = slice(rows.start // self.lanes, -(-rows.stop // self.lanes))
         return self.b[groups], self.c[groups]
 
-    def spectral_efficiencies(self, powers: Float, rows: slice | None = None) -> Float:
+    def spectral_efficiencies(self, powers: Float, rows: slice | None = None, out: Float | None = None) -> Float:
         """Sum of log2(1 + gain SINR) over the streams of every user in every world; powers (E, K) in mW -> (E, K).
 
-        Of a range of worlds if `rows` says so, which begins and ends with a group.
+        Of a range of worlds if `rows` says so, which begins and ends with a group; written to `out` if there is one.
         """
         b, c = self._of(rows)
-        out = np.empty(powers.shape)
+        out = np.empty(powers.shape) if out is None else out
         powers = for_kernel(powers)
         uatf_spectral_efficiencies(powers, b, c, self.gains, self.counts, out)
         return out
 
-    def gradient(self, powers: Float, cotangents: Float, rows: slice | None = None) -> Float:
+    def gradient(self, powers: Float, cotangents: Float, rows: slice | None = None, out: Float | None = None) -> Float:
         """sum_k y_k d efficiency_k / d p_i in every world; powers in mW and weights y (E, K) -> (E, K).
 
-        Of a range of worlds if `rows` says so, as above.
+        Of a range of worlds if `rows` says so, as above, and written to `out`.
         """
         b, c = self._of(rows)
-        out = np.empty(powers.shape)
+        out = np.empty(powers.shape) if out is None else out
         powers, cotangents = for_kernel(powers), for_kernel(cotangents)
         uatf_gradient(powers, cotangents, b, c, self.gains, self.counts, out)
         return out

@@ -151,8 +151,8 @@ class MaximumRatioReceiver(Receiver):
     def efficiencies(self, powers: Float) -> Float:
         return self._batch.spectral_efficiencies(powers)
 
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        return self._batch.spectral_efficiencies(powers, rows)
+    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
+        self._batch.spectral_efficiencies(powers, rows, out)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
@@ -160,8 +160,8 @@ class MaximumRatioReceiver(Receiver):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return self._batch.gradient(powers, cotangents)
 
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
-        return self._batch.gradient(powers, cotangents, rows)
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
+        self._batch.gradient(powers, cotangents, rows, out)
 
     def _of_sinr(self, sinr: Float) -> Float:
         return (np.log2(1.0 + sinr[..., None] * self._gains) * self._counts).sum(axis=-1)
@@ -245,8 +245,8 @@ class EstimatedMaximumRatioReceiver(_Estimated):
     def efficiencies(self, powers: Float) -> Float:
         return np.sum([batch.spectral_efficiencies(powers) for batch in self._batches], axis=0)
 
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        return np.sum([batch.spectral_efficiencies(powers, rows) for batch in self._batches], axis=0)
+    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
+        np.sum([batch.spectral_efficiencies(powers, rows) for batch in self._batches], axis=0, out=out)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         each = zip(self._counts, self._batches, strict=True)
@@ -255,8 +255,8 @@ class EstimatedMaximumRatioReceiver(_Estimated):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return np.sum([batch.gradient(powers, cotangents) for batch in self._batches], axis=0)
 
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
-        return np.sum([batch.gradient(powers, cotangents, rows) for batch in self._batches], axis=0)
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
+        np.sum([batch.gradient(powers, cotangents, rows) for batch in self._batches], axis=0, out=out)
 
     def jacobian(self, world: int, p: Float) -> Float:
         each = zip(self._counts, self._batches, strict=True)
@@ -270,11 +270,14 @@ class EstimatedMaximumRatioReceiver(_Estimated):
 class _CompiledReceiver(RowsReceiver, Receiver):
     """One whose efficiencies and derivatives are kernels of powers, gains and the numbers in `_terms`."""
 
+    cost: ClassVar[float]
+    """Of `work` for each link, roughly, as measured."""
     _efficiencies: ClassVar[Callable[..., None]]
     _gradients: ClassVar[Callable[..., None]]
 
     def __init__(self, config: XLMIMOConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
+        self.work = self.cost * config.base_stations * config.users
         self._heard = np.zeros((num_worlds, config.base_stations, config.users))
         self._terms: tuple[Any, ...] = ()
 
@@ -318,6 +321,7 @@ class DecodedMaximumRatioReceiver(_CompiledReceiver):
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_length": 18},)
     # Every term of gamma_k is concave in its own power and falls with that of others: so are and do sums of logarithms.
     max_min_is_exact = True
+    cost = 6.0
     _efficiencies = staticmethod(xl_lsfd_spectral_efficiencies)
     _gradients = staticmethod(xl_lsfd_gradients)
 
@@ -339,6 +343,7 @@ class EstimatedDecodedReceiver(_EstimatedCompiledReceiver):
     reasons = DecodedMaximumRatioReceiver.reasons
     # What disturbs a stream grows with every power, its user's own included, and by less than they do.
     max_min_is_exact = True
+    cost = 40.0
     _efficiencies = staticmethod(xl_lsfd_pilot_efficiencies)
     _gradients = staticmethod(xl_lsfd_pilot_gradients)
 
@@ -349,6 +354,7 @@ class LocalMmseReceiver(_CompiledReceiver):
     offers: ClassVar[Collection[str]] = ("pilot_length",)
     reasons: ClassVar[Mapping[str, str]] = {"near_field": 'no closed form is known for "l-mmse" there'}
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_length": 18},)
+    cost = 30.0
     _efficiencies = staticmethod(lmmse_spectral_efficiencies)
     _gradients = staticmethod(lmmse_gradients)
 
@@ -372,6 +378,7 @@ class EstimatedLocalMmseReceiver(_EstimatedCompiledReceiver):
     """Local MMSE combining of estimated channels at every base station, deterministic equivalent."""
 
     reasons = LocalMmseReceiver.reasons
+    cost = 300.0
     _efficiencies = staticmethod(xl_lmmse_pilot_efficiencies)
     _gradients = staticmethod(xl_lmmse_pilot_gradients)
 

@@ -52,6 +52,7 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
         super().__init__(config, num_worlds)
         sizes = self._realizations, config.access_points, config.antennas, config.users
         self._batch = MmseBatch(num_worlds, *sizes, config.precision)
+        self.work = self._batch.work
         self._phases: list[PilotPhase | None] = [None] * num_worlds
         self._held = HeldDraws(config, num_worlds) if self._holds_draws else None
         self._rngs: list[np.random.Generator | None] = [None] * num_worlds

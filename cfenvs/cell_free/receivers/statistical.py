@@ -36,9 +36,10 @@ class StatisticalReceiver(Receiver):
         rates = self._batch.spectral_efficiencies(powers)
         return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
 
-    def efficiencies_of(self, rows: slice, powers: Float) -> Float:
-        rates = self._batch.spectral_efficiencies(powers, rows)
-        return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
+    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
+        self._batch.spectral_efficiencies(powers, rows, out)
+        if self.config.utility == "cqi":
+            out[...] = cqi_of_rate(out)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         sinr = uatf_sinr(powers, self._batch.get(world))
@@ -47,8 +48,8 @@ class StatisticalReceiver(Receiver):
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         return self._batch.gradient(powers, cotangents)
 
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float) -> Float:
-        return self._batch.gradient(powers, cotangents, rows)
+    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
+        self._batch.gradient(powers, cotangents, rows, out)
 
     def coefficients(self, world: int) -> UatfCoefficients:
         """Coefficients of the use-and-then-forget SINR."""
