@@ -77,7 +77,7 @@ class Uncompiled:
 
     overloads = ()
 
-    def __call__(self, state, words, out):
+    def __call__(self, state, out):
         out.fill(0.0)
 
 
