@@ -11,7 +11,7 @@ register_all()
 
 
 def warmup() -> None:
-    """Compile every kernel, or load it from the cache on disk: seconds the first time, less than one afterwards.
+    """Compile every kernel, or load it from the cache on disk: a minute the first time, seconds afterwards.
 
     Without it the first reset or step that needs a kernel waits for its compilation.
     """
