@@ -1,4 +1,4 @@
-"""Many standard normals at once: to the bit what NumPy draws, in a seventh of its time.
+"""Many standard normals at once: to the bit what NumPy draws, in an eighth of its time.
 
 NumPy's generator is asked for each word of 64 bits by itself. Here they are made many at once (`cfenvs.radio.pcg64`). A
 word becomes a normal by the ziggurat [1]_: 8 bits choose one of 256 layers of equal area under the density, one is the

@@ -4,7 +4,21 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from cfenvs.emitted import absolute, choose, each, emitted, fold, power, real, remainder, root, whole_part
+from cfenvs.emitted import (
+    absolute,
+    choose,
+    during,
+    each,
+    emitted,
+    fold,
+    integer,
+    power,
+    real,
+    remainder,
+    root,
+    table,
+    whole_part,
+)
 from cfenvs.kernels import kernel
 
 
@@ -77,6 +91,44 @@ def arithmetic(i, x):
 
 def test_an_integer_beside_a_real_number_becomes_one():
     assert arithmetic(3, 4.5) == (7.5, 1.5, True, 2.25)
+
+
+@emitted
+def collatz(i):
+    """How many steps a number takes to 1, and the largest on the way."""
+    steps = table([0, 1])
+
+    def next_one(state):
+        i, count, largest = state
+        i = choose((i & 1).equals(0), lambda: i >> 1, lambda: i * 3 + 1)
+        return i, count + steps[1], choose(largest < i, lambda: i, lambda: largest)
+
+    _, count, largest = during((i, integer(0), i), lambda state: state[0].differs(1))(next_one)
+    return count, largest
+
+
+@kernel
+def steps_to_one(i):
+    return collatz(i)
+
+
+def test_what_goes_on_while_a_condition_holds_is_over_when_it_does_not():
+    assert steps_to_one(27) == (111, 9232)
+    assert steps_to_one(1) == (0, 1)
+
+
+@emitted
+def bitwise(i, z):
+    return i << 60 >> 60, i ^ 5, (i | 8) & 12, z.entry(i & 1)[2]
+
+
+@kernel
+def of_bits(i, z):
+    return bitwise(i, z)
+
+
+def test_bits_are_moved_without_a_sign_and_an_entry_is_an_array():
+    assert of_bits(-3, np.arange(8.0).reshape(2, 4)) == (13, -8, 12, 6.0)
 
 
 @emitted

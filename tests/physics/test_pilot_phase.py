@@ -8,9 +8,11 @@ from cfenvs.cell_free.receivers.pilot_phase import drawn
 from cfenvs.cell_free.scenario import draw_scenario
 from cfenvs.radio.estimation import estimates_from_pilots, estimation_covariances, pilot_filter, received_pilots
 from cfenvs.radio.fading import complex_normals, correlate
+from cfenvs.radio.lanes import LANES
 from cfenvs.radio.matrix_root import SMALL, matrix_root
 from cfenvs.radio.mmse_kernel import pack_realizations, unpack_realizations
-from cfenvs.radio.pilot_phase import PilotSignals, whitened_filters, write_estimates
+from cfenvs.radio.pilot_phase import PilotSignals, write_estimates
+from cfenvs.radio.whitened_filters import whitened_filters
 
 POWER = 50.0
 SIZES = [(90, 20, 1, 11, 5), (6, 30, 4, 15, 6), (3, 400, 1, 40, 10), (1, 3, 2, 4, 3)]
@@ -38,6 +40,27 @@ def test_pilots_drawn_in_blocks_are_those_of_channels_drawn_at_once(R, L, N, K, 
     out = np.full_like(estimates, np.nan)
     write_estimates(got, np.sqrt(POWER) * filters, pilots, out)
     np.testing.assert_allclose(out, estimates, rtol=1e-12, atol=1e-12 * np.abs(estimates).max())
+
+
+@pytest.mark.parametrize(
+    ("R", "L", "N", "K", "T"), [(40, 9, 1, 7, 3), (16, 3, 2, 9, 4), (12, 3, 1, 4, 3), (96, 20, 1, 11, 5)]
+)
+def test_estimates_are_the_same_to_the_bit_whether_all_is_drawn_at_once_or_not(R, L, N, K, T):
+    """In the second of two networks; two that a block holds, one whose lanes may be not all in use, and one too large."""
+    rng = np.random.default_rng(K)
+    correlation, pilots, sending = (
+        covariances(rng, 2, L, K, N, N),
+        rng.integers(T, size=(2, K)),
+        rng.random((2, K)) < 0.8,
+    )
+    signals = PilotSignals(matrix_root(correlation), pilots, POWER, T, sending)
+    filters = np.ascontiguousarray(pilot_filter(correlation, pilots, POWER, T, sending))
+    one, other = np.random.default_rng(5), np.random.default_rng(5)
+    out, expected = (np.full((-(-R // LANES), K, L, N, 2, LANES), np.nan) for _ in range(2))
+    signals.estimate(1, R, one, filters, out)
+    write_estimates(signals.drawn(1, R, other), filters[1], pilots[1], expected)
+    np.testing.assert_array_equal(out, expected)
+    assert one.bit_generator.state == other.bit_generator.state
 
 
 @pytest.mark.parametrize("N", [1, 2, 4, SMALL, SMALL + 1])

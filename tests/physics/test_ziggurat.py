@@ -5,6 +5,7 @@ import pytest
 
 from cfenvs.radio import ziggurat
 from cfenvs.radio.draws import normals
+from cfenvs.radio.pcg64 import AT_ONCE
 from cfenvs.radio.ziggurat import MANY, fill_normals
 
 
@@ -48,6 +49,14 @@ def test_no_word_is_made_that_is_not_needed():
             fill(part)
     np.testing.assert_array_equal(np.concatenate(parts), whole.standard_normal(sum(range(45))))
     assert generator.state == whole.bit_generator.state
+
+
+@pytest.mark.parametrize("count", [1, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE - 1, 2 * AT_ONCE, 3 * AT_ONCE + 5])
+def test_nothing_is_written_beside_an_array(count):
+    memory = np.full(count + 4 * AT_ONCE, np.nan)
+    with ziggurat._Drawing(np.random.PCG64(count)) as fill:
+        fill(memory[AT_ONCE : AT_ONCE + count])
+    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(memory)), np.arange(AT_ONCE, AT_ONCE + count))
 
 
 def test_what_decides_whether_it_is_used_has_numbers_from_the_tail():

@@ -16,7 +16,8 @@ from cfenvs.radio.lanes import LANES
 from cfenvs.radio.matrix_root import matrix_root
 from cfenvs.radio.mmse import MmseBatch
 from cfenvs.radio.mmse_kernel import pack_realizations
-from cfenvs.radio.pilot_phase import PilotSignals, WhiteSignals, whitened_filters, write_estimates
+from cfenvs.radio.pilot_phase import PilotSignals, WhiteSignals, write_estimates
+from cfenvs.radio.whitened_filters import whitened_filters
 
 if TYPE_CHECKING:
     from cfenvs.cell_free.config import CellFreeConfig
