@@ -163,8 +163,9 @@ def test_each_kernel_compiles_once():
             continue
         for name, value in vars(importlib.import_module(module.name)).items():
             if isinstance(value, Dispatcher) and not isinstance(value._cache, NullCache):
-                exact = [signature for signature in value.signatures if "float32" not in str(signature)]
-                assert len(exact) <= 1, f"{module.name}.{name}: {exact}"
+                radio = module.name.startswith("cfenvs.radio.")
+                seldom = [signature for signature in value.signatures if radio and "float32" in str(signature)]
+                assert len(value.signatures) - len(seldom) <= 1, f"{module.name}.{name}: {value.signatures}"
                 seen += 1
     assert seen > 5
 
