@@ -48,8 +48,10 @@ else:
 MANY = 800
 """Numbers from which on it pays to fetch the generator's state and to put it back, which takes some 6 us."""
 ENOUGH = 10_000_000
-"""Numbers that a process leaves to NumPy, in all, rather than compile: a tenth of a second more of drawing, where a first
-step draws a few thousand. What takes half a second to compile is on disk then for all that follow."""
+"""Numbers that a process leaves to NumPy, in all, rather than compile: a tenth of a second more of drawing.
+
+What takes half a second to compile is on disk then for all processes that follow; a first step draws some thousands.
+"""
 _BLOCK = 1024
 """Words made at a time, which the first-level cache holds."""
 
