@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cfenvs.arrays import Bool, Float, Float32, Int
-from cfenvs.emitted import as_integer, choose, each, emitted, fold, integer, truth, when, whole_part
+from cfenvs.emitted import as_integer, choose, each, emitted, fold, integer, real, smaller, truth, when, whole_part
 from cfenvs.kernels import kernel
 
 
@@ -41,19 +39,28 @@ def settle(
     counts : (E,) int array
         Violations of each world, written in place.
     """
+    return _settle(rates, powers, active, prelog, tolerance, violations, counts)
+
+
+@emitted
+def _settle(rates, powers, active, prelog, tolerance, violations, counts):
     num_worlds, num_users = rates.shape
-    total = np.int64(0)
-    for e in range(num_worlds):
-        count = np.int64(0)
-        for k in range(num_users):  # choices instead of branches: the loop vectorises
-            on = active[e, k]
-            rates[e, k] = rates[e, k] * prelog if on else 0.0
-            violates = (powers[e, k] > tolerance) & (not on)
-            violations[e, k] = violates
-            count += np.int64(violates)
+
+    @fold(integer(0), 0, num_worlds)
+    def total(e, total):
+        first = rates.place(e)
+
+        @fold(integer(0), first, first + num_users)
+        def count(place, count):  # choices instead of branches: the loop vectorises
+            on, rate, much = active[place], rates[place] * prelog, powers[place] > tolerance
+            violates = choose(on, lambda: truth(False), lambda: much)
+            rates[place], violations[place] = choose(on, lambda: rate, lambda: real(0.0)), violates
+            return count + as_integer(violates)
+
         counts[e] = count
-        total += count
-    return bool(total > 0)
+        return total + count
+
+    return total > 0
 
 
 @kernel
@@ -82,16 +89,26 @@ def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, trunca
     truncated : (E,) bool array
         Written in place: whether the episode is over.
     """
+    return _advance(paths, first, steps, ends, active, truncated)
+
+
+@emitted
+def _advance(paths, first, steps, ends, active, truncated):
     _, num_worlds, num_users = paths.shape
-    some_end = False
-    for e in range(num_worlds):
-        step = steps[e] + 1 if steps[e] < ends[e] else ends[e]
-        steps[e] = step
-        truncated[e] = step == ends[e]
-        some_end |= step == ends[e]
-        row = paths[step - first[e], e]  # once, or every user would ask again where it stands
-        for k in range(num_users):
-            active[e, k] = row[k]
+
+    @fold(truth(False), 0, num_worlds)
+    def some_end(e, some_end):
+        step = smaller(steps[e] + 1, ends[e])
+        over = step.equals(ends[e])
+        steps[e], truncated[e] = step, over
+        path, row = paths.place(step - first[e], e), active.place(e)
+
+        @each(0, num_users)
+        def user(k):
+            active[row + k] = paths[path + k]
+
+        return some_end | over
+
     return some_end
 
 

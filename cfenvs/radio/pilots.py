@@ -42,7 +42,7 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
     gains = np.asarray(gains, float)
     pilots = np.empty((*gains.shape[:-2], gains.shape[-1]), np.int64)
     flat = np.ascontiguousarray(gains).reshape(-1, *gains.shape[-2:])
-    interference = np.empty(num_pilots * gains.shape[-2])  # here: in a kernel it takes a while to compile
+    interference = np.empty(gains.shape[-2] * num_pilots)  # here: in a kernel it takes a while to compile
     _least_contaminated(flat, num_pilots, pilots.reshape(-1, gains.shape[-1]), interference)
     return pilots
 
@@ -54,7 +54,7 @@ def _least_contaminated(gains: Float, num_pilots: int, pilots: Int, interference
 
 @emitted
 def _assign(gains, num_pilots, pilots, interference):
-    """`_least_contaminated`, by way of the gains (T, L) of the users on each pilot."""
+    """`_least_contaminated`, by way of the gains (L, T) of the users on each pilot."""
     num_worlds, num_access_points, num_users = gains.shape
 
     @each(0, num_worlds)
@@ -64,15 +64,15 @@ def _assign(gains, num_pilots, pilots, interference):
         @each(0, num_users)
         def user(k):
             def least():
-                @fold(integer(0), 0, num_access_points)
+                @fold(integer(0), 0, num_access_points, rolled=False)
                 def best(ap, best):
                     return choose(
                         gains[gains.place(e, ap, k)] > gains[gains.place(e, best, k)], lambda: ap, lambda: best
                     )
 
-                @fold(integer(0), 0, num_pilots)
+                @fold(integer(0), 0, num_pilots, rolled=False)
                 def least(t, least):
-                    here = [interference[pilot * num_access_points + best] for pilot in (t, least)]
+                    here = [interference[best * num_pilots + pilot] for pilot in (t, least)]
                     return choose(here[0] < here[1], lambda: t, lambda: least)
 
                 return least
@@ -80,9 +80,9 @@ def _assign(gains, num_pilots, pilots, interference):
             pilot = choose(k < num_pilots, lambda: k, least)
             pilots[pilots.place(e, k)] = pilot
 
-            @each(0, num_access_points)
+            @each(0, num_access_points, rolled=False)
             def add(ap):
-                place = pilot * num_access_points + ap
+                place = ap * num_pilots + pilot
                 interference[place] = interference[place] + gains[gains.place(e, ap, k)]
 
 

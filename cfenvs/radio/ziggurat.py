@@ -63,9 +63,11 @@ else:
 Fill = Callable[[Float], object]
 MANY = 800
 """Numbers from which on it pays to fetch the generator's state and to put it back, which takes some 4 us."""
-ENOUGH = 50_000_000
-"""Numbers that a process leaves to NumPy, in all, rather than compile: the kernel saves the half second that it takes
-to compile within about so many."""
+ENOUGH = 10_000_000
+"""Numbers that a process leaves to NumPy, in all, rather than compile: a tenth of a second more of drawing.
+
+What takes half a second to compile is on disk then for all processes that follow; a first step draws some thousands.
+"""
 
 _TELLING = 80
 """A seed of whose first thousand normals three are from the tail."""
