@@ -62,7 +62,7 @@ def read_boards(results: Path, beside: Sequence[Path] = (), against: str | None 
         raise no_results(results)
     known = sorted({row.algorithm for board in found for row in board.rows})
     if against is not None and against not in known:
-        raise SystemExit(f"--against {against}: is in no table; these are: {', '.join(known)}")
+        raise SystemExit(f"--against {against}: is in no table; these are: {', '.join(known) or 'none'}")
     return found
 
 

@@ -32,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     play, describe = _play_parser(commands), _describe_parser(commands)
-    args = parser.parse_args(arguments)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command = {"play": play, "describe": describe}.get(args.command, parser)
+        command.error(f"unrecognized arguments: {' '.join(unknown)} (those of the environment: --set KEY=VALUE ...)")
     if args.command is None:
         _list()
     elif args.command == "describe":

@@ -40,7 +40,6 @@ SCHEMA = 1
 LEAST_DB = -300.0
 """Least gain in dB that is a link."""
 _TEXTS = ("name", "attribution", "provenance")
-_NUMBERS = ("schema", "spacing", "carrier_ghz")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -39,8 +39,6 @@ CHARTS = 822
 """Right end of the bar charts in pixels; the arrays stand beyond."""
 ARRAYS = (RIGHT - 124, RATES[0] - 22, 124, 400)
 """Left, top, width and height of the part that shows the arrays."""
-TRAIL = HISTORY
-"""Steps over which the trail of a walking user fades."""
 SEEN: Colour = (74, 84, 100)
 
 

@@ -374,6 +374,7 @@ def test_pictures_say_whose_rate_falls_if_that_is_asked():
         ([CELL_FREE, "--set", "users=0"], "users=0: must be"),
         ([CELL_FREE, "--set", "users"], "key=value"),
         ([CELL_FREE, "--set", "levels=[1, 2"], "no JSON"),
+        ([CELL_FREE, "--users", "3"], "unrecognized arguments: --users 3 (those of the environment: --set KEY=VALUE"),
         ([CELL_FREE, "--set", "render_mode=human"], "got an unexpected keyword argument 'render_mode'"),
         (
             [CELL_FREE, "--controller", "full-power", "--set", "action_type=joint"],
