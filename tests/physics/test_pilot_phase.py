@@ -46,7 +46,7 @@ def test_pilots_drawn_in_blocks_are_those_of_channels_drawn_at_once(R, L, N, K, 
     ("R", "L", "N", "K", "T"), [(40, 9, 1, 7, 3), (16, 3, 2, 9, 4), (12, 3, 1, 4, 3), (96, 20, 1, 11, 5)]
 )
 def test_estimates_are_the_same_to_the_bit_whether_all_is_drawn_at_once_or_not(R, L, N, K, T):
-    """In the second of two networks; two that a block holds, one whose lanes may be not all in use, and one too large."""
+    """In the second of two networks; a block holds two, lanes may be unused in one, one is too large."""
     rng = np.random.default_rng(K)
     correlation, pilots, sending = (
         covariances(rng, 2, L, K, N, N),
