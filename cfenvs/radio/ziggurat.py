@@ -11,7 +11,7 @@ pays, unless it is on disk.
 .. [1] G. Marsaglia, W. W. Tsang, "The Ziggurat Method for Generating Random Variables", J. Stat. Softw. 5(8), 2000.
 """
 
-# To Python the arguments of an intrinsic are numba's types, to a kernel they are words: annotations would fit neither.
+# The arguments of emitted functions are placeholders of what a kernel has: annotations would say nothing.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from __future__ import annotations
