@@ -13,7 +13,7 @@ from pathlib import Path
 
 from extension.docstrings import ROOT, escaped, readable, summary
 from extension.markup import cell, code, indented, napoleon, table, title
-from extension.sources import Source, dictionary, source
+from extension.sources import Source, constant, source
 
 BASIS = ("python", "gymnasium", "pettingzoo", "numpy", "torch")
 """What every script runs on."""
@@ -71,8 +71,8 @@ def _signature(node: ast.FunctionDef, of_class: bool) -> str:
 def figures() -> dict[str, Source]:
     """Name of a figure on the command line: the module that makes it."""
     folder = ROOT / "benchmarks" / "figures"
-    makers = dictionary(folder / "__init__.py", "FIGURES")
-    return {name: source(folder / f"{maker.partition('.')[0]}.py") for name, maker in makers.items()}
+    names = constant(folder / "__init__.py", "FIGURES")
+    return {name: source(folder / f"{name.replace('-', '_')}.py") for name in names}
 
 
 def figures_page(out_dir: Path) -> list[str]:

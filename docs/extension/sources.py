@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from extension.docstrings import ROOT
 
@@ -119,12 +120,9 @@ def source(path: Path) -> Source:
     )
 
 
-def dictionary(path: Path, name: str) -> dict[str, str]:
-    """Keys and values, as they stand in the source, of a module's dictionary."""
+def constant(path: Path, name: str) -> Any:
+    """The value, as it stands in the source, of a module's constant."""
     for node in source(path).tree.body:
-        value = getattr(node, "value", None)
-        targets = getattr(node, "targets", [getattr(node, "target", None)])
-        if isinstance(value, ast.Dict) and [getattr(target, "id", "") for target in targets] == [name]:
-            pairs = zip(value.keys, value.values, strict=True)
-            return {ast.literal_eval(key): ast.unparse(item) for key, item in pairs if key is not None}
-    raise LookupError(f"{path} has no dictionary {name}")
+        if isinstance(node, ast.Assign) and [getattr(target, "id", "") for target in node.targets] == [name]:
+            return ast.literal_eval(node.value)
+    raise LookupError(f"{path} has no constant {name}")
