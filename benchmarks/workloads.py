@@ -72,12 +72,12 @@ def episode(env_id: str, **kwargs: Any) -> Workload:
     return Workload(run, 100, "steps")
 
 
-def vector(env_id: str, num_envs: int, length: int = 4000, **kwargs: Any) -> Workload:
-    """Steps alone: a block ends before the episode does."""
+def vector(env_id: str, num_envs: int, length: int = 4000, world_steps: int = 2048, **kwargs: Any) -> Workload:
+    """Steps alone, so many of a world at least between looks at the clock: a block ends before the episode does."""
     env = gym.make_vec(env_id, num_envs, episode_length=length, **kwargs)
     env.reset(seed=0)
     actions = env.action_space.sample()
-    steps = max(1, 2048 // num_envs)
+    steps = max(1, world_steps // num_envs)
 
     def run() -> None:
         for _ in range(steps):
