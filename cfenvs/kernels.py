@@ -174,7 +174,9 @@ def _load_registries() -> None:
     """
     from numba.np import linalg
 
-    tries: Any = linalg.ensure_blas
+    tries: Any = getattr(linalg, "ensure_blas", None)
+    if tries is None:
+        return  # a numba to come may do otherwise
     try:
         linalg.ensure_blas = lambda: None
         from numba.np import arraymath  # noqa: F401
