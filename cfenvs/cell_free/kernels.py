@@ -1,4 +1,4 @@
-"""The per-step bookkeeping of many worlds: one pass where NumPy would take a dozen."""
+"""What happens to many worlds step by step, who comes and goes included: one pass where NumPy would take a dozen."""
 
 # Inside a kernel the types are numba's; the annotations are for its callers.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"

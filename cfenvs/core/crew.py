@@ -18,6 +18,7 @@ import numpy as np
 from cfenvs.core.config import require
 from cfenvs.core.waiting import APART, looks_in, meet
 
+# Measured on the machine of docs/speed.rst; they decide how fast it goes, and not what comes out.
 HAND_OVER = 200_000
 """Multiplications and additions, in vectors, of a thread for which it pays: some 0.1 ms."""
 LAG = 150_000

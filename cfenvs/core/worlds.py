@@ -21,7 +21,8 @@ from cfenvs.core.threads import one_thread
 
 Seed = int | Sequence[int | None] | None
 LOOKS = 2.0
-"""Multiplications and additions that take as long as writing a number that is observed, and what infos tell beside."""
+"""Multiplications and additions that take as long as writing a number that is observed, and what infos tell beside;
+roughly, as measured on the machine of docs/speed.rst."""
 
 
 class Worlds(Generic[Command]):

@@ -223,12 +223,6 @@ def rsqrt(a):
     return 1.0 / root(a)
 
 
-@emitted
-def lane_of(a, lane):
-    """One of the lanes, as a real number."""
-    return Number(builder().extract_element(a.value, lane.value))
-
-
 # A complex number is a tuple of its real and its imaginary lanes.
 
 

@@ -165,7 +165,8 @@ def test_each_kernel_compiles_once():
             if isinstance(value, Dispatcher) and not isinstance(value._cache, NullCache):
                 radio = module.name.startswith("cfenvs.radio.")
                 seldom = [signature for signature in value.signatures if radio and "float32" in str(signature)]
-                assert len(value.signatures) - len(seldom) <= 1, f"{module.name}.{name}: {value.signatures}"
+                usual = len(value.signatures) - len(seldom)
+                assert max(usual, len(seldom)) <= 1, f"{module.name}.{name}: {value.signatures}"
                 seen += 1
     assert seen > 5
 

@@ -39,6 +39,17 @@ def test_results_are_the_same_bits(case):
             same(got, expected)
 
 
+def test_so_are_optima_beside_every_step():
+    kwargs = {"preset": "small", "receiver": "mr", "info_optimum": True}
+    alone, shared = (gym.make_vec("CellFreeUplinkPower-v0", 3, threads=n, **kwargs) for n in (1, 2))
+    same(shared.reset(seed=3), alone.reset(seed=3))
+    alone.action_space.seed(3)
+    actions = alone.action_space.sample()
+    told = alone.step(actions)
+    assert "optimum" in told[-1]
+    same(shared.step(actions), told)
+
+
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_so_are_those_of_many_agents(case):
     alone, shared = (case.package.parallel_vec_env(70, threads=n, **_without_optima(case)) for n in (1, 2))
@@ -72,7 +83,7 @@ def test_one_for_each_processor(monkeypatch):
 def test_rates_are_computed_in_parts_by_several_threads(monkeypatch):
     env = gym.make_vec("XLMIMOPower-v0", 130, threads=2, receiver="l-mmse")
     env.reset(seed=0)
-    receiver, seen, both = env.unwrapped.simulator.receiver, [], threading.Barrier(2)
+    receiver, seen, both = env.unwrapped.simulator.receiver, [], threading.Barrier(2, timeout=60)
     part = receiver.efficiencies_of
 
     def noted(rows, *more):
@@ -153,7 +164,7 @@ def test_derivatives_are_the_same_bits(env_id, worlds, kwargs):
 
 def test_long_resets_are_shared(monkeypatch):
     env = gym.make_vec("CellFreeUplinkPower-v0", 6, threads=2)
-    receiver, seen, both = env.unwrapped.simulator.receiver, [], threading.Barrier(2)
+    receiver, seen, both = env.unwrapped.simulator.receiver, [], threading.Barrier(2, timeout=60)
     prepare = receiver.prepare_all
 
     def noted(worlds, *more):
@@ -185,7 +196,7 @@ def test_steps_of_few_worlds_stay_in_one_thread(monkeypatch, env_id, few, many, 
 def test_infos_and_observations_are_made_side_by_side(monkeypatch):
     env = gym.make_vec("CellFreeUplinkPower-v0", 5, threads=2, receiver="mr").unwrapped
     env.reset(seed=0)
-    view, both = env._view, threading.Barrier(2)
+    view, both = env._view, threading.Barrier(2, timeout=60)
     infos, observe, seen = view.infos, view.observe, set()
 
     def noted(look):
@@ -259,7 +270,7 @@ def test_a_caller_that_is_interrupted_while_it_waits_still_waits():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_has_threads_of_its_own():
-    both = threading.Barrier(2)
+    both = threading.Barrier(2, timeout=60)
 
     def threads(_):
         both.wait()
