@@ -42,6 +42,9 @@ class Parts(Protocol):
     def foreign(self) -> bool:
         """Whether somebody's own code is run."""
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+
     def __call__(self, rng: np.random.Generator) -> Given: ...
 
 
@@ -96,7 +99,7 @@ class Drops:
         Where somebody's own function gives parts of a network, it runs here: if it raises, generators are as they were.
         `done` says that the networks are made.
         """
-        if self._given is None and self._resample == "episode" and set(self._seeds) == {None}:
+        if not self._given and self._resample == "episode" and set(self._seeds) == {None}:
             return [Beginning(rng, rng, {}) for rng in generators]
         foreign = self._given is not None and self._given.foreign
         with restored(generators if foreign else ()):

@@ -141,6 +141,9 @@ class GivenParts:
         """Whether somebody's function is asked."""
         return callable(self._network) or "motion" in self._network
 
+    def __bool__(self) -> bool:
+        return bool(self._network)
+
     def __call__(self, rng: np.random.Generator) -> Given:
         given = self._network
         if callable(given):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.emitted import choose, each, emitted, fold, integer, real, remainder, smaller
-from cfenvs.kernels import kernel
+from cfenvs.kernels import inlined, kernel
 from cfenvs.radio.held_fading import row_sum
 from cfenvs.radio.lanes import (
     COMPLEX,
@@ -30,7 +30,7 @@ from cfenvs.radio.lanes import (
     store_complex,
     sub,
 )
-from cfenvs.radio.ziggurat import Fill, drawing
+from cfenvs.radio.ziggurat import Fill, begin_words, drawing, room_for_words, states_of, write_more_normals
 
 _HALF_ROOT = float(np.sqrt(0.5))
 BLOCK = 2**15
@@ -40,33 +40,85 @@ NUMBERS = 2**8
 
 
 class WhiteSignals:
-    """CN(0, 1) in place of what L access points of N antennas receive of T pilots, drawn when it is asked for."""
+    """CN(0, 1) in place of what L access points of N antennas receive of T pilots in n networks.
 
-    def __init__(self, num_aps: int, num_antennas: int, num_pilots: int) -> None:
+    They are drawn when it is asked for.
+
+    Parameters
+    ----------
+    num_networks, num_aps, num_antennas, num_pilots : int
+        n, L, N and T.
+    """
+
+    def __init__(self, num_networks: int, num_aps: int, num_antennas: int, num_pilots: int) -> None:
         self._shape = num_pilots, num_aps, num_antennas
         self._block = np.zeros(0)  # of normals, for one network after another
+        self._no_channels(num_networks)
+
+    def _no_channels(self, num_networks: int) -> None:
+        """Nobody sends a pilot: what is received is noise."""
+        num_pilots, num_aps, num_antennas = self._shape
+        self._roots = np.zeros((num_networks, num_aps, 0, num_antennas, num_antennas), complex)
+        self._senders = np.zeros((num_networks, 0), np.int64)
+        self._ends = np.zeros((num_networks, num_pilots), np.int64)
+        self._groups = np.zeros(0, np.int64)
+        self._amplitude, self._deviation = 0.0, 1.0
 
     def drawn(self, network: int, count: int, rng: np.random.Generator) -> Float:
-        """Signals of so many realisations, (ceil(R / LANES), T, L, N, 2, LANES), in any network.
+        """Signals of so many realisations, (ceil(R / LANES), T, L, N, 2, LANES), in one of the networks.
 
         The draws are those of `cfenvs.radio.fading.complex_normals` of a shape (R, L, N, T), laid out by
         `cfenvs.radio.mmse_kernel.pack_realizations`: missing realisations are zero.
         """
         out, row = np.zeros((-(-count // LANES), *self._shape, 2, LANES)), 2 * math.prod(self._shape)
         with drawing(rng, count * row) as fill:
-            self._add_noise(fill, count, 1.0, out)
+            self._add_noise(fill, count, out)
         return out
 
-    def _add_noise(self, fill: Fill, count: int, deviation: float, out: Float) -> None:
+    def estimate(
+        self, rngs: Sequence[np.random.Generator], count: int, filters: Complex, pilots: Int, worlds: Int, out: Float
+    ) -> None:
+        """Do what `write_estimates` does with signals that are `drawn`, in all networks.
+
+        Parameters
+        ----------
+        rngs : n generators
+            Different ones, from each of which one network is drawn.
+        count : int
+            R, the number of realisations.
+        filters, pilots : (n, L, K, N, N) and (n, K) arrays
+            As for `write_estimates`.
+        worlds : (n,) int array
+            Where the networks have their estimates.
+        out : (E, ceil(R / LANES), K, L, N, 2, LANES) array
+            Of 64 or 32 bits; overwritten there.
+        """
+        channels, noise = (2 * math.prod((*self._shape[1:], some)) for some in (len(self._groups), self._shape[0]))
+        networks = self._roots, self._senders, self._ends, filters, np.ascontiguousarray(pilots)
+        sums = self._groups, self._amplitude, self._deviation
+        with states_of(rngs, count * (channels + noise)) as states:
+            if states is not None:
+                _draw_and_estimate_all(states, count, *networks, *sums, worlds, out)
+                return
+        lanes = out.shape[1] * LANES  # those of missing realisations stay zero; and what is loaded behind them
+        normals = [np.zeros(lanes * row + LANES) for row in (channels, noise)]
+        for network, (rng, world) in enumerate(zip(rngs, worlds.tolist(), strict=True)):
+            for numbers, row in zip(normals, (channels, noise), strict=True):
+                rng.standard_normal(out=numbers[: count * row])
+            _estimate_drawn(*normals, network, *networks, *sums, out[world])
+
+    def _add_noise(self, fill: Fill, count: int, out: Float) -> None:
         for some, normals in self._in_blocks(fill, count, 2 * math.prod(self._shape)):
-            _add_noise(normals, deviation, out[some])
+            _add_noise(normals, self._deviation, out[some])
 
     def _in_blocks(self, fill: Fill, count: int, row: int) -> Iterator[tuple[slice, Float]]:
         """Normals of so many realisations, a row of each: those of a few lane groups at a time, and which these are."""
         groups = -(-count // LANES)
         at_once = min(groups, max(1, BLOCK // (row * LANES)))
         size = at_once * LANES * row
-        block = self._memory(size)
+        if len(self._block) < size + LANES:  # what is loaded behind them
+            self._block = np.zeros(size + LANES)
+        block = self._block
         for first in range(0, groups, at_once):
             some = slice(first, min(first + at_once, groups))
             drawn = (min(some.stop * LANES, count) - first * LANES) * row
@@ -74,12 +126,6 @@ class WhiteSignals:
             if count < some.stop * LANES:
                 block[drawn:size] = 0.0
             yield some, block
-
-    def _memory(self, size: int) -> Float:
-        """For so many normals, and what is loaded behind them."""
-        if len(self._block) < size + LANES:
-            self._block = np.zeros(size + LANES)
-        return self._block
 
 
 class PilotSignals(WhiteSignals):
@@ -99,10 +145,9 @@ class PilotSignals(WhiteSignals):
     """
 
     def __init__(self, roots: Complex, pilots: Int, pilot_power: float, tau_p: int, sending: Bool) -> None:
-        _, L, K, N, _ = roots.shape
-        super().__init__(L, N, tau_p)
-        self._roots, self._pilots = np.ascontiguousarray(roots, complex), np.ascontiguousarray(pilots)
-        self._row, self._numbers = 2 * L * N * K, 2 * L * N * (K + tau_p)
+        n, L, K, N, _ = roots.shape
+        super().__init__(n, L, N, tau_p)
+        self._roots, self._row = np.ascontiguousarray(roots, complex), 2 * L * N * K
         pilots = np.where(sending, pilots, tau_p)
         self._senders = np.argsort(pilots, axis=1, kind="stable")
         self._ends = (pilots[:, :, None] <= np.arange(tau_p)).sum(axis=1)
@@ -118,31 +163,69 @@ class PilotSignals(WhiteSignals):
         """
         out = np.empty((-(-count // LANES), *self._shape, 2, LANES))
         of_network = self._roots[network], self._senders[network], self._ends[network], self._groups
-        with drawing(rng, count * self._numbers) as fill:
+        with drawing(rng, count * (self._row + 2 * math.prod(self._shape))) as fill:
             for some, normals in self._in_blocks(fill, count, self._row):
                 _add_channels(normals, *of_network, self._amplitude, out[some])
-            self._add_noise(fill, count, self._deviation, out)
+            self._add_noise(fill, count, out)
         return out
-
-    def estimate(self, network: int, count: int, rng: np.random.Generator, filters: Complex, out: Float) -> None:
-        """Do what `write_estimates` does with signals that are drawn, with the filters of all networks.
-
-        It is faster where a block holds all that is drawn.
-        """
-        numbers = count * self._numbers
-        if numbers > BLOCK or count % LANES:
-            write_estimates(self.drawn(network, count, rng), filters[network], self._pilots[network], out)
-            return
-        normals = self._memory(numbers)
-        with drawing(rng, numbers) as fill:
-            fill(normals[:numbers])
-        networks = self._roots, self._senders, self._ends, filters, self._pilots
-        _draw_estimates(normals, network, *networks, self._groups, self._amplitude, self._deviation, out)
 
 
 @kernel(nogil=True)
-def _draw_estimates(
-    normals: Float,
+def _draw_and_estimate_all(
+    states: Int,
+    count: int,
+    roots: Complex,
+    senders: Int,
+    ends: Int,
+    filters: Complex,
+    pilots: Int,
+    groups: Int,
+    amplitude: float,
+    deviation: float,
+    worlds: Int,
+    out: Float,
+) -> None:
+    """`WhiteSignals.estimate` from states of generators, by one lane group after another: it needs little memory."""
+    num_networks, num_aps, num_users, num_antennas, _ = roots.shape
+    num_groups, num_pilots = out.shape[1], ends.shape[1]
+    channels, noise = 2 * num_aps * num_antennas * num_users, 2 * num_aps * num_antennas * num_pilots
+    normals = np.zeros(max(channels, noise) * LANES + LANES)
+    received = np.zeros((num_groups if channels else 1, num_pilots, num_aps, num_antennas, 2, LANES))
+    rows = np.empty(_in_lanes(num_antennas, num_users, num_pilots))
+    words, last = room_for_words()
+    for i in range(num_networks):
+        begin_words(states[i], words)
+        if channels:
+            for b in range(num_groups):
+                _draw(states[i], min(LANES, count - b * LANES) * channels, channels * LANES, normals, words, last)
+                here = received[b : b + 1]
+                _add_up(normals, roots[i], senders[i], ends[i], groups, amplitude, here, rows)
+        for b in range(num_groups):
+            _draw(states[i], min(LANES, count - b * LANES) * noise, noise * LANES, normals, words, last)
+            here = received[b : b + 1] if channels else received
+            if not channels:
+                here[:] = 0.0
+            _noise(normals, deviation, here, rows)
+            _estimate(here, filters[i], pilots[i], out[worlds[i], b : b + 1])
+
+
+@inlined
+def _draw(state, count, size, out, words, last):
+    """Standard normals, then zeros up to a size."""
+    write_more_normals(state, out[:count], words, last)
+    out[count:size] = 0.0
+
+
+@inlined
+def _in_lanes(num_antennas, num_users, num_pilots):
+    """Room for what `_add_up` and `_noise` have in lanes."""
+    return (NUMBERS + num_antennas * (num_users + num_pilots) * 2 + LANES) * LANES
+
+
+@kernel(nogil=True)
+def _estimate_drawn(
+    channels: Float,
+    noise: Float,
     network: int,
     roots: Complex,
     senders: Int,
@@ -154,28 +237,26 @@ def _draw_estimates(
     deviation: float,
     out: Float,
 ) -> None:
-    """`_add_channels`, `_add_noise` and `write_estimates` in one of n networks, by one lane group after another.
-
-    The normals of the channels are those of all realisations, and those of the noise are behind them.
-    """
-    networks, num_pilots, num_antennas = (roots, senders, ends, filters, pilots), ends.shape[1], out.shape[3]
+    """The same in one of the networks from normals that are drawn, as for `_add_channels` and `_add_noise`."""
+    num_pilots, num_antennas = ends.shape[1], out.shape[3]
     received = np.empty((1, num_pilots, out.shape[2], num_antennas, 2, LANES))
-    rows = np.empty((NUMBERS + num_antennas * (len(groups) + num_pilots) * 2 + LANES) * LANES)
-    _draw_and_estimate(normals, network, networks, groups, amplitude, deviation, received, out, rows)
+    rows = np.empty(_in_lanes(num_antennas, roots.shape[2], num_pilots))
+    networks = roots, senders, ends, filters, pilots
+    _add_up_and_estimate(channels, noise, network, networks, groups, amplitude, deviation, received, out, rows)
 
 
 @emitted
-def _draw_and_estimate(normals, network, networks, groups, amplitude, deviation, received, out, rows):
-    """`_draw_estimates`, by way of received pilots and of some normals in lanes."""
+def _add_up_and_estimate(channels, noise, network, networks, groups, amplitude, deviation, received, out, rows):
+    """`_estimate_drawn`, by way of received pilots and of some normals in lanes."""
     roots, senders, ends, filters, pilots = (array.entry(network) for array in networks)
-    channels = functools.reduce(operator.mul, out.shape[1:])
-    noise = functools.reduce(operator.mul, received.shape)
+    size = functools.reduce(operator.mul, received.shape)
+    per_user = size // received.shape[1]
 
     @each(0, out.shape[0])
     def group(b):
-        _add_up(normals.part(b * channels), roots, senders, ends, groups, amplitude, received, rows)
-        _noise(normals.part(out.shape[0] * channels + b * noise), deviation, received, rows)
-        _estimate(received, filters, pilots, out.part(b * channels, integer(1), *out.shape[1:]))
+        _add_up(channels.part(b * per_user * roots.shape[1]), roots, senders, ends, groups, amplitude, received, rows)
+        _noise(noise.part(b * size), deviation, received, rows)
+        _estimate(received, filters, pilots, out.part(b * per_user * out.shape[1], integer(1), *out.shape[1:]))
 
 
 @kernel(nogil=True)

@@ -17,7 +17,7 @@ pays, unless it is on disk.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -26,7 +26,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from cfenvs.arrays import Float
+from cfenvs.arrays import Float, Int
 from cfenvs.emitted import (
     Buffer,
     Number,
@@ -46,7 +46,7 @@ from cfenvs.emitted import (
     table,
     when,
 )
-from cfenvs.kernels import is_on_disk, kernel
+from cfenvs.kernels import inlined, is_on_disk, kernel
 from cfenvs.radio.lanes import LANES, load, store
 from cfenvs.radio.pcg64 import AT_ONCE, WORDS, load_words, powers, state_after, word_of, write_steps, write_words
 
@@ -83,19 +83,37 @@ _asked_for = 0
 
 
 @kernel(nogil=True)
-def _write_normals(state: NDArray[np.int64], out: Float) -> None:
+def write_normals(state: Int, out: Float) -> None:
     """Standard normals, (n,), from a generator's state and increment, (4,): of each the low and the high half.
 
     The state is moved on. No more words are taken than normals are left to draw, each of which takes one at least.
     """
-    draw_normals(state, out, np.empty(3 * AT_ONCE, np.int64), np.empty(2 * AT_ONCE))
+    words, last = room_for_words()
+    begin_words(state, words)
+    write_more_normals(state, out, words, last)
+
+
+@inlined
+def room_for_words():
+    """For what `write_more_normals` goes by."""
+    return np.empty(3 * AT_ONCE, np.int64), np.empty(2 * AT_ONCE)
 
 
 @emitted
-def draw_normals(state, out, words, last):
-    """`_write_normals`, by way of words, what hangs on the increment alone, and the last normals."""
+def begin_words(state, words):
+    """Write what hangs on the increment of a generator alone."""
+    write_steps((state[3], state[2]), words.part(AT_ONCE, integer(2 * AT_ONCE)))
+
+
+@kernel(nogil=True)
+def write_more_normals(state: Int, out: Float, words: Int, last: Float) -> None:
+    """`write_normals` by way of words, once they are begun, and of the last normals."""
+    _draw_normals(state, out, words, last)
+
+
+@emitted
+def _draw_normals(state, out, words, last):
     increment, steps = (state[3], state[2]), words.part(AT_ONCE, integer(2 * AT_ONCE))
-    write_steps(increment, steps)
     known, layers, density = powers(), table(_LAYERS.ravel().tolist()), table(fi_double.tolist())
 
     @during((integer(0), (state[1], state[0])), lambda drawn: drawn[0] < out.shape[0])
@@ -261,29 +279,59 @@ def drawing(rng: np.random.Generator, count: int) -> AbstractContextManager[Fill
 
     Until they are drawn nothing else may be drawn from the generator.
     """
-    bits: Any = rng.bit_generator
-    if count < MANY or type(bits) is not np.random.PCG64 or not _pays(count) or not agrees_with_numpy():
+    if not _draws([rng], count):
         return nullcontext(lambda out: rng.standard_normal(out=out))
-    return _Drawing(bits)
+    return _Drawing(rng.bit_generator)
+
+
+def states_of(rngs: Sequence[np.random.Generator], count: int) -> AbstractContextManager[NDArray[np.int64] | None]:
+    """The states of different generators, each of which `write_normals` draws some `count` numbers in all from.
+
+    They have them back at the end. None stands for them where NumPy is to draw.
+    """
+    if not _draws(rngs, count):
+        return nullcontext()
+    return _States([rng.bit_generator for rng in rngs])
+
+
+def _draws(rngs: Sequence[np.random.Generator], count: int) -> bool:
+    """Whether so many numbers of each of these generators are for the kernel."""
+    ours = count >= MANY and all(type(rng.bit_generator) is np.random.PCG64 for rng in rngs)
+    return ours and _pays(count * len(rngs)) and agrees_with_numpy()
+
+
+class _States(AbstractContextManager[NDArray[np.int64]]):
+    """States and increments (n, 4) of generators, which are locked until they have them back."""
+
+    def __init__(self, bits: Sequence[Any]) -> None:
+        self._bits = bits
+
+    def __enter__(self) -> NDArray[np.int64]:
+        for bits in self._bits:
+            bits.lock.acquire()
+        self._states = [bits.state for bits in self._bits]
+        halves = [state["state"][name].to_bytes(16, "little") for state in self._states for name in ("state", "inc")]
+        self._halves = bytearray().join(halves)
+        return np.frombuffer(self._halves, np.int64).reshape(-1, 4)
+
+    def __exit__(self, *raised: object) -> None:
+        for i, (bits, state) in enumerate(zip(self._bits, self._states, strict=True)):
+            state["state"]["state"] = int.from_bytes(self._halves[32 * i : 32 * i + 16], "little")
+            bits.state = state
+            bits.lock.release()
 
 
 class _Drawing(AbstractContextManager[Fill]):
     """The kernel in place of a generator, whose state it has until the end."""
 
     def __init__(self, bits: Any) -> None:
-        self._bits = bits
+        self._states = _States([bits])
 
     def __enter__(self) -> Fill:
-        self._bits.lock.acquire()
-        self._state = self._bits.state
-        pcg = self._state["state"]
-        self._halves = bytearray(pcg["state"].to_bytes(16, "little") + pcg["inc"].to_bytes(16, "little"))
-        return functools.partial(_write_normals, np.frombuffer(self._halves, np.int64))
+        return functools.partial(write_normals, self._states.__enter__()[0])
 
     def __exit__(self, *raised: object) -> None:
-        self._state["state"]["state"] = int.from_bytes(self._halves[:16], "little")
-        self._bits.state = self._state
-        self._bits.lock.release()
+        self._states.__exit__(*raised)
 
 
 def _pays(count: int) -> bool:
@@ -292,12 +340,12 @@ def _pays(count: int) -> bool:
     _asked_for += count
     if _config.DISABLE_JIT:
         return False
-    return _asked_for > ENOUGH or bool(_write_normals.overloads) or _is_on_disk()
+    return _asked_for > ENOUGH or bool(write_normals.overloads) or _is_on_disk()
 
 
 @functools.cache
 def _is_on_disk() -> bool:
-    return is_on_disk(_write_normals, np.empty(4, np.int64), np.empty(0))
+    return is_on_disk(write_normals, np.empty(4, np.int64), np.empty(0))
 
 
 @functools.cache

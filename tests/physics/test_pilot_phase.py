@@ -6,12 +6,13 @@ import pytest
 from cfenvs.cell_free.presets import configure_cell_free
 from cfenvs.cell_free.receivers.pilot_phase import drawn
 from cfenvs.cell_free.scenario import draw_scenario
+from cfenvs.radio import ziggurat
 from cfenvs.radio.estimation import estimates_from_pilots, estimation_covariances, pilot_filter, received_pilots
 from cfenvs.radio.fading import complex_normals, correlate
 from cfenvs.radio.lanes import LANES
 from cfenvs.radio.matrix_root import SMALL, matrix_root
 from cfenvs.radio.mmse_kernel import pack_realizations, unpack_realizations
-from cfenvs.radio.pilot_phase import PilotSignals, write_estimates
+from cfenvs.radio.pilot_phase import PilotSignals, WhiteSignals, write_estimates
 from cfenvs.radio.whitened_filters import whitened_filters
 
 POWER = 50.0
@@ -42,25 +43,34 @@ def test_pilots_drawn_in_blocks_are_those_of_channels_drawn_at_once(R, L, N, K, 
     np.testing.assert_allclose(out, estimates, rtol=1e-12, atol=1e-12 * np.abs(estimates).max())
 
 
+@pytest.mark.parametrize("drawing", ["NumPy", "kernel"])
+@pytest.mark.parametrize("white", [False, True])
 @pytest.mark.parametrize(
-    ("R", "L", "N", "K", "T"), [(40, 9, 1, 7, 3), (16, 3, 2, 9, 4), (12, 3, 1, 4, 3), (96, 20, 1, 11, 5)]
+    ("R", "L", "N", "K", "T"), [(40, 9, 1, 7, 3), (16, 3, 2, 9, 4), (13, 9, 1, 4, 3), (96, 20, 1, 11, 5)]
 )
-def test_estimates_are_the_same_to_the_bit_whether_all_is_drawn_at_once_or_not(R, L, N, K, T):
-    """In the second of two; two that a block holds, one whose lanes may not all be in use, and one too large."""
+def test_estimates_of_all_networks_are_those_of_each_to_the_bit(R, L, N, K, T, white, drawing, monkeypatch):
+    """Whether NumPy draws or the kernel that also estimates; in some worlds of several, and with lanes not in use."""
+    monkeypatch.setattr(ziggurat, "_pays", lambda count: drawing == "kernel")
     rng = np.random.default_rng(K)
     correlation, pilots, sending = (
         covariances(rng, 2, L, K, N, N),
         rng.integers(T, size=(2, K)),
         rng.random((2, K)) < 0.8,
     )
-    signals = PilotSignals(matrix_root(correlation), pilots, POWER, T, sending)
+    signals = WhiteSignals(2, L, N, T) if white else PilotSignals(matrix_root(correlation), pilots, POWER, T, sending)
     filters = np.ascontiguousarray(pilot_filter(correlation, pilots, POWER, T, sending))
-    one, other = np.random.default_rng(5), np.random.default_rng(5)
-    out, expected = (np.full((-(-R // LANES), K, L, N, 2, LANES), np.nan) for _ in range(2))
-    signals.estimate(1, R, one, filters, out)
-    write_estimates(signals.drawn(1, R, other), filters[1], pilots[1], expected)
+    together, alone = ([np.random.default_rng(seed) for seed in (5, 6)] for _ in range(2))
+    for generator in (together[1], alone[1]):
+        generator.integers(2**32, dtype=np.uint32)  # half a word is kept
+    worlds, out = np.array([3, 1]), np.full((4, -(-R // LANES), K, L, N, 2, LANES), np.nan)
+    signals.estimate(together, R, filters, pilots, worlds, out)
+    expected = np.full_like(out, np.nan)
+    for network, world in enumerate(worlds):
+        received = signals.drawn(network, R, alone[network])
+        write_estimates(received, filters[network], pilots[network], expected[world])
     np.testing.assert_array_equal(out, expected)
-    assert one.bit_generator.state == other.bit_generator.state
+    for one, other in zip(together, alone, strict=True):
+        assert one.bit_generator.state == other.bit_generator.state
 
 
 @pytest.mark.parametrize("N", [1, 2, 4, SMALL, SMALL + 1])

@@ -76,7 +76,7 @@ def test_a_numpy_that_draws_otherwise_is_followed(lacking, undecided, monkeypatc
     if lacking == "tables":
         monkeypatch.setattr(ziggurat, "_HAS_TABLES", False)
     else:
-        monkeypatch.setattr(ziggurat, "_write_normals", lambda state, out: out.fill(0.0))
+        monkeypatch.setattr(ziggurat, "write_normals", lambda state, out: out.fill(0.0))
     got = normals(np.random.default_rng(3), (2, MANY))
     np.testing.assert_array_equal(got, np.random.default_rng(3).standard_normal((2, MANY)))
 
@@ -94,7 +94,7 @@ def test_what_is_not_on_disk_waits_until_so_much_is_drawn_that_compiling_pays(mo
     """Until then NumPy draws the same."""
     monkeypatch.setattr(ziggurat, "_asked_for", 0)
     monkeypatch.setattr(ziggurat, "ENOUGH", 3 * MANY)
-    monkeypatch.setattr(ziggurat, "_write_normals", Uncompiled())
+    monkeypatch.setattr(ziggurat, "write_normals", Uncompiled())
     monkeypatch.setattr(ziggurat, "agrees_with_numpy", lambda: True)
     monkeypatch.setattr(ziggurat, "_is_on_disk", lambda: False)
     rng = np.random.default_rng(0)

@@ -86,10 +86,7 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
             for world, rng in zip(worlds.tolist(), rngs, strict=True):
                 self._rngs[world] = twin(rng)
         for some in blocks(len(worlds), config.access_points * config.users * config.antennas**2):
-            draws = PilotDraws(config, entry(drawn, some), sending[some])
-            for i, (world, rng) in enumerate(zip(worlds[some].tolist(), rngs[some], strict=True)):
-                out = self._batch.estimates[world]
-                self._batch.errors[world] = draws.estimate(i, config.realizations, rng, out)
+            PilotDraws(config, entry(drawn, some), sending[some]).estimate(rngs[some], worlds[some], self._batch)
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config = self.config

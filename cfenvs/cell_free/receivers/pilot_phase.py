@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,40 +86,35 @@ class PilotDraws:
 
     def __init__(self, config: CellFreeConfig, networks: Scenario, sending: Bool) -> None:
         self._config, self._networks, self._sending = config, networks, sending
-        sizes = config.access_points, config.antennas, config.pilot_length
-        self._white = WhiteSignals(*sizes) if config.estimates_from == "pilots" else None
-        self._signals = None
-        if self._white is None and networks.sight is None:
-            # What hangs on no draw is worked out of all at once.
-            R, power, length = networks.correlation, config.max_power, config.pilot_length
-            self._signals = PilotSignals(matrix_root(R), networks.pilots, power, length, sending)
-            self._filters = pilot_filter(R, networks.pilots, power, length, sending)
+        # What hangs on no draw is worked out of all at once.
+        R, pilots, power, length = networks.correlation, networks.pilots, config.max_power, config.pilot_length
+        self._signals: WhiteSignals | None = None
+        if config.estimates_from == "pilots":
+            self._signals = WhiteSignals(len(R), config.access_points, config.antennas, length)
+            self._filters, self._errors = whitened_filters(R, pilots, power, length, sending)
+        elif networks.sight is None:
+            self._signals = PilotSignals(matrix_root(R), pilots, power, length, sending)
+            self._filters = pilot_filter(R, pilots, power, length, sending)
             self._errors = filtered_covariances(R, self._filters, power, length)[1]
-            self._scaled = np.ascontiguousarray(np.sqrt(power) * self._filters)
 
     def received(self, network: int, count: int, rng: np.random.Generator) -> Received:
         """Of so many realisations: the same draws as `PilotPhase.draw`, or the pilots alone are drawn."""
-        config, sending = self._config, self._sending[network]
         if self._signals is not None:
             return self._signals.drawn(network, count, rng), self._filters[network], self._errors[network]
         scenario = entry(self._networks, network)
-        if self._white is None:
-            return PilotPhase.draw(config, count, scenario, rng).receive(scenario, sending)
-        power, length = config.max_power, config.pilot_length
-        filters = whitened_filters(scenario.correlation, scenario.pilots, power, length, sending)
-        return self._white.drawn(network, count, rng), *filters
+        return PilotPhase.draw(self._config, count, scenario, rng).receive(scenario, self._sending[network])
 
-    def estimate(self, network: int, count: int, rng: np.random.Generator, out: Float) -> Complex:
-        """Write estimates of so many realisations, as `write_estimates` lays them out.
-
-        Returns the covariance of their errors.
-        """
+    def estimate(self, rngs: Sequence[np.random.Generator], worlds: Int, batch: MmseBatch) -> None:
+        """Estimate in all networks, which are those of some worlds (n,) of a batch, each from its own generator."""
+        count, scale, pilots = batch.num_realizations, np.sqrt(self._config.max_power), self._networks.pilots
         if self._signals is not None:
-            self._signals.estimate(network, count, rng, self._scaled, out)
-            return self._errors[network]
-        received, filters, C = self.received(network, count, rng)
-        write_estimates(received, np.sqrt(self._config.max_power) * filters, self._networks.pilots[network], out)
-        return C
+            filters = np.ascontiguousarray(scale * self._filters)
+            self._signals.estimate(rngs, count, filters, pilots, worlds, batch.estimates)
+            batch.errors[worlds] = self._errors
+            return
+        for network, (world, rng) in enumerate(zip(worlds.tolist(), rngs, strict=True)):
+            received, filters, batch.errors[world] = self.received(network, count, rng)
+            write_estimates(received, scale * filters, pilots[network], batch.estimates[world])
 
 
 def drawn(config: CellFreeConfig, count: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> Received:
