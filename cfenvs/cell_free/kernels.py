@@ -142,7 +142,7 @@ def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: floa
                 row[1 + j] = min(rates[e, neighbors[e, k, j]] * inverse, clip)
 
 
-@kernel
+@kernel(nogil=True)
 def markov_paths(
     draws: Float,
     worlds: Int,

@@ -69,6 +69,8 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         super().__init__(config, num_worlds, actions, self.prelog)
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
+        if self.receiver.shares_resets:
+            self.reset_numbers = config.access_points * config.users * config.antennas**2
         self.cells = Cells(config, num_worlds) if config.agents == "clusters" else None
         self.acted_holders: Int = np.zeros(shape, np.int64)
         self._unseen: set[int] = set()
@@ -119,34 +121,60 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return draw_scenarios(self.config, drops, given)
 
     def begin(self, worlds: Int, starts: Sequence[Start[Scenario]], options: Mapping[str, Any]) -> None:
+        threads = self.threads_of_reset(len(worlds)) if len(starts) > 1 else 1
+
+        def prepare(start: Start[Scenario]) -> None:
+            initial = self._initial_active(options["active"], start.worlds) if "active" in options else None
+            self._paths.start(start.worlds, start.rngs, start.seeded, initial)
+            self._prepare(start, shared=threads == 1)
+
+        if threads > 1:
+            self.crew.map(prepare, starts)
+        else:
+            for start in starts:
+                prepare(start)
         for start in starts:
-            self._begin(start, self._initial_active(options["active"], start.worlds) if "active" in options else None)
+            self._begin(start)
         self.steps[worlds] = 0
         self.receiver.fade(self.steps)
         self.active = self.active.copy()
         self.active[worlds] = self._paths.starts(worlds)
 
-    def _begin(self, start: Start[Scenario], initial: Bool | None) -> None:
-        """Activity, receivers, reports and walks of some worlds, through each stage together."""
+    def _prepare(self, start: Start[Scenario], shared: bool) -> None:
+        """Let the receiver take up new networks, perhaps by threads."""
+        worlds, drawn, drops, receiver = start.worlds[start.new], start.drawn, start.drops, self.receiver
+        if drawn is None:
+            return
+        sending = self._sending(self._paths.starts(worlds))
+        if not shared or not receiver.shares_resets:
+            receiver.prepare_all(worlds, drawn, drops, sending)
+            return
+
+        def prepare(some: slice) -> None:
+            receiver.prepare_all(worlds[some], entry(drawn, some), drops[some], sending[some])
+
+        self.crew.share(prepare, len(worlds))
+
+    def _begin(self, start: Start[Scenario]) -> None:
+        """Whatever else begins in some worlds: fading, reports and walks, through each stage together."""
         config, worlds, rngs, new = self.config, start.worlds, start.rngs, start.worlds[start.new]
         if start.drawn is not None:
             self._unseen.update(new.tolist())
             if "gains" in pieces_of(config):
                 self.scaled_gains[new] = scaled_gains(_gains_db(start.drawn.gains))
-        self._paths.start(worlds, rngs, start.seeded, initial)
-        sending = self._sending(self._paths.starts(worlds))
-        if start.drawn is not None:
-            self._prepare(new, start.drawn, start.drops, sending[start.new])
         old = sorted(set(range(len(worlds))).difference(start.new.tolist()))
         if self._moving:
             self._return(worlds)
             if old:
-                self.receiver.walk_on_all(worlds[old], self.scenarios.together(worlds[old]), sending[old])
+                sending = self._sending(self._paths.starts(worlds[old]))
+                self.receiver.walk_on_all(worlds[old], self.scenarios.together(worlds[old]), sending)
         elif config.pilots_from == "active":
             for i in old:
-                self.receiver.set_pilots(int(worlds[i]), self.scenario(int(worlds[i])), sending[i])
-        for world, rng in zip(worlds.tolist(), rngs, strict=True):
-            self.receiver.start_fading(world, rng)
+                world = int(worlds[i])
+                self.receiver.set_pilots(world, self.scenario(world), self._paths.starts(worlds[[i]])[0])
+        if self._fading:
+            for world, rng in zip(worlds.tolist(), rngs, strict=True):
+                self.receiver.start_fading(world, rng)
         if self.reports is not None:
             self.reports.start(worlds, rngs, start.seeded)
         if self._moving:
@@ -157,18 +185,6 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.cells.begin(worlds, self.gains[worlds])
         for world in (worlds if self._changing else new).tolist():
             self.forget(world)
-
-    def _prepare(self, worlds: Int, drawn: Scenario, drops: Sequence[np.random.Generator], sending: Bool) -> None:
-        """Let the receiver take up new networks, by threads where each takes long."""
-        receiver = self.receiver
-        if self.crew.threads == 1 or not receiver.shares_resets:
-            receiver.prepare_all(worlds, drawn, drops, sending)
-            return
-
-        def prepare(some: slice) -> None:
-            receiver.prepare_all(worlds[some], entry(drawn, some), drops[some], sending[some])
-
-        self.crew.share(prepare, len(worlds))
 
     def _return(self, worlds: Int) -> None:
         """Users are where they start, and have the gains and pilots of there."""

@@ -140,9 +140,9 @@ BLOCK = 2**15
 """Numbers in an array of a stage of a reset: 256 KiB, of which a second-level cache holds a few."""
 
 
-def blocks(count: int, numbers: int) -> Iterator[slice]:
-    """Ranges of worlds that are reset together, each world having arrays of so many numbers."""
-    size = max(1, BLOCK // numbers)
+def blocks(count: int, numbers: int, parts: int = 1) -> Iterator[slice]:
+    """Ranges of worlds that are reset together, each world having arrays of so many numbers; at least so many."""
+    size = min(max(1, BLOCK // numbers), max(1, -(-count // parts)))
     for first in range(0, count, size):
         yield slice(first, first + size)
 

@@ -11,15 +11,16 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
-from cfenvs.core.drops import Drops, Given
+from cfenvs.core.drops import Beginning, Drops, Given
 from cfenvs.core.kept import KeptDrops
-from cfenvs.core.simulator import Scenario, Simulator, blocks, zeroed
+from cfenvs.core.simulator import BLOCK, Scenario, Simulator, blocks, zeroed
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.config import PowerConfig
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import Objective, objective_of, outage
 from cfenvs.power.reports import Reports, are_true
+from cfenvs.radio.draws import Generators
 
 
 class Receiving(Protocol):
@@ -38,6 +39,10 @@ class Receiving(Protocol):
 Config = TypeVar("Config", bound=PowerConfig)
 MAX_OPTIMA = 256
 """Optima that a world keeps, one for each active set it has met in its network; then the oldest goes."""
+
+
+PART = BLOCK // 2
+"""Numbers in the arrays of a thread from which on it gains more time than is lost by waiting for Python's lock."""
 
 
 class Start(NamedTuple, Generic[Scenario]):
@@ -110,6 +115,8 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values", "slopes")
     """Arrays that tell of the last step, and are zero after a reset."""
+    reset_numbers: int = 0
+    """In an array of a world at a reset, most of which kernels do, so that threads may share it; else zero."""
 
     def __init__(self, config: Config, num_worlds: int, actions: PowerActions, scale: float) -> None:
         self.config, self.num_worlds, self.actions = config, num_worlds, actions
@@ -145,11 +152,13 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
             if not worlds.size:
                 return
         with whole_or_not_at_all(self, generators):
-            starts = self._starts(worlds, generators, seeded)  # before anything changes: drawing may raise
-            for start in starts:
-                if start.drawn is not None:
-                    self.scenarios.put(start.worlds[start.new], start.drawn)
-            self.begin(worlds, starts, options)
+            beginnings = self.drops.begin(worlds, generators, seeded)
+            with Generators([beginning.rng for beginning in beginnings]) as rngs:
+                starts = self._starts(worlds, beginnings, rngs, seeded)  # before anything changes: drawing may raise
+                for start in starts:
+                    if start.drawn is not None:
+                        self.scenarios.put(start.worlds[start.new], start.drawn)
+                self.begin(worlds, starts, options)
         self._clear(worlds)
 
     def _go_on(self, worlds: Int, options: Mapping[str, Any]) -> None:
@@ -183,17 +192,30 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
         return undo
 
-    def _starts(self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool) -> list[Start[Scenario]]:
+    def _starts(
+        self, worlds: Int, beginnings: Sequence[Beginning], generators: Generators, seeded: Bool
+    ) -> list[Start[Scenario]]:
         """The worlds in blocks that go through each stage of a reset together."""
-        beginnings = self.drops.begin(worlds, generators, seeded)
-        found = []
-        for block in blocks(len(worlds), self.config.stations * self.config.users):
-            rngs = [beginning.rng for beginning in beginnings[block]]
-            new = [i for i, beginning in enumerate(beginnings[block]) if beginning.drop is not None]
-            drops: list[Any] = [beginnings[block][i].drop for i in new]
-            drawn = self.draw(drops, [beginnings[block][i].given for i in new]) if new else None
-            found.append(Start(worlds[block], rngs, seeded[block], np.array(new, np.int64), drops, drawn))
-        return found
+
+        def start(block: slice) -> Start[Scenario]:
+            some = beginnings[block]
+            new = [i for i, beginning in enumerate(some) if beginning.drop is not None]
+            rngs: Sequence[np.random.Generator] = generators[block]
+            drops: Sequence[Any] = rngs
+            if any(beginning.drop is not beginning.rng for beginning in some):
+                rngs, drops = list(rngs), [some[i].drop for i in new]
+            drawn = self.draw(drops, [some[i].given for i in new]) if new else None
+            return Start(worlds[block], rngs, seeded[block], np.array(new, np.int64), drops, drawn)
+
+        config, threads = self.config, self.threads_of_reset(len(worlds))
+        ranges = list(blocks(len(worlds), config.stations * config.users, threads))
+        return self.crew.map(start, ranges) if threads > 1 else [start(block) for block in ranges]
+
+    def threads_of_reset(self, worlds: int) -> int:
+        """Among how many threads it pays to share so many networks from the first draw on."""
+        if self.config.own_classes or self.config.own_functions:
+            return 1  # somebody's code is not run by several threads at once
+        return int(min(self.crew.threads, max(1, worlds * self.reset_numbers // PART)))
 
     @abstractmethod
     def draw(self, drops: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:

@@ -59,7 +59,7 @@ def dynamic_clusters(gains: ArrayLike, pilots: ArrayLike, num_pilots: int) -> Bo
     return serving
 
 
-@kernel
+@kernel(nogil=True)
 def _dynamic_clusters(gains: Float, pilots: Int, num_pilots: int, serving: Bool) -> None:
     num_worlds, num_access_points, num_users = gains.shape
     best = np.empty(num_pilots, np.int64)

@@ -84,7 +84,7 @@ def _series(num_antennas: int, std: float) -> Float:
     return np.ascontiguousarray(series[:, :count])
 
 
-@kernel
+@kernel(nogil=True)
 def _write_correlation(
     azimuth: Float,
     elevation: Float,

@@ -3,14 +3,102 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cfenvs.arrays import Float
-from cfenvs.radio.ziggurat import MANY, fill_normals
+from cfenvs.radio.ziggurat import (
+    MANY,
+    fill_normals,
+    halves_of,
+    is_ours,
+    pays,
+    put_back,
+    write_normals_of,
+    write_uniforms_of,
+)
+
+WORTH_HOLDING = 100
+"""Numbers that a generator is to draw, from which on it pays to fetch its state, which takes a microsecond."""
+
+
+class Generators(Sequence[np.random.Generator], AbstractContextManager["Generators"]):
+    """Generators of several worlds, all different, whose states kernels may have in the meantime.
+
+    One that is asked for has its state back, and so have all of them at the end of a context; a part of them shares
+    what is held. Until then nothing is drawn from them but through this, and by a thread only of its own part.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> alone = np.random.default_rng(1)
+    >>> with Generators([np.random.default_rng(seed) for seed in range(3)]) as together:
+    ...     first = uniforms(together, (3, 5000))[1]
+    ...     second = together[1].random()
+    >>> bool((first == alone.random(5000)).all()), second == alone.random()
+    (True, True)
+    """
+
+    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
+        self._generators = list(generators)
+        self._were: list[Any] = [None] * len(self._generators)  # states that are held, as they were
+        self._states = np.empty((len(self._generators), 4), np.int64)
+        self._some = range(len(self._generators))
+
+    @classmethod
+    def of(cls, generators: Sequence[np.random.Generator]) -> Generators:
+        """Those of a sequence, which may be some already."""
+        return generators if isinstance(generators, cls) else cls(generators)
+
+    def __len__(self) -> int:
+        return len(self._some)
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, slice):
+            part = copy(self)
+            part._some = self._some[which]
+            return part
+        place = self._some[which]
+        self._put_back(place)
+        return self._generators[place]
+
+    def __iter__(self) -> Iterator[np.random.Generator]:
+        self.__exit__()
+        return iter(self._generators[self._some.start : self._some.stop])
+
+    def states(self, count: int) -> NDArray[np.int64] | None:
+        """States and increments (n, 4), from each of which a kernel will draw so many numbers.
+
+        None where NumPy is to draw.
+        """
+        if not self._some or not pays(count * len(self._some)):
+            return None
+        fresh = [place for place in self._some if self._were[place] is None]
+        if fresh:
+            if count < WORTH_HOLDING or not all(is_ours(self._generators[place]) for place in fresh):
+                return None
+            states = [self._generators[place].bit_generator.state for place in fresh]
+            for place, state in zip(fresh, states, strict=True):
+                self._were[place] = state
+            halves = b"".join(map(halves_of, states))
+            self._states[fresh] = np.frombuffer(halves, np.int64).reshape(-1, 4)
+        return self._states[self._some.start : self._some.stop]
+
+    def __exit__(self, *raised: object) -> None:
+        for place in self._some:
+            self._put_back(place)
+
+    def _put_back(self, place: int) -> None:
+        was = self._were[place]
+        if was is not None:
+            put_back(self._generators[place].bit_generator, was, self._states[place].tobytes())
+            self._were[place] = None
+
 
 Source = np.random.Generator | Sequence[np.random.Generator]
 """One generator for all, or n of them: entry i of the first axis is then drawn from number i, as it would be alone."""
@@ -25,22 +113,29 @@ def uniforms(source: Source, shape: tuple[int, ...]) -> Float:
     >>> bool((uniforms(together, (2, 3))[1] == uniforms(alone, (3,))).all())
     True
     """
-    return _drawn(np.random.Generator.random, source, shape)
+    return _drawn(np.random.Generator.random, write_uniforms_of, source, shape)
 
 
 def normals(source: Source, shape: tuple[int, ...]) -> Float:
     """Standard normals of the given shape."""
     each = shape if isinstance(source, np.random.Generator) else shape[1:]
-    return _drawn(np.random.Generator.standard_normal if math.prod(each) < MANY else fill_normals, source, shape)
+    draw = np.random.Generator.standard_normal if math.prod(each) < MANY else fill_normals
+    return _drawn(draw, write_normals_of, source, shape)
 
 
-def _drawn(draw: Callable[..., object], source: Source, shape: tuple[int, ...]) -> Float:
+def _drawn(
+    draw: Callable[..., object], by_kernel: Callable[..., object], source: Source, shape: tuple[int, ...]
+) -> Float:
     out = np.empty(shape)
     if isinstance(source, np.random.Generator):
         draw(source, out=out)
-    else:
-        for generator, row in zip(source, out, strict=True):
-            draw(generator, out=row)
+        return out
+    states = source.states(math.prod(shape[1:])) if isinstance(source, Generators) else None
+    if states is not None:
+        by_kernel(states, out.reshape(len(states), -1))
+        return out
+    for generator, row in zip(source, out, strict=True):
+        draw(generator, out=row)
     return out
 
 

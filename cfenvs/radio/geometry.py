@@ -224,7 +224,7 @@ def _squares(places: Float, others: Float, side: Side) -> Float:
     return out
 
 
-@kernel
+@kernel(nogil=True)
 def _write_squares(places: Float, others: Float, width: float, height: float, out: Float) -> None:
     """`wrap` and the squares in one pass, where NumPy makes ten; the same bits."""
     _square(places, others, width, height, out)

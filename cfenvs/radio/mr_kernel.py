@@ -8,7 +8,7 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.kernels import kernel
 
 
-@kernel
+@kernel(nogil=True)
 def mr_coefficients_batch(
     gains: Float,
     pilots: Int,

@@ -15,6 +15,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.emitted import choose, each, emitted, fold, integer, real, remainder, smaller
 from cfenvs.kernels import inlined, kernel
+from cfenvs.radio.draws import Generators
 from cfenvs.radio.held_fading import row_sum
 from cfenvs.radio.lanes import (
     COMPLEX,
@@ -30,7 +31,7 @@ from cfenvs.radio.lanes import (
     store_complex,
     sub,
 )
-from cfenvs.radio.ziggurat import Fill, begin_words, drawing, room_for_words, states_of, write_more_normals
+from cfenvs.radio.ziggurat import Fill, begin_words, drawing, room_for_words, write_more_normals
 
 _HALF_ROOT = float(np.sqrt(0.5))
 BLOCK = 2**15
@@ -96,16 +97,17 @@ class WhiteSignals:
         channels, noise = (2 * math.prod((*self._shape[1:], some)) for some in (len(self._groups), self._shape[0]))
         networks = self._roots, self._senders, self._ends, filters, np.ascontiguousarray(pilots)
         sums = self._groups, self._amplitude, self._deviation
-        with states_of(rngs, count * (channels + noise)) as states:
+        with Generators.of(rngs) as generators:
+            states = generators.states(count * (channels + noise))
             if states is not None:
                 _draw_and_estimate_all(states, count, *networks, *sums, worlds, out)
                 return
-        lanes = out.shape[1] * LANES  # those of missing realisations stay zero; and what is loaded behind them
-        normals = [np.zeros(lanes * row + LANES) for row in (channels, noise)]
-        for network, (rng, world) in enumerate(zip(rngs, worlds.tolist(), strict=True)):
-            for numbers, row in zip(normals, (channels, noise), strict=True):
-                rng.standard_normal(out=numbers[: count * row])
-            _estimate_drawn(*normals, network, *networks, *sums, out[world])
+            lanes = out.shape[1] * LANES  # those of missing realisations stay zero; and what is loaded behind them
+            normals = [np.zeros(lanes * row + LANES) for row in (channels, noise)]
+            for network, (rng, world) in enumerate(zip(generators, worlds.tolist(), strict=True)):
+                for numbers, row in zip(normals, (channels, noise), strict=True):
+                    rng.standard_normal(out=numbers[: count * row])
+                _estimate_drawn(*normals, network, *networks, *sums, out[world])
 
     def _add_noise(self, fill: Fill, count: int, out: Float) -> None:
         for some, normals in self._in_blocks(fill, count, 2 * math.prod(self._shape)):

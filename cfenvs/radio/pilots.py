@@ -47,7 +47,7 @@ def least_contaminated(gains: Float, num_pilots: int) -> Int:
     return pilots
 
 
-@kernel
+@kernel(nogil=True)
 def _least_contaminated(gains: Float, num_pilots: int, pilots: Int, interference: Float) -> None:
     _assign(gains, num_pilots, pilots, interference)
 

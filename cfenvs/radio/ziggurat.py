@@ -17,14 +17,13 @@ pays, unless it is on disk.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numpy.typing import NDArray
 
 from cfenvs.arrays import Float, Int
 from cfenvs.emitted import (
@@ -103,6 +102,39 @@ def room_for_words():
 def begin_words(state, words):
     """Write what hangs on the increment of a generator alone."""
     write_steps((state[3], state[2]), words.part(AT_ONCE, integer(2 * AT_ONCE)))
+
+
+@kernel(nogil=True)
+def write_normals_of(states: Int, out: Float) -> None:
+    """The same of several generators, (n, 4) and (n, m)."""
+    words, last = room_for_words()
+    for i in range(len(states)):
+        begin_words(states[i], words)
+        write_more_normals(states[i], out[i], words, last)
+
+
+@kernel(nogil=True)
+def write_uniforms_of(states: Int, out: Float) -> None:
+    """Numbers in [0, 1), likewise."""
+    for i in range(len(states)):
+        _draw_uniforms(states[i], out[i])
+
+
+@emitted
+def _draw_uniforms(state, out):
+    increment = state[3], state[2]
+
+    @fold((state[1], state[0]), 0, out.shape[0])
+    def behind(i, state):
+        state = state_after(state, increment, integer(1))
+        out[i] = _uniform(word_of(state))
+        return state
+
+    state[1], state[0] = behind
+
+
+def _uniform(word):
+    return as_real(word >> 11) * 2.0**-53
 
 
 @kernel(nogil=True)
@@ -203,7 +235,7 @@ def _settle(unsure, words, out, density, state, increment):
             return word_of(later), later
 
         word, state = choose(at < count, lambda: (words[at], state), fresh)
-        return as_real(word >> 11) * 2.0**-53, state
+        return _uniform(word), state
 
     @during((unsure, integer(0), integer(0), state), lambda settled: settled[0].differs(0))
     def settled(settled):
@@ -279,59 +311,49 @@ def drawing(rng: np.random.Generator, count: int) -> AbstractContextManager[Fill
 
     Until they are drawn nothing else may be drawn from the generator.
     """
-    if not _draws([rng], count):
+    if count < MANY or not is_ours(rng) or not pays(count):
         return nullcontext(lambda out: rng.standard_normal(out=out))
     return _Drawing(rng.bit_generator)
-
-
-def states_of(rngs: Sequence[np.random.Generator], count: int) -> AbstractContextManager[NDArray[np.int64] | None]:
-    """The states of different generators, each of which `write_normals` draws some `count` numbers in all from.
-
-    They have them back at the end. None stands for them where NumPy is to draw.
-    """
-    if not _draws(rngs, count):
-        return nullcontext()
-    return _States([rng.bit_generator for rng in rngs])
-
-
-def _draws(rngs: Sequence[np.random.Generator], count: int) -> bool:
-    """Whether so many numbers of each of these generators are for the kernel."""
-    ours = count >= MANY and all(type(rng.bit_generator) is np.random.PCG64 for rng in rngs)
-    return ours and _pays(count * len(rngs)) and agrees_with_numpy()
-
-
-class _States(AbstractContextManager[NDArray[np.int64]]):
-    """States and increments (n, 4) of generators, which are locked until they have them back."""
-
-    def __init__(self, bits: Sequence[Any]) -> None:
-        self._bits = bits
-
-    def __enter__(self) -> NDArray[np.int64]:
-        for bits in self._bits:
-            bits.lock.acquire()
-        self._states = [bits.state for bits in self._bits]
-        halves = [state["state"][name].to_bytes(16, "little") for state in self._states for name in ("state", "inc")]
-        self._halves = bytearray().join(halves)
-        return np.frombuffer(self._halves, np.int64).reshape(-1, 4)
-
-    def __exit__(self, *raised: object) -> None:
-        for i, (bits, state) in enumerate(zip(self._bits, self._states, strict=True)):
-            state["state"]["state"] = int.from_bytes(self._halves[32 * i : 32 * i + 16], "little")
-            bits.state = state
-            bits.lock.release()
 
 
 class _Drawing(AbstractContextManager[Fill]):
     """The kernel in place of a generator, whose state it has until the end."""
 
     def __init__(self, bits: Any) -> None:
-        self._states = _States([bits])
+        self._bits = bits
 
     def __enter__(self) -> Fill:
-        return functools.partial(write_normals, self._states.__enter__()[0])
+        self._bits.lock.acquire()
+        self._was = self._bits.state
+        self._state = np.frombuffer(bytearray(halves_of(self._was)), np.int64)
+        return functools.partial(write_normals, self._state)
 
     def __exit__(self, *raised: object) -> None:
-        self._states.__exit__(*raised)
+        put_back(self._bits, self._was, self._state.tobytes())
+        self._bits.lock.release()
+
+
+def is_ours(rng: np.random.Generator) -> bool:
+    """Whether kernels can draw from a generator."""
+    return type(rng.bit_generator) is np.random.PCG64
+
+
+def halves_of(state: Any) -> bytes:
+    """What kernels take of the state of a generator: the halves of the state proper and of the increment."""
+    pcg = state["state"]
+    halves: bytes = pcg["state"].to_bytes(16, "little") + pcg["inc"].to_bytes(16, "little")
+    return halves
+
+
+def put_back(bits: Any, was: Any, halves: bytes) -> None:
+    """Give a generator the state that kernels have left in place of that which it had."""
+    was["state"]["state"] = int.from_bytes(halves[:16], "little")
+    bits.state = was
+
+
+def pays(count: int) -> bool:
+    """Whether so many more numbers are for kernels."""
+    return _pays(count) and agrees_with_numpy()
 
 
 def _pays(count: int) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cfenvs.radio import ziggurat
-from cfenvs.radio.draws import normals
+from cfenvs.radio.draws import Generators, normals, uniforms
 from cfenvs.radio.pcg64 import AT_ONCE
 from cfenvs.radio.ziggurat import MANY, fill_normals
 
@@ -114,3 +114,44 @@ def test_each_of_many_generators_draws_what_it_would_alone():
     together = normals([np.random.default_rng(seed) for seed in range(3)], (3, 50, 40))
     for seed, rows in enumerate(together):
         np.testing.assert_array_equal(rows, np.random.default_rng(seed).standard_normal((50, 40)))
+
+
+def test_generators_may_be_asked_and_divided_while_their_states_are_held():
+    """Kernels and NumPy draw in turn, also from parts, and half a word is kept."""
+    ours, alone = ([np.random.default_rng(seed) for seed in range(5)] for _ in range(2))
+    halves = [[rng.integers(2**32, dtype=np.uint32) for rng in rngs] for rngs in (ours, alone)]
+    assert halves[0] == halves[1]
+    with Generators(ours) as held:
+        assert held.states(1000) is not None
+        got = [normals(held, (5, 300)), uniforms(held, (5, 3, 65)), held[3].random(), held[3].random()]
+        part = held[1:4]
+        got += [uniforms(part, (3, 200)), [rng.random() for rng in part[1:]], normals(held, (5, 7)), len(part)]
+    expected = [np.stack([rng.standard_normal(300) for rng in alone]), np.stack([rng.random((3, 65)) for rng in alone])]
+    expected += [alone[3].random(), alone[3].random(), np.stack([rng.random(200) for rng in alone[1:4]])]
+    expected += [[rng.random() for rng in alone[2:4]], np.stack([rng.standard_normal(7) for rng in alone]), 3]
+    for ours_drew, theirs in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(ours_drew, theirs)
+    for one, other in zip(ours, alone, strict=True):
+        assert one.bit_generator.state == other.bit_generator.state
+
+
+def test_generators_of_another_kind_are_left_to_numpy():
+    rngs = [np.random.Generator(np.random.Philox(seed)) for seed in range(2)]
+    with Generators(rngs) as held:
+        assert held.states(10_000) is None
+        got = normals(held, (2, 500))
+    np.testing.assert_array_equal(got[1], np.random.Generator(np.random.Philox(1)).standard_normal(500))
+
+
+def test_generators_have_their_states_back_where_something_raises():
+    ours, alone = np.random.default_rng(0), np.random.default_rng(0)
+
+    def draw():
+        with Generators([ours]) as held:
+            uniforms(held, (1, 1000))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        draw()
+    alone.random(1000)
+    assert ours.bit_generator.state == alone.bit_generator.state

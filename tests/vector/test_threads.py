@@ -12,6 +12,8 @@ import pytest
 from cfenvs.core import crew
 from cfenvs.core.crew import Crew
 from cfenvs.core.waiting import APART, looks_in, meet
+from cfenvs.power import simulator as power
+from cfenvs.radio import ziggurat
 from tests.systems import CASES, IDS
 from tests.vector.test_same_bits import same
 
@@ -21,6 +23,7 @@ WORLDS, STEPS = 66, 9  # two groups of 64 worlds, the second one hardly filled; 
 @pytest.fixture(autouse=True)
 def however_little_there_is_to_do(monkeypatch):
     monkeypatch.setattr(crew, "HAND_OVER", 1)
+    monkeypatch.setattr(power, "PART", 1)
 
 
 def _without_optima(case):
@@ -59,6 +62,69 @@ def test_so_are_those_of_many_agents(case):
         actions = alone.action_space.sample()
         for got, expected in zip(shared.step(actions), alone.step(actions), strict=True):
             same(got, expected)
+
+
+RESETS = {
+    "channels": {},
+    "pilots of the active": {"pilots_from": "active"},
+    "pilots drawn": {"estimates_from": "pilots", "antennas": 2},
+    "statistics": {"receiver": "mr"},
+    "networks that stay": {"resample": "never"},
+    "networks with seeds of their own": {"scenario_seed": [0, 1, 2, 3, 3, 5, 6]},
+    "walks": {"mobility": "random-waypoint", "speed": 2.0, "step_duration": 1.0, "report_bits": 3, "report_delay": 1},
+    "fresh fading": {"fading": "block"},
+    "lines of sight": {"rician_db": 5.0, "activity": "toggle", "toggle_step": 3},
+    "access points that act": {"receiver": "mr", "agents": "clusters", "cells": 3, "slots": 2, "observation": "gains"},
+}
+
+
+@pytest.mark.parametrize("drawing", ["NumPy", "kernel"])
+@pytest.mark.parametrize("options", RESETS.values(), ids=RESETS)
+def test_so_are_networks_of_some_worlds_and_what_is_drawn_behind_them(options, drawing, monkeypatch):
+    """Whoever draws, in however many threads."""
+    monkeypatch.setattr(ziggurat, "_pays", lambda count: False)
+    alone = gym.make_vec("CellFreeUplinkPower-v0", 7, preset="small", **options)
+    told = _resets(alone)
+    monkeypatch.setattr(ziggurat, "_pays", lambda count: drawing == "kernel")
+    shared = gym.make_vec("CellFreeUplinkPower-v0", 7, preset="small", threads=2, **options)
+    for got, expected in zip(_resets(shared), told, strict=True):
+        same(got, expected)
+
+
+def _resets(env):
+    """What is told of all worlds, of some and of all of them, and of a step after each; the first with seeds."""
+    env.action_space.seed(0)
+    actions, told = env.action_space.sample(), []
+    for seed, worlds in ((3, range(7)), (None, [0, 2, 3, 6]), (None, range(7))):
+        told += [env.reset(seed=seed, options={"reset_mask": np.isin(np.arange(7), worlds)}), env.step(actions)]
+    return told
+
+
+def test_two_threads_draw_networks(monkeypatch):
+    env = gym.make_vec("CellFreeUplinkPower-v0", 6, preset="small", threads=2)
+    inner, seen, both = env.unwrapped.simulator, set(), threading.Barrier(2, timeout=60)
+    draw = inner.draw
+
+    def noted(*networks):
+        seen.add(get_ident())
+        both.wait()
+        return draw(*networks)
+
+    monkeypatch.setattr(inner, "draw", noted)
+    env.reset(seed=0)
+    assert len(seen) == 2
+
+
+def test_code_of_others_is_not_run_by_several_threads_at_once(monkeypatch):
+    seen = set()
+
+    def assign(gains, config, rng):
+        seen.add(get_ident())
+        return np.arange(config.users) % config.pilot_length
+
+    env = gym.make_vec("CellFreeUplinkPower-v0", 6, preset="small", threads=2, pilot_assignment=assign)
+    env.reset(seed=0)
+    assert seen == {get_ident()}
 
 
 def test_copies_go_on():

@@ -28,6 +28,7 @@ class MaximumRatioReceiver(StatisticalReceiver):
 
     offers: ClassVar[Collection[str]] = (*StatisticalReceiver.offers, "pilots_from")
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_power": "data"},)
+    shares_resets: ClassVar[bool] = True
 
     @classmethod
     def suited(cls, config: CellFreeConfig) -> type[Receiver]:
