@@ -20,7 +20,7 @@ from cfenvs.power.config import PowerConfig
 from cfenvs.power.given import GivenParts
 from cfenvs.power.objectives import Objective, objective_of, outage
 from cfenvs.power.reports import Reports, are_true
-from cfenvs.radio.draws import Generators
+from cfenvs.radio.draws import held
 
 
 class Receiving(Protocol):
@@ -153,7 +153,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
                 return
         with whole_or_not_at_all(self, generators):
             beginnings = self.drops.begin(worlds, generators, seeded)
-            with Generators([beginning.rng for beginning in beginnings]) as rngs:
+            with held([beginning.rng for beginning in beginnings]) as rngs:
                 starts = self._starts(worlds, beginnings, rngs, seeded)  # before anything changes: drawing may raise
                 for start in starts:
                     if start.drawn is not None:
@@ -193,7 +193,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         return undo
 
     def _starts(
-        self, worlds: Int, beginnings: Sequence[Beginning], generators: Generators, seeded: Bool
+        self, worlds: Int, beginnings: Sequence[Beginning], generators: Sequence[np.random.Generator], seeded: Bool
     ) -> list[Start[Scenario]]:
         """The worlds in blocks that go through each stage of a reset together."""
 
@@ -213,9 +213,9 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
 
     def threads_of_reset(self, worlds: int) -> int:
         """Among how many threads it pays to share so many networks from the first draw on."""
-        if self.config.own_classes or self.config.own_functions:
-            return 1  # somebody's code is not run by several threads at once
-        return int(min(self.crew.threads, max(1, worlds * self.reset_numbers // PART)))
+        threads = min(self.crew.threads, worlds * self.reset_numbers // PART)
+        # Somebody's code is not run by several threads at once.
+        return 1 if threads < 2 or self.config.own_classes or self.config.own_functions else threads
 
     @abstractmethod
     def draw(self, drops: Sequence[np.random.Generator], given: Sequence[Given]) -> Scenario:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from copy import copy
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +22,10 @@ from cfenvs.radio.ziggurat import (
     write_uniforms_of,
 )
 
-WORTH_HOLDING = 100
+WORTH_HOLDING = 200
 """Numbers that a generator is to draw, from which on it pays to fetch its state, which takes a microsecond."""
+SEVERAL = 8
+"""Generators from which on it pays to hold their states throughout a reset: to arrange that takes some 15 us."""
 
 
 class Generators(Sequence[np.random.Generator], AbstractContextManager["Generators"]):
@@ -45,10 +46,8 @@ class Generators(Sequence[np.random.Generator], AbstractContextManager["Generato
     """
 
     def __init__(self, generators: Sequence[np.random.Generator]) -> None:
-        self._generators = list(generators)
-        self._were: list[Any] = [None] * len(self._generators)  # states that are held, as they were
-        self._states = np.empty((len(self._generators), 4), np.int64)
-        self._some = range(len(self._generators))
+        self._all = _Held(list(generators), [None] * len(generators), np.empty((len(generators), 4), np.int64))
+        self._some = range(len(generators))
 
     @classmethod
     def of(cls, generators: Sequence[np.random.Generator]) -> Generators:
@@ -60,44 +59,64 @@ class Generators(Sequence[np.random.Generator], AbstractContextManager["Generato
 
     def __getitem__(self, which: Any) -> Any:
         if isinstance(which, slice):
-            part = copy(self)
-            part._some = self._some[which]
+            part = Generators(())
+            part._all, part._some = self._all, self._some[which]
             return part
         place = self._some[which]
-        self._put_back(place)
-        return self._generators[place]
+        self._all.put_back(range(place, place + 1))
+        return self._all.generators[place]
 
     def __iter__(self) -> Iterator[np.random.Generator]:
-        self.__exit__()
-        return iter(self._generators[self._some.start : self._some.stop])
+        self._all.put_back(self._some)
+        return iter(self._all.generators[self._some.start : self._some.stop])
 
     def states(self, count: int) -> NDArray[np.int64] | None:
         """States and increments (n, 4), from each of which a kernel will draw so many numbers.
 
         None where NumPy is to draw.
         """
-        if not self._some or not pays(count * len(self._some)):
+        if not self._some:
             return None
-        fresh = [place for place in self._some if self._were[place] is None]
-        if fresh:
-            if count < WORTH_HOLDING or not all(is_ours(self._generators[place]) for place in fresh):
-                return None
-            states = [self._generators[place].bit_generator.state for place in fresh]
-            for place, state in zip(fresh, states, strict=True):
-                self._were[place] = state
-            halves = b"".join(map(halves_of, states))
-            self._states[fresh] = np.frombuffer(halves, np.int64).reshape(-1, 4)
-        return self._states[self._some.start : self._some.stop]
+        held = self._all.were[self._some[0]] is not None
+        if (count < WORTH_HOLDING and not held) or not pays(count * len(self._some)):
+            return None
+        return self._all.states[self._some.start : self._some.stop] if self._all.fetch(self._some) else None
 
     def __exit__(self, *raised: object) -> None:
-        for place in self._some:
-            self._put_back(place)
+        self._all.put_back(self._some)
 
-    def _put_back(self, place: int) -> None:
-        was = self._were[place]
-        if was is not None:
-            put_back(self._generators[place].bit_generator, was, self._states[place].tobytes())
-            self._were[place] = None
+
+def held(generators: Sequence[np.random.Generator]) -> AbstractContextManager[Sequence[np.random.Generator]]:
+    """`Generators` for different ones of which much is drawn in a context, where they are so many that it pays."""
+    return Generators(generators) if len(generators) >= SEVERAL else nullcontext(list(generators))
+
+
+class _Held(NamedTuple):
+    """Generators, their states as they were when they were fetched, or None, and as they are, (n, 4)."""
+
+    generators: list[np.random.Generator]
+    were: list[Any]
+    states: NDArray[np.int64]
+
+    def fetch(self, places: range) -> bool:
+        """Fetch the states at some places that are not held; False if kernels cannot draw from one of these."""
+        fresh = [place for place in places if self.were[place] is None]
+        if not fresh:
+            return True
+        if not all(is_ours(self.generators[place]) for place in fresh):
+            return False
+        for place in fresh:
+            self.were[place] = self.generators[place].bit_generator.state
+        halves = b"".join([halves_of(self.were[place]) for place in fresh])
+        self.states[fresh] = np.frombuffer(halves, np.int64).reshape(-1, 4)
+        return True
+
+    def put_back(self, places: range) -> None:
+        for place in places:
+            was = self.were[place]
+            if was is not None:
+                put_back(self.generators[place].bit_generator, was, self.states[place].tobytes())
+                self.were[place] = None
 
 
 Source = np.random.Generator | Sequence[np.random.Generator]

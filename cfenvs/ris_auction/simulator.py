@@ -12,7 +12,7 @@ from cfenvs.core.config import require
 from cfenvs.core.drops import Drops
 from cfenvs.core.kept import KeptDrops
 from cfenvs.core.simulator import Simulator, zeroed
-from cfenvs.radio.draws import uniforms, words
+from cfenvs.radio.draws import held, uniforms, words
 from cfenvs.ris_auction.auction import NOBODY, Auction, draw_ties
 from cfenvs.ris_auction.config import RISAuctionConfig, as_numbers
 from cfenvs.ris_auction.scenario import Scenario, draw_scenarios
@@ -102,21 +102,25 @@ class RISAuctionSimulator(Simulator[Bool, Scenario, EfficientAllocation]):
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
     ) -> None:
         config = self.config
-        drops, generators, _ = zip(*self._drops.begin(worlds, generators, seeded), strict=True)
+        drops, rngs, _ = zip(*self._drops.begin(worlds, generators, seeded), strict=True)
         fresh = np.array([drop is not None for drop in drops])
-        if fresh.any():
-            drawn = draw_scenarios(config, [drop for drop in drops if drop is not None])
-            self.valuation.prepare(worlds[fresh], drawn)
-            self.scenarios.put(worlds[fresh], drawn)
-            for world in worlds[fresh].tolist():
-                self._optima[world] = None
-        for auction in range(config.auctions_per_episode):
-            self._order[worlds, auction], self._luck[worlds, auction] = draw_ties(generators, config.surfaces)
-        keys = words(generators, config.operators) >> np.uint64(1)  # as `integers(2**63)`, at a quarter of its price
+        with held(rngs) as generators:
+            if fresh.any():
+                networks = generators
+                if drops != rngs:
+                    generators, networks = rngs, [drop for drop in drops if drop is not None]
+                drawn = draw_scenarios(config, networks)
+                self.valuation.prepare(worlds[fresh], drawn)
+                self.scenarios.put(worlds[fresh], drawn)
+                for world in worlds[fresh].tolist():
+                    self._optima[world] = None
+            for auction in range(config.auctions_per_episode):
+                self._order[worlds, auction], self._luck[worlds, auction] = draw_ties(generators, config.surfaces)
+            keys = words(generators, config.operators) >> np.uint64(1)  # as `integers(2**63)`, but faster
+            budgets = self._draw_budgets(generators)
         for stream, of_seat in zip(self.streams, keys.T, strict=True):
             stream.start(worlds, of_seat)
         self.valuation.auction[worlds] = 0
-        budgets = self._draw_budgets(generators)
         self._begin(worlds, np.asarray(options["budgets"], float) if "budgets" in options else budgets)
         for name in ("bids", "clock", "utilities", "costs", "payments", "rewards", "refused", "_new_auction"):
             setattr(self, name, zeroed(getattr(self, name), worlds))
