@@ -22,8 +22,8 @@ from cfenvs.radio.ziggurat import (
     write_uniforms_of,
 )
 
-WORTH_HOLDING = 200
-"""Numbers that a generator is to draw, from which on it pays to fetch its state, which takes a microsecond."""
+WORTH_HOLDING = 250
+"""Numbers that a generator is to draw, from which on its state is fetched: NumPy takes as long for so many normals."""
 SEVERAL = 8
 """Generators from which on it pays to hold their states throughout a reset: to arrange that takes some 15 us."""
 
