@@ -39,8 +39,6 @@ class Receiving(Protocol):
 Config = TypeVar("Config", bound=PowerConfig)
 MAX_OPTIMA = 256
 """Optima that a world keeps, one for each active set it has met in its network; then the oldest goes."""
-
-
 PART = BLOCK // 2
 """Numbers in the arrays of a thread from which on it gains more time than is lost by waiting for Python's lock."""
 
@@ -116,7 +114,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
     of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values", "slopes")
     """Arrays that tell of the last step, and are zero after a reset."""
     reset_numbers: int = 0
-    """In an array of a world at a reset, most of which kernels do, so that threads may share it; else zero."""
+    """How many of a world kernels work out at a reset, so that threads share it; zero where NumPy does most."""
 
     def __init__(self, config: Config, num_worlds: int, actions: PowerActions, scale: float) -> None:
         self.config, self.num_worlds, self.actions = config, num_worlds, actions

@@ -77,8 +77,8 @@ class Generators(Sequence[np.random.Generator], AbstractContextManager["Generato
         """
         if not self._some:
             return None
-        held = self._all.were[self._some[0]] is not None
-        if (count < WORTH_HOLDING and not held) or not pays(count * len(self._some)):
+        here = self._all.were[self._some[0]] is not None
+        if (count < WORTH_HOLDING and not here) or not pays(count * len(self._some)):
             return None
         return self._all.states[self._some.start : self._some.stop] if self._all.fetch(self._some) else None
 
@@ -112,6 +112,7 @@ class _Held(NamedTuple):
         return True
 
     def put_back(self, places: range) -> None:
+        """Give those of them that are held to the generators."""
         for place in places:
             was = self.were[place]
             if was is not None:
