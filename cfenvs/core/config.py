@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from math import inf, isinf
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -102,8 +103,17 @@ def load_object(reference: Any, field: str = "") -> Any:
     """The object that a `"module:Name"` string names, called without arguments if it is a class; others as they are."""
     if not isinstance(reference, str):
         return reference
-    found = find_object(reference, field)
-    return found() if isinstance(found, type) else found
+    return instance(find_object(reference, field), field)
+
+
+def instance(found: Any, field: str) -> Any:
+    """What somebody's field stands for, called without arguments if it is a class."""
+    if not isinstance(found, type):
+        return found
+    lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+    require(not lacking, field, found, f"lacks {lacking}, which its base class describes")
+    require_takes(found, field, "()")
+    return found()
 
 
 def find_object(reference: str, field: str = "") -> Any:
@@ -122,6 +132,37 @@ def require(condition: bool, field: str, value: Any, allowed: str) -> None:
     """Raise a ValueError that names the field, its value and what is allowed, unless the condition holds."""
     if not condition:
         raise ValueError(f"{field}={shown(value)}: {allowed}")
+
+
+def require_takes(function: Any, field: str, arguments: str) -> None:
+    """Refuse what cannot be called with these arguments in turn, such as "(links, config)".
+
+    What wraps another function is asked itself, as it may add arguments; what does not tell what it takes passes.
+
+    Examples
+    --------
+    >>> require_takes(lambda links, *more: 0.0, "path_loss", "(links, config)")
+    >>> require_takes(abs, "path_loss", "(links, config)")
+    Traceback (most recent call last):
+    ValueError: path_loss=abs(x, /): is called with (links, config) in turn: too many positional arguments
+    """
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except Exception as error:  # of compiled code, or of annotations whose names are not there while it runs
+        misfit = isinstance(function, partial) and isinstance(error.__cause__, TypeError)
+        require(not misfit, field, function, str(error.__cause__))
+        return
+    try:
+        signature.bind(*(name for name in arguments.strip("()").split(", ") if name))
+    except TypeError as error:
+        raise ValueError(f"{field}={_name(function)}{signature}: is called with {arguments} in turn: {error}") from None
+
+
+def _name(function: Any) -> str:
+    """What is called: a method with its class, of a `functools.partial` the function."""
+    own = function.func if isinstance(function, partial) else function
+    name: str = getattr(own, "__qualname__", f"{type(own).__qualname__}.__call__")
+    return name.rpartition("<locals>.")[2]
 
 
 def require_choice(config: Any, **choices: Collection[str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.actions import InvalidAction
+from cfenvs.core.config import require_takes
 from cfenvs.core.simulator import REWARD_ALONE
 from cfenvs.evaluation import auctions
 from cfenvs.evaluation.protocol import Protocol
@@ -112,6 +113,9 @@ def _evaluate_families(policy: Any, protocol: Protocol, worlds: int | None) -> _
 
 
 def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> _Played:
+    for name, arguments in (("act", "(observations, infos)"), ("begin", "(env)")):
+        if hasattr(policy, name):
+            require_takes(getattr(policy, name), "policy", arguments)
     env = protocol.make(choices_of(policy), getattr(policy, "agents", False), worlds)
     observations, infos = env.reset(seed=protocol.first_scenario)
     start = time.process_time()

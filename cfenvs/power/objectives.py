@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
-from cfenvs.core.config import load_object
+from cfenvs.core.config import load_object, require_takes
 from cfenvs.core.errors import closest, shown
 from cfenvs.emitted import bits_of, of_bits
 from cfenvs.kernels import kernel
@@ -241,7 +241,7 @@ def load_objective(objective: Any) -> Objective:
     Raises
     ------
     ValueError
-        If there is no such objective, or what is named cannot be called.
+        If there is no such objective, or what is named cannot be called so.
     """
     if isinstance(objective, Mapping):
         weights = [
@@ -260,6 +260,7 @@ def load_objective(objective: Any) -> Objective:
     found = load_object(objective, "objective")
     if not callable(found):
         raise ValueError(f"objective={shown(objective)}: must be callable with (rates, active, powers)")
+    require_takes(found, "objective", "(rates, active, powers)")
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
 
 
