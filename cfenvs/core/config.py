@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -16,6 +17,13 @@ import numpy as np
 from cfenvs.core.errors import AGENTS, LENGTH, check_keys, check_keywords, shown
 
 Config = TypeVar("Config")
+
+MOST = 2**63 - 1
+"""Of a count: what 64 bits hold."""
+EXACT = 2**53
+"""Integers up to it are floats too."""
+LARGEST = sys.float_info.max
+"""Of a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,31 +189,56 @@ def require_switch(config: Any, *names: str) -> None:
 
 
 def require_count(config: Any, **minimum: int) -> None:
-    """Each named field must hold an integer of at least its minimum."""
+    """Each named field must hold an integer of at least its minimum, of 64 bits."""
     for field, least in minimum.items():
         value = getattr(config, field)
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not (whole and value >= least):
-            require(False, field, value, f"must be an integer, at least {least}")
+        if not is_count(value, least):
+            most = f" and at most {MOST}" if is_whole(value) and value > MOST else ""
+            require(False, field, value, f"must be an integer, at least {least}{most}")
 
 
 def require_number(config: Any, **bounds: tuple[float, float]) -> None:
     """Each named field must hold a finite number within its bounds, ends included."""
     for field, (low, high) in bounds.items():
-        value = getattr(config, field)
+        value = number_in(config, field)
         if not (is_number(value) and low <= value <= high):
-            within = f"at least {low:g}" if isinf(high) else f"from {low:g} to {high:g}"
+            within = f"at least {low:g}{_at_most(value)}" if isinf(high) else f"from {low:g} to {high:g}"
             require(False, field, value, f"must be a number, {within}")
 
 
 def require_positive(config: Any, *names: str) -> None:
     """Each named field must hold a finite number above zero."""
     for field in names:
-        value = getattr(config, field)
-        require(is_number(value) and value > 0, field, value, "must be a number above 0")
+        value = number_in(config, field)
+        require(is_number(value) and value > 0, field, value, f"must be a number above 0{_at_most(value)}")
+
+
+def number_in(config: Any, field: str) -> Any:
+    """A field that should be a number; of integers those become floats whose products might not fit in 64 bits."""
+    value = getattr(config, field)
+    if isinstance(value, int) and EXACT < abs(value) <= LARGEST:
+        value = float(value)
+        object.__setattr__(config, field, value)
+    return value
+
+
+def _at_most(value: Any) -> str:
+    """What a refusal says of integers that no float holds."""
+    return f" and at most {LARGEST:g}" if is_whole(value) and value > LARGEST else ""
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, and no truth value."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether it is an integer of 64 bits, of at least so much."""
+    return is_whole(value) and bool(least <= value <= MOST)
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return number and -inf < value < inf
+    """Whether it is a number that a float holds, and no truth value."""
+    if is_whole(value):
+        return bool(-LARGEST <= value <= LARGEST)
+    return isinstance(value, (float, np.floating)) and bool(-inf < value < inf)

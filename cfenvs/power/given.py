@@ -205,7 +205,7 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
         shape, positions = shapes[name], _are_positions(name)
         try:
             array = np.array(part, complex if name == "correlation" else float)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"network[{name!r}] is no array of numbers: {error}") from None
         if array.shape != shape and not (positions and array.shape == (shape[0], 3)):
             or_height = f", or {(shape[0], 3)} with heights," if positions else ""
