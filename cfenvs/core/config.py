@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from math import inf, isinf
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -227,12 +227,12 @@ def _at_most(value: Any) -> str:
     return f" and at most {LARGEST:g}" if is_whole(value) and value > LARGEST else ""
 
 
-def is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> TypeGuard[int]:
     """Whether it is an integer, and no truth value."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def is_count(value: Any, least: int = 1) -> bool:
+def is_count(value: Any, least: int = 1) -> TypeGuard[int]:
     """Whether it is an integer of 64 bits, of at least so much."""
     return is_whole(value) and bool(least <= value <= MOST)
 
