@@ -7,6 +7,8 @@ import difflib
 import sys
 from pathlib import Path
 
+from cfenvs.core.pipes import quiet_when_unread
+
 
 def learners() -> dict[str, str]:
     """What can be run by `python -m baselines.NAME`, with the first line of its docstring; none of it is imported."""
@@ -33,4 +35,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with quiet_when_unread():
+        main()

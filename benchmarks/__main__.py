@@ -3,17 +3,19 @@
 import tyro
 
 from benchmarks import dataset, figures, leaderboard, report, run, speed, verify
+from cfenvs.core.pipes import quiet_when_unread
 
-tyro.extras.subcommand_cli_from_dict(
-    {
-        "run": run.main,
-        "leaderboard": leaderboard.main,
-        "report": report.main,
-        "verify": verify.main,
-        "speed": speed.main,
-        "figures": figures.main,
-        "dataset": dataset.main,
-    },
-    prog="python -m benchmarks",
-    description="Compare algorithms on common held-out networks; time the environments.",
-)
+with quiet_when_unread():
+    tyro.extras.subcommand_cli_from_dict(
+        {
+            "run": run.main,
+            "leaderboard": leaderboard.main,
+            "report": report.main,
+            "verify": verify.main,
+            "speed": speed.main,
+            "figures": figures.main,
+            "dataset": dataset.main,
+        },
+        prog="python -m benchmarks",
+        description="Compare algorithms on common held-out networks; time the environments.",
+    )

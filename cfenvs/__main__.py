@@ -18,6 +18,7 @@ import gymnasium as gym
 import cfenvs
 from cfenvs.core.actions import InvalidAction
 from cfenvs.core.errors import check_keys
+from cfenvs.core.pipes import quiet_when_unread
 from cfenvs.core.simulator import System
 from cfenvs.evaluation import find_kept, offered_algorithms
 from cfenvs.play import FIRST_LOOK, FPS, DisplayError, Performance, check_output, perform
@@ -217,4 +218,5 @@ def _print(system: System[Any, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with quiet_when_unread():
+        main()

@@ -26,7 +26,7 @@ def test_every_page_is_walked_through():
 def test_an_objective(tmp_path):
     pytest.importorskip("tyro", reason="needs the extra baselines")
     walk.write("objective", tmp_path)
-    looked, played, _, table = (walk.run(command, tmp_path) for command in walk.commands("objective"))
+    looked, played, _, table = walk.script_and_commands("objective", tmp_path)
     full, best = map(float, re.search(r"full power (\S+), best found (\S+), certified False", looked).groups())
     assert full < best
     assert "written: walk.gif" in played
@@ -59,10 +59,12 @@ def test_a_baseline(tmp_path):
     alone, *benchmark = walk.commands("baseline")
     said = walk.run(alone, tmp_path)
     assert re.fullmatch(r"the exponent is -0\.\d{3}\n", said)
-    assert walk.run(f"{alone} --resume", tmp_path) == said
+    with walk.standing_in(tmp_path):
+        assert walk.run_here(f"{alone} --resume") == said
     assert json.loads((tmp_path / "runs" / "exponent" / "run.json").read_text())["status"] == "finished"
-    for command in benchmark:
-        table = walk.run(command.replace("cell-free-quick", "short.toml"), tmp_path)
+    with walk.standing_in(tmp_path):
+        for command in benchmark:
+            table = walk.run_here(command.replace("cell-free-quick", "short.toml"))
     assert "learned exponent" in table
     result = json.loads((tmp_path / "tables" / "short" / "exponent-row" / "0.json").read_text())
     assert result["training_steps"] == 51_200
@@ -88,7 +90,7 @@ def test_the_baseline_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
 def test_a_receiver_and_other_parts(tmp_path):
     pytest.importorskip("tyro", reason="needs the extra baselines")
     walk.write("receiver", tmp_path)
-    looked, played, _, table, *others = (walk.run(command, tmp_path) for command in walk.commands("receiver"))
+    looked, played, _, table, *others = walk.script_and_commands("receiver", tmp_path)
     (ours, proven), (theirs, found) = re.findall(r"best (\S+), certified (\w+)", looked)
     assert float(theirs) < float(ours)  # MMSE combining is the best linear one
     assert (proven, found) == ("True", "False")

@@ -25,6 +25,9 @@ RIVALS = Protocol(env_id=AUCTION, env_kwargs=FEW, num_scenarios=2, rivals=("gree
         ({"seeds": True}, "seeds=True: must be an integer"),
         ({"num_scenarios": 4.0}, "num_scenarios=4.0: must be an integer"),
         ({"num_scenarios": 0}, "num_scenarios=0: must be an integer, at least 1"),
+        ({"num_scenarios": 10**30}, "must be an integer, at least 1 and at most 9223372036854775807"),
+        *(({name: 10**30}, f"{name}={10**30}: must be") for name in ("training_steps", "steps_per_network", "seeds")),
+        ({"traced": -(10**30)}, f"traced=-{10**30}: must be an integer, at least 0"),
         ({"first_scenario": -1}, "first_scenario=-1: must be an integer, at least 0"),
         ({"metrics": "objective"}, "metrics='objective': must be a list of strings"),
         ({"metrics": ["objektive"]}, f"unknown metric of {CELL_FREE}: 'objektive': did you mean 'objective'?"),
@@ -51,6 +54,14 @@ def test_values_that_fit():
     assert Protocol(env_id=CELL_FREE, choices=["include_zero"]).choices == ("include_zero",)
     assert Protocol(env_id="Mine-v0", choices=["mine"], metrics=["mine"]).choices == ("mine",)
     assert Protocol.from_dict(SMALL.to_dict()) == SMALL
+    assert Protocol(env_id=CELL_FREE, first_scenario=2**70).first_scenario == 2**70  # a seed
+
+
+@pytest.mark.parametrize("worlds", [0, -(10**30), 10**30, 1.5])
+@pytest.mark.parametrize("protocol", [SMALL, RIVALS])
+def test_a_number_of_scenarios_that_cannot_be(protocol, worlds):
+    with pytest.raises(ValueError, match=r"worlds=.*: must be an integer, at least 1, or None"):
+        evaluate("greedy", protocol, worlds=worlds)
 
 
 @pytest.mark.parametrize(

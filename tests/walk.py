@@ -69,6 +69,14 @@ def standing_in(folder):
                     del sys.modules[name]
 
 
+def script_and_commands(page, folder):
+    """What the script of a page prints, in a process of its own as it must import what it needs, then its commands."""
+    script, *others = commands(page)
+    yield run(script, folder)
+    with standing_in(folder):
+        yield from map(run_here, others)
+
+
 def run_here(command):
     """What a command of Python prints where one stands: as `run`, without the price of a process for each."""
     python, *words = shlex.split(command)

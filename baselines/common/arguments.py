@@ -14,6 +14,8 @@ import tyro
 from gymnasium.error import UnregisteredEnv
 from tyro.constructors import PrimitiveConstructorSpec
 
+from cfenvs.core.pipes import quiet_when_unread
+
 EnvKwargs = Annotated[
     dict[str, Any],
     PrimitiveConstructorSpec(
@@ -110,6 +112,7 @@ Args = TypeVar("Args")
 Outcome = TypeVar("Outcome")
 
 
+@quiet_when_unread()
 def command_line(
     run: Callable[[Args], Outcome], arguments: type[Args], tell: Callable[[Args, Outcome], None] | None = None
 ) -> None:

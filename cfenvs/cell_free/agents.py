@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cfenvs.core.config import require, require_choice, require_count, require_switch
+from cfenvs.core.config import is_whole, require, require_choice, require_count, require_switch
 from cfenvs.power import config as power
 
 USUAL_CELLS = 4
@@ -78,7 +78,7 @@ class Agents(power.Network):
         allowed = f"must be an integer from 1 to {stations}, or one for each of the {stations} access points"
         require(numbers is not None and len(numbers) == stations, "cells", given, allowed)
         assert numbers is not None
-        missing = sorted(set(range(max(numbers) + 1)) - set(numbers))
+        missing = sorted(set(range(min(max(numbers) + 1, stations))) - set(numbers))
         require(min(numbers) >= 0, "cells", given, "must number clusters from 0")
         require(
             not missing, "cells", given, f"has no access point of cluster {missing[:1]}: numbers must leave none out"
@@ -100,7 +100,7 @@ class Agents(power.Network):
     def _check_neighborhood(self) -> None:
         hood, others = self.neighborhood, self.num_agents - 1
         if hood is not None:
-            whole = isinstance(hood, (int, np.integer)) and not isinstance(hood, bool)
+            whole = is_whole(hood)
             share = isinstance(hood, (float, np.floating))
             require(
                 (whole and 0 <= hood <= others) or (share and 0 <= hood <= 1),
@@ -140,8 +140,7 @@ def _whole_numbers(given: Any) -> tuple[int, ...] | None:
     """A sequence of whole numbers as a tuple; None if it is none."""
     if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
         return None
-    whole = [isinstance(number, (int, np.integer)) and not isinstance(number, bool) for number in given]
-    return tuple(int(number) for number in given) if whole and all(whole) else None
+    return tuple(int(number) for number in given) if len(given) and all(map(is_whole, given)) else None
 
 
 def round_half_up(value: float) -> int:

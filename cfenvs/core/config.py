@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from math import inf, isinf
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import numpy as np
 
 from cfenvs.core.errors import AGENTS, LENGTH, check_keys, check_keywords, shown
 
 Config = TypeVar("Config")
+
+MOST = 2**63 - 1
+"""Of a count: what 64 bits hold."""
+EXACT = 2**53
+"""Integers up to it are floats too."""
+LARGEST = sys.float_info.max
+"""Of a number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +111,17 @@ def load_object(reference: Any, field: str = "") -> Any:
     """The object that a `"module:Name"` string names, called without arguments if it is a class; others as they are."""
     if not isinstance(reference, str):
         return reference
-    found = find_object(reference, field)
-    return found() if isinstance(found, type) else found
+    return instance(find_object(reference, field), field)
+
+
+def instance(found: Any, field: str) -> Any:
+    """What somebody's field stands for, called without arguments if it is a class."""
+    if not isinstance(found, type):
+        return found
+    lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+    require(not lacking, field, found, f"lacks {lacking}, which its base class describes")
+    require_takes(found, field, "()")
+    return found()
 
 
 def find_object(reference: str, field: str = "") -> Any:
@@ -124,6 +142,37 @@ def require(condition: bool, field: str, value: Any, allowed: str) -> None:
         raise ValueError(f"{field}={shown(value)}: {allowed}")
 
 
+def require_takes(function: Any, field: str, arguments: str) -> None:
+    """Refuse what cannot be called with these arguments in turn, such as "(links, config)".
+
+    What wraps another function is asked itself, as it may add arguments; what does not tell what it takes passes.
+
+    Examples
+    --------
+    >>> require_takes(lambda links, *more: 0.0, "path_loss", "(links, config)")
+    >>> require_takes(abs, "path_loss", "(links, config)")
+    Traceback (most recent call last):
+    ValueError: path_loss=abs(x, /): is called with (links, config) in turn: too many positional arguments
+    """
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except Exception as error:  # of compiled code, or of annotations whose names are not there while it runs
+        misfit = isinstance(function, partial) and isinstance(error.__cause__, TypeError)
+        require(not misfit, field, function, str(error.__cause__))
+        return
+    try:
+        signature.bind(*(name for name in arguments.strip("()").split(", ") if name))
+    except TypeError as error:
+        raise ValueError(f"{field}={_name(function)}{signature}: is called with {arguments} in turn: {error}") from None
+
+
+def _name(function: Any) -> str:
+    """What is called: a method with its class, of a `functools.partial` the function."""
+    own = function.func if isinstance(function, partial) else function
+    name: str = getattr(own, "__qualname__", f"{type(own).__qualname__}.__call__")
+    return name.rpartition("<locals>.")[2]
+
+
 def require_choice(config: Any, **choices: Collection[str]) -> None:
     """Each named field must hold one of its words."""
     for field, allowed in choices.items():
@@ -140,31 +189,56 @@ def require_switch(config: Any, *names: str) -> None:
 
 
 def require_count(config: Any, **minimum: int) -> None:
-    """Each named field must hold an integer of at least its minimum."""
+    """Each named field must hold an integer of at least its minimum, of 64 bits."""
     for field, least in minimum.items():
         value = getattr(config, field)
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not (whole and value >= least):
-            require(False, field, value, f"must be an integer, at least {least}")
+        if not is_count(value, least):
+            most = f" and at most {MOST}" if is_whole(value) and value > MOST else ""
+            require(False, field, value, f"must be an integer, at least {least}{most}")
 
 
 def require_number(config: Any, **bounds: tuple[float, float]) -> None:
     """Each named field must hold a finite number within its bounds, ends included."""
     for field, (low, high) in bounds.items():
-        value = getattr(config, field)
+        value = number_in(config, field)
         if not (is_number(value) and low <= value <= high):
-            within = f"at least {low:g}" if isinf(high) else f"from {low:g} to {high:g}"
+            within = f"at least {low:g}{_at_most(value)}" if isinf(high) else f"from {low:g} to {high:g}"
             require(False, field, value, f"must be a number, {within}")
 
 
 def require_positive(config: Any, *names: str) -> None:
     """Each named field must hold a finite number above zero."""
     for field in names:
-        value = getattr(config, field)
-        require(is_number(value) and value > 0, field, value, "must be a number above 0")
+        value = number_in(config, field)
+        require(is_number(value) and value > 0, field, value, f"must be a number above 0{_at_most(value)}")
+
+
+def number_in(config: Any, field: str) -> Any:
+    """A field that should be a number; of integers those become floats whose products might not fit in 64 bits."""
+    value = getattr(config, field)
+    if isinstance(value, int) and EXACT < abs(value) <= LARGEST:
+        value = float(value)
+        object.__setattr__(config, field, value)
+    return value
+
+
+def _at_most(value: Any) -> str:
+    """What a refusal says of integers that no float holds."""
+    return f" and at most {LARGEST:g}" if is_whole(value) and value > LARGEST else ""
+
+
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether it is an integer, and no truth value."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_count(value: Any, least: int = 1) -> TypeGuard[int]:
+    """Whether it is an integer of 64 bits, of at least so much."""
+    return is_whole(value) and bool(least <= value <= MOST)
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return number and -inf < value < inf
+    """Whether it is a number that a float holds, and no truth value."""
+    if is_whole(value):
+        return bool(-LARGEST <= value <= LARGEST)
+    return isinstance(value, (float, np.floating)) and bool(-inf < value < inf)

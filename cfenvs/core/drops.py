@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
-from cfenvs.core.config import require
+from cfenvs.core.config import is_whole, require
 
 ScenarioSeed = int | Sequence[int] | None
 RESAMPLE = ("episode", "never", "continue")
@@ -143,7 +143,7 @@ def check_scenario_seed(config: Any) -> None:
         object.__setattr__(config, "scenario_seed", seeds)
     several = isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str)
     entries = list(seeds) if several else [seeds]
-    whole = all(isinstance(s, (int, np.integer)) and not isinstance(s, bool) and s >= 0 for s in entries)
+    whole = all(is_whole(s) and s >= 0 for s in entries)
     require(bool(entries) and whole, "scenario_seed", seeds, "must be a non-negative integer, or one for each world")
     if several:
         object.__setattr__(config, "scenario_seed", tuple(int(seed) for seed in entries))

@@ -11,6 +11,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.actions import InvalidAction
+from cfenvs.core.config import is_count, require, require_takes
 from cfenvs.core.simulator import REWARD_ALONE
 from cfenvs.evaluation import auctions
 from cfenvs.evaluation.protocol import Protocol
@@ -79,6 +80,8 @@ def evaluate(policy: Any, protocol: Protocol, *, seed: int = 0, worlds: int | No
         measured, and nothing else. On the multi-agent face a metric is the mean over agents. With rivals, see
         `cfenvs.evaluation.auctions.evaluate_bidder`.
     """
+    if worlds is not None:
+        require(is_count(worlds), "worlds", worlds, "must be an integer, at least 1, or None for all scenarios")
     if protocol.rivals:
         played = auctions.evaluate_bidder(policy, protocol, worlds)
     elif protocol.families:
@@ -112,6 +115,9 @@ def _evaluate_families(policy: Any, protocol: Protocol, worlds: int | None) -> _
 
 
 def _evaluate(policy: Any, protocol: Protocol, worlds: int | None) -> _Played:
+    for name, arguments in (("act", "(observations, infos)"), ("begin", "(env)")):
+        if hasattr(policy, name):
+            require_takes(getattr(policy, name), "policy", arguments)
     env = protocol.make(choices_of(policy), getattr(policy, "agents", False), worlds)
     observations, infos = env.reset(seed=protocol.first_scenario)
     start = time.process_time()

@@ -12,7 +12,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from cfenvs.core.config import require, require_count
+from cfenvs.core.config import is_whole, require, require_count
 from cfenvs.core.contest import Contest
 from cfenvs.core.errors import check_keys
 from cfenvs.registration import IDS, EachSystem, system_of
@@ -138,7 +138,9 @@ class Protocol:
             for name in ("scenario_seed", *self.choices):
                 require(name not in given, part, dict(given), f"must not set {name}")
         require(not (self.families and self.rivals), "families", list(self.families), "go with no rivals")
-        require_count(self, num_scenarios=1, first_scenario=0, training_steps=0, steps_per_network=0, seeds=1, traced=0)
+        require_count(self, num_scenarios=1, training_steps=0, steps_per_network=0, seeds=1, traced=0)
+        first = self.first_scenario  # a seed, of as many bits as one likes
+        require(is_whole(first) and first >= 0, "first_scenario", first, "must be an integer, at least 0")
         contest: Contest | None = system_of(self.env_id).part("contest") if self.env_id in IDS else None
         if self.rivals and contest is None:
             have = ", ".join(name for name, found in EachSystem("contest").items() if found is not None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cfenvs.core.pipes import quiet_when_unread
 from cfenvs.maps import NAMED, Map, Sites, open_map, read_density, read_gains, read_measurements, read_sites
 from cfenvs.maps.deepmimo import load_scenario, map_of_paths
 from cfenvs.maps.ray_traced import Settings, make_map
@@ -183,4 +184,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    with quiet_when_unread():
+        main()

@@ -9,6 +9,7 @@ changed.
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfenvs.arrays import Array
-from cfenvs.core.config import Part, find_object, require
+from cfenvs.core.config import Part, find_object, instance, require, require_takes
 from cfenvs.core.drops import Drops, restored
 
 
@@ -49,14 +50,16 @@ def choose_function(config: Any, field: str, named: Mapping[str, Any], arguments
     Raises
     ------
     ValueError
-        If there is none, or the configuration is not for it.
+        If there is none, it takes other arguments, or the configuration is not for it.
     """
     own = f"a function {arguments} of your own"
     found = _found(config, field, named, own)
-    found = found() if isinstance(found, type) else found
+    found = instance(found, field)
     if not callable(found):
         _refuse_choice(config, field, named, own)
+    require_takes(found, field, arguments)
     if hasattr(found, "check"):
+        require_takes(found.check, field, "(config)")
         found.check(config)
     return found
 
@@ -78,6 +81,9 @@ def choose_class(config: Any, field: str, named: Mapping[str, type], base: type)
         _refuse_choice(config, field, named, own)
     missing = ", ".join(sorted(kind.__abstractmethods__))
     require(not missing, field, getattr(config, field), f"lacks {missing}, which {mine} describes")
+    require_takes(found, field, "(config, num_worlds)")
+    for of_class in (kind.suited, kind.check):
+        require_takes(of_class, field, "(config)")
     kind = kind.suited(config)
     kind.check(config)
     return partial(kind, *found.args, **found.keywords) if isinstance(found, partial) else kind
@@ -150,9 +156,15 @@ class Classes:
         return choose_class(config, field, self.named, self.base)
 
     def make(self, config: Any, field: str, num_worlds: int) -> Any:
-        """One of that class."""
+        """One of that class; of somebody's own, methods must take what those of `base` do."""
         made = self.of(config, field)(config, num_worlds)
-        return self.guard(made) if is_own(getattr(config, field), self.named) else made
+        if not is_own(getattr(config, field), self.named):
+            return made
+        for name, method in inspect.getmembers_static(self.base, inspect.isfunction):
+            if not name.startswith("_"):
+                _, *arguments = inspect.signature(method).parameters
+                require_takes(getattr(made, name), field, f"({', '.join(arguments)})")
+        return self.guard(made)
 
 
 class Choices(Part):

@@ -341,7 +341,7 @@ class Control(Network):
             return
         try:
             weights = np.asarray(self.user_weights, float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             weights = np.zeros(0)
         fits = weights.shape == (self.users,) and bool((np.isfinite(weights) & (weights >= 0)).all() and weights.any())
         allowed = f"must be {self.users} numbers, one for each user, none below 0 and one above"
@@ -385,7 +385,7 @@ class Reporting(core.Part):
 
     def check(self) -> None:
         bits = self.report_bits
-        whole = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool) and 1 <= bits <= MAX_BITS
+        whole = core.is_count(bits) and bits <= MAX_BITS
         core.require(
             bits is None or whole or (isinstance(bits, str) and bits == "cqi"),
             "report_bits",
@@ -399,7 +399,7 @@ class Reporting(core.Part):
         )
         ends = self.report_range_db
         pair = isinstance(ends, Sequence | np.ndarray) and len(ends) == 2
-        number = pair and all(isinstance(end, (int, float, np.number)) and np.isfinite(end) for end in ends)
+        number = pair and all(core.is_number(end) for end in ends)
         core.require(
             bool(number) and ends[0] < ends[1], "report_range_db", ends, "must be two numbers in dB, the lower first"
         )

@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from cfenvs.arrays import Array, Float
-from cfenvs.core.config import load_object, require
+from cfenvs.core.config import load_object, require, require_takes
 from cfenvs.core.drops import Given
 from cfenvs.core.errors import check_keys
 from cfenvs.maps.draw import Draw
@@ -80,6 +80,8 @@ class Motion:
     def of(cls, parts: Mapping[str, Any]) -> Motion | None:
         """The functions among given parts; None if there are none."""
         functions = {name: parts[name] for name in MOVED if callable(parts.get(name))}
+        for name, function in functions.items():
+            require_takes(function, f"network[{name!r}]", "(seconds)")
         return cls(**functions) if functions else None
 
     def positions(self, config: Any, seconds: Float) -> Float | None:
@@ -206,7 +208,7 @@ def checked_parts(config: HasNetwork, parts: Any) -> dict[str, Float]:
         shape, positions = shapes[name], _are_positions(name)
         try:
             array = np.array(part, complex if name == "correlation" else float)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"network[{name!r}] is no array of numbers: {error}") from None
         if array.shape != shape and not (positions and array.shape == (shape[0], 3)):
             or_height = f", or {(shape[0], 3)} with heights," if positions else ""
@@ -405,4 +407,6 @@ def check_network(config: HasNetwork) -> Collection[str] | None:
     )
     if found is None:
         _check_moving(config, None)
-    return () if found is None else None
+        return ()
+    require_takes(found, "network", "(config, rng)")
+    return None

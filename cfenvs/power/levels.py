@@ -38,7 +38,7 @@ def require_levels(config: Any) -> None:
     """The field `levels` must rise from at least 0 to at most `max_power`; it becomes a tuple."""
     try:
         levels = np.asarray(config.levels, float)
-    except (TypeError, ValueError):  # words, or rows of several lengths
+    except (TypeError, ValueError, OverflowError):  # words, rows of several lengths, or more than a float holds
         levels = np.empty(0)
     rising = levels.ndim == 1 and levels.size > 0 and np.isfinite(levels).all() and (np.diff(levels) > 0).all()
     require(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float
-from cfenvs.core.config import load_object
+from cfenvs.core.config import is_number, load_object, require_takes
 from cfenvs.core.errors import closest, shown
 from cfenvs.emitted import bits_of, of_bits
 from cfenvs.kernels import kernel
@@ -241,13 +241,10 @@ def load_objective(objective: Any) -> Objective:
     Raises
     ------
     ValueError
-        If there is no such objective, or what is named cannot be called.
+        If there is no such objective, or what is named cannot be called so.
     """
     if isinstance(objective, Mapping):
-        weights = [
-            isinstance(w, int | float) and not isinstance(w, bool) and np.isfinite(w) for w in objective.values()
-        ]
-        if not weights or not all(weights):
+        if not objective or not all(map(is_number, objective.values())):
             raise ValueError(
                 f"objective={shown(dict(objective))}: a weighted sum must map objectives to finite weights, such as "
                 '{"min": 1.0, "sum": 0.1}'
@@ -260,6 +257,7 @@ def load_objective(objective: Any) -> Objective:
     found = load_object(objective, "objective")
     if not callable(found):
         raise ValueError(f"objective={shown(objective)}: must be callable with (rates, active, powers)")
+    require_takes(found, "objective", "(rates, active, powers)")
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
 
 

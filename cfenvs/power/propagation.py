@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cfenvs.arrays import Bool, Float
-from cfenvs.core.config import require
+from cfenvs.core.config import require, require_takes
 from cfenvs.power.choices import Functions, numbers, refuse
 from cfenvs.power.given import GIVEN_DB
 from cfenvs.radio import geometry, path_loss, shadowing, tr38901
@@ -334,6 +334,8 @@ class OwnPathLoss(PathLoss):
         metres = isinstance(self.decorrelation, (int, float)) and 0.0 <= self.decorrelation < np.inf
         if self.decorrelation is not None and not metres:
             refuse("path_loss", own, f"has decorrelation={self.decorrelation!r}", "must be metres, or None")
+        if hasattr(own, "shadowed"):
+            require_takes(own.shadowed, "path_loss", "(links)")
 
     def __call__(self, links: Links, config: Propagation) -> Float:
         return np.array([self._gain_db(links.of(world), config) for world in range(len(links.users))])

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.core.config import load_object, require
+from cfenvs.core.config import load_object, require, require_takes
 from cfenvs.kernels import kernel
 from cfenvs.ris_auction.frozen import FrozenBidder
 from cfenvs.ris_auction.seat import Seat, Seated
@@ -169,8 +169,11 @@ def load_bidder(reference: Any) -> Any:
         known = ", ".join(map(repr, named))
         require(reference in named, "opponents", reference, f'must be one of {known}, a "module:Name", or a callable')
         return named[reference]()
-    bidder = load_object(reference)
+    bidder = load_object(reference, "opponents")
     require(callable(bidder), "opponents", reference, "must be a name, a 'module:Name', or a callable")
+    require_takes(bidder, "opponents", "(observations, masks, rng)")
+    if hasattr(bidder, "attach"):
+        require_takes(bidder.attach, "opponents", "(seat)")
     return bidder
 
 

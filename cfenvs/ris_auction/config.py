@@ -224,14 +224,14 @@ class Utility(Surfaces, Network, Rules):
             core.require_number(self, penalty_factor=(0, np.inf))
         self.require_own(self.budget_rule == "penalty", penalty_factor=self.penalty_factor)
         if not (isinstance(self.improvement_value, str) and self.improvement_value == "all"):
-            value = as_numbers(self.improvement_value)
+            value = as_numbers(core.number_in(self, "improvement_value"))
             number = value.shape == () and value.dtype.kind in "iuf" and bool(np.isfinite(value) & (value > 0))
             core.require(number, "improvement_value", self.improvement_value, 'must be a number above 0, or "all"')
         self.check_rounds(self._largest_budget())
 
     def _largest_budget(self) -> float:
         """That any operator can have; refuses budgets that are none."""
-        budgets = as_numbers(self.budgets)
+        budgets = as_numbers(core.number_in(self, "budgets"))
         fits = budgets.dtype.kind in "iuf" and budgets.shape in ((), (self.operators,))
         core.require(
             bool(fits and (np.isfinite(budgets) & (budgets > 0)).all()),
@@ -398,8 +398,9 @@ class RISAuctionConfig(Players, Markets, Observations, Utility, Surfaces, Propag
 
 
 def as_numbers(value: Any) -> Array:
-    """Numbers as an array; an array of no numbers if they are ragged."""
+    """Numbers as an array; an array of no numbers if they are ragged, or more than a float holds."""
     try:
-        return np.asarray(value)
-    except ValueError:
+        array = np.asarray(value)
+        return array if array.dtype.kind != "O" else array.astype(float)  # of integers beyond 64 bits
+    except (TypeError, ValueError, OverflowError):
         return np.asarray(None)

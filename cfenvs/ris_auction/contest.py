@@ -10,7 +10,7 @@ import numpy as np
 
 from cfenvs.arrays import Array, Bool, Float, Float32
 from cfenvs.core.actions import InvalidAction
-from cfenvs.core.config import require
+from cfenvs.core.config import require, require_takes
 from cfenvs.core.contest import Contest, name_of
 from cfenvs.core.errors import check_keys
 from cfenvs.ris_auction.bidders import BIDDERS, SHADED, load_bidder, seat_bidders
@@ -76,6 +76,7 @@ class _Acting(Seated):
     """A policy of observations and infos as a bidder, whatever the `action_type` is that it chooses."""
 
     def __init__(self, policy: Any) -> None:
+        require_takes(policy.act, "policy", "(observations, infos)")
         self._policy = policy
         chosen = {"action_type": getattr(policy, "action_type", "discrete"), **getattr(policy, "choices", {})}
         self._action_type = chosen["action_type"]

@@ -249,6 +249,5 @@ def require_pair(config: Any, name: str) -> None:
     """A field must hold two integers of at least 1; it becomes a tuple."""
     value = getattr(config, name)
     pair = isinstance(value, Sequence | np.ndarray) and len(value) == 2
-    whole = pair and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1 for n in value)
-    core.require(bool(whole), name, value, "must be two integers, at least 1")
+    core.require(pair and all(map(core.is_count, value)), name, value, "must be two integers of 64 bits, at least 1")
     object.__setattr__(config, name, tuple(int(n) for n in value))

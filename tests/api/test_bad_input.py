@@ -14,7 +14,7 @@ import cfenvs.cell_free
 import cfenvs.ris_auction
 import cfenvs.xl_mimo
 from cfenvs.core import InvalidAction, UnknownKeyError
-from cfenvs.registration import system_of
+from cfenvs.registration import IDS, system_of
 from tests.vector.test_same_bits import same
 
 ID = "CellFreeUplinkPower-v0"
@@ -461,3 +461,66 @@ def test_what_others_call_an_argument_is_none_of_ours_and_stands_for_one(env_id)
     fields = vars(system_of(env_id).configure("default", {}))
     assert not set(symbols) & set(fields)
     assert set(symbols.values()) <= set(fields)
+
+
+# Integers beyond 64 bits: NumPy holds them as objects, on which its functions fail without a word of which argument.
+
+
+def numbers_of(config, value):
+    """Fields that hold numbers, each with a value of the form that it has."""
+    for field in dataclasses.fields(config):
+        kinds, usual = str(field.type), getattr(config, field.name)
+        if field.name == "scenario_seed" or not re.search("int|float", kinds):
+            continue
+        several = {"levels": 1, "user_weights": getattr(config, "users", 0), "arrivals_per_hour": 24}.get(field.name, 2)
+        if isinstance(usual, tuple) or re.match(r"Sequence|tuple", kinds):
+            yield field.name, [-value, value] if field.name == "report_range_db" else [value] * several
+        else:
+            yield field.name, value
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), 10**400], ids=["1e30", "-1e30", "1e400"])
+@pytest.mark.parametrize("env_id", IDS)
+def test_an_integer_beyond_64_bits_is_refused_by_name_or_taken_as_a_float(env_id, value):
+    """But as a seed."""
+    system, taken, refused = system_of(env_id), [], []
+    for name, given in numbers_of(system.configure("default", {}), value):
+        beside = {"agents": "clusters"} if name in ("cells", "slots") else {}
+        try:
+            kept = getattr(system.configure("default", {**beside, name: given}), name)
+        except ValueError as error:
+            refused.append((name, str(error)))
+        else:
+            assert all(isinstance(number, float) for number in np.atleast_1d(np.array(kept, object))), name
+            taken.append(name)
+    # "budgets" and "budget_range" by a budget that is too large.
+    assert not [(name, message) for name, message in refused if name.removesuffix("_range").rstrip("s") not in message]
+    assert len(refused) > 15
+    assert len(taken) > 8 if value == 10**30 else taken in ([], ["report_range_db"])
+    assert system.configure("default", {"scenario_seed": abs(value)}).scenario_seed == abs(value)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs"),
+    [
+        (ID, {"max_power": 10**30, "side": 10**30, "height": 10**30, "carrier_ghz": 10**30, "bandwidth": 2**62}),
+        (ID, {"max_power": 2**60, "circuit_power": 10**30, "objective": {"energy-efficiency": 10**30}}),
+        ("XLMIMOPower-v0", {"max_power": 10**30, "rician_factor": 10**30, "shadowing_std_db": 0}),
+        ("RISAuction-v0", {"increment": 10**30, "budgets": 10**30, "rician_los": 10**30, "start_price": 2**60}),
+    ],
+)
+def test_large_integers_do_what_floats_do(env_id, kwargs):
+    def as_floats(value):
+        return {key: as_floats(part) for key, part in value.items()} if isinstance(value, dict) else float(value)
+
+    kwargs = {"objective": {"min": 1}, **kwargs} if env_id == ID else kwargs
+    envs = [gym.make(env_id, **given) for given in (kwargs, as_floats(kwargs))]
+    same(*(env.reset(seed=2**70) for env in envs))
+    same(*(env.step(envs[0].action_space.sample() * 0) for env in envs))
+
+
+@pytest.mark.parametrize("num_envs", [10**30, 0, 1.0])
+@pytest.mark.parametrize("make", [gym.make_vec, lambda env_id, n: cfenvs.cell_free.parallel_vec_env(n)])
+def test_a_number_of_worlds_that_cannot_be(make, num_envs):
+    with pytest.raises(ValueError, match=r"num_envs=.*: must be a whole number, at least 1"):
+        make(ID, num_envs)

@@ -20,6 +20,7 @@ from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
 
 import cfenvs
+from cfenvs.core.pipes import quiet_when_unread
 from cfenvs.registration import IDS
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,26 @@ def test_imports_point_one_way(part):
             if names[0] == "cfenvs" and len(names) > 1:
                 assert names[1] in ALLOWED[part] | {part}, f"{path.relative_to(ROOT)} imports {module}"
             assert names[0] not in {"baselines", "benchmarks", "tests"}, f"{path.relative_to(ROOT)} imports {module}"
+
+
+@pytest.mark.parametrize("words", [["-m", "cfenvs"], ["-m", "baselines"]], ids=["cfenvs", "baselines"])
+def test_a_command_whose_reader_goes_ends_quietly(words):
+    """Before it has written anything: a pipe takes more than it has to say."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as unread:
+        ended = subprocess.run([sys.executable, *words], stdout=unread, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_so_does_every_command_line_but_not_where_another_pipe_breaks(capfd):
+    for name in ("cfenvs", "cfenvs/maps", "benchmarks", "baselines"):
+        assert re.search(r"^ *with quiet_when_unread\(\):$", (ROOT / name / "__main__.py").read_text(), re.MULTILINE), (
+            name
+        )
+    assert "@quiet_when_unread()\ndef command_line(" in (ROOT / "baselines/common/arguments.py").read_text()
+    with pytest.raises(BrokenPipeError, match="of a worker"), quiet_when_unread():
+        raise BrokenPipeError("of a worker")
 
 
 def test_what_serves_every_system_imports_none():

@@ -4,10 +4,11 @@ That all faces agree on them to the bit is in `tests/vector`, whose cases `cell-
 """
 
 import pickle
-from functools import partial
+from functools import cache, partial, wraps
 from itertools import pairwise
 
 import gymnasium as gym
+import numba
 import numpy as np
 import pytest
 
@@ -17,13 +18,16 @@ from cfenvs.__main__ import main
 from cfenvs.cell_free.activity import Activity
 from cfenvs.cell_free.receivers import MaximumRatioReceiver, Receiver
 from cfenvs.control import PowerSolution
+from cfenvs.core.config import require_takes
+from cfenvs.evaluation import Protocol, evaluate
+from cfenvs.power.propagation import PathLoss
 from cfenvs.radio import path_loss
 from cfenvs.registration import IDS, system_of
 from tests import own
 from tests.systems import CASES
 from tests.vector.test_same_bits import same
 
-CELL_FREE, XL_MIMO = "CellFreeUplinkPower-v0", "XLMIMOPower-v0"
+CELL_FREE, XL_MIMO, AUCTION = "CellFreeUplinkPower-v0", "XLMIMOPower-v0", "RISAuction-v0"
 OWN = {case.id: case.kwargs for case in CASES if case.name.endswith("-own")}
 FIELDS = {
     "receiver": ("tests.own:Matched", own.Matched, partial(own.Matched, largest=2.0)),
@@ -229,6 +233,138 @@ REFUSED = [
     ({"activity": own.Rota, "active_users": 2}, "active_users=2: must be None: Rota offers no other"),
     ({"activity": own.Rota, "toggle_step": 2}, "toggle_step=2: must be None: Rota offers no other"),
 ]  # fmt: skip
+
+
+class Unfinished(PathLoss):
+    """It lacks what every path loss has."""
+
+
+class Measured:
+    """A path loss that takes an argument of its own, and says of no link whether it has shadowing."""
+
+    def __init__(self, exponent):
+        self.exponent = exponent
+
+    def __call__(self, links, config):
+        return -10.0 * self.exponent * np.log10(links.distance)
+
+    def shadowed(self, links, config):
+        return None
+
+
+class Total:
+    """An objective."""
+
+    def __call__(self, rates, active, powers):
+        return rates.sum(axis=-1)
+
+
+class Bidding:
+    """A bidder that takes no seat."""
+
+    def __call__(self, observations, masks, rng):
+        return masks
+
+    def attach(self):
+        pass
+
+
+def with_methods(base, **methods):
+    """A class of one's own in which methods are others."""
+    return type("Mine", (base,), methods)
+
+
+MISFITS = [
+    (CELL_FREE, {"path_loss": lambda links: 0.0}, "path_loss=<lambda>(links): is called with (links, config) in turn"),
+    (XL_MIMO, {"path_loss": "tests.own:blocked"}, "path_loss=blocked(links, config, rng): is called with"),
+    (CELL_FREE, {"path_loss": Measured}, "path_loss=Measured(exponent): is called with () in turn: missing"),
+    (CELL_FREE, {"path_loss": Measured(2.0)}, "path_loss=Measured.shadowed(links, config): is called with (links) in"),
+    (CELL_FREE, {"path_loss": Unfinished}, "lacks __call__, which its base class describes"),
+    (CELL_FREE, {"path_loss": partial(own.two_ray, 3)}, "path_loss=two_ray(config): is called with (links, config)"),
+    (CELL_FREE, {"path_loss": partial(own.two_ray, slope=3)}, "got an unexpected keyword argument 'slope'"),
+    (XL_MIMO, {"shadowing": own.two_ray}, "shadowing=two_ray(links, config): is called with (links, config, rng) in"),
+    (CELL_FREE, {"pilot_assignment": own.two_ray}, "is called with (gains, config, rng) in turn: too many positional"),
+    (CELL_FREE, {"clusters": lambda gains: gains > 0}, "clusters=<lambda>(gains): is called with (gains, pilots, conf"),
+    (CELL_FREE, {"objective": lambda rates: 0.0}, "objective=<lambda>(rates): is called with (rates, active, powers)"),
+    (XL_MIMO, {"objective": Total}, "objective=Total(): is called with (rates, active, powers) in turn"),
+    (XL_MIMO, {"objective": {"sum": 1.0, "tests.own:two_ray": 1.0}}, "objective=two_ray(links, config): is called"),
+    (CELL_FREE, {"network": lambda config: {}}, "network=<lambda>(config): is called with (config, rng) in turn"),
+    (XL_MIMO, {"network": {"users": lambda: 0.0}, "mobility": "given"}, "network['users']=<lambda>(): is called with"),
+    (CELL_FREE, {"receiver": partial(own.Matched, order=2)}, "got an unexpected keyword argument 'order'"),
+    (CELL_FREE, {"receiver": with_methods(own.Matched, __init__=lambda self, config: None)}, "(config, num_worlds) in"),
+    (CELL_FREE, {"receiver": with_methods(own.Matched, check=lambda self, config: None)}, "with (config) in turn: mis"),
+    (CELL_FREE, {"receiver": with_methods(own.Matched, max_min=lambda self, world: 0)}, "with (world, active) in turn"),
+    (XL_MIMO, {"receiver": with_methods(own.MatchedStations, follow=lambda self, gains: 0)}, "with (gains, worlds) in"),
+    (CELL_FREE, {"activity": with_methods(own.Rota, path=lambda self, world: 0)}, "called with (world, rng, initial)"),
+    (AUCTION, {"opponents": [lambda observations: 0]}, "opponents=<lambda>(observations): is called with (observation"),
+    (AUCTION, {"opponents": Bidding()}, "opponents=Bidding.attach(): is called with (seat) in turn: too many"),
+    (AUCTION, {"opponents": "tests.own:Rota"}, "opponents=Rota(config, num_worlds): is called with () in turn"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("env_id", "kwargs", "message"), MISFITS, ids=range(len(MISFITS)))
+def test_a_part_that_takes_other_arguments_is_refused_when_it_is_given(env_id, kwargs, message):
+    with pytest.raises(ValueError) as caught:
+        gym.make(env_id, **kwargs)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "protocol", [{"env_id": XL_MIMO}, {"env_id": AUCTION, "rivals": ["greedy"]}], ids=["", "rivals"]
+)
+def test_a_policy_that_takes_other_arguments_is_refused_before_it_is_asked(protocol):
+    policy = type("Blind", (), {"act": lambda self, observations: observations})()
+    with pytest.raises(ValueError, match=r"policy=<lambda>\(observations\): is called with \(observations, infos\) in"):
+        evaluate(policy, Protocol(num_scenarios=1, **protocol))
+
+
+class Tools:
+    """A path loss among the methods of something else."""
+
+    def two_ray(self, links, config):
+        return own.two_ray(links, config)
+
+
+def with_height(function):
+    """Gives an argument that callers do not: what is wrapped takes more than the wrapper."""
+
+    @wraps(function)
+    def of_two(links, config):
+        return function(links, config, 1.5)
+
+    return of_two
+
+
+FITTING = [
+    {"path_loss": lambda *arguments: own.two_ray(*arguments)},
+    {"path_loss": lambda links, config, exponent=2.0: own.two_ray(links, config)},
+    {"path_loss": partial(lambda exponent, links, config: own.two_ray(links, config), 2.0)},
+    {"path_loss": Tools().two_ray},
+    {"path_loss": cache(lambda *arguments: own.two_ray(*arguments))},
+    {"path_loss": with_height(lambda links, config, height: own.two_ray(links, config))},
+    {"objective": Total()},
+    {"receiver": partial(own.Matched, largest=2.0)},
+    {"receiver": with_methods(own.Matched, start_fading=lambda self, *these: None)},
+    {"receiver": with_methods(own.Matched, jacobian=staticmethod(lambda world, p, *more: None))},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kwargs", FITTING, ids=range(len(FITTING)))
+def test_a_part_that_can_be_called_is_taken_however_it_says_so(kwargs):
+    assert np.isfinite([step[1] for step in played(make(**{"receiver": "mr", **kwargs})) if len(step) == 5]).all()
+
+
+def test_what_numba_makes_of_a_function_is_taken_as_it_is():
+    """Of one that returns through its last argument it makes one of three."""
+
+    def total(rates, active, powers, out):
+        out[0] = rates.sum()
+
+    for compiled in (
+        numba.guvectorize("(k),(k),(k)->()")(total),
+        numba.njit(lambda rates, active, powers: rates[:, 0]),
+    ):
+        require_takes(compiled, "objective", "(rates, active, powers)")
 
 
 @pytest.mark.parametrize(("kwargs", "message"), REFUSED, ids=range(len(REFUSED)))

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import gymnasium as gym
-import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from cfenvs.arrays import Bool, Float, Float32
-from cfenvs.core.config import require
+from cfenvs.core.config import is_count, require
 from cfenvs.core.description import DescribeMixin
 from cfenvs.core.faces.current import OfManyWorlds
 from cfenvs.core.simulator import Best, System
@@ -51,8 +50,7 @@ class ParallelVecFace(DescribeMixin, OfManyWorlds[Best]):
         preset: str = "default",
         **overrides: Any,
     ) -> None:
-        whole = isinstance(num_envs, (int, np.integer)) and num_envs > 0
-        require(whole, "num_envs", num_envs, "must be a whole number, at least 1")
+        require(is_count(num_envs), "num_envs", num_envs, "must be a whole number, at least 1, of 64 bits")
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
         self.simulator = self.system.build(self.config, self.num_envs, threads)

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from cfenvs.arrays import Array, Bool, Float, Float32
-from cfenvs.core.config import require
+from cfenvs.core.config import is_count, require
 from cfenvs.core.description import DescribeMixin
 from cfenvs.core.faces.current import OfManyWorlds
 from cfenvs.core.rendering import METADATA, RenderMixin
@@ -52,8 +52,7 @@ class VectorFace(RenderMixin, DescribeMixin, OfManyWorlds[Best], VectorEnv[Float
         render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
-        whole = isinstance(num_envs, (int, np.integer)) and num_envs > 0
-        require(whole, "num_envs", num_envs, "must be a whole number, at least 1")
+        require(is_count(num_envs), "num_envs", num_envs, "must be a whole number, at least 1, of 64 bits")
         self._setup_rendering(render_mode)
         self.num_envs = int(num_envs)
         self.config = self.system.configure(preset, overrides)
