@@ -99,6 +99,22 @@ def add_halves(a):
     return a + _shuffled(a.value, a.value, [*range(LANES, 2 * LANES), *range(LANES)])
 
 
+def any_of(conditions):
+    """Whether a condition on lanes holds in one of them at least."""
+    write, kind = builder(), ir.IntType(conditions.value.type.count)
+    return Number(write.icmp_unsigned("!=", write.bitcast(conditions.value, kind), kind(0)))
+
+
+def choose_lanes(conditions, a, b):
+    """The lanes of a where the condition holds, else those of b."""
+    return Number(builder().select(conditions.value, a.value, b.value))
+
+
+def in_doubles(a):
+    """Lanes of 32 bits as so many of 64."""
+    return Number(builder().fpext(a.value, ir.VectorType(ir.DoubleType(), a.value.type.count)))
+
+
 @emitted
 def store(array, start, a):
     """``array[start : start + lanes] = a``, rounded if the array is of 32 bits; bounds are not checked."""
@@ -262,6 +278,13 @@ def sub_product(z, a, b):
     """``z - a b``: first what the real part of ``a`` takes from either part."""
     re, im = fnma(a[0], b[0], z[0]), fnma(a[0], b[1], z[1])
     return fma(a[1], b[1], re), fnma(a[1], b[0], im)
+
+
+@emitted
+def add_product(z, a, b):
+    """``z + a b``: first what the real part of ``a`` adds to either part."""
+    re, im = fma(a[0], b[0], z[0]), fma(a[0], b[1], z[1])
+    return fnma(a[1], b[1], re), fma(a[1], b[0], im)
 
 
 @emitted

@@ -20,7 +20,7 @@ in any batch.
 Estimates in 32 bits have the same layout, and a lane group of twice as many lanes is two of theirs. Where one is left
 over, both halves of the lanes are of its realisations, one at the first half of the access points and one at the last,
 and their Gram matrices are added: the one step that crosses lanes. What is summed over users or realisations, Z and
-logarithms, has 64 bits all the same.
+logarithms, has 64 bits all the same. `cfenvs.radio.mmse_refinement` says which digits 32 bits lose, and gets them back.
 
 .. [1] O. T. Demir, E. Bjornson, L. Sanguinetti, "Foundations of User-Centric Cell-Free Massive MIMO", 2021.
 """
@@ -63,7 +63,6 @@ from cfenvs.radio.lanes import (
     lanes_of,
     load,
     load_complex,
-    load_halves,
     mul,
     neg,
     rsqrt,
@@ -76,6 +75,7 @@ from cfenvs.radio.lanes import (
     sub,
     sub_product,
 )
+from cfenvs.radio.mmse_refinement import bearable_loss, extremes, keep_diagonal, load_channel, refine
 
 # A complex number of several realisations: the real parts of the lanes, then the imaginary parts. Of 64 bits, for
 # kernels elsewhere that share the stages below.
@@ -87,6 +87,8 @@ _APART = 4
 _CHUNK = 128
 # A product of [(I + T)^-1]_kk below this is turned into a logarithm; the product of two such must not underflow.
 _SMALL = 1e-100
+# Work arrays that have 64 bits whatever the estimates have.
+_DOUBLES = "refined", "products", "factors"
 
 
 def pack_realizations(h_hat: Complex) -> Float:
@@ -299,7 +301,7 @@ def _whiten(h, sources, apart, amplitudes, factors, first, stop, g, target, g_ro
     def channel(place):
         if not h.single:
             return load_complex(h, place)
-        return tuple(load_halves(h, part, part + apart[0]) for part in (place, place + LANES))
+        return load_channel(h, place, apart[0])
 
     def factor(place, amplitude=None):
         if not h.single:
@@ -407,12 +409,17 @@ def _solve_diagonal(a, start, a_row, sums):
     re00, re11, re10, im10 = sums
     t0, t1, im, column = start, start + a_row, lanes_of(a), complex_of(a)
     one = splat_for(a, 1.0)
-    r0 = rsqrt(add(one, sub(load(a, t0), re00)))
+    t00, t11 = load(a, t0), load(a, t1 + column)
+    left0 = sub(t00, re00)
+    r0 = rsqrt(add(one, left0))
     l10r, l10i = mul(sub(load(a, t1), re10), r0), mul(sub(load(a, t1 + im), im10), r0)
-    r1 = rsqrt(add(one, fnma(l10r, l10r, fnma(l10i, l10i, sub(load(a, t1 + column), re11)))))
+    left1 = fnma(l10r, l10r, fnma(l10i, l10i, sub(t11, re11)))
+    r1 = rsqrt(add(one, left1))
     store(a, t0, r0)
     store_complex(a, t1, (l10r, l10i))
     store(a, t1 + column, r1)
+    if a.single:
+        keep_diagonal(a, start, a_row, (t00, t11), (left0, left1))
     return r0, l10r, l10i, r1
 
 
@@ -468,7 +475,7 @@ def _invert_tile(a, i, a_row, j, sums, y, norms):
 
 @emitted
 def _invert_diagonal_tile(a, i, a_row, y, norms):
-    """The same of a diagonal tile, with which the norms of its columns begin."""
+    """The same of a diagonal tile, with which the norms of its columns begin: in 32 bits without those of X_kk."""
     column, lanes, zero = complex_of(a), lanes_of(a), splat_for(a, 0.0)
     t0 = i * (a_row + column)
     t1 = t0 + a_row
@@ -479,8 +486,9 @@ def _invert_diagonal_tile(a, i, a_row, y, norms):
     store_complex(y, t0 + column, (x10r, neg(x10i)))
     store_complex(y, t1, (zero, zero))
     store_complex(y, t1 + column, (r1, zero))
-    store(norms, i * lanes, fma(r0, r0, fma(x10r, x10r, mul(x10i, x10i))))
-    store(norms, (i + 1) * lanes, mul(r1, r1))
+    below = fma(x10r, x10r, mul(x10i, x10i))
+    store(norms, i * lanes, below if a.single else fma(r0, r0, below))
+    store(norms, (i + 1) * lanes, zero if a.single else mul(r1, r1))
 
 
 @emitted
@@ -504,46 +512,46 @@ def _half(aps):
 
 
 def _layout(h):
-    """Access points at a time, lengths of the rows of g and of a, and the sizes of arrays in lanes and of others."""
+    """Access points at a time, lengths of the rows of g and of a, and the sizes of all arrays, in words of 64 bits."""
     _, _, users, aps, antennas, _, _ = h.shape
-    even, entries = users + remainder(users, 2), antennas * antennas * 2
+    even = users + remainder(users, 2)
     chunks = (aps * antennas + (_CHUNK - 1)) // _CHUNK
     chunk = (aps + chunks - 1) // chunks
     # An odd number of cache lines per row keeps the rows of a tile out of each other's cache sets.
     g_row, a_row = (chunk * antennas | 1) * complex_of(h), (even + 1) * complex_of(h)
-    in_lanes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * lanes_of(h)}
+    sizes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * lanes_of(h)}
     if h.single:
-        in_lanes["rounded"] = (aps + _half(aps)) * entries
-    return chunk, g_row, a_row, in_lanes, {"products": users * _APART, "factors": aps * entries}
+        sizes["column"] = (even + aps * antennas + 1) * complex_of(h)
+        sizes = {name: size // 2 for name, size in sizes.items()} | {"refined": even * lanes_of(h)}
+        sizes["rounded"] = (aps + _half(aps)) * antennas * antennas
+    return chunk, g_row, a_row, sizes | {"products": users * _APART, "factors": aps * antennas * antennas * 2}
 
 
 @emitted
 def _work_size(h):
-    *_, in_lanes, others = _layout(h)
-    numbers = sum(in_lanes.values())
-    return (numbers // 2 if h.single else numbers) + sum(others.values()) + LANES
+    *_, sizes = _layout(h)
+    return sum(sizes.values()) + LANES
 
 
 class _Work:
     """The work arrays of one call, all in one of 64 bits."""
 
     def __init__(self, array, who, h):
-        self.chunk, self.g_row, self.a_row, in_lanes, others = _layout(h)
+        self.chunk, self.g_row, self.a_row, sizes = _layout(h)
         _, _, _, aps, antennas, _, _ = h.shape
         array, place, self.arrays = align(array), integer(0), {}
-        for name, size in (in_lanes | others).items():
-            single = h.single and name in in_lanes
-            size = size // 2 if single else size
+        for name, size in sizes.items():
             part, place = array.part(place, size), place + size
-            self.arrays[name] = part.in_singles() if single else part
-        self.norms, self.products = self.arrays["norms"], self.arrays["products"]
+            self.arrays[name] = part if name in _DOUBLES or not h.single else part.in_singles()
+        self.norms, self.products = self.arrays["refined" if h.single else "norms"], self.arrays["products"]
         self.factors = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2)
         self.h, self.who = h, who
 
-    def take(self, p, C):
+    def take(self, p, C, averaged):
         """Prepare for powers and errors of a world; returns how many users send: the others are as if not there."""
         _interference_factors(p, C, self.factors)
         if self.h.single:
+            self.bearable = bearable_loss(self.h, averaged)
             rounded = self.arrays["rounded"].part(0, *self.factors.shape, parts=2)
             _round_factors(self.factors, rounded)
             self.factors = rounded
@@ -592,6 +600,7 @@ class _Work:
                     _add_halves(self.arrays["a"], self.a_row, users)
 
                 self._invert(users)
+                self._refine(h.place(world, b), apart, points, left_over, p, users)
                 body(b * LANES, count)
 
         return run
@@ -605,8 +614,19 @@ class _Work:
             _add_gram(self.h, group, apart, p, self.who, users, self.factors, first, stop, g, g_row, a, a_row)
 
     def _invert(self, users):
-        _cholesky(self.arrays["a"], self.a_row, users)
-        _inverse_diagonal(self.arrays["a"], self.a_row, users, self.arrays["y"], self.norms)
+        a, y, norms = (self.arrays[name] for name in ("a", "y", "norms"))
+        _cholesky(a, self.a_row, users)
+        _inverse_diagonal(a, self.a_row, users, y, norms)
+
+    def _refine(self, group, apart, aps, in_halves, p, users):
+        """Write the norms in 64 bits."""
+        a, a_row, y = self.arrays["a"], self.a_row, self.arrays["y"]
+
+        def anew(k):
+            where, which = (self.h, group, apart, aps, in_halves), (p, self.who, users)
+            return extremes(*where, *which, self.factors, y, a_row, k, self.arrays["column"])
+
+        refine(a, a_row, users, self.arrays["norms"], self.bearable, anew, self.norms)
 
 
 def _log2_product(values, start):
@@ -619,7 +639,7 @@ def _write_rates(p, world, h, C, num_realizations, work, who, out):
     """Rates of one row of powers, into a row of out."""
     work, lanes = _Work(work, who, h), lanes_of(h)
     norms, products = work.norms, work.products
-    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2))
+    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2), as_real(num_realizations))
     fill(products, real(1.0))
     fill(out, real(0.0))
 
@@ -658,7 +678,7 @@ def _write_rates(p, world, h, C, num_realizations, work, who, out):
 def _write_sinrs(p, world, h, C, num_realizations, work, who, out):
     """The same of the SINRs (R, K)."""
     work, lanes, users = _Work(work, who, h), lanes_of(h), p.shape[0]
-    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2))
+    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2), real(1.0))
 
     @work.invert_each(world, p, senders)
     def group(first, count):
