@@ -82,6 +82,11 @@ def load(array, start):
     return _load(array, start, _SINGLES if array.single else _VECTOR)
 
 
+def load_doubles(array, start):
+    """`LANES` lanes of 64 bits, also of an array of 32."""
+    return in_doubles(_load(array, start, ir.VectorType(ir.FloatType(), LANES))) if array.single else load(array, start)
+
+
 def load_halves(array, first, second):
     """Lanes of 32 bits whose first half is at one place, the second at another."""
     halves = (_load(array, start, ir.VectorType(ir.FloatType(), LANES)).value for start in (first, second))

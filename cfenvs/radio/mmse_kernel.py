@@ -63,6 +63,7 @@ from cfenvs.radio.lanes import (
     lanes_of,
     load,
     load_complex,
+    load_doubles,
     mul,
     neg,
     rsqrt,
@@ -87,8 +88,6 @@ _APART = 4
 _CHUNK = 128
 # A product of [(I + T)^-1]_kk below this is turned into a logarithm; the product of two such must not underflow.
 _SMALL = 1e-100
-# Work arrays that have 64 bits whatever the estimates have.
-_DOUBLES = "refined", "products", "factors"
 
 
 def pack_realizations(h_hat: Complex) -> Float:
@@ -299,12 +298,12 @@ def _whiten(h, sources, apart, amplitudes, factors, first, stop, g, target, g_ro
     each_complex = complex_of(g)
 
     def channel(place):
-        if not h.single:
-            return load_complex(h, place)
+        if not g.single:
+            return load_doubles(h, place), load_doubles(h, place + LANES)
         return load_channel(h, place, apart[0])
 
     def factor(place, amplitude=None):
-        if not h.single:
+        if not g.single:
             return splat(factors[place] if amplitude is None else amplitude * factors[place])
         two = splat_halves(factors, place, place + apart[1])
         return two if amplitude is None else mul(splat_for(g, amplitude), two)
@@ -511,40 +510,80 @@ def _half(aps):
     return (aps + 1) // 2
 
 
-def _layout(h):
-    """Access points at a time, lengths of the rows of g and of a, and the sizes of all arrays, in words of 64 bits."""
+def _layout(h, single):
+    """Access points at a time, lengths of the rows of g and of a, and the sizes of arrays, in words of 64 bits."""
     _, _, users, aps, antennas, _, _ = h.shape
-    even = users + remainder(users, 2)
+    even, lanes = users + remainder(users, 2), 2 * LANES if single else LANES
     chunks = (aps * antennas + (_CHUNK - 1)) // _CHUNK
     chunk = (aps + chunks - 1) // chunks
     # An odd number of cache lines per row keeps the rows of a tile out of each other's cache sets.
-    g_row, a_row = (chunk * antennas | 1) * complex_of(h), (even + 1) * complex_of(h)
-    sizes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * lanes_of(h)}
-    if h.single:
-        sizes["column"] = (even + aps * antennas + 1) * complex_of(h)
-        sizes = {name: size // 2 for name, size in sizes.items()} | {"refined": even * lanes_of(h)}
-        sizes["rounded"] = (aps + _half(aps)) * antennas * antennas
-    return chunk, g_row, a_row, sizes | {"products": users * _APART, "factors": aps * antennas * antennas * 2}
+    g_row, a_row = (chunk * antennas | 1) * (2 * lanes), (even + 1) * (2 * lanes)
+    sizes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * lanes}
+    if single:
+        sizes["column"] = (even + aps * antennas + 1) * (2 * lanes)
+    return chunk, g_row, a_row, {name: size // 2 if single else size for name, size in sizes.items()}
+
+
+def _shared(h):
+    """Sizes of the arrays that have 64 bits in either precision, in words of them."""
+    _, _, users, aps, antennas, _, _ = h.shape
+    sizes = {"products": users * _APART, "factors": aps * antennas * antennas * 2}
+    if not h.single:
+        return sizes
+    refined, rounded = (users + remainder(users, 2)) * (2 * LANES), (aps + _half(aps)) * antennas * antennas
+    return {"refined": refined} | sizes | {"rounded": rounded}
 
 
 @emitted
 def _work_size(h):
-    *_, sizes = _layout(h)
-    return sum(sizes.values()) + LANES
+    words = [*_layout(h, h.single)[-1].values(), *_shared(h).values()]
+    return sum(words) + (sum(_layout(h, False)[-1].values()) if h.single else 0) + LANES
+
+
+class _Stages:
+    """The arrays of the matrices, in one precision, and what is done with them."""
+
+    def __init__(self, take, h, single):
+        self.chunk, self.g_row, self.a_row, sizes = _layout(h, single)
+        parts = {name: take(size) for name, size in sizes.items()}
+        self.arrays = {name: part.in_singles() if single else part for name, part in parts.items()}
+        self.h = h
+
+    def add_up(self, group, apart, aps, p, who, users, factors):
+        """Write I + T without the I to a."""
+        g, a = self.arrays["g"], self.arrays["a"]
+
+        @each(0, aps, self.chunk)
+        def access_points(first):
+            stop = smaller(first + self.chunk, aps)
+            _add_gram(self.h, group, apart, p, who, users, factors, first, stop, g, self.g_row, a, self.a_row)
+
+    def invert(self, users):
+        """Write the norms of the columns of the inverse factor."""
+        a, y, norms = (self.arrays[name] for name in ("a", "y", "norms"))
+        _cholesky(a, self.a_row, users)
+        _inverse_diagonal(a, self.a_row, users, y, norms)
 
 
 class _Work:
     """The work arrays of one call, all in one of 64 bits."""
 
     def __init__(self, array, who, h):
-        self.chunk, self.g_row, self.a_row, sizes = _layout(h)
-        _, _, _, aps, antennas, _, _ = h.shape
-        array, place, self.arrays = align(array), integer(0), {}
-        for name, size in sizes.items():
+        array, place = align(array), integer(0)
+
+        def take(size):
+            nonlocal place
             part, place = array.part(place, size), place + size
-            self.arrays[name] = part if name in _DOUBLES or not h.single else part.in_singles()
-        self.norms, self.products = self.arrays["refined" if h.single else "norms"], self.arrays["products"]
-        self.factors = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2)
+            return part
+
+        _, _, _, aps, antennas, _, _ = h.shape
+        self.stages = _Stages(take, h, h.single)
+        shared = {name: take(size) for name, size in _shared(h).items()}
+        self.norms, self.products = shared["refined"] if h.single else self.stages.arrays["norms"], shared["products"]
+        self.factors = self.exact_factors = shared["factors"].part(0, aps, antennas, antennas, parts=2)
+        if h.single:
+            self.exact = _Stages(take, h, False)
+            self.rounded = shared["rounded"].in_singles().part(0, *self.factors.shape, parts=2)
         self.h, self.who = h, who
 
     def take(self, p, C, averaged):
@@ -552,9 +591,8 @@ class _Work:
         _interference_factors(p, C, self.factors)
         if self.h.single:
             self.bearable = bearable_loss(self.h, averaged)
-            rounded = self.arrays["rounded"].part(0, *self.factors.shape, parts=2)
-            _round_factors(self.factors, rounded)
-            self.factors = rounded
+            _round_factors(self.exact_factors, self.rounded)
+            self.factors = self.rounded
 
         @fold(integer(0), 0, p.shape[0])
         def users(k, users):
@@ -576,8 +614,8 @@ class _Work:
 
                 @each(0, groups)
                 def group(b):
-                    self._add_up(h.place(world, b), (0, 0), aps, p, users)
-                    self._invert(users)
+                    self.stages.add_up(h.place(world, b), (0, 0), aps, p, self.who, users, self.factors)
+                    self.stages.invert(users)
                     body(b * LANES, LANES)
 
                 return
@@ -593,40 +631,47 @@ class _Work:
             def groups_of_two(b):
                 left_over = groups.equals(b + 1)
                 apart, points, count = choose(left_over, one, two)
-                self._add_up(h.place(world, b), apart, points, p, users)
+                self.stages.add_up(h.place(world, b), apart, points, p, self.who, users, self.factors)
 
                 @when(left_over)
                 def both_halves():
-                    _add_halves(self.arrays["a"], self.a_row, users)
+                    _add_halves(self.stages.arrays["a"], self.stages.a_row, users)
 
-                self._invert(users)
-                self._refine(h.place(world, b), apart, points, left_over, p, users)
+                self.stages.invert(users)
+
+                @when(self._refine(h.place(world, b), apart, points, left_over, p, users))
+                def beyond():
+                    self._compute_in_doubles(
+                        world, b, choose(left_over, lambda: integer(1), lambda: integer(2)), p, users
+                    )
+
                 body(b * LANES, count)
 
         return run
 
-    def _add_up(self, group, apart, aps, p, users):
-        g, a, g_row, a_row = self.arrays["g"], self.arrays["a"], self.g_row, self.a_row
-
-        @each(0, aps, self.chunk)
-        def access_points(first):
-            stop = smaller(first + self.chunk, aps)
-            _add_gram(self.h, group, apart, p, self.who, users, self.factors, first, stop, g, g_row, a, a_row)
-
-    def _invert(self, users):
-        a, y, norms = (self.arrays[name] for name in ("a", "y", "norms"))
-        _cholesky(a, self.a_row, users)
-        _inverse_diagonal(a, self.a_row, users, y, norms)
-
     def _refine(self, group, apart, aps, in_halves, p, users):
-        """Write the norms in 64 bits."""
-        a, a_row, y = self.arrays["a"], self.a_row, self.arrays["y"]
+        """Write the norms in 64 bits, and return whether some have lost more than there is to get back."""
+        a_row = self.stages.a_row
+        a, y, norms, column = (self.stages.arrays[name] for name in ("a", "y", "norms", "column"))
 
         def anew(k):
             where, which = (self.h, group, apart, aps, in_halves), (p, self.who, users)
-            return extremes(*where, *which, self.factors, y, a_row, k, self.arrays["column"])
+            return extremes(*where, *which, self.factors, y, a_row, k, column)
 
-        refine(a, a_row, users, self.arrays["norms"], self.bearable, anew, self.norms)
+        return refine(a, a_row, users, norms, self.bearable, anew, self.norms)
+
+    def _compute_in_doubles(self, world, b, groups, p, users):
+        """The norms of so many groups of `LANES` realisations, from the same estimates."""
+        _, _, _, aps, _, _, _ = self.h.shape
+
+        @each(0, groups)
+        def group(i):
+            self.exact.add_up(self.h.place(world, b + i), (0, 0), aps, p, self.who, users, self.exact_factors)
+            self.exact.invert(users)
+
+            @each(0, users)
+            def user(k):
+                store(self.norms, (k * 2 + i) * LANES, load(self.exact.arrays["norms"], k * LANES))
 
 
 def _log2_product(values, start):

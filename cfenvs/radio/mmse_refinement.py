@@ -20,7 +20,7 @@ that takes about 2 / K of the time of T.
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from cfenvs.emitted import choose, each, emitted, fold, integer, larger, remainder, root
+from cfenvs.emitted import choose, each, emitted, fold, integer, larger, remainder, root, truth
 from cfenvs.radio.lanes import (
     COMPLEX,
     LANES,
@@ -49,6 +49,8 @@ from cfenvs.radio.lanes import (
 
 # T_kk x_k / ln(1 + SINR_k) that is borne in a single realisation: the logarithm is then some 5e-6 away from itself.
 _BEARABLE = 8.0
+# So many times what is borne is too much for the column too, and for other users, whose errors have a share of it.
+_BEYOND = 20.0
 
 
 def bearable_loss(h, averaged):
@@ -72,26 +74,31 @@ def _kept(a, a_row, k):
 
 
 def refine(a, a_row, users, norms, bearable, anew, refined):
-    """Write x_k = 1 / (1 + SINR_k) in 64 bits.
+    """Write x_k = 1 / (1 + SINR_k) in 64 bits, and return whether some are beyond that.
 
     From the factor in a, and sum_{j > k} |X_jk|^2 in norms; of lanes that lost too much ``anew(k)`` gives x and y.
     """
     lanes = lanes_of(a)
 
-    @each(0, users)
-    def user(k):
+    @fold(truth(False), 0, users)
+    def beyond(k, beyond):
         inverse, below = load(a, k * (a_row + complex_of(a))), load(norms, k * lanes)
         diagonal, left = _kept(a, a_row, k)
         first = mul(inverse, inverse)
         x, y = add(first, below), sub(mul(left, first), below)
-        # ln(1 + SINR) is 2 y / (1 + x) at least.
-        lost = diagonal * fma(x, x, x) > bearable * (y + y)
+        # ln(1 + SINR) is 2 y / (1 + x) at least. Of a factor that broke down the loss is no number.
+        loss, borne = diagonal * fma(x, x, x), bearable * (y + y)
+        lost = (loss <= borne) ^ True
 
         def mended():
-            return tuple(choose_lanes(lost, new, old) for new, old in zip(anew(k), (x, y), strict=True))
+            better = (choose_lanes(lost, new, old) for new, old in zip(anew(k), (x, y), strict=True))
+            return *better, beyond | any_of((loss <= borne * _BEYOND) ^ True)
 
-        x, y = choose(any_of(lost), mended, lambda: (x, y))
+        x, y, beyond = choose(any_of(lost), mended, lambda: (x, y, beyond))
         store(refined, k * lanes, choose_lanes(y < 0.5, 1.0 - in_doubles(y), in_doubles(x)))
+        return beyond
+
+    return beyond
 
 
 @emitted
