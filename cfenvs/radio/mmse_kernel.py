@@ -770,8 +770,9 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
 def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Instantaneous SINRs of centralised MMSE combining, as ratios: eq. (5.5) at the combiner (5.11).
 
-    They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small, 1e-7 in 32 bits. The
-    parameters are those of :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
+    They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small. With estimates in 32
+    bits the logarithms of 1 + SINR_k are within 1e-5 of themselves besides. The parameters are those of
+    :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
     """
     work, who = np.empty(_work_size(h)), np.empty(powers.shape[1], np.int64)
     for row in range(len(powers)):

@@ -16,6 +16,9 @@ not be exact:
 both at the column k, so that an error of z counts squared. The column that the factor gives is put into this, with the
 channels as they are stored: G z = F^-1 sum_i z_i sqrt(p_i) hh_i, one vector to whiten. For a user in some realisations
 that takes about 2 / K of the time of T.
+
+Where the factor is little but rounding, or breaks down, its column is of no use either. Then `cfenvs.radio.mmse_kernel`
+runs its stages on the same estimates in 64 bits.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
@@ -47,10 +50,10 @@ from cfenvs.radio.lanes import (
     sub_product,
 )
 
-# T_kk x_k / ln(1 + SINR_k) that is borne in a single realisation: the logarithm is then some 5e-6 away from itself.
+# T_kk x_k / ln(1 + SINR_k) that is borne in a single realisation: the logarithm was up to 6e-6 away from itself then.
 _BEARABLE = 8.0
 # So many times what is borne is too much for the column too, and for other users, whose errors have a share of it.
-_BEYOND = 20.0
+_BEYOND = 10.0
 
 
 def bearable_loss(h, averaged):
@@ -67,6 +70,7 @@ def keep_diagonal(a, start, a_row, diagonal, left):
 
 
 def _kept(a, a_row, k):
+    """T_kk and d_k of a user."""
     column, odd = complex_of(a), remainder(k, 2)
     place = k * (a_row + column)
     tile = (k - odd) * (a_row + column)
@@ -74,9 +78,9 @@ def _kept(a, a_row, k):
 
 
 def refine(a, a_row, users, norms, bearable, anew, refined):
-    """Write x_k = 1 / (1 + SINR_k) in 64 bits, and return whether some are beyond that.
+    """Write x_k = 1 / (1 + SINR_k) in numbers of 64 bits, and return whether some have lost too much for that.
 
-    From the factor in a, and sum_{j > k} |X_jk|^2 in norms; of lanes that lost too much ``anew(k)`` gives x and y.
+    From the factor in a, and sum_{j > k} |X_jk|^2 in norms; where more is lost than is borne, ``anew(k)`` gives x, y.
     """
     lanes = lanes_of(a)
 
@@ -103,7 +107,7 @@ def refine(a, a_row, users, norms, bearable, anew, refined):
 
 @emitted
 def extremes(h, group, apart, aps, in_halves, p, who, users, factors, y, a_row, k, work):
-    """What the maximum x_k and the minimum y_k are found to be, with the column k that L^-H in y gives.
+    """The values whose maximum is x_k and whose minimum y_k, at the column k that the factor L^-H in y gives.
 
     A half of the lanes sees ``aps`` access points: others than the other half, if the realisations are ``in_halves``.
     The other arguments are as `cfenvs.radio.mmse_kernel` has them; ``work`` has room for users and for antennas.
