@@ -256,6 +256,11 @@ def smaller(a: Number, b: Number) -> Number:
     return Number(builder().select((b < a).value, b.value, a.value))
 
 
+def larger(a: Number, b: Number) -> Number:
+    """The larger of two numbers."""
+    return Number(builder().select((a < b).value, b.value, a.value))
+
+
 def not_negative(x: Number) -> Number:
     """A real number, or zero if it is negative."""
     return Number(builder().select((x < 0.0).value, real(0.0).value, x.value))

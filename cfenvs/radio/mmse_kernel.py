@@ -20,7 +20,7 @@ in any batch.
 Estimates in 32 bits have the same layout, and a lane group of twice as many lanes is two of theirs. Where one is left
 over, both halves of the lanes are of its realisations, one at the first half of the access points and one at the last,
 and their Gram matrices are added: the one step that crosses lanes. What is summed over users or realisations, Z and
-logarithms, has 64 bits all the same.
+logarithms, has 64 bits all the same. `cfenvs.radio.mmse_refinement` says which digits 32 bits lose, and gets them back.
 
 .. [1] O. T. Demir, E. Bjornson, L. Sanguinetti, "Foundations of User-Centric Cell-Free Massive MIMO", 2021.
 """
@@ -63,7 +63,7 @@ from cfenvs.radio.lanes import (
     lanes_of,
     load,
     load_complex,
-    load_halves,
+    load_doubles,
     mul,
     neg,
     rsqrt,
@@ -76,6 +76,7 @@ from cfenvs.radio.lanes import (
     sub,
     sub_product,
 )
+from cfenvs.radio.mmse_refinement import bearable_loss, extremes, keep_diagonal, load_channel, refine
 
 # A complex number of several realisations: the real parts of the lanes, then the imaginary parts. Of 64 bits, for
 # kernels elsewhere that share the stages below.
@@ -297,12 +298,12 @@ def _whiten(h, sources, apart, amplitudes, factors, first, stop, g, target, g_ro
     each_complex = complex_of(g)
 
     def channel(place):
-        if not h.single:
-            return load_complex(h, place)
-        return tuple(load_halves(h, part, part + apart[0]) for part in (place, place + LANES))
+        if not g.single:
+            return load_doubles(h, place), load_doubles(h, place + LANES)
+        return load_channel(h, place, apart[0])
 
     def factor(place, amplitude=None):
-        if not h.single:
+        if not g.single:
             return splat(factors[place] if amplitude is None else amplitude * factors[place])
         two = splat_halves(factors, place, place + apart[1])
         return two if amplitude is None else mul(splat_for(g, amplitude), two)
@@ -407,12 +408,17 @@ def _solve_diagonal(a, start, a_row, sums):
     re00, re11, re10, im10 = sums
     t0, t1, im, column = start, start + a_row, lanes_of(a), complex_of(a)
     one = splat_for(a, 1.0)
-    r0 = rsqrt(add(one, sub(load(a, t0), re00)))
+    t00, t11 = load(a, t0), load(a, t1 + column)
+    left0 = sub(t00, re00)
+    r0 = rsqrt(add(one, left0))
     l10r, l10i = mul(sub(load(a, t1), re10), r0), mul(sub(load(a, t1 + im), im10), r0)
-    r1 = rsqrt(add(one, fnma(l10r, l10r, fnma(l10i, l10i, sub(load(a, t1 + column), re11)))))
+    left1 = fnma(l10r, l10r, fnma(l10i, l10i, sub(t11, re11)))
+    r1 = rsqrt(add(one, left1))
     store(a, t0, r0)
     store_complex(a, t1, (l10r, l10i))
     store(a, t1 + column, r1)
+    if a.single:
+        keep_diagonal(a, start, a_row, (t00, t11), (left0, left1))
     return r0, l10r, l10i, r1
 
 
@@ -468,7 +474,7 @@ def _invert_tile(a, i, a_row, j, sums, y, norms):
 
 @emitted
 def _invert_diagonal_tile(a, i, a_row, y, norms):
-    """The same of a diagonal tile, with which the norms of its columns begin."""
+    """The same of a diagonal tile, with which the norms of its columns begin: in 32 bits without those of X_kk."""
     column, lanes, zero = complex_of(a), lanes_of(a), splat_for(a, 0.0)
     t0 = i * (a_row + column)
     t1 = t0 + a_row
@@ -479,8 +485,9 @@ def _invert_diagonal_tile(a, i, a_row, y, norms):
     store_complex(y, t0 + column, (x10r, neg(x10i)))
     store_complex(y, t1, (zero, zero))
     store_complex(y, t1 + column, (r1, zero))
-    store(norms, i * lanes, fma(r0, r0, fma(x10r, x10r, mul(x10i, x10i))))
-    store(norms, (i + 1) * lanes, mul(r1, r1))
+    below = fma(x10r, x10r, mul(x10i, x10i))
+    store(norms, i * lanes, below if a.single else fma(r0, r0, below))
+    store(norms, (i + 1) * lanes, zero if a.single else mul(r1, r1))
 
 
 @emitted
@@ -503,50 +510,89 @@ def _half(aps):
     return (aps + 1) // 2
 
 
-def _layout(h):
-    """Access points at a time, lengths of the rows of g and of a, and the sizes of arrays in lanes and of others."""
+def _layout(h, single):
+    """Access points at a time, lengths of the rows of g and of a, and the sizes of arrays, in words of 64 bits."""
     _, _, users, aps, antennas, _, _ = h.shape
-    even, entries = users + remainder(users, 2), antennas * antennas * 2
+    even, lanes = users + remainder(users, 2), 2 * LANES if single else LANES
     chunks = (aps * antennas + (_CHUNK - 1)) // _CHUNK
     chunk = (aps + chunks - 1) // chunks
     # An odd number of cache lines per row keeps the rows of a tile out of each other's cache sets.
-    g_row, a_row = (chunk * antennas | 1) * complex_of(h), (even + 1) * complex_of(h)
-    in_lanes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * lanes_of(h)}
-    if h.single:
-        in_lanes["rounded"] = (aps + _half(aps)) * entries
-    return chunk, g_row, a_row, in_lanes, {"products": users * _APART, "factors": aps * entries}
+    g_row, a_row = (chunk * antennas | 1) * (2 * lanes), (even + 1) * (2 * lanes)
+    sizes = {"g": even * g_row, "a": even * a_row, "y": even * a_row, "norms": even * lanes}
+    if single:
+        sizes["column"] = (even + aps * antennas + 1) * (2 * lanes)
+    return chunk, g_row, a_row, {name: size // 2 if single else size for name, size in sizes.items()}
+
+
+def _shared(h):
+    """Sizes of the arrays that have 64 bits in either precision, in words of them."""
+    _, _, users, aps, antennas, _, _ = h.shape
+    sizes = {"products": users * _APART, "factors": aps * antennas * antennas * 2}
+    if not h.single:
+        return sizes
+    refined, rounded = (users + remainder(users, 2)) * (2 * LANES), (aps + _half(aps)) * antennas * antennas
+    return {"refined": refined} | sizes | {"rounded": rounded}
 
 
 @emitted
 def _work_size(h):
-    *_, in_lanes, others = _layout(h)
-    numbers = sum(in_lanes.values())
-    return (numbers // 2 if h.single else numbers) + sum(others.values()) + LANES
+    words = [*_layout(h, h.single)[-1].values(), *_shared(h).values()]
+    return sum(words) + (sum(_layout(h, False)[-1].values()) if h.single else 0) + LANES
+
+
+class _Stages:
+    """The arrays of the matrices, in one precision, and what is done with them."""
+
+    def __init__(self, take, h, single):
+        self.chunk, self.g_row, self.a_row, sizes = _layout(h, single)
+        parts = {name: take(size) for name, size in sizes.items()}
+        self.arrays = {name: part.in_singles() if single else part for name, part in parts.items()}
+        self.h = h
+
+    def add_up(self, group, apart, aps, p, who, users, factors):
+        """Write I + T without the I to a."""
+        g, a = self.arrays["g"], self.arrays["a"]
+
+        @each(0, aps, self.chunk)
+        def access_points(first):
+            stop = smaller(first + self.chunk, aps)
+            _add_gram(self.h, group, apart, p, who, users, factors, first, stop, g, self.g_row, a, self.a_row)
+
+    def invert(self, users):
+        """Write the norms of the columns of the inverse factor."""
+        a, y, norms = (self.arrays[name] for name in ("a", "y", "norms"))
+        _cholesky(a, self.a_row, users)
+        _inverse_diagonal(a, self.a_row, users, y, norms)
 
 
 class _Work:
     """The work arrays of one call, all in one of 64 bits."""
 
     def __init__(self, array, who, h):
-        self.chunk, self.g_row, self.a_row, in_lanes, others = _layout(h)
-        _, _, _, aps, antennas, _, _ = h.shape
-        array, place, self.arrays = align(array), integer(0), {}
-        for name, size in (in_lanes | others).items():
-            single = h.single and name in in_lanes
-            size = size // 2 if single else size
+        array, place = align(array), integer(0)
+
+        def take(size):
+            nonlocal place
             part, place = array.part(place, size), place + size
-            self.arrays[name] = part.in_singles() if single else part
-        self.norms, self.products = self.arrays["norms"], self.arrays["products"]
-        self.factors = self.arrays["factors"].part(0, aps, antennas, antennas, parts=2)
+            return part
+
+        _, _, _, aps, antennas, _, _ = h.shape
+        self.stages = _Stages(take, h, h.single)
+        shared = {name: take(size) for name, size in _shared(h).items()}
+        self.norms, self.products = shared["refined"] if h.single else self.stages.arrays["norms"], shared["products"]
+        self.factors = self.exact_factors = shared["factors"].part(0, aps, antennas, antennas, parts=2)
+        if h.single:
+            self.exact = _Stages(take, h, False)
+            self.rounded = shared["rounded"].in_singles().part(0, *self.factors.shape, parts=2)
         self.h, self.who = h, who
 
-    def take(self, p, C):
+    def take(self, p, C, averaged):
         """Prepare for powers and errors of a world; returns how many users send: the others are as if not there."""
         _interference_factors(p, C, self.factors)
         if self.h.single:
-            rounded = self.arrays["rounded"].part(0, *self.factors.shape, parts=2)
-            _round_factors(self.factors, rounded)
-            self.factors = rounded
+            self.bearable = bearable_loss(self.h, averaged)
+            _round_factors(self.exact_factors, self.rounded)
+            self.factors = self.rounded
 
         @fold(integer(0), 0, p.shape[0])
         def users(k, users):
@@ -568,8 +614,8 @@ class _Work:
 
                 @each(0, groups)
                 def group(b):
-                    self._add_up(h.place(world, b), (0, 0), aps, p, users)
-                    self._invert(users)
+                    self.stages.add_up(h.place(world, b), (0, 0), aps, p, self.who, users, self.factors)
+                    self.stages.invert(users)
                     body(b * LANES, LANES)
 
                 return
@@ -585,28 +631,47 @@ class _Work:
             def groups_of_two(b):
                 left_over = groups.equals(b + 1)
                 apart, points, count = choose(left_over, one, two)
-                self._add_up(h.place(world, b), apart, points, p, users)
+                self.stages.add_up(h.place(world, b), apart, points, p, self.who, users, self.factors)
 
                 @when(left_over)
                 def both_halves():
-                    _add_halves(self.arrays["a"], self.a_row, users)
+                    _add_halves(self.stages.arrays["a"], self.stages.a_row, users)
 
-                self._invert(users)
+                self.stages.invert(users)
+
+                @when(self._refine(h.place(world, b), apart, points, left_over, p, users))
+                def beyond():
+                    self._compute_in_doubles(
+                        world, b, choose(left_over, lambda: integer(1), lambda: integer(2)), p, users
+                    )
+
                 body(b * LANES, count)
 
         return run
 
-    def _add_up(self, group, apart, aps, p, users):
-        g, a, g_row, a_row = self.arrays["g"], self.arrays["a"], self.g_row, self.a_row
+    def _refine(self, group, apart, aps, in_halves, p, users):
+        """Write the norms in 64 bits, and return whether some have lost more than there is to get back."""
+        a_row = self.stages.a_row
+        a, y, norms, column = (self.stages.arrays[name] for name in ("a", "y", "norms", "column"))
 
-        @each(0, aps, self.chunk)
-        def access_points(first):
-            stop = smaller(first + self.chunk, aps)
-            _add_gram(self.h, group, apart, p, self.who, users, self.factors, first, stop, g, g_row, a, a_row)
+        def anew(k):
+            where, which = (self.h, group, apart, aps, in_halves), (p, self.who, users)
+            return extremes(*where, *which, self.factors, y, a_row, k, column)
 
-    def _invert(self, users):
-        _cholesky(self.arrays["a"], self.a_row, users)
-        _inverse_diagonal(self.arrays["a"], self.a_row, users, self.arrays["y"], self.norms)
+        return refine(a, a_row, users, norms, self.bearable, anew, self.norms)
+
+    def _compute_in_doubles(self, world, b, groups, p, users):
+        """The norms of so many groups of `LANES` realisations, from the same estimates."""
+        _, _, _, aps, _, _, _ = self.h.shape
+
+        @each(0, groups)
+        def group(i):
+            self.exact.add_up(self.h.place(world, b + i), (0, 0), aps, p, self.who, users, self.exact_factors)
+            self.exact.invert(users)
+
+            @each(0, users)
+            def user(k):
+                store(self.norms, (k * 2 + i) * LANES, load(self.exact.arrays["norms"], k * LANES))
 
 
 def _log2_product(values, start):
@@ -619,7 +684,7 @@ def _write_rates(p, world, h, C, num_realizations, work, who, out):
     """Rates of one row of powers, into a row of out."""
     work, lanes = _Work(work, who, h), lanes_of(h)
     norms, products = work.norms, work.products
-    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2))
+    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2), as_real(num_realizations))
     fill(products, real(1.0))
     fill(out, real(0.0))
 
@@ -658,7 +723,7 @@ def _write_rates(p, world, h, C, num_realizations, work, who, out):
 def _write_sinrs(p, world, h, C, num_realizations, work, who, out):
     """The same of the SINRs (R, K)."""
     work, lanes, users = _Work(work, who, h), lanes_of(h), p.shape[0]
-    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2))
+    senders = work.take(p, C.part(C.place(world), *C.shape[1:], parts=2), real(1.0))
 
     @work.invert_each(world, p, senders)
     def group(first, count):
@@ -705,8 +770,9 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
 def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Instantaneous SINRs of centralised MMSE combining, as ratios: eq. (5.5) at the combiner (5.11).
 
-    They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small, 1e-7 in 32 bits. The
-    parameters are those of :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
+    They come from 1 + SINR_k, so that their absolute error is a few 1e-16 where they are small. With estimates in 32
+    bits the logarithms of 1 + SINR_k are within 1e-5 of themselves besides. The parameters are those of
+    :func:`mmse_rates`, except that ``out`` has shape (B, R, K).
     """
     work, who = np.empty(_work_size(h)), np.empty(powers.shape[1], np.int64)
     for row in range(len(powers)):
