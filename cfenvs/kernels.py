@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numba
@@ -24,6 +24,8 @@ inlined: Any = _njit(error_model="numpy", forceinline=True, no_cpython_wrapper=T
 
 It has no cache of its own: that one would go stale unseen.
 """
+Run = Callable[..., Any]
+"""What is called with a kernel and its arguments: `operator.call`, or `cfenvs.core.crew.Crew.run`."""
 PATIENCE = 2.0
 """Seconds of compilation after which a process says that it compiles."""
 
@@ -43,7 +45,9 @@ def for_kernel(array: Any, dtype: Any = np.float64) -> Any:
     return taken if taken.flags.writeable else taken.copy()
 
 
-def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+def kernel(
+    function: Callable[..., Any] | None = None, /, *, of_worlds: str = "", of_groups: str = "", **options: Any
+) -> Any:
     """Decorator of a compiled function that Python may call.
 
     It is compiled at its first call, or read from numba's cache on disk.
@@ -51,6 +55,12 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     Parameters
     ----------
     function : callable
+    of_worlds : str
+        Names of arrays, separated by blanks, that have an entry of each world. Where there are some, threads may share
+        the worlds (`cfenvs.core.crew.Crew.run`): what it writes of a world must hang on nothing of another, and it must
+        return nothing, or whether something is so in any world.
+    of_groups : str
+        The same of those that have an entry of each group of worlds, and as many lanes as these have at their end.
     **options
         Further ones of `numba.njit`. Several threads may share a kernel with `nogil=True`, which costs a tenth of a
         microsecond a call.
@@ -66,12 +76,24 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
         Once in a process, if there is no place for the cache.
     """
     if function is None:
-        return functools.partial(kernel, **options)
+        return functools.partial(kernel, of_worlds=of_worlds, of_groups=of_groups, **options)
     if _config.DISABLE_JIT:
         return _refused(function)
+    compiled = _kept_on_disk(function, function, options)
+    compiled.of_worlds, compiled.of_groups = of_worlds, of_groups
+    return compiled
+
+
+def beside(kernel: Any, function: Callable[..., Any]) -> Any:
+    """A function of other arguments that calls a kernel, compiled likewise, and kept on disk with it."""
+    return _kept_on_disk(function, kernel.py_func, {"nogil": True})
+
+
+def _kept_on_disk(function: Callable[..., Any], source: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """A function compiled, and read again until the file changes in which the source is."""
     compiled: Any = _njit(error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     try:
-        compiled._cache = _Disk(function)  # type: ignore[no-untyped-call]  # as its `enable_caching` does
+        compiled._cache = _Disk(source)  # type: ignore[no-untyped-call]  # as its `enable_caching` does
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise

@@ -10,7 +10,7 @@ from cfenvs.emitted import as_integer, choose, each, emitted, fold, integer, rea
 from cfenvs.kernels import kernel
 
 
-@kernel
+@kernel(of_worlds="powers active out")
 def silence(powers: Float, active: Bool, out: Float) -> None:
     """Write powers (E, K) of active users, and zero for others; NumPy would make numbers of the truth values first."""
     for e in range(len(powers)):
@@ -18,7 +18,7 @@ def silence(powers: Float, active: Bool, out: Float) -> None:
             out[e, k] = powers[e, k] if active[e, k] else 0.0
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="rates powers active violations counts")
 def settle(
     rates: Float, powers: Float, active: Bool, prelog: float, tolerance: float, violations: Bool, counts: Int
 ) -> bool:
@@ -70,13 +70,15 @@ def penalise(rewards: Float, counts: Int, penalty: float) -> None:
         rewards[e] -= penalty * counts[e]
 
 
-@kernel
-def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, truncated: Bool) -> bool:
-    """Move every world one step along its activity path; whether an episode is over in any.
+@kernel(of_worlds="worlds first steps ends active truncated")
+def advance(worlds: Int, paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, truncated: Bool) -> bool:
+    """Move worlds one step along their activity paths; whether an episode is over in any.
 
     Parameters
     ----------
-    paths : (B + 1, E, K) bool array
+    worlds : (E,) int array
+        Which of those that have paths.
+    paths : (B + 1, ..., K) bool array
         The block of steps at hand.
     first : (E,) int array
         The step with which it begins.
@@ -89,19 +91,19 @@ def advance(paths: Bool, first: Int, steps: Int, ends: Int, active: Bool, trunca
     truncated : (E,) bool array
         Written in place: whether the episode is over.
     """
-    return _advance(paths, first, steps, ends, active, truncated)
+    return _advance(worlds, paths, first, steps, ends, active, truncated)
 
 
 @emitted
-def _advance(paths, first, steps, ends, active, truncated):
-    _, num_worlds, num_users = paths.shape
+def _advance(worlds, paths, first, steps, ends, active, truncated):
+    num_worlds, num_users = active.shape
 
     @fold(truth(False), 0, num_worlds)
     def some_end(e, some_end):
         step = smaller(steps[e] + 1, ends[e])
         over = step.equals(ends[e])
         steps[e], truncated[e] = step, over
-        path, row = paths.place(step - first[e], e), active.place(e)
+        path, row = paths.place(step - first[e], worlds[e]), active.place(e)
 
         @each(0, num_users)
         def user(k):
@@ -112,7 +114,7 @@ def _advance(paths, first, steps, ends, active, truncated):
     return some_end
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="active violations rates out")
 def observe_users(
     active: Bool, violations: Bool, rates: Float, scale: float, clip: float, out: Float32, start: int
 ) -> None:
@@ -129,7 +131,7 @@ def observe_users(
             row[2 * num_users + k] = clip if clip < rate else rate
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="rates neighbors out")
 def observe_neighborhoods(rates: Float, neighbors: Int, scale: float, clip: float, out: Float32, start: int) -> None:
     """Write own rate and those of the neighbours (E, K, J) to 1 + J columns of `out` (E, K, D)."""
     num_worlds, num_users, num_neighbors = neighbors.shape

@@ -23,7 +23,6 @@ from cfenvs.core.kept import entry
 from cfenvs.core.threads import one_thread
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.given import heights_of
-from cfenvs.power.objectives import MinimumRate
 from cfenvs.power.pieces import pieces_of
 from cfenvs.power.scaling import scaled_gains
 from cfenvs.power.simulator import PowerSimulator, Start
@@ -73,6 +72,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
             self.reset_numbers = config.access_points * config.users * config.antennas**2
         self.cells = Cells(config, num_worlds) if config.agents == "clusters" else None
         self.acted_holders: Int = np.zeros(shape, np.int64)
+        self._all = np.arange(num_worlds)
         self._unseen: set[int] = set()
         self._seen = config.num_neighbors if self.cells is None else 0
         self._neighbors = np.zeros((*shape, self._seen), np.int64)
@@ -82,7 +82,6 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         self.violations = np.zeros(shape, bool)
         self.violation_counts = np.zeros(num_worlds, np.int64)
         self.violated = False
-        self._judges_in_kernel = isinstance(self.objective, MinimumRate)
         self._tolerance = VIOLATION_SHARE * config.max_power if config.action_type == "continuous" else 0.0
         self._paths = ActivePaths(config, num_worlds)
         self._moving = config.mobility != "static"
@@ -325,43 +324,22 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         powers = command
         if self.config.only_active_send:
             powers = np.empty(command.shape)
-            silence(command, active, powers)
-        self.powers, (self.rates, values) = powers, self._earned(powers)
+            self.run(silence, command, active, powers)
+        self.powers, self.rates = powers, self.receiver.efficiencies(powers)
+        found = self.violations, self.violation_counts
+        self.violated = self.run(settle, self.rates, powers, active, self.prelog, self._tolerance, *found)
         self.acted_active = active
-        self.judge(powers, values)
+        self.judge(powers)
         if undo is not None:
             undo()
         self.active = np.empty_like(active)
-        some_end = advance(self._paths.block, self._paths.first, self.steps, self.ends, self.active, self.truncated)
+        paths, now = self._paths, (self.steps, self.ends, self.active, self.truncated)
+        some_end = self.run(advance, self._all, paths.block, paths.first, *now)
         if self._changing:
             self._follow(active)
         if self._fading:
             self.receiver.fade(self.steps)
         return bool(some_end)
-
-    def _earned(self, powers: Float) -> tuple[Float, Float | None]:
-        """Rates of the active users, (E, K), and who violates: of each thread's worlds by one call.
-
-        There also objectives (E,) that take no more than a kernel; None stands for others.
-        """
-        receiver, active, violations, counts = self.receiver, self.active, self.violations, self.violation_counts
-        if not self._shares(receiver):
-            rates = receiver.efficiencies(powers)
-            self.violated = settle(rates, powers, active, self.prelog, self._tolerance, violations, counts)
-            return rates, None
-        found, values = np.empty(powers.shape), np.empty(len(powers)) if self._judges_in_kernel else None
-
-        def earn(some: slice) -> bool:
-            rates, sent = found[some], powers[some]
-            receiver.efficiencies_of(some, sent, rates)
-            on = active[some]
-            violated = settle(rates, sent, on, self.prelog, self._tolerance, violations[some], counts[some])
-            if values is not None:
-                values[some] = self.objective(rates, on, sent)
-            return bool(violated)
-
-        self.violated = any(self.crew.share(earn, self.num_worlds, receiver.grain or 1, receiver.work))
-        return found, values
 
     def _follow(self, was_active: Bool) -> None:
         """Channels and their estimates change with who walks, who sends pilots, and time."""
@@ -378,11 +356,11 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         return find_optimum(self.config, self.receiver, self.objective, world, self.active[world])
 
     def rates_at(self, powers: Float) -> Float:
-        return self.received(self.receiver, powers) * self.active * self.prelog
+        return self.receiver.efficiencies(powers) * self.active * self.prelog
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
         require(self.config.utility == "shannon", "utility", self.config.utility, "steps of CQI have no derivative")
-        return self.differentiated(self.receiver, powers, cotangents * self.active * self.prelog)
+        return self.receiver.gradient(powers, cotangents * self.active * self.prelog)
 
 
 def _gains_db(gains: Float) -> Float:

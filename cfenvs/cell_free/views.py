@@ -108,7 +108,8 @@ class CentralPieces(Pieces):
         """d(t), v(t-1), u(t-1)."""
         simulator = self._simulator
         active, violations = simulator.active, simulator.violations
-        observe_users(active, violations, simulator.reported, RATE_SCALE, RATE_CLIP, out, part.start)
+        rates = simulator.reported
+        simulator.run(observe_users, active, violations, rates, RATE_SCALE, RATE_CLIP, out, part.start)
 
     def gains(self, out: Float32, part: slice) -> None:
         """Total and single gains of each user."""
@@ -142,7 +143,8 @@ class UsersPieces(Pieces):
     def rates(self, out: Float32, part: slice) -> None:
         """Own rate, and those of the neighbours."""
         simulator = self._simulator
-        observe_neighborhoods(simulator.reported, simulator.neighbors, RATE_SCALE, RATE_CLIP, out, part.start)
+        rates, neighbors = simulator.reported, simulator.neighbors
+        simulator.run(observe_neighborhoods, rates, neighbors, RATE_SCALE, RATE_CLIP, out, part.start)
 
     def gains(self, out: Float32, part: slice) -> None:
         """Its own, total and single ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import call
 from typing import Any
 
 import gymnasium
@@ -10,7 +11,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from cfenvs.arrays import Array, Bool, Float, Int
-from cfenvs.kernels import for_kernel, kernel
+from cfenvs.kernels import Run, for_kernel, kernel
 
 
 class InvalidAction(gymnasium.error.InvalidAction, ValueError):  # noqa: N818  (Gymnasium's name)
@@ -41,7 +42,7 @@ def check_indices(actions: Any, shape: tuple[int, ...], count: int) -> Int:
     return array
 
 
-def take_levels(actions: Any, levels: Float, acting: Bool) -> Float:
+def take_levels(actions: Any, levels: Float, acting: Bool, run: Run = call) -> Float:
     """The level of each index; 0 where `acting` is False, whatever the index there.
 
     Parameters
@@ -50,6 +51,8 @@ def take_levels(actions: Any, levels: Float, acting: Bool) -> Float:
     levels : (n,) array
     acting : (E, K) bool array
         Whose index counts.
+    run : callable
+        What runs the kernel.
 
     Returns
     -------
@@ -57,12 +60,12 @@ def take_levels(actions: Any, levels: Float, acting: Bool) -> Float:
     """
     array = _integers(actions, acting.shape, levels.size)
     out = np.empty(acting.shape)
-    if not _take_levels(array, levels, acting, out):
+    if run(_take_levels, array, levels, acting, out):
         _refuse_index(array, acting & ((array < 0) | (array >= levels.size)), levels.size)
     return out
 
 
-def take_shares(actions: Any, acting: Bool, axes: tuple[int, ...] = ()) -> Float:
+def take_shares(actions: Any, acting: Bool, axes: tuple[int, ...] = (), run: Run = call) -> Float:
     """Numbers in [0, 1] where somebody acts; 0 where `acting` is False, whatever number is there.
 
     Parameters
@@ -72,6 +75,8 @@ def take_shares(actions: Any, acting: Bool, axes: tuple[int, ...] = ()) -> Float
         Whose number counts.
     axes : tuple of int
         The further axes: (1,) where each is the array of a single agent's `Box`.
+    run : callable
+        What runs the kernel.
 
     Returns
     -------
@@ -79,7 +84,7 @@ def take_shares(actions: Any, acting: Bool, axes: tuple[int, ...] = ()) -> Float
     """
     array = _numbers(actions, (*acting.shape, *axes))
     shares, out = for_kernel(array).reshape(acting.shape), np.empty(acting.shape)
-    if not _take_shares(shares, acting, out):
+    if run(_take_shares, shares, acting, out):
         _refuse_share(shares, acting & ~((shares >= 0) & (shares <= 1)))
     return out
 
@@ -195,9 +200,9 @@ def _check_one(action: Any, space: gymnasium.Space[Any]) -> Array:
     return np.asarray(action)
 
 
-@kernel
+@kernel(of_worlds="actions acting out")
 def _take_levels(actions: Int, levels: Float, acting: Bool, out: Float) -> bool:
-    """Write the levels; False if an index that counts is out of range. One pass where NumPy takes three."""
+    """Write the levels; whether an index that counts is out of range. One pass where NumPy takes three."""
     wrong, count, first = False, np.uint64(levels.size), np.uint64(0)
     for e in range(actions.shape[0]):
         for k in range(actions.shape[1]):
@@ -205,19 +210,19 @@ def _take_levels(actions: Int, levels: Float, acting: Bool, out: Float) -> bool:
             known = index < count
             wrong |= acting[e, k] & (not known)
             out[e, k] = levels[index if known else first] * acting[e, k]  # no branch, which would be guessed wrong
-    return not wrong
+    return wrong
 
 
-@kernel
+@kernel(of_worlds="shares acting out")
 def _take_shares(shares: Float, acting: Bool, out: Float) -> bool:
-    """Write the shares; False if one that counts is out of range, or NaN."""
-    valid = True
+    """Write the shares; whether one that counts is out of range, or NaN."""
+    wrong = False
     for e in range(shares.shape[0]):
         for k in range(shares.shape[1]):
             share = shares[e, k]
-            valid &= (0.0 <= share <= 1.0) or not acting[e, k]
+            wrong |= acting[e, k] and not 0.0 <= share <= 1.0
             out[e, k] = share if acting[e, k] else 0.0
-    return valid
+    return wrong
 
 
 def _numbers(actions: Any, shape: tuple[int, ...]) -> Array:

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count, pairwise
+from itertools import pairwise
+from operator import call
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, Generic, TypeVar
@@ -16,19 +17,18 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from cfenvs.core.config import require
-from cfenvs.core.waiting import APART, looks_in, meet
+from cfenvs.core.sharing import ASKED, flags_of, help_callers, looks_in, shared
+from cfenvs.kernels import Run
 
 # Measured on the machine of docs/speed.rst; they decide how fast it goes, and not what comes out.
 HAND_OVER = 200_000
-"""Multiplications and additions, in vectors, of a thread for which it pays: some 0.1 ms."""
-LAG = 150_000
-"""Those that the caller does before the others begin and after they have ended: some 75 us."""
+"""Multiplications and additions, in vectors, of a step for which it pays to share its kernels: some 0.1 ms."""
 AWAKE = 0.5e-3
-"""Seconds for which threads wait awake for each other, before they fall asleep."""
-ASIDE = 8e-6
-"""Those in which a caller that has asked for help begins its own work, and then needs Python's lock no more."""
+"""Seconds for which threads wait awake for more to do, before they fall asleep, ..."""
+BRIEFLY = 0.05e-3
+"""... and for which they do if that was in vain ..."""
 IN_VAIN = 3
-"""Waits that were too long, after which a thread falls asleep at once, until one is short again."""
+"""... so often, until a wait was short again. Between the kernels of a step it is."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -54,6 +54,25 @@ class Crew:
 
     threads: int = 1
 
+    def run(self, kernel: Callable[..., Any], /, *arguments: Any) -> Any:
+        """What a kernel returns, of whose worlds threads who are awake do a part, and others are woken up.
+
+        None of them waits for Python's lock, nor the caller for one that has not begun: it does what is left.
+
+        Parameters
+        ----------
+        kernel : kernel
+            One that says which of its arrays are `of_worlds`.
+        """
+        helpers = _helpers(self.threads - 1, os.getpid())
+        if helpers.asleep:
+            helpers.wake()
+        return shared(kernel)(helpers.flags, *arguments)
+
+    def runner(self, work: float) -> Run:
+        """What runs the kernels of steps that take so many multiplications and additions: `run`, if that pays."""
+        return self.run if self.threads > 1 and work >= HAND_OVER else call
+
     @classmethod
     def of(cls, threads: Any) -> Crew:
         """From the argument of a face: a number, or "auto" for one thread on each processor that this process may use.
@@ -69,32 +88,10 @@ class Crew:
         require(bool(whole), "threads", threads, 'must be a whole number, at least 1, or "auto"')
         return cls(int(threads))
 
-    def parts(self, worlds: int, each: float = np.inf) -> int:
-        """Among how many threads it pays to share worlds that take so many multiplications and additions each.
-
-        Examples
-        --------
-        >>> Crew(2).parts(1024, each=100.0), Crew(2).parts(1024, each=10_000.0)
-        (1, 2)
-        """
-        return int(min(self.threads, max(1.0, worlds * each / HAND_OVER)))
-
-    def share(self, work: Callable[[slice], Result], worlds: int, grain: int = 1, each: float = np.inf) -> list[Result]:
-        """`work` of ranges that together are all worlds, one for each thread that it pays for.
-
-        The first, which is the caller's, is larger by what it does while the others do not work yet, or no more: two
-        threads that ended together would both want Python's lock.
-
-        Parameters
-        ----------
-        work : callable
-        worlds : int
-        grain : int
-            Ranges begin at multiples of it.
-        each : float
-            Multiplications and additions that a world takes.
-        """
-        return self.map(work, _ranges(worlds, grain, self.parts(worlds, each), LAG / each))
+    def share(self, work: Callable[[slice], Result], worlds: int) -> list[Result]:
+        """`work` in Python of ranges that together are all worlds, one for each thread, in their order."""
+        stops = [worlds * (i + 1) // self.threads for i in range(self.threads)]
+        return self.map(work, [slice(a, b) for a, b in pairwise([0, *stops]) if a < b])
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """`work` of each item, in their order, by the caller's thread and others. All are done when it returns.
@@ -108,22 +105,13 @@ class Crew:
         """
         if self.threads == 1 or len(items) < 2:
             return [work(item) for item in items]
-        job, helpers = _Job(work, items), _helpers(self.threads - 1, os.getpid())
+        job = _Job(work, items)
         try:
-            helpers.ask(job, min(len(items), self.threads) - 1)
+            _helpers(self.threads - 1, os.getpid()).ask(job, min(len(items), self.threads) - 1)
             job.do()
         finally:
-            job.end(helpers)
+            job.end()
         return job.results()
-
-
-@lru_cache
-def _ranges(worlds: int, grain: int, parts: int, ahead: float) -> tuple[slice, ...]:
-    """At most so many ranges, the first larger by some worlds."""
-    grains = -(-worlds // grain)
-    first = min(ahead / grain, grains)
-    stops = [round(first + (grains - first) * (i + 1) / parts) * grain for i in range(parts)]
-    return tuple(slice(a, min(b, worlds)) for a, b in pairwise([0, *stops]) if a < b)
 
 
 class _Job(Generic[Item, Result]):
@@ -132,7 +120,7 @@ class _Job(Generic[Item, Result]):
     def __init__(self, work: Callable[[Item], Result], items: Sequence[Item]) -> None:
         self._work, self._left = work, deque(enumerate(items))
         self._outcomes: dict[int, tuple[Result | None, BaseException | None]] = {}
-        self._helping: list[tuple[int, int]] = []
+        self._helping: list[None] = []
         self._helped: list[None] = []
         self._some_helped: SimpleQueue[None] = SimpleQueue()
 
@@ -148,21 +136,20 @@ class _Job(Generic[Item, Result]):
             except BaseException as error:
                 self._outcomes[number] = None, error
 
-    def help(self, flag: int, told: int) -> None:
-        """The same in another thread than that whose job it is, which will then tell something by its flag."""
-        self._helping.append((flag, told))
+    def help(self) -> None:
+        """The same in another thread than that whose job it is."""
+        self._helping.append(None)
         self.do()
         self._helped.append(None)
         self._some_helped.put(None)
 
-    def end(self, helpers: _Helpers) -> None:
+    def end(self) -> None:
         """Let no item begin any more, and wait for those who help, interrupted or not: none may write from now on."""
         self._left.clear()
         interrupt = None
         while len(self._helped) < len(self._helping):
             try:
-                if not all(helpers.hear(*told) for told in self._helping):
-                    self._some_helped.get()
+                self._some_helped.get()
             except BaseException as error:
                 interrupt = error
         if interrupt is not None:
@@ -180,46 +167,50 @@ class _Job(Generic[Item, Result]):
 class _Helpers:
     """Threads beside those of the callers, which wait for jobs: awake at first, then asleep.
 
-    To wake one up takes a caller 30 us and more on a virtual machine, and so does Python's lock if two want it at once.
-    Where there are fewer processors than threads, they take none from those who work.
+    To wake one up takes a caller 30 us and more on a virtual machine. Where there are fewer processors than threads,
+    they wait awake between the kernels of a step only: they would take a processor from those who work.
 
-    The first flag counts what was asked for, the second says nothing, the others are those of the threads.
+    Attributes
+    ----------
+    flags : int array
+        By which they share kernels with a caller.
+    asleep : set of int
+        Those who hear nothing but `ask` and `wake`.
     """
 
     def __init__(self, threads: int) -> None:
-        self._jobs: SimpleQueue[_Job[Any, Any]] = SimpleQueue()
-        self._flags = np.zeros((threads + 2) * APART, np.int64)
-        self._looks, self._aside = (looks_in(AWAKE) if threads < available_cpus() else 0), looks_in(ASIDE)
+        self._jobs: list[SimpleQueue[_Job[Any, Any] | None]] = [SimpleQueue() for _ in range(threads)]
+        self.flags, self.asleep = flags_of(threads + 1), set[int]()
+        self._few_looks = looks_in(BRIEFLY)
+        self._looks = looks_in(AWAKE) if threads < available_cpus() else self._few_looks
         for number in range(threads):
-            flag = (number + 2) * APART
-            threading.Thread(target=self._help, args=(flag,), name=f"cfenvs_{number}", daemon=True).start()
+            threading.Thread(target=self._help, args=(number,), name=f"cfenvs_{number}", daemon=True).start()
 
     def ask(self, job: _Job[Any, Any], times: int) -> None:
         """Let so many of them help with a job."""
-        for _ in range(times):
-            self._jobs.put(job)
-        self._flags[0] += 1
+        for jobs in self._jobs[:times]:
+            jobs.put(job)
+        self.flags[ASKED] += 1
 
-    def hear(self, flag: int, told: int) -> bool:
-        """Wait awake for what one of them tells by its flag; whether it has."""
-        return bool(meet(self._flags, APART, 0, flag, told, self._looks, 0))
+    def wake(self) -> None:
+        """Let those who are asleep look at the flags."""
+        for number in tuple(self.asleep):
+            self.asleep.discard(number)
+            self._jobs[number].put(None)
 
-    def wait(self, flag: int, told: int, awake: bool) -> _Job[Any, Any]:
-        """Tell by a flag that the last job is done, and wait for the next one."""
-        asked = self._flags[0]  # first: what is asked for from now on is heard
-        if self._jobs.empty():
-            meet(self._flags, flag, told, 0, asked + 1, self._looks if awake else 0, self._aside)
-        else:
-            meet(self._flags, flag, told, 0, 0, 0, 0)
-        return self._jobs.get()
-
-    def _help(self, flag: int) -> None:
-        in_vain = 0
-        for told in count():
+    def _help(self, number: int) -> None:
+        jobs, in_vain = self._jobs[number], 0
+        while True:
+            asked = self.flags[ASKED]  # first: what is asked for from now on is heard
+            if jobs.empty():
+                help_callers(self.flags, number + 1, asked, self._looks if in_vain < IN_VAIN else self._few_looks)
             began = perf_counter()
-            job = self.wait(flag, told, in_vain < IN_VAIN)
+            self.asleep.add(number)
+            job = jobs.get()
+            self.asleep.discard(number)
             in_vain = 0 if perf_counter() - began < AWAKE else in_vain + 1
-            job.help(flag, told + 1)
+            if job is not None:
+                job.help()
             del job  # or the last worlds that it worked on would live on until the next ones come
 
 

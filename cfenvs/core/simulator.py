@@ -12,6 +12,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import call
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import gymnasium as gym
@@ -24,6 +25,7 @@ from cfenvs.core.contest import Contest
 from cfenvs.core.crew import Crew
 from cfenvs.core.errors import check_options
 from cfenvs.core.threads import one_thread
+from cfenvs.kernels import Run
 
 if TYPE_CHECKING:
     from cfenvs.core.rendering import Renderer
@@ -86,6 +88,8 @@ class Simulator(ABC, Generic[Command, Scenario, Best]):
         How the last step left each world.
     crew : Crew
         The threads that it may share its worlds out among.
+    run : callable
+        What runs the kernels of a step, given one and its arguments: with these threads where that pays.
     """
 
     num_worlds: int
@@ -93,8 +97,13 @@ class Simulator(ABC, Generic[Command, Scenario, Best]):
     terminated: Bool
     truncated: Bool
     crew: Crew = Crew()
+    run: Run = call
     reset_options: ClassVar[tuple[str, ...]] = ()
     """What `reset(options=...)` takes, beside `reset_mask` of many worlds."""
+
+    def join(self, crew: Crew) -> None:
+        """Be told which threads there are."""
+        self.crew = crew
 
     def check_options(self, options: Mapping[str, Any], worlds: Int) -> None:
         """Raise if a reset of these worlds with these options would fail; change nothing."""
@@ -159,8 +168,6 @@ class View(ABC, Generic[Command]):
 
     single_observation_space: gym.spaces.Box
     single_action_space: gym.Space[Any]
-    looks_apart: ClassVar[bool] = False
-    """Whether one thread may `observe` while another asks for `infos`."""
 
     @abstractmethod
     def command(self, actions: Any) -> Command:
@@ -328,5 +335,5 @@ class System(Generic[Config, Sim]):
         crew = Crew.of(threads)
         with one_thread():
             simulator = self.simulator(config, num_worlds)
-        simulator.crew = crew
+        simulator.join(crew)
         return simulator

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import prod
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, Generic
 
@@ -20,9 +19,6 @@ from cfenvs.core.simulator import AgentsView, Arrays, Command, Simulator, View
 from cfenvs.core.threads import one_thread
 
 Seed = int | Sequence[int | None] | None
-LOOKS = 2.0
-"""Multiplications and additions that take as long as writing a number that is observed, and what infos tell beside;
-roughly, as measured on the machine of docs/speed.rst."""
 
 
 class Worlds(Generic[Command]):
@@ -156,9 +152,6 @@ class AutoresetWorlds(Generic[Command]):
             allowed = ", ".join(repr(mode.value) for mode in AutoresetMode)
             raise ValueError(f"autoreset_mode={autoreset_mode!r}: must be one of {allowed}") from None
         self._shape = observation_shape
-        self._crew = simulator.crew
-        apart = view.looks_apart and self._crew.parts(self.num_worlds, LOOKS * prod(observation_shape[1:])) > 1
-        self._looks = (view.infos, self._observe) if apart else ()
         self._buffer = None if copy else np.empty(observation_shape, np.float32)
         self._due = np.zeros(self.num_worlds, bool)
         self._any_due = False
@@ -204,9 +197,8 @@ class AutoresetWorlds(Generic[Command]):
             self._due, self._any_due = finished | due, True  # if it fails, the next step tries again
             self._restart(due)
             self._due, self._any_due = finished, some_end and bool(finished.any())
-        arrays, observations = self._crew.map(_call, self._looks) if self._looks else (view.infos(), self._observe())
-        infos.update(self._infos(arrays, self._ones))
-        return observations, reward, terminated, truncated, infos
+        infos.update(self._infos(view.infos(), self._ones))
+        return self._observe(), reward, terminated, truncated, infos
 
     def check_begun(self, what: str) -> None:
         """As `Worlds.check_begun`."""
@@ -254,10 +246,6 @@ class AutoresetWorlds(Generic[Command]):
         if not mask.any():
             raise ValueError("options['reset_mask'] selects no world: at least one entry must be True")
         return mask.copy()
-
-
-def _call(look: Callable[[], Any]) -> Any:
-    return look()
 
 
 def as_seed(seed: Any, name: str = "seed") -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import call
 from typing import Any
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.actions import check_indices, take_levels, take_shares
+from cfenvs.kernels import Run
 from cfenvs.radio.path_loss import db_to_linear, linear_to_db
 
 
@@ -57,22 +59,22 @@ class PowerActions:
         """The action space of a single user."""
         return Box(0.0, 1.0, (1,), np.float32) if self.kind == "continuous" else Discrete(self.levels.size)
 
-    def powers_of_all(self, actions: Any, everybody: Bool) -> Float:
-        """Powers (E, K) of the actions of central agents, which all count."""
+    def powers_of_all(self, actions: Any, everybody: Bool, run: Run = call) -> Float:
+        """Powers (E, K) of the actions of central agents, which all count; `run` runs the kernel."""
         if self.kind != "joint":
-            return self._powers(actions, everybody)
+            return self._powers(actions, everybody, run)
         (num_worlds, users), count = everybody.shape, self.levels.size
         joint = check_indices(actions, (num_worlds,), count**users)
         return self.levels[joint[:, None] // count ** np.arange(users)[::-1] % count]
 
-    def powers_of_each(self, actions: Any, active: Bool) -> Float:
+    def powers_of_each(self, actions: Any, active: Bool, run: Run = call) -> Float:
         """Powers (E, K) of what single users do; whatever the inactive ones send, they are silent."""
-        return self._powers(actions, active, () if self.kind != "continuous" else (1,))
+        return self._powers(actions, active, run, () if self.kind != "continuous" else (1,))
 
-    def _powers(self, actions: Any, acting: Bool, axes: tuple[int, ...] = ()) -> Float:
+    def _powers(self, actions: Any, acting: Bool, run: Run, axes: tuple[int, ...] = ()) -> Float:
         if self.kind != "continuous":
-            return take_levels(actions, self.levels, acting)
-        shares = take_shares(actions, acting, axes)
+            return take_levels(actions, self.levels, acting, run)
+        shares = take_shares(actions, acting, axes, run)
         if self.range_db is not None:
             shares = db_to_linear((shares - 1.0) * self.range_db) * acting
         if self.min_share > 0:

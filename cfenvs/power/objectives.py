@@ -12,7 +12,8 @@ is not finite there counts as 0. Your own is a function or a short class; pass i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import call
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
@@ -21,11 +22,13 @@ from cfenvs.arrays import Array, Bool, Float
 from cfenvs.core.config import is_number, load_object, require_takes
 from cfenvs.core.errors import closest, shown
 from cfenvs.emitted import bits_of, of_bits
-from cfenvs.kernels import kernel
+from cfenvs.kernels import Run, kernel
 
 if TYPE_CHECKING:
     from cfenvs.power.config import PowerConfig
 
+PAIRED = 128
+"""Numbers of which NumPy's sum has eight partial ones; of more it makes two sums."""
 _SIZE, _INFINITY = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
 """Of a float's bits those without the sign, and those of infinity; what is larger stands for no number."""
 
@@ -36,13 +39,16 @@ class Objective(Protocol):
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float: ...
 
 
-def minimum_active(rates: Float, active: Bool) -> Float:
-    """Smallest rate of an active user, NaN if one is, 0 where none is active; (..., K) and (..., K) -> (...)."""
+def minimum_active(rates: Float, active: Bool, run: Run = call) -> Float:
+    """Smallest rate of an active user, NaN if one is, 0 where none is active; (..., K) and (..., K) -> (...).
+
+    `run` runs the kernel.
+    """
     shape = rates.shape
     # One layout, writeable: one compiled signature.
     if len(shape) == 2 and shape == active.shape and rates.flags.carray and active.flags.carray:
         out = np.empty(shape[0])
-        _minimum_active(rates, active, out)
+        run(_minimum_active, rates, active, out)
         return out
     shape = np.broadcast_shapes(shape, active.shape)
     rates = np.broadcast_to(rates, shape).reshape(-1, shape[-1]).copy()
@@ -52,7 +58,7 @@ def minimum_active(rates: Float, active: Bool) -> Float:
     return out.reshape(shape[:-1])
 
 
-@kernel
+@kernel(of_worlds="rates active out")
 def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
     """One pass over what would be three in NumPy, without branches: on integers in the order of the rates.
 
@@ -73,6 +79,44 @@ def _minimum_active(rates: Float, active: Bool, out: Float) -> None:
         out[e] = np.nan if unknown else (0.0 if lowest == _INFINITY else value)
 
 
+def sum_active(rates: Float, active: Bool, run: Run = call) -> Float:
+    """Sum of the rates of active users, to the bits of NumPy's; (..., K) and (..., K) -> (...).
+
+    `run` runs the kernel.
+    """
+    shape = rates.shape
+    if (
+        len(shape) != 2
+        or shape != active.shape
+        or shape[1] > PAIRED
+        or not (rates.flags.carray and active.flags.carray)
+    ):
+        return np.asarray((rates * active).sum(axis=-1))
+    out = np.empty(shape[0])
+    run(_sum_active, rates, active, out)
+    return out
+
+
+@kernel(of_worlds="rates active out")
+def _sum_active(rates: Float, active: Bool, out: Float) -> None:
+    """One pass, in the order of NumPy's pairwise sums."""
+    num_users = rates.shape[1]
+    eights = num_users - num_users % 8
+    sums = np.empty(8)
+    for e in range(len(rates)):
+        total = 0.0
+        if eights > 0:
+            for j in range(8):
+                sums[j] = rates[e, j] * active[e, j]
+            for k in range(8, eights, 8):
+                for j in range(8):
+                    sums[j] += rates[e, k + j] * active[e, k + j]
+            total = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
+        for k in range(eights, num_users):
+            total += rates[e, k] * active[e, k]
+        out[e] = total
+
+
 class MinimumRate:
     """The guaranteed rate: the smallest rate of an active user; 0 when none is active."""
 
@@ -88,7 +132,7 @@ class SumRate:
     unit = "bit/s/Hz"
 
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
-        return np.asarray((rates * active).sum(axis=-1))
+        return sum_active(rates, active)
 
 
 class ProportionalFairness:
@@ -129,7 +173,7 @@ class EnergyEfficiency:
 
     def __call__(self, rates: Float, active: Bool, powers: Float) -> Float:
         spent = (powers.sum(axis=-1) / self.amplifier_efficiency + self.circuit_power) / 1e3
-        return np.asarray((rates * active).sum(axis=-1) / spent)
+        return np.asarray(sum_active(rates, active) / spent)
 
 
 class FifthPercentile:
@@ -261,6 +305,8 @@ def load_objective(objective: Any) -> Objective:
     return found if type(found) in OBJECTIVES.values() else _Checked(found)
 
 
+IN_KERNELS: Mapping[type, Callable[[Float, Bool, Run], Float]] = {MinimumRate: minimum_active, SumRate: sum_active}
+"""What objectives are that take no more than a kernel."""
 NEEDED = {"target-rate": "target_rate", "weighted-sum": "user_weights"}
 """Objectives that need a field of the configuration."""
 

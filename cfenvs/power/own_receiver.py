@@ -22,9 +22,8 @@ class OwnReceiver:
         All that is not below is asked of it.
     """
 
-    grain = None
-    """Nobody knows whether several threads may run somebody's own code."""
     shares_resets = False
+    """Nobody knows whether several threads may run somebody's own code."""
 
     def __init__(self, own: Any) -> None:
         self.own = own

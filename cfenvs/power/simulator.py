@@ -4,39 +4,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from operator import call
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.control import Optimum
 from cfenvs.core.config import require
+from cfenvs.core.crew import Crew
 from cfenvs.core.drops import Beginning, Drops, Given
 from cfenvs.core.kept import KeptDrops
+from cfenvs.core.sharing import duplicate
 from cfenvs.core.simulator import BLOCK, Scenario, Simulator, blocks, zeroed
 from cfenvs.power.actions import PowerActions
 from cfenvs.power.choices import whole_or_not_at_all
 from cfenvs.power.config import PowerConfig
 from cfenvs.power.given import GivenParts
-from cfenvs.power.objectives import Objective, objective_of, outage
+from cfenvs.power.objectives import IN_KERNELS, Objective, objective_of, outage
 from cfenvs.power.reports import Reports, are_true
 from cfenvs.radio.draws import held
 
-
-class Receiving(Protocol):
-    """What the receivers of both systems are asked for all worlds."""
-
-    @property
-    def grain(self) -> int | None: ...
-    @property
-    def work(self) -> float: ...
-    def efficiencies(self, powers: Float, /) -> Float: ...
-    def efficiencies_of(self, rows: slice, powers: Float, out: Float, /) -> None: ...
-    def gradient(self, powers: Float, cotangents: Float, /) -> Float: ...
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float, /) -> None: ...
-
-
 Config = TypeVar("Config", bound=PowerConfig)
+OF_USER = 10.0
+"""Multiplications and additions that take as long as what is done in a step for a user beside its rate: roughly."""
 MAX_OPTIMA = 256
 """Optima that a world keeps, one for each active set it has met in its network; then the oldest goes."""
 PART = BLOCK // 2
@@ -111,6 +102,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         Of the last step, in bit/s/Hz per mW: what each rate gains as `sensitivity_of` sends more; zero if that is None.
     """
 
+    receiver: Any
     of_step: ClassVar[tuple[str, ...]] = ("powers", "rates", "objective_values", "outages", "optimum_values", "slopes")
     """Arrays that tell of the last step, and are zero after a reset."""
     reset_numbers: int = 0
@@ -120,6 +112,7 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.config, self.num_worlds, self.actions = config, num_worlds, actions
         shape = (num_worlds, config.users)
         self.objective: Objective = objective_of(config)
+        self._in_kernel = IN_KERNELS.get(type(self.objective))
         self.outage_rate = config.outage_rate
         self.scenarios: KeptDrops[Scenario] = KeptDrops(num_worlds)
         self.active: Bool = np.ones(shape, bool)
@@ -137,6 +130,10 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         self.live_on = config.resample == "continue"
         self.drops = Drops(num_worlds, config.scenario_seed, config.resample, self.given)
         self._optima: dict[int, dict[bytes, Optimum]] = {}
+
+    def join(self, crew: Crew) -> None:
+        super().join(crew)
+        self.run = self.receiver.run = crew.runner(self.num_worlds * (self.receiver.work + OF_USER * self.config.users))
 
     def reset(
         self, worlds: Int, generators: Sequence[np.random.Generator], seeded: Bool, options: Mapping[str, Any]
@@ -240,42 +237,15 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
         assert scenario is not None
         return scenario
 
-    def received(self, receiver: Receiving, powers: Float) -> Float:
-        """Spectral efficiencies that a receiver makes of powers (E, K) in all worlds, which the threads share."""
-        if not self._shares(receiver):
-            return receiver.efficiencies(powers)
-        return self._shared(receiver.efficiencies_of, receiver, powers)
-
-    def differentiated(self, receiver: Receiving, powers: Float, cotangents: Float) -> Float:
-        """Weights (E, K) times the Jacobians of what is `received`, likewise."""
-        if not self._shares(receiver):
-            return receiver.gradient(powers, cotangents)
-        return self._shared(receiver.gradient_of, receiver, powers, cotangents)
-
-    def _shares(self, receiver: Receiving) -> bool:
-        """Whether it pays to share the worlds of a receiver among threads, and it lets them."""
-        crew = self.crew
-        return crew.threads > 1 and receiver.grain is not None and crew.parts(self.num_worlds, receiver.work) > 1
-
-    def _shared(self, of_some: Callable[..., None], receiver: Receiving, *arguments: Float) -> Float:
-        """What a receiver makes of arrays (E, K), by a call of each thread."""
-        found = np.empty(arguments[0].shape)
-
-        def work(some: slice) -> None:
-            of_some(some, *(array[some] for array in arguments), found[some])
-
-        self.crew.share(work, self.num_worlds, receiver.grain or 1, receiver.work)
-        return found
-
-    def judge(self, spent: Float, values: Float | None = None) -> None:
-        """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be.
-
-        `values` (E,) are the objective's, if they are known.
-        """
+    def judge(self, spent: Float) -> None:
+        """What the rates just earned are worth when so much was sent (E, K), and with `info_optimum` what could be."""
         self.moves += 1
         if self.reports is not None:
             self.reports.take(self.rates, self.active, self.steps)
-        self.objective_values = self.objective(self.rates, self.active, spent) if values is None else values
+        if self._in_kernel is None:
+            self.objective_values = self.objective(self.rates, self.active, spent)
+        else:
+            self.objective_values = self._in_kernel(self.rates, self.active, self.run)
         if self.outage_rate is not None:
             self.outages = outage(self.rates, self.active, self.outage_rate)
         if self.config.info_optimum:
@@ -284,6 +254,14 @@ class PowerSimulator(Simulator[Float, Scenario, Optimum], Generic[Config, Scenar
             self.optimum_certified = np.array([optimum.certified for optimum in best])
         if self._sensitivity_of is not None:
             self.slopes = self._slopes_of(self._sensitivity_of)
+
+    def copied(self, values: Float) -> Float:
+        """A copy of values (E, K), each part by the thread that has made it."""
+        if self.run is call:
+            return values.copy()
+        out = np.empty(values.shape)
+        self.run(duplicate, values, out)
+        return out
 
     @property
     def sensitivity_of(self) -> int | None:

@@ -19,15 +19,13 @@ from cfenvs.power.simulator import Sim
 class CentralPowerView(View[Float], Generic[Sim]):
     """One agent that sets the power of every user, and earns the objective."""
 
-    looks_apart = True
-
     def __init__(self, simulator: Sim) -> None:
         self._simulator, self._config = simulator, simulator.config
         self._everybody = np.ones((simulator.num_worlds, simulator.config.users), bool)
         self.single_action_space = simulator.actions.space_of_all(simulator.config.users)
 
     def command(self, actions: Any) -> Float:
-        return self._simulator.actions.powers_of_all(actions, self._everybody)
+        return self._simulator.actions.powers_of_all(actions, self._everybody, self._simulator.run)
 
     def reward(self) -> Float:
         return self._simulator.objective_values.copy()
@@ -39,8 +37,8 @@ class CentralPowerView(View[Float], Generic[Sim]):
         """
         simulator = self._simulator
         infos: Arrays = {
-            "rates": simulator.rates.copy(),
-            "powers": simulator.powers.copy(),
+            "rates": simulator.copied(simulator.rates),
+            "powers": simulator.copied(simulator.powers),
             "objective": simulator.objective_values.copy(),
         }
         if simulator.outage_rate is not None:
@@ -64,7 +62,6 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
     """
 
     agent = "user"
-    looks_apart = True
 
     def __init__(self, simulator: Sim, own: Pieces, central: Pieces) -> None:
         self._simulator, self._config = simulator, simulator.config
@@ -85,7 +82,7 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
         return self._simulator.active
 
     def command(self, actions: Any) -> Float:
-        return self._simulator.actions.powers_of_each(actions, self._simulator.active)
+        return self._simulator.actions.powers_of_each(actions, self._simulator.active, self._simulator.run)
 
     def reward(self) -> Float:
         if self._config.reward_scope == "global":
@@ -94,7 +91,7 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
 
     def own_reward(self) -> Float:
         """Rewards (E, K) of any other scope, a new array: here the own rate."""
-        return self._simulator.rates.copy()
+        return self._simulator.copied(self._simulator.rates)
 
     def situation(self) -> Arrays:
         """Who is active; an inactive user's mask allows the first action only, which stands for none."""
@@ -109,7 +106,7 @@ class UsersPowerView(AgentsView[Float], Generic[Sim]):
         Where reports differ from the rates, also its own `report` and `report_age`.
         """
         simulator = self._simulator
-        infos: Arrays = {"rate": simulator.rates.copy(), "power": simulator.powers.copy()}
+        infos: Arrays = {"rate": simulator.copied(simulator.rates), "power": simulator.copied(simulator.powers)}
         if simulator.reports is not None:
             infos["report"], infos["report_age"] = simulator.reported.copy(), simulator.report_ages.copy()
         if simulator.outage_rate is not None:

@@ -7,13 +7,14 @@ kernels of `cfenvs.radio.cluster_kernel`, whose work follows the size of the clu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import call
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Bool, Complex, Float, Int
-from cfenvs.kernels import for_kernel
+from cfenvs.kernels import Run, for_kernel
 from cfenvs.radio.cluster_kernel import cluster_moments, cluster_sinrs
 from cfenvs.radio.clusters import sharing_users
 from cfenvs.radio.lanes import LANES
@@ -231,11 +232,14 @@ class ClusterBatch:
         self.pilots[world], self.serving[world] = pilots, serving
         self._met[world] = met_users(self.serving[world], self.scheme)
 
-    def sinrs(self, powers: Float, worlds: Int) -> Float:
-        """SINR of every realisation, (B, R, K); powers (B, K) in mW, used in these worlds (B,)."""
+    def sinrs(self, powers: Float, worlds: Int, run: Run = call) -> Float:
+        """SINR of every realisation, (B, R, K); powers (B, K) in mW, used in these worlds (B,).
+
+        `run` runs the kernel.
+        """
         out = np.empty((len(powers), self.num_realizations, powers.shape[1]))
         powers = for_kernel(powers)
-        cluster_sinrs(powers, worlds, self.received, *self._held, self.num_realizations, out)
+        run(cluster_sinrs, powers, worlds, self.received, *self._held, self.num_realizations, out)
         return out
 
     def moments(self, world: int, powers: Float, shared: bool | None = None) -> tuple[Complex, Float, Float]:

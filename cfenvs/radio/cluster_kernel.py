@@ -296,7 +296,7 @@ def _combine(k, p, C, serving, meeting, whitened, scratch):
     return count, size, outside
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def cluster_sinrs(
     powers: Float,
     worlds: Int,

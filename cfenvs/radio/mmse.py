@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from copy import copy
+from operator import call
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from cfenvs.arrays import Complex, Float, Int
-from cfenvs.kernels import for_kernel
+from cfenvs.kernels import Run, for_kernel
 from cfenvs.radio.lanes import LANES
 from cfenvs.radio.mmse_gradient import LEAST_POWER, mmse_gradient, mmse_slopes
 from cfenvs.radio.mmse_kernel import mmse_rates, mmse_sinrs, pack_realizations
@@ -78,7 +79,7 @@ class MmseBatch:
         one.estimates = one.estimates.astype(float)
         return one
 
-    def spectral_efficiencies(self, powers: Float, worlds: Int) -> Float:
+    def spectral_efficiencies(self, powers: Float, worlds: Int, run: Run = call) -> Float:
         """Mean of log2(1 + SINR_k) over the realisations.
 
         Parameters
@@ -87,6 +88,8 @@ class MmseBatch:
             In mW.
         worlds : (B,) int array
             The world in which each row of powers is used.
+        run : callable
+            What runs the kernel.
 
         Returns
         -------
@@ -94,10 +97,10 @@ class MmseBatch:
         """
         out = np.empty(powers.shape)
         powers = for_kernel(powers)
-        mmse_rates(powers, worlds, self.estimates, self.errors, self.num_realizations, out)
+        run(mmse_rates, powers, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
 
-    def gradient(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+    def gradient(self, powers: Float, cotangents: Float, worlds: Int, run: Run = call) -> Float:
         """sum_k y_k d rate_k / d p_i of `spectral_efficiencies`; powers in mW and weights y (B, K) -> (B, K)."""
         out = np.empty(powers.shape)
         if self.estimates.dtype != float:
@@ -106,7 +109,7 @@ class MmseBatch:
                 out[row] = self.exact(world).gradient(*here, np.zeros(1, np.int64))[0]
             return out
         powers, cotangents = for_kernel(powers), for_kernel(cotangents)
-        mmse_gradient(powers, cotangents, worlds, self.estimates, self.errors, self.num_realizations, out)
+        run(mmse_gradient, powers, cotangents, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
 
     def slopes(self, p: Float) -> Float:
@@ -120,11 +123,11 @@ class MmseBatch:
         through = blocks.view(float).reshape(users, -1) @ own.view(float).reshape(users, -1).T
         return (direct - through * p) / (self.num_realizations * np.log(2.0))
 
-    def sinrs(self, powers: Float, worlds: Int) -> Float:
+    def sinrs(self, powers: Float, worlds: Int, run: Run = call) -> Float:
         """SINR of every realisation, (B, R, K); arguments as `spectral_efficiencies`."""
         out = np.empty((len(powers), self.num_realizations, powers.shape[1]))
         powers = for_kernel(powers)
-        mmse_sinrs(powers, worlds, self.estimates, self.errors, self.num_realizations, out)
+        run(mmse_sinrs, powers, worlds, self.estimates, self.errors, self.num_realizations, out)
         return out
 
 

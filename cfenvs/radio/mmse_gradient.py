@@ -214,7 +214,7 @@ def _unwhiten(blocks, factors, out):
                 block[n, n] = np.conj(block[n, n])
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers cotangents worlds out")
 def mmse_gradient(
     powers: Float, cotangents: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float
 ) -> None:

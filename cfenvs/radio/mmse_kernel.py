@@ -738,7 +738,7 @@ def _write_sinrs(p, world, h, C, num_realizations, work, who, out):
                 out[out.place(r, who[i])] = not_negative(1.0 / work.norms[i * lanes + (r - first)] - 1.0)
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Ergodic rates of centralised MMSE combining, without the pre-log factor.
 
@@ -766,7 +766,7 @@ def mmse_rates(powers: Float, worlds: Int, h: Float, C: Complex, num_realization
         _write_rates(powers[row], worlds[row], h, C, num_realizations, work, who, out[row])
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def mmse_sinrs(powers: Float, worlds: Int, h: Float, C: Complex, num_realizations: int, out: Float) -> None:
     """Instantaneous SINRs of centralised MMSE combining, as ratios: eq. (5.5) at the combiner (5.11).
 

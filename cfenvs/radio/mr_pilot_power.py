@@ -98,7 +98,7 @@ def _moments(p: Float, beta: Float, pilots: Int, own: Float, heard: Float, k: in
     return total, disturbance
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def mr_pilot_power_efficiencies(powers: Float, worlds: Int, gains: Float, pilots: Int, tau_p: int, out: Float) -> None:
     """log2(1 + SINR) of rows of powers; C-contiguous arrays.
 
@@ -129,7 +129,7 @@ def mr_pilot_power_efficiencies(powers: Float, worlds: Int, gains: Float, pilots
             out[row, k] = log2_1p(signal / disturbance if signal > 0.0 else 0.0)
 
 
-@kernel
+@kernel(of_worlds="powers cotangents worlds out")
 def mr_pilot_power_gradients(
     powers: Float, cotangents: Float, worlds: Int, gains: Float, pilots: Int, tau_p: int, out: Float
 ) -> None:

@@ -7,10 +7,12 @@ order whatever the group's width, so the rates of a world do not depend on how m
 
 from __future__ import annotations
 
+from operator import call
+
 import numpy as np
 
 from cfenvs.arrays import Float
-from cfenvs.kernels import for_kernel, inlined, kernel
+from cfenvs.kernels import Run, for_kernel, inlined, kernel
 from cfenvs.radio.spectral_efficiency import log2_1p
 from cfenvs.radio.uatf import UatfCoefficients
 
@@ -29,8 +31,6 @@ class UatfBatch:
 
     Attributes
     ----------
-    lanes : int
-        Worlds in a group.
     work : float
         Multiplications and additions that a world takes.
     """
@@ -40,7 +40,7 @@ class UatfBatch:
     ) -> None:
         self.gains = np.ones(1) if gains is None else np.asarray(gains, float)
         self.counts = np.ones(len(self.gains)) if counts is None else np.asarray(counts, float)
-        self.lanes = lanes = min(LANES, num_worlds)
+        lanes = min(LANES, num_worlds)
         self.work = float(num_users**2)
         groups = -(-num_worlds // lanes)
         self.b = np.zeros((groups, num_users, lanes))
@@ -58,32 +58,19 @@ class UatfBatch:
         b = self.b[group, :, lane].copy()
         return UatfCoefficients(b, self.c[group, :, :, lane].copy(), np.ones_like(b))
 
-    def _of(self, rows: slice | None) -> tuple[Float, Float]:
-        if rows is None:
-            return self.b, self.c
-        groups = slice(rows.start // self.lanes, -(-rows.stop // self.lanes))
-        return self.b[groups], self.c[groups]
-
-    def spectral_efficiencies(self, powers: Float, rows: slice | None = None, out: Float | None = None) -> Float:
+    def spectral_efficiencies(self, powers: Float, run: Run = call) -> Float:
         """Sum of log2(1 + gain SINR) over the streams of every user in every world; powers (E, K) in mW -> (E, K).
 
-        Of a range of worlds if `rows` says so, which begins and ends with a group; written to `out` if there is one.
+        `run` runs the kernel.
         """
-        b, c = self._of(rows)
-        out = np.empty(powers.shape) if out is None else out
-        powers = for_kernel(powers)
-        uatf_spectral_efficiencies(powers, b, c, self.gains, self.counts, out)
+        out, powers = np.empty(powers.shape), for_kernel(powers)
+        run(uatf_spectral_efficiencies, powers, self.b, self.c, self.gains, self.counts, out)
         return out
 
-    def gradient(self, powers: Float, cotangents: Float, rows: slice | None = None, out: Float | None = None) -> Float:
-        """sum_k y_k d efficiency_k / d p_i in every world; powers in mW and weights y (E, K) -> (E, K).
-
-        Of a range of worlds if `rows` says so, as above, and written to `out`.
-        """
-        b, c = self._of(rows)
-        out = np.empty(powers.shape) if out is None else out
-        powers, cotangents = for_kernel(powers), for_kernel(cotangents)
-        uatf_gradient(powers, cotangents, b, c, self.gains, self.counts, out)
+    def gradient(self, powers: Float, cotangents: Float, run: Run = call) -> Float:
+        """sum_k y_k d efficiency_k / d p_i in every world; powers in mW and weights y (E, K) -> (E, K)."""
+        out, powers, cotangents = np.empty(powers.shape), for_kernel(powers), for_kernel(cotangents)
+        run(uatf_gradient, powers, cotangents, self.b, self.c, self.gains, self.counts, out)
         return out
 
 
@@ -97,7 +84,7 @@ def _take(powers: Float, first: int, p: Float) -> int:
     return width
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers out", of_groups="c b")
 def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float) -> None:
     """sum_j counts_j log2(1 + gains_j SINR_k), SINR_k = b_k p_k / (sum_i c_ki p_i + 1), for all worlds.
 
@@ -147,7 +134,7 @@ def uatf_spectral_efficiencies(powers: Float, b: Float, c: Float, gains: Float, 
                 out[first + e, k] = total[e]
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers cotangents out", of_groups="c b")
 def uatf_gradient(
     powers: Float, cotangents: Float, b: Float, c: Float, gains: Float, counts: Float, out: Float
 ) -> None:

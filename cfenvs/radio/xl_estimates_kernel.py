@@ -151,7 +151,7 @@ def _decode(powers, cotangents, worlds, gains, pilots, modes, prelog, out):
                         out[row, i] -= slope * p[k] * felt
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def xl_lsfd_pilot_efficiencies(
     powers: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
 ) -> None:
@@ -170,7 +170,7 @@ def xl_lsfd_pilot_efficiencies(
     _decode(powers, None, worlds, gains, pilots, modes, prelog, out)
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers cotangents worlds out")
 def xl_lsfd_pilot_gradients(
     powers: Float, cotangents: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
 ) -> None:
@@ -253,7 +253,7 @@ def _coherent(beta, filtered, k, i, t, j):
     return total
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def xl_lmmse_pilot_efficiencies(
     powers: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
 ) -> None:
@@ -276,7 +276,7 @@ def xl_lmmse_pilot_efficiencies(
             out[row, k] = prelog * total
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers cotangents worlds out")
 def xl_lmmse_pilot_gradients(
     powers: Float, cotangents: Float, worlds: Int, gains: Float, pilots: Pilots, modes: Modes, prelog: float, out: Float
 ) -> None:

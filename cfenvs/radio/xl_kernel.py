@@ -91,7 +91,7 @@ def _stream(q, e):
     return signal, spread, signal / spread if spread > 0.0 else 0.0
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def lmmse_spectral_efficiencies(powers: Float, worlds: Int, snr: Float, modes: Modes, out: Float) -> None:
     """Spectral efficiencies of all users, row b at powers[b] in world worlds[b]; C-contiguous float64 arrays.
 
@@ -198,7 +198,7 @@ def lmmse_gradient(power: Float, snr: Float, modes: Modes, se: Float, jacobian: 
         jacobian[k, k] += own
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers cotangents worlds out")
 def lmmse_gradients(powers: Float, cotangents: Float, worlds: Int, snr: Float, modes: Modes, out: Float) -> None:
     """Rows of weights times the Jacobians of `lmmse_spectral_efficiencies`.
 

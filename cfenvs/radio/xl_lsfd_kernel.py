@@ -49,7 +49,7 @@ def _slope(gamma: float, gains: Float, counts: Float) -> float:
     return total / np.log(2.0)
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers worlds out")
 def xl_lsfd_spectral_efficiencies(
     powers: Float, worlds: Int, gains: Float, num_receive: float, coupling: float, modes: Modes, out: Float
 ) -> None:
@@ -80,7 +80,7 @@ def xl_lsfd_spectral_efficiencies(
             out[row, k] = total
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="powers cotangents worlds out")
 def xl_lsfd_gradients(
     powers: Float,
     cotangents: Float,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import call
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from cfenvs.arrays import Complex, Float, Int
 from cfenvs.control import PowerSolution, max_min, max_min_rates, sum_rate_wmmse
 from cfenvs.core.config import require
 from cfenvs.core.kept import entry
-from cfenvs.kernels import for_kernel
+from cfenvs.kernels import Run, for_kernel
 from cfenvs.power.choices import Classes
 from cfenvs.power.own_receiver import OwnReceiver
 from cfenvs.power.receivers import PowerReceiver, RowsReceiver
@@ -139,7 +140,7 @@ class MaximumRatioReceiver(Receiver):
         super().__init__(config, num_worlds)
         gains, counts = modes(self.ue_eigenvalues)
         self._batch = UatfBatch(num_worlds, config.users, gains, counts)
-        self.grain, self.work = self._batch.lanes, self._batch.work
+        self.work = self._batch.work
         self._gains, self._counts = gains, counts
         squares = float((self.bs_eigenvalues**2).sum())
         self._coupling = config.ue_antennas * squares / config.bs_antennas
@@ -149,19 +150,13 @@ class MaximumRatioReceiver(Receiver):
         xl_mr_coefficients_batch(gains, worlds, float(self.config.bs_antennas), self._coupling, batch.b, batch.c)
 
     def efficiencies(self, powers: Float) -> Float:
-        return self._batch.spectral_efficiencies(powers)
-
-    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
-        self._batch.spectral_efficiencies(powers, rows, out)
+        return self._batch.spectral_efficiencies(powers, self.run)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         return self._of_sinr(uatf_sinr(powers, self._batch.get(world)))
 
     def gradient(self, powers: Float, cotangents: Float) -> Float:
-        return self._batch.gradient(powers, cotangents)
-
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
-        self._batch.gradient(powers, cotangents, rows, out)
+        return self._batch.gradient(powers, cotangents, self.run)
 
     def _of_sinr(self, sinr: Float) -> Float:
         return (np.log2(1.0 + sinr[..., None] * self._gains) * self._counts).sum(axis=-1)
@@ -231,7 +226,7 @@ class EstimatedMaximumRatioReceiver(_Estimated):
         self._counts = modes(self.ue_eigenvalues)[1] * self.prelog
         one = np.ones(1)
         self._batches = [UatfBatch(num_worlds, config.users, one, count * one) for count in self._counts]
-        self.grain, self.work = self._batches[0].lanes, sum(batch.work for batch in self._batches)
+        self.work = sum(batch.work for batch in self._batches)
 
     def follow(self, gains: Float, worlds: Int) -> None:
         super().follow(gains, worlds)
@@ -243,20 +238,14 @@ class EstimatedMaximumRatioReceiver(_Estimated):
                 batch.set(world, of_mode)
 
     def efficiencies(self, powers: Float) -> Float:
-        return np.sum([batch.spectral_efficiencies(powers) for batch in self._batches], axis=0)
-
-    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
-        np.sum([batch.spectral_efficiencies(powers, rows) for batch in self._batches], axis=0, out=out)
+        return np.sum([batch.spectral_efficiencies(powers, self.run) for batch in self._batches], axis=0)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         each = zip(self._counts, self._batches, strict=True)
         return np.sum([count * np.log2(1.0 + uatf_sinr(powers, batch.get(world))) for count, batch in each], axis=0)
 
     def gradient(self, powers: Float, cotangents: Float) -> Float:
-        return np.sum([batch.gradient(powers, cotangents) for batch in self._batches], axis=0)
-
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
-        np.sum([batch.gradient(powers, cotangents, rows) for batch in self._batches], axis=0, out=out)
+        return np.sum([batch.gradient(powers, cotangents, self.run) for batch in self._batches], axis=0)
 
     def jacobian(self, world: int, p: Float) -> Float:
         each = zip(self._counts, self._batches, strict=True)
@@ -284,19 +273,19 @@ class _CompiledReceiver(RowsReceiver, Receiver):
     def follow(self, gains: Float, worlds: Int) -> None:
         self._heard[worlds] = gains[worlds]
 
-    def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
+    def efficiencies_at(self, powers: Float, worlds: Int, run: Run = call) -> Float:
         out = np.empty(powers.shape)
         powers = for_kernel(powers)
-        self._efficiencies(powers, worlds, self._heard, *self._terms, out)
+        run(self._efficiencies, powers, worlds, self._heard, *self._terms, out)
         return out
 
     def jacobian(self, world: int, p: Float) -> Float:
         return self.gradient_at(np.tile(p, (len(p), 1)), np.eye(len(p)), np.full(len(p), world))
 
-    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int, run: Run = call) -> Float:
         out = np.empty(powers.shape)
         powers, cotangents = for_kernel(powers), for_kernel(cotangents)
-        self._gradients(powers, cotangents, worlds, self._heard, *self._terms, out)
+        run(self._gradients, powers, cotangents, worlds, self._heard, *self._terms, out)
         return out
 
 

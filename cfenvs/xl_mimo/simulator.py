@@ -73,7 +73,7 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         if self._moving:
             self.walks.reach(steps // config.gain_period)
         per_antenna = command * config.antenna_share
-        rates = self.received(self.receiver, per_antenna)
+        rates = self.receiver.efficiencies(per_antenna)
         self.powers, self.rates = command, rates
         self.judge(per_antenna * config.ue_antennas)
         if undo is not None:
@@ -89,8 +89,8 @@ class XLMIMOSimulator(PowerSimulator[XLMIMOConfig, Scenario]):
         return find_optimum(self.config, self.receiver, self.objective, world, self.gains[world])
 
     def rates_at(self, powers: Float) -> Float:
-        return self.received(self.receiver, powers * self.config.antenna_share)
+        return self.receiver.efficiencies(powers * self.config.antenna_share)
 
     def rates_gradient(self, powers: Float, cotangents: Float) -> Float:
         share = self.config.antenna_share
-        return self.differentiated(self.receiver, powers * share, cotangents) * share
+        return self.receiver.gradient(powers * share, cotangents) * share

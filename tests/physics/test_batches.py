@@ -6,7 +6,7 @@ import pytest
 from scipy.special import jv
 
 from cfenvs.core.kept import KeptDrops
-from cfenvs.power.objectives import minimum_active
+from cfenvs.power.objectives import minimum_active, sum_active
 from cfenvs.radio.correlation import local_scattering
 from cfenvs.radio.mr_kernel import mr_coefficients_batch
 from cfenvs.radio.surfaces import _bessel
@@ -134,3 +134,10 @@ def test_a_drop_that_was_shown_stays_and_is_shown_again():
     np.testing.assert_array_equal(kept[1].gains, drawn(1).gains[0])
     np.testing.assert_array_equal([kept[0].users, kept[2].users], drawn(3, 4).users)
     assert kept.rows("gains").shape == (3, 9, 6)
+
+
+@pytest.mark.parametrize("users", [1, 6, 8, 9, 20, 31, 128, 129])
+def test_sums_have_the_bits_of_numpy(users):
+    rng = np.random.default_rng(users)
+    rates, active = rng.lognormal(size=(50, users)), rng.random((50, users)) < 0.7
+    np.testing.assert_array_equal(sum_active(rates, active), (rates * active).sum(axis=-1))

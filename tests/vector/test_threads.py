@@ -3,17 +3,21 @@
 import os
 import pickle
 import threading
+from operator import call
+from queue import SimpleQueue
 from threading import get_ident
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from cfenvs.core import crew
+from cfenvs.core import crew, sharing
 from cfenvs.core.crew import Crew
-from cfenvs.core.waiting import APART, looks_in, meet
+from cfenvs.core.sharing import ASKED, FOUND, INSIDE, OPEN, TAKEN, flags_of, help_callers, looks_in, shared
+from cfenvs.kernels import kernel
 from cfenvs.power import simulator as power
 from cfenvs.radio import ziggurat
+from cfenvs.radio.uatf_kernel import LANES, UatfBatch
 from tests.systems import CASES, IDS
 from tests.vector.test_same_bits import same
 
@@ -146,52 +150,106 @@ def test_one_for_each_processor(monkeypatch):
     assert gym.make_vec("XLMIMOPower-v0", 2, threads="auto").unwrapped.simulator.crew.threads == 5
 
 
-def test_rates_are_computed_in_parts_by_several_threads(monkeypatch):
-    env = gym.make_vec("XLMIMOPower-v0", 130, threads=2, receiver="l-mmse")
-    env.reset(seed=0)
-    receiver, seen, both = env.unwrapped.simulator.receiver, [], threading.Barrier(2, timeout=60)
-    part = receiver.efficiencies_of
-
-    def noted(rows, *more):
-        seen.append((rows.start, rows.stop, get_ident()))
-        part(rows, *more)
-        both.wait()  # for the other thread, which may not be there yet
-
-    monkeypatch.setattr(receiver, "efficiencies_of", noted)
-    env.step(env.action_space.sample())
-    (_, first, _), (second, last, _) = sorted(seen)
-    assert first == second
-    assert last == 130
-    assert len({thread for *_, thread in seen}) == 2
+@kernel(of_worlds="worlds")
+def _wait_for_others(worlds, begun, others):
+    """Whether so many others, that do the rest, have not begun after some seconds."""
+    sharing._add(begun, 0, 1)
+    looks = 0
+    while sharing._look(begun, 0) <= others and looks < 20_000_000:
+        looks += 1
+    return looks == 20_000_000
 
 
-@pytest.mark.parametrize(
-    ("threads", "worlds", "grain"), [(2, 130, 64), (3, 5, 1), (8, 3, 1), (2, 64, 64), (3, 1000, 64)]
-)
-def test_ranges_are_all_worlds_once(threads, worlds, grain):
-    seen, starts = np.zeros(worlds, int), []
-
-    def work(rows):
-        seen[rows] += 1
-        starts.append(rows.start)
-
-    Crew(threads).share(work, worlds, grain)
-    assert (seen == 1).all()
-    assert len(starts) == min(threads, -(-worlds // grain))
-    assert all(start % grain == 0 for start in starts)
+def _comes_together(threads):
+    """Whether so many threads are in a kernel at once, when it has been compiled."""
+    Crew(threads).run(_wait_for_others, np.arange(threads), np.zeros(1, np.int64), 0)
+    return not Crew(threads).run(_wait_for_others, np.arange(threads), np.zeros(1, np.int64), threads - 1)
 
 
-def test_the_caller_has_more_to_do_than_those_who_must_wake(monkeypatch):
-    monkeypatch.setattr(crew, "LAG", 1000)
-    seen = Crew(3).share(lambda rows: rows.stop - rows.start, 100, each=100.0)
-    assert seen == [40, 30, 30]
+def test_several_threads_are_in_a_kernel_at_once():
+    assert _comes_together(2)
 
 
-@pytest.mark.parametrize(("worlds", "users", "parts"), [(64, 20, 1), (512, 20, 1), (1024, 20, 2), (1024, 40, 3)])
-def test_what_is_done_sooner_than_handed_over_is_not(monkeypatch, worlds, users, parts):
+def test_those_who_are_asleep_are_woken_up():
+    helpers = crew._helpers(1, os.getpid())
+    assert _comes_together(2)
+    clock = threading.Event()
+    while not helpers.asleep:
+        clock.wait(0.01)
+    assert _comes_together(2)
+
+
+@kernel(of_worlds="numbers sums", of_groups="grouped")
+def _note(numbers, grouped, sums, limit):
+    """Write sums of a number and of that of its group and lane; whether one is larger than a limit."""
+    lanes, large = grouped.shape[1], False
+    for e in range(len(numbers)):
+        sums[e] = numbers[e] + grouped[e // lanes, e % lanes]
+        large |= sums[e] > limit
+    return large
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize(("worlds", "lanes"), [(1, 1), (5, 1), (130, 64), (64, 64), (1000, 3)])
+def test_parts_are_all_worlds_with_their_groups(threads, worlds, lanes):
+    numbers, sums = np.arange(worlds, dtype=float), np.zeros(worlds)
+    grouped = 1000.0 * np.arange(-(-worlds // lanes) * lanes).reshape(-1, lanes)
+    flags = flags_of(threads)  # of nobody who could help: the caller does it all
+    assert not shared(_note)(flags, numbers, grouped, sums, 1001.0 * (worlds - 1))
+    np.testing.assert_array_equal(sums, 1001.0 * np.arange(worlds))
+    assert shared(_note)(flags, numbers, grouped, sums, 1001.0 * (worlds - 1) - 1.0)  # the last one
+
+
+def test_of_two_callers_one_goes_without_help():
+    flags, sums = flags_of(2), np.zeros(100)
+    flags[TAKEN] = 1
+    assert shared(_note)(flags, np.arange(100.0), np.zeros((100, 1)), sums, 50.0)
+    np.testing.assert_array_equal(sums, np.arange(100.0))
+    assert flags[TAKEN] == 1
+    assert flags[OPEN] == flags[TAKEN + 1] == 0
+
+
+@kernel(of_worlds="sizes")
+def _ask_for_memory(sizes):
+    for size in sizes:
+        np.empty(size)
+
+
+def test_want_of_memory_is_told_and_nobody_is_left_waiting():
+    flags = flags_of(2)
+    with pytest.raises(MemoryError, match="not enough memory"):
+        shared(_ask_for_memory)(flags, np.full(4, 2**59))
+    shared(_ask_for_memory)(flags, np.full(4, 1))
+    assert not flags[[OPEN, INSIDE, TAKEN, FOUND]].any()
+
+
+def test_groups_of_worlds_stay_whole():
+    rng, worlds = np.random.default_rng(0), 3 * LANES + 5
+    batch = UatfBatch(worlds, 7)
+    batch.b[...], batch.c[...] = rng.random(batch.b.shape), rng.random(batch.c.shape)
+    powers = rng.random((worlds, 7))
+    np.testing.assert_array_equal(batch.spectral_efficiencies(powers, Crew(3).run), batch.spectral_efficiencies(powers))
+
+
+def test_a_helper_does_parts_until_its_caller_has_gone():
+    flags = flags_of(2)
+    assert not help_callers(flags, 1, 0, 10)
+    flags[ASKED] = 1
+    assert help_callers(flags, 1, 0, 10)
+    assert not flags[INSIDE]
+
+
+def test_python_is_shared_in_equal_ranges():
+    assert Crew(3).share(lambda rows: (rows.start, rows.stop), 100) == [(0, 33), (33, 66), (66, 100)]
+    assert Crew(3).share(lambda rows: (rows.start, rows.stop), 2) == [(0, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(("worlds", "users", "some_help"), [(64, 20, False), (512, 20, True), (256, 10, False)])
+def test_what_is_done_sooner_than_handed_over_is_not(monkeypatch, worlds, users, some_help):
     monkeypatch.undo()
-    seen = Crew(3).share(lambda rows: rows.stop - rows.start, worlds, 64, users**2)
-    assert (len(seen), sum(seen)) == (parts, worlds)
+    env = gym.make_vec("CellFreeUplinkPower-v0", worlds, threads=2, receiver="mr", users=users).unwrapped
+    assert (env.simulator.run is not call) == some_help
+    assert env.simulator.receiver.run == env.simulator.run
 
 
 def test_what_a_thread_raises_is_raised_when_all_are_done():
@@ -244,47 +302,11 @@ def test_long_resets_are_shared(monkeypatch):
     assert len({thread for _, thread in seen}) == 2
 
 
-@pytest.mark.parametrize(
-    ("env_id", "few", "many", "kwargs"),
-    [
-        ("CellFreeUplinkPower-v0", 8, 64, {}),
-        ("CellFreeUplinkPower-v0", 64, 1024, {"receiver": "mr", "users": 20}),
-        ("XLMIMOPower-v0", 64, 512, {"receiver": "l-mmse"}),
-        ("XLMIMOPower-v0", 512, 4096, {"receiver": "mr-lsfd"}),
-    ],
-)
-def test_steps_of_few_worlds_stay_in_one_thread(monkeypatch, env_id, few, many, kwargs):
-    monkeypatch.undo()
-    simulators = [gym.make_vec(env_id, n, threads=2, **kwargs).unwrapped.simulator for n in (few, many)]
-    assert [simulator._shares(simulator.receiver) for simulator in simulators] == [False, True]
-
-
-def test_infos_and_observations_are_made_side_by_side(monkeypatch):
-    env = gym.make_vec("CellFreeUplinkPower-v0", 5, threads=2, receiver="mr").unwrapped
-    env.reset(seed=0)
-    view, both = env._view, threading.Barrier(2, timeout=60)
-    infos, observe, seen = view.infos, view.observe, set()
-
-    def noted(look):
-        def together(*out):
-            seen.add(get_ident())
-            both.wait()
-            return look(*out)
-
-        return together
-
-    monkeypatch.setattr(view, "observe", noted(observe))
-    monkeypatch.setattr(env._worlds, "_looks", (noted(infos), env._worlds._observe))
-    env.step(env.action_space.sample())
-    assert len(seen) == 2
-
-
 class Nobody(crew._Helpers):
     """Helpers who never come."""
 
-    def __init__(self, hear=lambda: True):
+    def __init__(self):
         super().__init__(0)
-        self.hear = lambda *told: hear()
 
 
 def test_what_nobody_takes_up_the_caller_does(monkeypatch):
@@ -317,18 +339,20 @@ def test_a_caller_that_is_interrupted_while_it_waits_still_waits():
         interrupted.wait()
         done.append(item)
 
-    def hear():
-        if interrupted.is_set():
-            return False
-        interrupted.set()
-        raise KeyboardInterrupt
+    class Waiting(SimpleQueue):
+        def get(self):
+            if not interrupted.is_set():
+                interrupted.set()
+                raise KeyboardInterrupt
+            return super().get()
 
     job = crew._Job(work, [0])
-    helper = threading.Thread(target=job.help, args=(0, 1))
+    job._some_helped = Waiting()
+    helper = threading.Thread(target=job.help)
     helper.start()
     begun.wait()
     with pytest.raises(KeyboardInterrupt):
-        job.end(Nobody(hear))
+        job.end()
     assert done == [0]
     helper.join()
 
@@ -343,52 +367,39 @@ def test_a_fork_has_threads_of_its_own():
         return get_ident()
 
     assert len(set(Crew(2).map(threads, [0, 1]))) == 2
+    assert _comes_together(2)
     child = os.fork()
     if child == 0:
-        os._exit(len(set(Crew(2).map(threads, [0, 1]))))
+        os._exit(len(set(Crew(2).map(threads, [0, 1]))) if _comes_together(2) else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
 
 
-def test_waiting_awake_ends():
-    flags = np.zeros(3 * APART, np.int64)
-    assert not meet(flags, 0, 7, APART, 1, 10, 0)
-    assert flags[0] == 7
-    flags[APART] = 2
-    assert meet(flags, 0, 8, APART, 1, 10, 3)
-    assert not meet(flags, 0, 8, APART, 1, 0, 0)
-
-
-def test_a_thread_hears_another_tell():
-    flags = np.zeros(2 * APART, np.int64)
-    other = threading.Thread(target=meet, args=(flags, APART, 1, 0, 1, 0, 0))
-    other.start()
-    while not meet(flags, 0, 1, APART, 1, looks_in(1e-3), 0):
-        pass
-    other.join()
-
-
-def test_a_thread_that_waited_too_long_too_often_falls_asleep_at_once(monkeypatch):
+def test_a_thread_that_waited_too_long_too_often_falls_asleep_soon(monkeypatch):
     helpers, looks = Nobody(), []
 
-    def noted(flags, mine, told, theirs, awaited, count, more):
+    def noted(flags, me, asked, count):
         looks.append(count)
-        helpers.ask(job, 1)
+        helpers._jobs[0].put(job)
 
     class Job:
-        def help(self, flag, told):
+        def help(self):
             if len(looks) == 8:
                 raise EOFError
 
     job, waits = Job(), iter([0.1] * 3 + [1.0] * 3 + [0.1] * 2)
     clock = (time for wait in waits for time in (0.0, wait * 2 * crew.AWAKE))
-    monkeypatch.setattr(crew, "meet", noted)
+    monkeypatch.setattr(crew, "help_callers", noted)
     monkeypatch.setattr(crew, "perf_counter", lambda: next(clock))
-    helpers._looks = 5
+    helpers._looks, helpers._few_looks, helpers._jobs = 50, 5, [SimpleQueue()]
     with pytest.raises(EOFError):
-        helpers._help(2 * APART)
-    assert looks == [5] * 6 + [0] + [5]
+        helpers._help(0)
+    assert looks == [50] * 6 + [5] + [50]
 
 
-def test_where_processors_are_few_threads_fall_asleep_at_once(monkeypatch):
+def test_where_processors_are_few_threads_fall_asleep_soon(monkeypatch):
     monkeypatch.setattr(crew, "available_cpus", lambda: 1)
-    assert crew._Helpers(1)._looks == 0
+    assert crew._Helpers(1)._looks == looks_in(crew.BRIEFLY) < looks_in(crew.AWAKE)
+
+
+def test_waits_are_longer_than_a_look():
+    assert 0 < looks_in(1e-5) < looks_in(1e-3)

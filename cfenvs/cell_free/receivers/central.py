@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
+from operator import call
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from cfenvs.control import PowerSolution
 from cfenvs.control.fixed_point import max_min_held
 from cfenvs.core.kept import alone, entry
 from cfenvs.core.simulator import blocks
+from cfenvs.kernels import Run
 from cfenvs.power.receivers import RowsReceiver
 from cfenvs.radio.block_fading import block_estimates
 from cfenvs.radio.draws import twin
@@ -107,13 +109,13 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
         assert phase is not None
         self._batch.set(world, *phase.estimate(scenario, sending))
 
-    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
-        return self._batch.gradient(powers, cotangents, worlds)
+    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int, run: Run = call) -> Float:
+        return self._batch.gradient(powers, cotangents, worlds, run)
 
-    def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
+    def efficiencies_at(self, powers: Float, worlds: Int, run: Run = call) -> Float:
         if self.config.utility == "cqi":
-            return cqi(self._batch.sinrs(powers, worlds)).mean(axis=1)
-        return self._batch.spectral_efficiencies(powers, worlds)
+            return cqi(self._batch.sinrs(powers, worlds, run)).mean(axis=1)
+        return self._batch.spectral_efficiencies(powers, worlds, run)
 
     @property
     def max_min_is_exact(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from operator import call
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.receivers.base import CENTRAL, CLUSTER_REASONS, Receiver, Redrawing
 from cfenvs.cell_free.receivers.frozen import FrozenPartialMmseReceiver, FrozenPartialRzfReceiver
 from cfenvs.cell_free.receivers.pilot_phase import PilotPhase, cluster_batch, drawn, held_by_clusters
+from cfenvs.kernels import Run
 from cfenvs.power.receivers import RowsReceiver
 from cfenvs.radio.central import Scheme
 from cfenvs.radio.spectral_efficiency import cqi
@@ -58,14 +60,14 @@ class ClusterReceiver(RowsReceiver, Redrawing):
         assert phase is not None
         self._batch.set(world, *phase.hold(scenario, sending))
 
-    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int) -> Float:
+    def gradient_at(self, powers: Float, cotangents: Float, worlds: Int, run: Run = call) -> Float:
         raise NotImplementedError(
             f'{type(self).__name__} has no derivatives: combiners="full-power" has, and so have receivers that combine '
             "at access points"
         )
 
-    def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
-        sinrs = self._batch.sinrs(powers, worlds)
+    def efficiencies_at(self, powers: Float, worlds: Int, run: Run = call) -> Float:
+        sinrs = self._batch.sinrs(powers, worlds, run)
         return (cqi(sinrs) if self.config.utility == "cqi" else np.log2(1.0 + sinrs)).mean(axis=1)
 
 

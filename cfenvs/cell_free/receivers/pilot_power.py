@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from operator import call
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from cfenvs.arrays import Bool, Float, Int
 from cfenvs.cell_free.receivers.base import Receiver
 from cfenvs.core.config import require
-from cfenvs.kernels import for_kernel
+from cfenvs.kernels import Run, for_kernel
 from cfenvs.power.receivers import RowsReceiver
 from cfenvs.radio.mr_pilot_power import mr_pilot_power_efficiencies, mr_pilot_power_gradients
 from cfenvs.radio.spectral_efficiency import cqi_of_rate
@@ -48,15 +49,15 @@ class PilotPowerReceiver(RowsReceiver, Receiver):
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         self._gains[world], self._pilots[world] = scenario.gains, scenario.pilots
 
-    def efficiencies_at(self, powers: Float, worlds: Int) -> Float:
+    def efficiencies_at(self, powers: Float, worlds: Int, run: Run = call) -> Float:
         out = np.empty(powers.shape)
         powers = for_kernel(powers)
-        mr_pilot_power_efficiencies(powers, worlds, self._gains, self._pilots, self.config.pilot_length, out)
+        run(mr_pilot_power_efficiencies, powers, worlds, self._gains, self._pilots, self.config.pilot_length, out)
         return cqi_of_rate(out) if self.config.utility == "cqi" else out
 
     def gradient(self, powers: Float, cotangents: Float) -> Float:
         out = np.empty(powers.shape)
         powers, cotangents = for_kernel(powers), for_kernel(cotangents)
         length = self.config.pilot_length
-        mr_pilot_power_gradients(powers, cotangents, self._all, self._gains, self._pilots, length, out)
+        self.run(mr_pilot_power_gradients, powers, cotangents, self._all, self._gains, self._pilots, length, out)
         return out

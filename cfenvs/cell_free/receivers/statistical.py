@@ -30,26 +30,18 @@ class StatisticalReceiver(Receiver):
     def __init__(self, config: CellFreeConfig, num_worlds: int) -> None:
         super().__init__(config, num_worlds)
         self._batch = UatfBatch(num_worlds, config.users)
-        self.grain, self.work = self._batch.lanes, self._batch.work
+        self.work = self._batch.work
 
     def efficiencies(self, powers: Float) -> Float:
-        rates = self._batch.spectral_efficiencies(powers)
+        rates = self._batch.spectral_efficiencies(powers, self.run)
         return cqi_of_rate(rates) if self.config.utility == "cqi" else rates
-
-    def efficiencies_of(self, rows: slice, powers: Float, out: Float) -> None:
-        self._batch.spectral_efficiencies(powers, rows, out)
-        if self.config.utility == "cqi":
-            out[...] = cqi_of_rate(out)
 
     def efficiencies_in(self, world: int, powers: Float) -> Float:
         sinr = uatf_sinr(powers, self._batch.get(world))
         return cqi(sinr) if self.config.utility == "cqi" else np.log2(1.0 + sinr)
 
     def gradient(self, powers: Float, cotangents: Float) -> Float:
-        return self._batch.gradient(powers, cotangents)
-
-    def gradient_of(self, rows: slice, powers: Float, cotangents: Float, out: Float) -> None:
-        self._batch.gradient(powers, cotangents, rows, out)
+        return self._batch.gradient(powers, cotangents, self.run)
 
     def coefficients(self, world: int) -> UatfCoefficients:
         """Coefficients of the use-and-then-forget SINR."""
