@@ -145,7 +145,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         if drawn is None:
             return
         sending = self._sending(self._paths.starts(worlds))
-        if not shared or self.crew.threads == 1 or not receiver.shares_resets:
+        if not shared or self.crew.threads == 1 or not receiver.shares_resets or receiver.runs_resets:
             receiver.prepare_all(worlds, drawn, drops, sending)
             return
 

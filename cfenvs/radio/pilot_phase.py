@@ -9,12 +9,13 @@ import functools
 import math
 import operator
 from collections.abc import Iterator, Sequence
+from operator import call
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.emitted import choose, each, emitted, fold, integer, real, remainder, smaller
-from cfenvs.kernels import inlined, kernel
+from cfenvs.kernels import Run, inlined, kernel
 from cfenvs.radio.draws import Generators
 from cfenvs.radio.held_fading import row_sum
 from cfenvs.radio.lanes import (
@@ -77,7 +78,14 @@ class WhiteSignals:
         return out
 
     def estimate(
-        self, rngs: Sequence[np.random.Generator], count: int, filters: Complex, pilots: Int, worlds: Int, out: Float
+        self,
+        rngs: Sequence[np.random.Generator],
+        count: int,
+        filters: Complex,
+        pilots: Int,
+        worlds: Int,
+        out: Float,
+        run: Run = call,
     ) -> None:
         """Do what `write_estimates` does with signals that are `drawn`, in all networks.
 
@@ -93,6 +101,8 @@ class WhiteSignals:
             Where the networks have their estimates.
         out : (E, ceil(R / LANES), K, L, N, 2, LANES) array
             Of 64 or 32 bits; overwritten there.
+        run : callable
+            What runs the kernel that draws and estimates.
         """
         channels, noise = (2 * math.prod((*self._shape[1:], some)) for some in (len(self._groups), self._shape[0]))
         networks = self._roots, self._senders, self._ends, filters, np.ascontiguousarray(pilots)
@@ -100,7 +110,7 @@ class WhiteSignals:
         with Generators.of(rngs) as generators:
             states = generators.states(count * (channels + noise))
             if states is not None:
-                _draw_and_estimate_all(states, count, *networks, *sums, worlds, out)
+                run(_draw_and_estimate_all, states, count, *networks, *sums, worlds, out)
                 return
             lanes = out.shape[1] * LANES  # those of missing realisations stay zero; and what is loaded behind them
             normals = [np.zeros(lanes * row + LANES) for row in (channels, noise)]
@@ -172,7 +182,7 @@ class PilotSignals(WhiteSignals):
         return out
 
 
-@kernel(nogil=True)
+@kernel(nogil=True, of_worlds="states roots senders ends filters pilots worlds")
 def _draw_and_estimate_all(
     states: Int,
     count: int,

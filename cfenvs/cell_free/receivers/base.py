@@ -112,6 +112,11 @@ class Receiver(PowerReceiver):
         """Draw the realisation of each world's step; nothing to do where the rate is an average."""
 
     @property
+    def runs_resets(self) -> bool:
+        """Whether most of `prepare_all` is a kernel that threads share."""
+        return False
+
+    @property
     def fades(self) -> bool:
         """Whether `fade` does anything."""
         return type(self).fade is not Receiver.fade

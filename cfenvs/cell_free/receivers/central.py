@@ -67,6 +67,11 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
     def _holds_draws(self) -> bool:
         return self.config.mobility != "static" and self.config.rician_db is None
 
+    @property
+    def runs_resets(self) -> bool:
+        config, sighted = self.config, self.config.rician_db is not None and self.config.estimates_from == "channels"
+        return self._held is None and config.pilots_from == "all" and config.fading == "average" and not sighted
+
     def walk_on(self, world: int, scenario: Scenario, sending: Bool) -> None:
         self.walk_on_all(np.array([world]), alone(scenario), sending[None])
 
@@ -88,7 +93,8 @@ class CentralMmseReceiver(RowsReceiver, Receiver):
             for world, rng in zip(worlds.tolist(), rngs, strict=True):
                 self._rngs[world] = twin(rng)
         for some in blocks(len(worlds), config.access_points * config.users * config.antennas**2):
-            PilotDraws(config, entry(drawn, some), sending[some]).estimate(rngs[some], worlds[some], self._batch)
+            draws = PilotDraws(config, entry(drawn, some), sending[some])
+            draws.estimate(rngs[some], worlds[some], self._batch, self.run)
 
     def prepare(self, world: int, scenario: Scenario, rng: np.random.Generator, sending: Bool) -> None:
         config = self.config

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import call
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cfenvs.arrays import Bool, Complex, Float, Int
 from cfenvs.core.kept import alone, entry
+from cfenvs.kernels import Run
 from cfenvs.radio import fading, rician
 from cfenvs.radio.central import ClusterBatch, Scheme
 from cfenvs.radio.estimation import estimates_from_pilots, filtered_covariances, pilot_filter, received_pilots
@@ -104,12 +106,15 @@ class PilotDraws:
         scenario = entry(self._networks, network)
         return PilotPhase.draw(self._config, count, scenario, rng).receive(scenario, self._sending[network])
 
-    def estimate(self, rngs: Sequence[np.random.Generator], worlds: Int, batch: MmseBatch) -> None:
-        """Estimate in all networks, which are those of some worlds (n,) of a batch, each from its own generator."""
+    def estimate(self, rngs: Sequence[np.random.Generator], worlds: Int, batch: MmseBatch, run: Run = call) -> None:
+        """Estimate in all networks, which are those of some worlds (n,) of a batch, each from its own generator.
+
+        `run` runs the kernel.
+        """
         count, scale, pilots = batch.num_realizations, np.sqrt(self._config.max_power), self._networks.pilots
         if self._signals is not None:
             filters = np.ascontiguousarray(scale * self._filters)
-            self._signals.estimate(rngs, count, filters, pilots, worlds, batch.estimates)
+            self._signals.estimate(rngs, count, filters, pilots, worlds, batch.estimates, run)
             batch.errors[worlds] = self._errors
             return
         for network, (world, rng) in enumerate(zip(worlds.tolist(), rngs, strict=True)):
