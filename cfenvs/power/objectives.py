@@ -44,15 +44,13 @@ def minimum_active(rates: Float, active: Bool, run: Run = call) -> Float:
 
     `run` runs the kernel.
     """
-    shape = rates.shape
-    # One layout, writeable: one compiled signature.
-    if len(shape) == 2 and shape == active.shape and rates.flags.carray and active.flags.carray:
-        out = np.empty(shape[0])
+    if _as_compiled(rates, active):
+        out = np.empty(len(rates))
         run(_minimum_active, rates, active, out)
         return out
-    shape = np.broadcast_shapes(shape, active.shape)
-    rates = np.broadcast_to(rates, shape).reshape(-1, shape[-1]).copy()
-    active = np.broadcast_to(active, shape).reshape(-1, shape[-1]).copy()
+    shape = np.broadcast_shapes(rates.shape, active.shape)
+    rates = np.broadcast_to(rates, shape).reshape(-1, shape[-1]).astype(float, order="C")
+    active = np.broadcast_to(active, shape).reshape(-1, shape[-1]).astype(bool, order="C")
     out = np.empty(len(rates))
     _minimum_active(rates, active, out)
     return out.reshape(shape[:-1])
@@ -84,17 +82,17 @@ def sum_active(rates: Float, active: Bool, run: Run = call) -> Float:
 
     `run` runs the kernel.
     """
-    shape = rates.shape
-    if (
-        len(shape) != 2
-        or shape != active.shape
-        or shape[1] > PAIRED
-        or not (rates.flags.carray and active.flags.carray)
-    ):
+    if not _as_compiled(rates, active) or rates.shape[1] > PAIRED:
         return np.asarray((rates * active).sum(axis=-1))
-    out = np.empty(shape[0])
+    out = np.empty(len(rates))
     run(_sum_active, rates, active, out)
     return out
+
+
+def _as_compiled(rates: Array, active: Array) -> bool:
+    """Whether rates and who is active are as steps have them: kernels are compiled for one signature."""
+    usual = rates.ndim == 2 and rates.shape == active.shape and rates.dtype == float and active.dtype == bool
+    return usual and rates.flags.carray and active.flags.carray
 
 
 @kernel(of_worlds="rates active out")
