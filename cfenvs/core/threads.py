@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,16 @@ from threadpoolctl import ThreadpoolController
 # The limit is the process's, and threadpoolctl lets only the thread that set it lift it: of two uses that overlap in
 # different threads, the first to leave would end the other's. So one waits.
 _IN_USE = RLock()
+
+
+def _free() -> None:
+    """Let a fork not wait for a thread that its parent alone has."""
+    global _IN_USE
+    _IN_USE = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import threading
 from operator import call
 from queue import SimpleQueue
@@ -14,6 +15,7 @@ import pytest
 from cfenvs.core import crew, sharing
 from cfenvs.core.crew import Crew
 from cfenvs.core.sharing import ASKED, FOUND, INSIDE, OPEN, TAKEN, flags_of, help_callers, looks_in, shared
+from cfenvs.core.threads import one_thread
 from cfenvs.kernels import kernel
 from cfenvs.power import simulator as power
 from cfenvs.radio import ziggurat
@@ -372,6 +374,31 @@ def test_a_fork_has_threads_of_its_own():
     if child == 0:
         os._exit(len(set(Crew(2).map(threads, [0, 1]))) if _comes_together(2) else 0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_does_not_wait_for_threads_that_its_parent_alone_has():
+    """One of which was drawing networks."""
+    inside, over = threading.Event(), threading.Event()
+
+    def draw():
+        with one_thread():
+            inside.set()
+            over.wait(60)
+
+    other = threading.Thread(target=draw)
+    other.start()
+    inside.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # ends it if it waits
+        with one_thread():
+            os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    over.set()
+    other.join()
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_a_thread_that_waited_too_long_too_often_falls_asleep_soon(monkeypatch):
