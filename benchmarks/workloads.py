@@ -12,6 +12,8 @@ from benchmarks.timing import Timed, Workload
 from cfenvs.registration import IDS
 
 NEW = "new network every 50 steps"
+LONG = 100_000
+"""Steps of an episode of a single world, before whose end a block ends."""
 
 
 def row(name: str, make: Any, *args: Any, **kwargs: Any) -> Timed:
@@ -102,7 +104,7 @@ def new_networks(env_id: str, num_envs: int, **kwargs: Any) -> Workload:
 
 def scalar(env_id: str, **kwargs: Any) -> Workload:
     """Through `gym.make` with its default wrappers."""
-    env = gym.make(env_id, episode_length=100_000, **kwargs)
+    env = gym.make(env_id, episode_length=LONG, **kwargs)
     env.reset(seed=0)
     action = env.action_space.sample()
 
@@ -110,12 +112,12 @@ def scalar(env_id: str, **kwargs: Any) -> Workload:
         for _ in range(100):
             env.step(action)
 
-    return Workload(run, 100, "steps")
+    return Workload(run, 100, "steps", prepare=env.reset, most_calls=LONG // 100)
 
 
 def parallel(env_id: str, **kwargs: Any) -> Workload:
     """Cycles of the PettingZoo face: one action of every agent."""
-    env = package_of(env_id).parallel_env(episode_length=100_000, **kwargs)
+    env = package_of(env_id).parallel_env(episode_length=LONG, **kwargs)
     env.reset(seed=0)
     actions = {agent: env.action_space(agent).sample() for agent in env.agents}
 
@@ -123,7 +125,7 @@ def parallel(env_id: str, **kwargs: Any) -> Workload:
         for _ in range(50):
             env.step(actions)
 
-    return Workload(run, 50, "cycles")
+    return Workload(run, 50, "cycles", prepare=env.reset, most_calls=LONG // 50)
 
 
 def parallel_vec(env_id: str, num_envs: int, **kwargs: Any) -> Workload:
