@@ -68,7 +68,7 @@ class CellFreeSimulator(PowerSimulator[CellFreeConfig, Scenario]):
         super().__init__(config, num_worlds, actions, self.prelog)
         shape = (num_worlds, config.users)
         self.receiver = make_receiver(config, num_worlds)
-        if self.receiver.shares_resets:
+        if self.receiver.shares_resets or self.receiver.in_kernels:
             self.reset_numbers = config.access_points * config.users * config.antennas**2
         self.cells = Cells(config, num_worlds) if config.agents == "clusters" else None
         self.acted_holders: Int = np.zeros(shape, np.int64)

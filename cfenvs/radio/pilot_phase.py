@@ -9,7 +9,6 @@ import functools
 import math
 import operator
 from collections.abc import Iterator, Sequence
-from operator import call
 
 import numpy as np
 
@@ -55,11 +54,7 @@ class WhiteSignals:
     def __init__(self, num_networks: int, num_aps: int, num_antennas: int, num_pilots: int) -> None:
         self._shape = num_pilots, num_aps, num_antennas
         self._block = np.zeros(0)  # of normals, for one network after another
-        self._no_channels(num_networks)
-
-    def _no_channels(self, num_networks: int) -> None:
-        """Nobody sends a pilot: what is received is noise."""
-        num_pilots, num_aps, num_antennas = self._shape
+        # Nobody sends a pilot: what is received is noise.
         self._roots = np.zeros((num_networks, num_aps, 0, num_antennas, num_antennas), complex)
         self._senders = np.zeros((num_networks, 0), np.int64)
         self._ends = np.zeros((num_networks, num_pilots), np.int64)
@@ -85,7 +80,7 @@ class WhiteSignals:
         pilots: Int,
         worlds: Int,
         out: Float,
-        run: Run = call,
+        run: Run = operator.call,
     ) -> None:
         """Do what `write_estimates` does with signals that are `drawn`, in all networks.
 

@@ -6,7 +6,7 @@ from cfenvs.arrays import Float, Int
 from cfenvs.kernels import inlined, kernel
 
 
-@kernel(nogil=True)
+@kernel
 def xl_mr_coefficients_batch(
     gains: Float, worlds: Int, num_receive: float, coupling: float, b: Float, c: Float
 ) -> None:

@@ -76,7 +76,7 @@ RESETS = {
     "pilots drawn": {"estimates_from": "pilots", "antennas": 2},
     "statistics": {"receiver": "mr"},
     "networks that stay": {"resample": "never"},
-    "networks with seeds of their own": {"scenario_seed": [0, 1, 2, 3, 3, 5, 6]},
+    "networks with seeds of their own": {"scenario_seed": [*range(19), 3]},
     "walks": {"mobility": "random-waypoint", "speed": 2.0, "step_duration": 1.0, "report_bits": 3, "report_delay": 1},
     "fresh fading": {"fading": "block"},
     "lines of sight": {"rician_db": 5.0, "activity": "toggle", "toggle_step": 3},
@@ -84,25 +84,27 @@ RESETS = {
 }
 
 
+@pytest.mark.parametrize("part", [1, 2**15], ids=["threads draw", "threads share a kernel"])
 @pytest.mark.parametrize("drawing", ["NumPy", "kernel"])
 @pytest.mark.parametrize("options", RESETS.values(), ids=RESETS)
-def test_so_are_networks_of_some_worlds_and_what_is_drawn_behind_them(options, drawing, monkeypatch):
-    """Whoever draws, in however many threads."""
+def test_so_are_networks_of_some_worlds_and_what_is_drawn_behind_them(options, drawing, part, monkeypatch):
+    """Whoever draws, in however many threads, with states that are held throughout or not."""
+    monkeypatch.setattr(power, "PART", part)
     monkeypatch.setattr(ziggurat, "_pays", lambda count: False)
-    alone = gym.make_vec("CellFreeUplinkPower-v0", 7, preset="small", **options)
+    alone = gym.make_vec("CellFreeUplinkPower-v0", 20, preset="small", **options)
     told = _resets(alone)
     monkeypatch.setattr(ziggurat, "_pays", lambda count: drawing == "kernel")
-    shared = gym.make_vec("CellFreeUplinkPower-v0", 7, preset="small", threads=2, **options)
+    shared = gym.make_vec("CellFreeUplinkPower-v0", 20, preset="small", threads=2, **options)
     for got, expected in zip(_resets(shared), told, strict=True):
         same(got, expected)
 
 
 def _resets(env):
-    """What is told of all worlds, of some and of all of them, and of a step after each; the first with seeds."""
+    """What is told of all worlds, of many, of few and of all, and of a step after each; the first have seeds."""
     env.action_space.seed(0)
-    actions, told = env.action_space.sample(), []
-    for seed, worlds in ((3, range(7)), (None, [0, 2, 3, 6]), (None, range(7))):
-        told += [env.reset(seed=seed, options={"reset_mask": np.isin(np.arange(7), worlds)}), env.step(actions)]
+    actions, told, every = env.action_space.sample(), [], np.arange(20)
+    for seed, chosen in ((3, every >= 0), (None, every % 3 > 0), (None, every % 7 == 2), (None, every >= 0)):
+        told += [env.reset(seed=seed, options={"reset_mask": chosen}), env.step(actions)]
     return told
 
 

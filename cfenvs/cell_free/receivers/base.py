@@ -67,7 +67,7 @@ class Receiver(PowerReceiver):
 
     @property
     def in_kernels(self) -> bool:
-        """Whether all of its work on the way is done in kernels, which no library of linear algebra splits."""
+        """Whether all of its work on networks is done in kernels, which no library of linear algebra splits."""
         return False
 
     @property

@@ -28,7 +28,6 @@ class MaximumRatioReceiver(StatisticalReceiver):
 
     offers: ClassVar[Collection[str]] = (*StatisticalReceiver.offers, "pilots_from")
     variants: ClassVar[Sequence[Mapping[str, Any]]] = ({"pilot_power": "data"},)
-    shares_resets: ClassVar[bool] = True
 
     @classmethod
     def suited(cls, config: CellFreeConfig) -> type[Receiver]:
@@ -68,7 +67,9 @@ class MaximumRatioReceiver(StatisticalReceiver):
 
     @property
     def in_kernels(self) -> bool:
-        return self.config.antennas == 1 and self.decoding == "none" and self.config.clusters in ("auto", "all")
+        config = self.config
+        plain = config.clusters in ("auto", "all") and config.rician_db is None
+        return config.antennas == 1 and self.decoding == "none" and plain
 
     def _set_all(self, worlds: Int, gains: Float, pilots: Int, sending: Bool) -> None:
         power, length = float(self.config.max_power), self.config.pilot_length
